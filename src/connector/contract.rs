@@ -1,0 +1,283 @@
+//! What a connector is: five methods, and the words in which it answers.
+//!
+//! A connector says what happened; the pipeline decides what to do next. So no connector sleeps,
+//! retries a write, counts, or touches the store. The one thing that it mends by itself is an
+//! expired token: a request that the remote refused unread with 401 is sent once more with a
+//! fresh one (see [`http`](super::http)).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::record::{ExternalId, RemoteId, StreamName};
+
+/// A remote system that takes records.
+///
+/// One value serves a whole job and is shared between tasks: all calls take `&self`, and any
+/// number of them may run at once. A connector keeps only what it may lose (tokens, cached
+/// descriptions of objects).
+///
+/// # Cancellation
+/// The pipeline may drop any returned future. A dropped `write` counts as
+/// [`RequestError::InDoubt`].
+#[async_trait]
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// Name in configs, logs and metrics: lowercase ASCII, such as `hubspot`.
+    fn name(&self) -> &str;
+
+    /// What the remote can do with the object behind `stream`. Pure: no I/O. The answer must not
+    /// change during a job.
+    ///
+    /// # Errors
+    /// [`RequestError::Refused`] when no object of the remote answers to this stream.
+    fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError>;
+
+    /// Asks whether the remote can be reached, takes the credential, and has the objects behind
+    /// `streams`. Reads only. One line for each thing looked at, in the order looked at; what
+    /// failed is a line too, so this has no error.
+    async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine>;
+
+    /// Finds which of `ids` the remote has, in as many calls as its pages need.
+    ///
+    /// Returns pairs in any order. An id without a pair is not there; an id that the remote has
+    /// twice comes back twice, and the pipeline decides. Rows that were not asked for are left
+    /// out. `ids` holds 1 to [`Lookup::max_ids`], no duplicates.
+    ///
+    /// # Errors
+    /// Never [`RequestError::InDoubt`]: a lookup changes nothing, so a lost answer is
+    /// [`RequestError::Unreachable`].
+    async fn lookup(
+        &self,
+        stream: &StreamName,
+        ids: &[ExternalId],
+    ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError>;
+
+    /// Sends one batch in one call.
+    ///
+    /// On `Ok`, verdict `i` is that of `batch.writes[i]`, and there are exactly as many. What the
+    /// answer does not name is [`Verdict::InDoubt`], never a success.
+    ///
+    /// # Errors
+    /// A [`RequestError`] when no answer for single records exists. A 2xx with some records
+    /// refused is `Ok`.
+    async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError>;
+}
+
+/// What a remote can do with one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Makes a record that is not there yet; gives it a remote id.
+    pub create: Option<CallLimits>,
+    /// Changes the record with a given remote id.
+    pub update: Option<CallLimits>,
+    /// Finds by external id by itself, and creates or updates: the same call twice leaves one
+    /// record.
+    pub upsert: Option<CallLimits>,
+    /// Removes the record with a given remote id.
+    pub delete: Option<CallLimits>,
+    /// Finds remote ids by external ids.
+    pub lookup: Option<Lookup>,
+    /// Calls at once, at most; the pipeline starts lower and climbs. At least 1.
+    pub max_in_flight: usize,
+    /// The same create with the same [`Write::key`] makes one record.
+    pub idempotent_create: bool,
+    /// Where the remote keeps the external id, if it does. Records must not bring a field of this
+    /// name of their own.
+    pub external_id_property: Option<String>,
+}
+
+/// What one writing call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Records, at least 1. With 1, the call is one of those that write a single record.
+    pub max_records: usize,
+    /// Bytes of the encoded body, at most, before compression.
+    pub max_bytes: usize,
+}
+
+/// What one looking-up call takes, and how far its answer can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Ids in one call, at least 1.
+    pub max_ids: usize,
+    /// How long a record that was written may stay invisible to a lookup. "It is not there" is
+    /// believed only when the write is older than this.
+    pub lag: Duration,
+}
+
+/// What is to be done with every record of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Make it; nothing at the remote is touched otherwise.
+    Create,
+    /// Change the one with [`Write::remote_id`].
+    Update,
+    /// Create or update by [`Write::external_id`].
+    Upsert,
+    /// Remove the one with [`Write::remote_id`].
+    Delete,
+}
+
+impl Action {
+    /// Lowercase English, as in results and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Upsert => "upsert",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Records of one stream that share one call.
+///
+/// 1 to [`CallLimits::max_records`] of them, no external id and no remote id twice.
+#[derive(Clone, Debug)]
+pub struct WriteBatch {
+    /// The Singer stream; the connector knows the object behind it.
+    pub stream: StreamName,
+    /// What is to be done with each.
+    pub action: Action,
+    /// The records.
+    pub writes: Vec<Write>,
+}
+
+/// One record on its way out.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Present for every [`Action::Upsert`]; otherwise as far as the record has one.
+    pub external_id: Option<ExternalId>,
+    /// Present for every [`Action::Update`] and [`Action::Delete`]; absent otherwise.
+    pub remote_id: Option<RemoteId>,
+    /// A JSON object as text, without the ids' own fields. Numbers stand in it as they came in.
+    pub body: Arc<str>,
+    /// Names this write in an `Idempotency-Key`: the same for each resend of the same content.
+    pub key: Arc<str>,
+}
+
+/// What the remote answered to one batch.
+#[derive(Clone, Debug)]
+pub struct WriteAnswer {
+    /// HTTP status of the answer.
+    pub status: u16,
+    /// One for each write, in the order of the writes.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What became of one record of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Made, under this id, if the answer names it.
+    Created(Option<RemoteId>),
+    /// Changed.
+    Updated(Option<RemoteId>),
+    /// Created or updated; the remote does not say which.
+    Upserted(Option<RemoteId>),
+    /// Left as it was, since nothing differs.
+    Unchanged(Option<RemoteId>),
+    /// Removed, or already gone where that is as good.
+    Deleted,
+    /// Not created: the remote already has it, under this id if it says so.
+    Exists(Option<RemoteId>),
+    /// Not changed: nothing has this remote id.
+    Missing,
+    /// The remote's no, to this record alone; sending it again cannot help.
+    Rejected(Rejection),
+    /// Not applied this time (a lock, a limit on this record); sending it again can help.
+    Busy(Box<str>),
+    /// The answer does not say; it may or may not have been applied.
+    InDoubt(Box<str>),
+}
+
+/// Why the remote, or the schema, says no to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Who can mend it, in the platform's terms.
+    pub class: ErrorClass,
+    /// The remote's own code, such as `PROPERTY_DOESNT_EXIST`; groups errors in the summary.
+    pub code: Option<Box<str>>,
+    /// For people; holds no secret.
+    pub message: Box<str>,
+}
+
+/// The platform's classes of errors, and the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorClass {
+    /// The data is at fault: `InvalidPayloadError`.
+    Payload,
+    /// The credential is at fault, or lacks a permission: `InvalidCredentialsError`.
+    Credentials,
+    /// Anything else; the platform gives it no class.
+    Other,
+}
+
+impl ErrorClass {
+    /// The value of `hg_error_class`, where there is one.
+    pub fn platform_name(self) -> Option<&'static str> {
+        match self {
+            Self::Payload => Some("InvalidPayloadError"),
+            Self::Credentials => Some("InvalidCredentialsError"),
+            Self::Other => None,
+        }
+    }
+}
+
+/// Why a whole call failed. Each variant is one decision of the pipeline.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// Not applied, too much at once: wait, then send again.
+    #[error("the remote throttles (status {status})")]
+    Throttled {
+        /// HTTP status.
+        status: u16,
+        /// How long the remote asks to wait, if it says so.
+        retry_after: Option<Duration>,
+    },
+    /// Not applied, for the request never left or the remote is down: back off, send again.
+    #[error("the remote cannot be reached: {0}")]
+    Unreachable(Box<str>),
+    /// Sent, and the answer is lost or says nothing (timeout, reset, 5xx to a write): look up
+    /// before anything is sent again.
+    #[error("no answer that says whether it was applied: {0}")]
+    InDoubt(Box<str>),
+    /// The credential is refused, also after a refresh: the job ends.
+    #[error("the remote refuses the credential: {0}")]
+    Unauthorized(Box<str>),
+    /// Not applied: the credential may not do this to this object. The records fail.
+    #[error("the credential lacks a permission (status {status}): {message}")]
+    Forbidden {
+        /// HTTP status.
+        status: u16,
+        /// For people; holds no secret.
+        message: Box<str>,
+    },
+    /// Not applied: the call as a whole is refused, and no record is named. The batch is halved
+    /// until the bad record stands alone.
+    #[error("the remote refuses the call (status {status}): {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The remote's own code, if any.
+        code: Option<Box<str>>,
+        /// For people; holds no secret.
+        message: Box<str>,
+    },
+    /// The answer is not what the connector can read: as [`RequestError::InDoubt`] for a write.
+    #[error("the answer cannot be read: {0}")]
+    Protocol(Box<str>),
+}
+
+/// One thing that `check` looked at.
+#[derive(Clone, Debug)]
+pub struct CheckLine {
+    /// What was looked at, such as `credential` or `object contacts`.
+    pub subject: String,
+    /// `Ok`: what was found. `Err`: what is wrong.
+    pub result: Result<String, String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}

@@ -1,0 +1,3 @@
+//! The remotes: what a connector promises, and each one that is built in.
+
+pub mod contract;

@@ -1,0 +1,3 @@
+//! placeholder
+pub mod connector;
+pub mod record;
