@@ -1,3 +1,4 @@
 //! placeholder
 pub mod connector;
+pub mod file;
 pub mod record;

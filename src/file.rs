@@ -1,0 +1,80 @@
+//! Files that others read are replaced as a whole: written beside, synced, renamed.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Who may read the file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The owner alone (mode 0600): for files that may hold secrets or records.
+    Owner,
+    /// As the process's umask says, starting from 0644.
+    Everyone,
+}
+
+/// Replaces `path` by what `write` writes; folders on the way are made.
+///
+/// Either the old file or the whole new one stands there at any instant, also after a crash. A
+/// symbolic link is followed, so that it still points to the new content.
+///
+/// # Errors
+/// Whatever the file system says, and whatever `write` says; the old file is left as it was.
+pub fn replace(
+    path: &Path,
+    access: Access,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".target-upsert-");
+    #[cfg(unix)]
+    if access == Access::Everyone {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o644));
+    }
+    let beside = builder.tempfile_in(folder)?;
+    let mut out = BufWriter::new(beside.as_file());
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    beside.as_file().sync_all()?;
+    beside.persist(path).map_err(|error| error.error)?;
+    // The rename itself is durable once the folder is.
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/config.json");
+        replace(&path, Access::Owner, |out| out.write_all(b"old")).unwrap();
+        replace(&path, Access::Owner, |out| {
+            out.write_all(b"ne")?;
+            Err(io::Error::other("disk full"))
+        })
+        .unwrap_err();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_for_the_owner_alone_has_mode_0600() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        replace(&path, Access::Owner, |out| out.write_all(b"{}")).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
