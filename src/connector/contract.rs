@@ -83,9 +83,11 @@ pub struct Capabilities {
     pub max_in_flight: usize,
     /// The same create with the same [`Write::key`] makes one record.
     pub idempotent_create: bool,
-    /// Where the remote keeps the external id, if it does. Records must not bring a field of this
-    /// name of their own.
+    /// Where the remote keeps the external id, if it does.
     pub external_id_property: Option<String>,
+    /// Names under which the connector itself puts ids into a record. A record's own fields of
+    /// these names are left out of [`Write::body`].
+    pub reserved_properties: Vec<String>,
 }
 
 /// What one writing call takes.

@@ -1,0 +1,241 @@
+//! Reads and merges the config files, and says what is wrong with them, where.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::{Config, environment};
+use crate::error::Error;
+
+/// Where config values come from, in the order of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `--config FILE`.
+    File(PathBuf),
+    /// `--config ENV`.
+    Environment,
+}
+
+/// A config that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Ours, typed.
+    pub config: Config,
+    /// The whole flat object, for the connector. Holds secrets: never print it.
+    pub values: Values,
+    /// The file that tokens are written back to: the last one that has a token in it, else the
+    /// last one.
+    pub token_file: Option<PathBuf>,
+    /// What is odd about it but does not hinder, each a line for people.
+    pub warnings: Vec<String>,
+}
+
+/// A flat config object with secrets in it; its `Debug` shows the keys alone.
+#[derive(Clone, Default)]
+pub struct Values(pub Map<String, Value>);
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Keys of the connectors that the platform's configs use, and those of our built-in manifests.
+const CONNECTOR_KEYS: &[&str] = &[
+    "access_token", "refresh_token", "client_id", "client_secret", "redirect_uri", "expires_in",
+    "issued_at", "instance_url", "api_key", "user_agent", "token", "username", "password",
+    "_refresh_token_via_hg_api",
+];
+
+/// Keys that would change what is written, and that this version does not carry out: taking them
+/// in silence would write the wrong thing.
+const NOT_CARRIED_OUT: &[&str] = &[
+    "stream_maps", "flattening_enabled", "lookup_fields", "lookup_method",
+    "only_upsert_empty_fields", "relations",
+];
+
+/// Reads `sources` in order, then the environment's `PREFIX_*` values over them.
+///
+/// # Errors
+/// Exit code 2, naming the file and the key, for a file that is missing, no JSON, no object, or
+/// has a value of the wrong type.
+pub fn load(
+    sources: &[Source],
+    prefix: &str,
+    variables: &[(String, String)],
+) -> Result<Loaded, Error> {
+    let keys = own_keys();
+    let from_environment = || {
+        let typed: Vec<String> =
+            keys.iter().filter(|(_, typed)| **typed).map(|(key, _)| key.clone()).collect();
+        environment::config_values(variables.iter().cloned(), prefix, &typed)
+    };
+    let mut values = Map::new();
+    let mut origin: BTreeMap<String, String> = BTreeMap::new();
+    let mut token_file = None;
+    let mut merge = |more: Map<String, Value>, from: &str| {
+        for (key, value) in more {
+            origin.insert(key.clone(), from.to_owned());
+            values.insert(key, value);
+        }
+    };
+    for source in sources {
+        match source {
+            Source::File(path) => {
+                let more = read_object(path)?;
+                let has_token = more.keys().any(|key| key.ends_with("_token"));
+                if has_token || token_file.is_none() {
+                    token_file = Some(path.clone());
+                }
+                merge(more, &format!("`{}`", path.display()));
+            }
+            Source::Environment => merge(from_environment(), "the environment"),
+        }
+    }
+    merge(from_environment(), "the environment");
+
+    let config: Config = serde_path_to_error::deserialize(Value::Object(values.clone()))
+        .map_err(|error| {
+            let path = error.path().to_string();
+            let top = path.split(['.', '[']).next().unwrap_or_default();
+            let from = origin.get(top).map_or("the configuration", String::as_str);
+            Error::usage(format!("config key `{path}` in {from}: {}", error.inner()))
+                .hint("see `schemas/config.schema.json` for what each key takes")
+        })?;
+    if let Some(key) = NOT_CARRIED_OUT.iter().find(|key| is_set(config.rest.get(**key))) {
+        return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
+            .hint("take it out, if what it does is not needed"));
+    }
+    let warnings: Vec<String> = config
+        .rest
+        .keys()
+        .filter(|key| !CONNECTOR_KEYS.contains(&key.as_str()) && !key.starts_with('_'))
+        .filter_map(|key| {
+            let near = nearest(key, keys.keys().map(String::as_str))?;
+            Some(format!("config key `{key}` is not known; did you mean `{near}`?"))
+        })
+        .collect();
+    if config.strict_config && let Some(warning) = warnings.first() {
+        return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
+    }
+    Ok(Loaded { config, values: Values(values), token_file, warnings })
+}
+
+fn is_set(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(_) => true,
+    }
+}
+
+fn read_object(path: &PathBuf) -> Result<Map<String, Value>, Error> {
+    let text = std::fs::read(path).map_err(|error| {
+        Error::usage(format!("cannot read the config file `{}`", path.display()))
+            .caused_by(error)
+            .hint("pass the path of a JSON file, or the word ENV, to `--config`")
+    })?;
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    serde_json::from_slice(text).map_err(|error| {
+        // serde_json's message names line and column, and for a wrong type what it found; it
+        // quotes no text of the file beyond that.
+        Error::usage(format!("the config file `{}` is not a JSON object", path.display()))
+            .caused_by(error)
+    })
+}
+
+/// Our keys, and whether each takes something else than a text.
+fn own_keys() -> BTreeMap<String, bool> {
+    let schema = schemars::schema_for!(Config).to_value();
+    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+    properties
+        .into_iter()
+        .map(|(key, property)| {
+            let types = &property["type"];
+            let is_text = *types == "string"
+                || types.as_array().is_some_and(|types| types.contains(&"string".into()))
+                || property.get("$ref").is_some_and(is_enumeration)
+                || property["anyOf"].as_array().is_some_and(|any| {
+                    any.iter().any(|one| one.get("$ref").is_some_and(is_enumeration))
+                });
+            (key, !is_text)
+        })
+        .collect()
+}
+
+/// Whether a definition is one of our word lists rather than an object.
+fn is_enumeration(reference: &Value) -> bool {
+    let schema = schemars::schema_for!(Config).to_value();
+    let name = reference.as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+    schema["$defs"][name]["type"] != "object"
+}
+
+/// The known key that `key` was probably meant to be, if any is near.
+pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Identity, StateFormat};
+    use crate::file::{Access, replace};
+    use std::io::Write;
+
+    fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> Source {
+        let path = folder.path().join(name);
+        replace(&path, Access::Everyone, |out| out.write_all(text.as_bytes())).unwrap();
+        Source::File(path)
+    }
+
+    #[test]
+    fn later_files_win_and_the_environment_wins_over_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = file(&folder, "a.json", r#"{"identity": "source", "timeout_secs": 5, "x": 1}"#);
+        let second = file(&folder, "b.json", r#"{"identity": "platform"}"#);
+        let env = [("P_TIMEOUT_SECS".to_owned(), "9".to_owned())];
+        let loaded = load(&[first, second], "P_", &env).unwrap();
+        assert_eq!(loaded.config.identity, Some(Identity::Platform));
+        assert_eq!(loaded.config.timeout_secs, 9);
+        assert_eq!(loaded.config.rest["x"], 1);
+    }
+
+    #[test]
+    fn errors_name_file_key_and_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, "a.json", r#"{"batch": {"records": "many"}}"#);
+        let message = load(&[source], "P_", &[]).unwrap_err().full_message();
+        assert!(message.contains("`batch.records`") && message.contains("a.json"), "{message}");
+        let source = file(&folder, "b.json", "{\"a\": 1,\n oops}");
+        let message = load(&[source], "P_", &[]).unwrap_err().full_message();
+        assert!(message.contains("line 2 column 2") && message.contains("b.json"), "{message}");
+        let source = file(&folder, "c.json", "[1]");
+        assert!(load(&[source], "P_", &[]).unwrap_err().full_message().contains("JSON object"));
+    }
+
+    #[test]
+    fn an_unknown_key_warns_with_the_nearest_and_is_an_error_when_strict() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, "a.json", r#"{"identitty": "source"}"#);
+        let warnings = load(&[source], "P_", &[]).unwrap().warnings;
+        assert_eq!(warnings, ["config key `identitty` is not known; did you mean `identity`?"]);
+        let source = file(&folder, "b.json", r#"{"identitty": "source", "strict_config": true}"#);
+        load(&[source], "P_", &[]).unwrap_err();
+    }
+
+    #[test]
+    fn environment_values_of_word_keys_stay_words() {
+        let env = [("P_IDENTITY".to_owned(), "source".to_owned()),
+            ("P_STATE".to_owned(), r#"{"format":"tap"}"#.to_owned()),
+            ("P_SAVE_RECORD_IDS".to_owned(), "true".to_owned())];
+        let loaded = load(&[Source::Environment], "P_", &env).unwrap();
+        assert_eq!(loaded.config.identity, Some(Identity::Source));
+        assert_eq!(loaded.config.state.format, StateFormat::Tap);
+        assert!(loaded.config.save_record_ids);
+    }
+}

@@ -1,0 +1,340 @@
+//! One batch of writes, from its intent to its last outcome.
+
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::retry::GaveUp;
+use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
+use crate::connector::contract::{
+    Action, ErrorClass, Rejection, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
+};
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble};
+use crate::store::journal::{Intent, IntentId};
+
+/// Sees a batch of writes through.
+///
+/// # Errors
+/// What ends the job, after every record of the batch was settled; or trouble of the store, when
+/// those that were sent without an outcome on disk have their intent there.
+pub(super) async fn deliver(
+    dispatcher: &Dispatcher,
+    action: Action,
+    records: Vec<Planned>,
+    calls: &Calls,
+    told: &Told<'_>,
+) -> Result<(), Error> {
+    let mut delivery = Delivery { dispatcher, action, calls, told, intent: None };
+    // An update, an upsert or a delete by id can be sent twice and leaves the same. A create
+    // cannot, so that it is about to be sent must outlive us.
+    if action == Action::Create {
+        let intents = records.iter().map(|planned| Intent {
+            position: planned.record.position,
+            external_id: planned.record.external_id.clone(),
+            fingerprint: planned.record.fingerprint,
+        });
+        let writes = intents.collect();
+        let intent = dispatcher.store.intend(dispatcher.job, told.stored, writes).await?;
+        delivery.intent = Some(intent);
+    }
+    let mut pieces = vec![records];
+    let mut fatal = None;
+    while fatal.is_none()
+        && let Some(piece) = pieces.pop()
+    {
+        fatal = delivery.send(piece, &mut pieces).await?;
+    }
+    let left = pieces.into_iter().flatten().map(not_sent).collect();
+    let intent = delivery.intent.take();
+    told.settle(left, intent).await?;
+    fatal.map_or(Ok(()), Err)
+}
+
+/// A record that was not sent, since the job ended before.
+pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
+    let trouble = Trouble::other(NOT_SENT, "not sent: the job ended before");
+    (planned, None, Ended::trouble(Fate::Failed, trouble))
+}
+
+/// Code of a record that was read and not attempted: the tap's STATE must not go past it.
+pub const NOT_SENT: &str = "not_sent";
+
+struct Delivery<'a> {
+    dispatcher: &'a Dispatcher,
+    action: Action,
+    calls: &'a Calls,
+    told: &'a Told<'a>,
+    intent: Option<IntentId>,
+}
+
+/// What one call leaves.
+#[derive(Default)]
+struct Judged {
+    /// Have come to their end.
+    ended: Vec<(Planned, Ended)>,
+    /// Need another plan.
+    again: Vec<(Planned, Again)>,
+    /// Were not applied for sure: to be sent again.
+    open: Vec<Planned>,
+    /// May have been applied.
+    doubtful: Vec<Planned>,
+    /// Why `open` or `doubtful` are: code and message, for the case that nothing helps.
+    why: (&'static str, Box<str>),
+    /// How long to wait because the remote throttles.
+    throttled: Option<Option<Duration>>,
+    /// What ends the job.
+    fatal: Option<Error>,
+}
+
+impl Delivery<'_> {
+    /// Sends `records` until each has come to its end, needs another plan, or stands in `pieces`
+    /// again because the call was refused as a whole. Returns what ends the job.
+    async fn send(
+        &mut self,
+        mut records: Vec<Planned>,
+        pieces: &mut Vec<Vec<Planned>>,
+    ) -> Result<Option<Error>, Error> {
+        // Tries that failed, and times in a row that the remote throttled.
+        let (mut attempt, mut throttled) = (0, 0);
+        loop {
+            let answer = self.call(&mut records, attempt + throttled > 0).await;
+            let mut judged = self.judge(records, answer, pieces);
+            let mut open = std::mem::take(&mut judged.open);
+            let doubtful = std::mem::take(&mut judged.doubtful);
+            let is_last = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
+            // What is known goes to disk before anything is waited for.
+            self.settle(judged.ended, is_last).await?;
+            if !judged.again.is_empty() {
+                self.told.event(Event::Again(judged.again));
+            }
+            let is_doubt = !doubtful.is_empty();
+            if self.action == Action::Create && is_doubt {
+                let resolved =
+                    in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls, &judged.why.1)
+                        .await;
+                open.extend(resolved.not_there);
+                self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
+            } else {
+                open.extend(doubtful);
+            }
+            if open.is_empty() {
+                return Ok(judged.fatal);
+            }
+            let waited = match (judged.fatal, judged.throttled) {
+                (Some(fatal), _) => Err(Some(fatal)),
+                (None, Some(asked)) => {
+                    throttled += 1;
+                    self.wait_for_quiet(asked, throttled).await
+                }
+                (None, None) => {
+                    attempt += 1;
+                    throttled = 0;
+                    self.dispatcher.retry.again(attempt).await.map_err(|gave_up| match gave_up {
+                        GaveUp::Attempts => self.call_failed(judged.why.0, &judged.why.1),
+                        GaveUp::Stopped => None,
+                    })
+                }
+            };
+            match waited {
+                Ok(()) => records = open,
+                Err(fatal) => {
+                    let fate = if is_doubt { Fate::InDoubt } else { Fate::Failed };
+                    let trouble = Trouble::other(judged.why.0, judged.why.1);
+                    let ended = open
+                        .into_iter()
+                        .map(|planned| (planned, Ended::trouble(fate, trouble.clone())))
+                        .collect();
+                    self.settle(ended, pieces.is_empty()).await?;
+                    return Ok(fatal);
+                }
+            }
+        }
+    }
+
+    async fn settle(&mut self, ended: Vec<(Planned, Ended)>, is_last: bool) -> Result<(), Error> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let done = if is_last { self.intent.take() } else { None };
+        let ended = ended.into_iter().map(|(planned, ended)| (planned, Some(self.action), ended));
+        self.told.settle(ended.collect(), done).await
+    }
+
+    /// All calls keep quiet as long as the remote asks.
+    async fn wait_for_quiet(
+        &self,
+        asked: Option<Duration>,
+        times: u32,
+    ) -> Result<(), Option<Error>> {
+        let retry = &self.dispatcher.retry;
+        let Ok(wait) = retry.throttled(asked, times) else {
+            let secs = asked.unwrap_or_default().as_secs();
+            return Err(Some(
+                Error::remote(format!("the remote asks to wait for {secs} seconds")).hint(
+                    "its quota is probably spent: run the same input again later, or allow a \
+                     longer wait with `retry.max_wait_secs`",
+                ),
+            ));
+        };
+        self.dispatcher.limiter.pause(Instant::now(), wait);
+        retry.sleep(wait).await.map_err(|_| None)
+    }
+
+    /// A call failed for good: the remote is out of reach, or the breaker says that it is enough.
+    fn call_failed(&self, code: &str, why: &str) -> Option<Error> {
+        if code == UNREACHABLE {
+            return Some(Error::remote(why.to_owned()).hint(
+                "see whether the address is right and the remote is up, then run the same input again",
+            ));
+        }
+        self.dispatcher.retry.failed(why)
+    }
+
+    async fn call(
+        &self,
+        records: &mut [Planned],
+        is_retry: bool,
+    ) -> Result<WriteAnswer, RequestError> {
+        let now = Instant::now();
+        let bytes: usize = records.iter().map(|planned| planned.record.body.len()).sum();
+        Calls::add(&self.calls.writes, 1);
+        Calls::add(&self.calls.bytes, bytes as u64);
+        if is_retry {
+            Calls::add(&self.calls.retries, 1);
+        }
+        for planned in records.iter_mut() {
+            planned.attempts += 1;
+            planned.sent.get_or_insert(now);
+        }
+        let batch = WriteBatch {
+            stream: self.told.stream.name.clone(),
+            action: self.action,
+            writes: records.iter().map(|planned| self.write(planned)).collect(),
+        };
+        self.dispatcher.connector.write(&batch).await
+    }
+
+    fn write(&self, planned: &Planned) -> Write {
+        let record = &planned.record;
+        // The same for each resend of the same content, in this job or the next; an update of it
+        // is another write.
+        let mut key = Sha256::new();
+        key.update(self.told.stream.name.as_str());
+        key.update([0]);
+        key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
+        key.update(record.fingerprint.0);
+        let key: [u8; 32] = key.finalize().into();
+        let key = uuid::Builder::from_slice(&key[..16])
+            .map(|builder| builder.with_version(uuid::Version::Random))
+            .map(|builder| builder.with_variant(uuid::Variant::RFC4122).into_uuid().to_string());
+        Write {
+            external_id: record.external_id.clone(),
+            remote_id: planned.remote_id.clone(),
+            body: record.body.clone(),
+            key: key.unwrap_or_default().into(),
+        }
+    }
+
+    /// From an answer to what it means for each record.
+    fn judge(
+        &self,
+        mut records: Vec<Planned>,
+        answer: Result<WriteAnswer, RequestError>,
+        pieces: &mut Vec<Vec<Planned>>,
+    ) -> Judged {
+        let limiter = &self.dispatcher.limiter;
+        let retry = &self.dispatcher.retry;
+        let mut judged = Judged { why: ("failed", "".into()), ..Judged::default() };
+        let message = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        match answer {
+            Ok(answer) => {
+                limiter.succeeded();
+                retry.answered();
+                for (planned, verdict) in records.into_iter().zip(answer.verdicts) {
+                    self.judge_one(planned, answer.status, verdict, &mut judged);
+                }
+            }
+            Err(RequestError::Refused { status, code, message }) => {
+                retry.answered();
+                for planned in &mut records {
+                    planned.status = Some(status);
+                }
+                if records.len() > 1 {
+                    // Somewhere in it is what the remote does not take: halved until it stands alone.
+                    let right = records.split_off(records.len() / 2);
+                    pieces.push(right);
+                    pieces.push(records);
+                } else {
+                    let rejection = Rejection { class: ErrorClass::Payload, code, message };
+                    judged.ended = all(records, || Ended::rejected(rejection.clone()));
+                }
+            }
+            Err(RequestError::Forbidden { status, message }) => {
+                for planned in &mut records {
+                    planned.status = Some(status);
+                }
+                let class = ErrorClass::Credentials;
+                let code = Some("forbidden".into());
+                let rejection = Rejection { class, code, message: message.clone() };
+                judged.ended = all(records, || Ended::rejected(rejection.clone()));
+                judged.fatal = retry.failed(&message);
+            }
+            Err(RequestError::Throttled { retry_after, .. }) => {
+                limiter.troubled(Instant::now());
+                judged.why = ("throttled", message.into());
+                judged.throttled = Some(retry_after);
+                judged.open = records;
+            }
+            Err(RequestError::Unreachable(_)) => {
+                limiter.troubled(Instant::now());
+                judged.why = (UNREACHABLE, message.into());
+                judged.open = records;
+            }
+            Err(RequestError::Unauthorized(_)) => {
+                judged.why = (NOT_SENT, message.clone().into());
+                judged.fatal = Some(Error::remote(message).hint(
+                    "check the credential with `target-upsert check`, then run the same input again",
+                ));
+                judged.open = records;
+            }
+            Err(RequestError::InDoubt(_) | RequestError::Protocol(_)) => {
+                limiter.troubled(Instant::now());
+                judged.why = ("no_answer", message.into());
+                judged.doubtful = records;
+            }
+        }
+        judged
+    }
+
+    fn judge_one(&self, mut planned: Planned, status: u16, verdict: Verdict, judged: &mut Judged) {
+        planned.status = Some(status);
+        let ended = match verdict {
+            Verdict::Created(id) => Ended::under(Fate::Created, id),
+            Verdict::Updated(id) => Ended::under(Fate::Updated, id),
+            Verdict::Upserted(id) if planned.was_mapped => Ended::under(Fate::Updated, id),
+            Verdict::Upserted(id) => Ended::under(Fate::Created, id),
+            Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
+            Verdict::Deleted => Ended::new(Fate::Deleted),
+            Verdict::Rejected(rejection) => Ended::rejected(rejection),
+            Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
+            Verdict::Missing => return judged.again.push((planned, Again::Missing)),
+            Verdict::Busy(why) => {
+                judged.why = ("busy", why);
+                return judged.open.push(planned);
+            }
+            Verdict::InDoubt(why) => {
+                judged.why = ("no_answer", why);
+                return judged.doubtful.push(planned);
+            }
+        };
+        judged.ended.push((planned, ended));
+    }
+}
+
+/// Code of a record whose remote cannot be reached.
+const UNREACHABLE: &str = "unreachable";
+
+fn all(records: Vec<Planned>, ended: impl Fn() -> Ended) -> Vec<(Planned, Ended)> {
+    records.into_iter().map(|planned| (planned, ended())).collect()
+}

@@ -1,0 +1,131 @@
+//! Asks the remote which records it has, as often as it takes to get an answer.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::retry::GaveUp;
+use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
+use crate::connector::contract::RequestError;
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble};
+use crate::record::{ExternalId, RemoteId, StreamName};
+
+/// Why a lookup has no answer.
+pub(super) struct NoAnswer {
+    /// Why, for people.
+    pub(super) why: String,
+    /// What ends the job.
+    pub(super) fatal: Option<Error>,
+    /// The remote refuses to be asked; it makes no sense to ask again.
+    pub(super) is_refusal: bool,
+}
+
+/// Looks up a batch of records and tells of it.
+///
+/// # Errors
+/// What ends the job, after every record was settled.
+pub(super) async fn look_up(
+    dispatcher: &Dispatcher,
+    records: Vec<Planned>,
+    calls: &Calls,
+    told: &Told<'_>,
+) -> Result<(), Error> {
+    let ids: Vec<ExternalId> =
+        records.iter().filter_map(|planned| planned.record.external_id.clone()).collect();
+    match find(dispatcher, &told.stream.name, &ids, calls).await {
+        Ok(mut found) => {
+            let found = records
+                .into_iter()
+                .map(|planned| {
+                    let ids = planned.record.external_id.as_ref().and_then(|id| found.remove(id));
+                    (planned, ids.unwrap_or_default())
+                })
+                .collect();
+            told.event(Event::Found(found));
+            Ok(())
+        }
+        Err(NoAnswer { why, fatal, is_refusal }) => {
+            let code = if is_refusal { "lookup_refused" } else { "lookup_failed" };
+            let trouble = Trouble::other(code, format!("the lookup failed: {why}"));
+            let ended = records
+                .into_iter()
+                .map(|planned| (planned, None, Ended::trouble(Fate::Failed, trouble.clone())))
+                .collect();
+            told.settle(ended, None).await?;
+            fatal.map_or(Ok(()), Err)
+        }
+    }
+}
+
+/// Finds which of `ids` the remote has, and under which ids.
+pub(super) async fn find(
+    dispatcher: &Dispatcher,
+    stream: &StreamName,
+    ids: &[ExternalId],
+    calls: &Calls,
+) -> Result<HashMap<ExternalId, Vec<RemoteId>>, NoAnswer> {
+    let retry = &dispatcher.retry;
+    let (mut attempt, mut throttled) = (0, 0);
+    loop {
+        Calls::add(&calls.lookups, 1);
+        if attempt + throttled > 0 {
+            Calls::add(&calls.retries, 1);
+        }
+        let error = match dispatcher.connector.lookup(stream, ids).await {
+            Ok(pairs) => {
+                dispatcher.limiter.succeeded();
+                retry.answered();
+                let mut found: HashMap<ExternalId, Vec<RemoteId>> = HashMap::new();
+                for (external_id, remote_id) in pairs {
+                    let ids = found.entry(external_id).or_default();
+                    if !ids.contains(&remote_id) {
+                        ids.push(remote_id);
+                    }
+                }
+                return Ok(found);
+            }
+            Err(error) => error,
+        };
+        let why = error.to_string();
+        let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, is_refusal: false };
+        let waited = match error {
+            RequestError::Unauthorized(_) => {
+                return Err(no_answer(Some(Error::remote(why.clone()).hint(
+                    "check the credential with `target-upsert check`, then run the same input again",
+                ))));
+            }
+            RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
+                let fatal = retry.failed(&why);
+                return Err(NoAnswer { why, fatal, is_refusal: true });
+            }
+            RequestError::Throttled { retry_after, .. } => {
+                dispatcher.limiter.troubled(Instant::now());
+                throttled += 1;
+                match retry.throttled(retry_after, throttled) {
+                    Ok(wait) => {
+                        dispatcher.limiter.pause(Instant::now(), wait);
+                        retry.sleep(wait).await
+                    }
+                    Err(gave_up) => Err(gave_up),
+                }
+            }
+            _ => {
+                dispatcher.limiter.troubled(Instant::now());
+                attempt += 1;
+                throttled = 0;
+                retry.again(attempt).await
+            }
+        };
+        match waited {
+            Ok(()) => {}
+            Err(GaveUp::Stopped) => return Err(no_answer(None)),
+            Err(GaveUp::Attempts) => {
+                let fatal = Error::remote(why.clone()).hint(
+                    "see whether the remote is well, then run the same input again: nothing is \
+                     created before a lookup has an answer",
+                );
+                return Err(no_answer(Some(fatal)));
+            }
+        }
+    }
+}

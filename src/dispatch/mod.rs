@@ -1,0 +1,311 @@
+//! A batch is sent: with its intent on disk before, its outcomes on disk after, tried again,
+//! halved or looked up in between as the answers say.
+//!
+//! [`Dispatcher::deliver`] sees one batch through; the pipeline runs as many of them at once as
+//! the [`concurrency`] limit allows. Whatever happens, each record of the batch comes out of it
+//! exactly once: settled (its outcome is on disk) or to be planned again.
+
+pub mod concurrency;
+mod delivery;
+mod in_doubt;
+mod looking;
+pub mod retry;
+
+pub use delivery::{NOT_SENT, not_sent};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::config::Keep;
+use crate::connector::contract::{Action, Connector, Rejection};
+use crate::error::Error;
+use crate::outcome::{Content, Fate, Outcome, Trouble};
+use crate::record::RemoteId;
+use crate::resolve::gate::Key;
+use crate::store::journal::{IntentId, JobKey};
+use crate::store::Store;
+use crate::stream::{Record, Stream};
+
+use concurrency::Limiter;
+use retry::Retry;
+
+/// A record on its way, with what was tried so far.
+#[derive(Debug)]
+pub struct Planned {
+    /// The record.
+    pub record: Record,
+    /// The remote id that it is updated under.
+    pub remote_id: Option<RemoteId>,
+    /// The id map had it: what an upsert does to it is an update.
+    pub was_mapped: bool,
+    /// Calls that it was part of.
+    pub attempts: u32,
+    /// Times that an answer made a new plan necessary.
+    pub plans: u32,
+    /// When it was sent first.
+    pub sent: Option<Instant>,
+    /// HTTP status of the last answer.
+    pub status: Option<u16>,
+}
+
+impl Planned {
+    /// A record that was not sent yet.
+    pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
+        Self { record, remote_id, was_mapped, attempts: 0, plans: 0, sent: None, status: None }
+    }
+}
+
+/// Records that share a call.
+#[derive(Debug)]
+pub struct Batch {
+    /// Their stream.
+    pub stream: Arc<Stream>,
+    /// The stream's number in the store.
+    pub stored: i64,
+    /// What is to be done.
+    pub task: Task,
+    /// The records: no key twice.
+    pub records: Vec<Planned>,
+}
+
+/// What a batch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// The remote is asked which of them it has.
+    Lookup,
+    /// They are written.
+    Write(Action),
+}
+
+/// What the pipeline is told.
+#[derive(Debug)]
+pub enum Event {
+    /// These records have come to their end, and it is on disk.
+    Settled(Settled),
+    /// The remote was asked for these records, and has them under these ids.
+    Found(Vec<(Planned, Vec<RemoteId>)>),
+    /// The answer asks for another plan.
+    Again(Vec<(Planned, Again)>),
+    /// The job cannot go on.
+    Fatal(Error),
+    /// The batch is through; its place is free.
+    Delivered,
+}
+
+/// Records that have come to their end.
+#[derive(Debug)]
+pub struct Settled {
+    /// Index of their stream.
+    pub stream: usize,
+    /// What became of them.
+    pub outcomes: Arc<Vec<Outcome>>,
+    /// The key of each, in the same order.
+    pub keys: Vec<Key>,
+    /// Bytes of memory that they held.
+    pub bytes: usize,
+}
+
+/// Why a record needs another plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It was to be created, and is there already, under this id if the remote says so.
+    Exists(Option<RemoteId>),
+    /// It was to be changed, and is not there.
+    Missing,
+}
+
+/// Calls made for one stream.
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// Calls that look up.
+    pub lookups: AtomicU64,
+    /// Calls that write.
+    pub writes: AtomicU64,
+    /// Calls that were made again.
+    pub retries: AtomicU64,
+    /// Bytes of records sent.
+    pub bytes: AtomicU64,
+}
+
+impl Calls {
+    fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// Everything that a batch needs on its way.
+#[derive(Debug)]
+pub struct Dispatcher {
+    /// The remote.
+    pub connector: Arc<dyn Connector>,
+    /// Where intents and outcomes go.
+    pub store: Arc<Store>,
+    /// The job that they belong to.
+    pub job: JobKey,
+    /// What of a record's content is kept.
+    pub keep: Keep,
+    /// The state tells what was sent, so bodies are kept until then.
+    pub keep_bodies: bool,
+    /// How many calls at once.
+    pub limiter: Limiter,
+    /// How often again.
+    pub retry: Retry,
+    /// Nothing is written: each record's outcome is `skipped`, with what would have been done.
+    pub dry_run: bool,
+}
+
+impl Dispatcher {
+    /// Sees one batch through and tells `events` of it; the last event is [`Event::Delivered`].
+    pub async fn deliver(
+        &self,
+        batch: Batch,
+        calls: &Calls,
+        events: &UnboundedSender<Event>,
+    ) {
+        let told = Told { dispatcher: self, stream: &batch.stream, stored: batch.stored, events };
+        let result = match batch.task {
+            Task::Lookup => looking::look_up(self, batch.records, calls, &told).await,
+            Task::Write(action) if self.dry_run => {
+                Calls::add(&calls.writes, 1);
+                let settled = batch.records.into_iter().map(|planned| {
+                    let action = match action {
+                        Action::Upsert if planned.was_mapped => Action::Update,
+                        other => other,
+                    };
+                    (planned, Some(action), Ended::new(Fate::Skipped))
+                });
+                told.settle(settled.collect(), None).await
+            }
+            Task::Write(action) => {
+                delivery::deliver(self, action, batch.records, calls, &told).await
+            }
+        };
+        if let Err(error) = result {
+            told.event(Event::Fatal(error));
+        }
+        told.event(Event::Delivered);
+    }
+
+    /// The outcome of a record, as it is stored and told.
+    pub fn outcome(
+        &self,
+        stored: i64,
+        planned: &Planned,
+        action: Option<Action>,
+        ended: Ended,
+    ) -> Outcome {
+        let record = &planned.record;
+        let keep = match self.keep {
+            Keep::All => true,
+            Keep::Failed => ended.fate.is_trouble(),
+            Keep::None => false,
+        };
+        let body = self.keep_bodies.then(|| Arc::clone(&record.body));
+        let content = (keep || self.keep_bodies).then(|| Content {
+            schema_version: record.stream.version,
+            source: Arc::clone(&record.source),
+            body,
+        });
+        Outcome {
+            position: record.position,
+            stream: stored,
+            external_id: record.external_id.clone(),
+            remote_id: ended.remote_id.or_else(|| planned.remote_id.clone()),
+            action,
+            fate: ended.fate,
+            attempts: planned.attempts,
+            status: planned.status,
+            trouble: ended.trouble,
+            millis: planned.sent.map_or(0, |sent| {
+                u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)
+            }),
+            fingerprint: record.fingerprint,
+            custom_data: record.custom_data.clone(),
+            content,
+        }
+    }
+}
+
+/// How a record ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub fate: Fate,
+    /// Under which id, if the remote told one.
+    pub remote_id: Option<RemoteId>,
+    /// Why not well.
+    pub trouble: Option<Trouble>,
+}
+
+impl Ended {
+    /// Without more to tell.
+    pub fn new(fate: Fate) -> Self {
+        Self { fate, remote_id: None, trouble: None }
+    }
+
+    /// Well, under this id.
+    pub fn under(fate: Fate, remote_id: Option<RemoteId>) -> Self {
+        Self { fate, remote_id, trouble: None }
+    }
+
+    /// Not well.
+    pub fn trouble(fate: Fate, trouble: Trouble) -> Self {
+        Self { fate, remote_id: None, trouble: Some(trouble) }
+    }
+
+    /// The remote's no.
+    pub fn rejected(rejection: Rejection) -> Self {
+        let Rejection { class, code, message } = rejection;
+        let code = code.unwrap_or_else(|| "rejected".into());
+        Self::trouble(Fate::Rejected, Trouble { class, code, message })
+    }
+}
+
+/// Where a batch tells what became of its records.
+struct Told<'a> {
+    dispatcher: &'a Dispatcher,
+    stream: &'a Arc<Stream>,
+    stored: i64,
+    events: &'a UnboundedSender<Event>,
+}
+
+impl Told<'_> {
+    fn event(&self, event: Event) {
+        // The pipeline listens until every batch is through; if it does not, the job is over.
+        drop(self.events.send(event));
+    }
+
+    /// Puts outcomes on disk, then tells of them. With them goes the intent that they end.
+    async fn settle(
+        &self,
+        ended: Vec<(Planned, Option<Action>, Ended)>,
+        done: Option<IntentId>,
+    ) -> Result<(), Error> {
+        let dispatcher = self.dispatcher;
+        if ended.is_empty() {
+            return match done {
+                Some(intent) => dispatcher.store.withdraw(intent).await.map_err(Error::from),
+                None => Ok(()),
+            };
+        }
+        let mut settled = Settled {
+            stream: self.stream.index,
+            outcomes: Arc::default(),
+            keys: Vec::with_capacity(ended.len()),
+            bytes: 0,
+        };
+        let mut outcomes = Vec::with_capacity(ended.len());
+        for (planned, action, ended) in ended {
+            settled.keys.push(Key::of(&planned.record));
+            settled.bytes += planned.record.size();
+            outcomes.push(dispatcher.outcome(self.stored, &planned, action, ended));
+        }
+        settled.outcomes = Arc::new(outcomes);
+        dispatcher.store.record(dispatcher.job, Arc::clone(&settled.outcomes), done).await?;
+        self.event(Event::Settled(settled));
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! How long to wait before a call is tried again, and when to stop trying. The only place that
+//! sleeps.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::RetryOptions;
+use crate::error::Error;
+
+/// The waits of one job.
+#[derive(Debug)]
+pub struct Retry {
+    options: RetryOptions,
+    /// Calls in a row that failed for good.
+    failed_in_a_row: AtomicU32,
+    /// Calls that were answered, and calls that failed for good.
+    answered: AtomicU64,
+    failed: AtomicU64,
+    /// Milliseconds spent waiting because the remote throttled.
+    throttled_millis: AtomicU64,
+    /// Ended when the job is to end: nobody waits any longer.
+    stop: CancellationToken,
+}
+
+/// Why nothing more is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaveUp {
+    /// As often as allowed.
+    Attempts,
+    /// The job is to end.
+    Stopped,
+}
+
+impl Retry {
+    /// As the configuration says; `stop` ends all waiting.
+    pub fn new(options: RetryOptions, stop: CancellationToken) -> Self {
+        Self {
+            options,
+            failed_in_a_row: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            throttled_millis: AtomicU64::new(0),
+            stop,
+        }
+    }
+
+    /// Waits before try number `attempt` + 1 of a call of which `attempt` tries have failed.
+    ///
+    /// # Errors
+    /// When nothing more is to be tried.
+    pub async fn again(&self, attempt: u32) -> Result<(), GaveUp> {
+        if attempt >= self.options.attempts {
+            return Err(GaveUp::Attempts);
+        }
+        self.sleep(self.jitter(attempt)).await
+    }
+
+    /// Waits because the remote throttles: as long as it asks, else longer with each time.
+    /// Returns the wait that all calls should keep.
+    ///
+    /// # Errors
+    /// [`GaveUp::Attempts`] when it asks for more than `max_wait_secs`.
+    pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, GaveUp> {
+        let max = Duration::from_secs(self.options.max_wait_secs);
+        let wait = match asked {
+            Some(asked) if asked > max => return Err(GaveUp::Attempts),
+            Some(asked) => asked,
+            None => self.jitter(times).max(Duration::from_millis(self.options.base_millis / 2)),
+        };
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
+        Ok(wait)
+    }
+
+    /// Sleeps, unless the job is to end.
+    ///
+    /// # Errors
+    /// [`GaveUp::Stopped`] as soon as it is.
+    pub async fn sleep(&self, wait: Duration) -> Result<(), GaveUp> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.stop.cancelled() => Err(GaveUp::Stopped),
+        }
+    }
+
+    /// Sleeps until `deadline`.
+    ///
+    /// # Errors
+    /// As [`Retry::sleep`].
+    pub async fn sleep_until(&self, deadline: Instant) -> Result<(), GaveUp> {
+        self.sleep(deadline.saturating_duration_since(Instant::now())).await
+    }
+
+    /// A random wait below a bound that doubles with each try.
+    fn jitter(&self, attempt: u32) -> Duration {
+        let bound = self.options.base_millis.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+        let bound = bound.min(self.options.max_wait_secs.saturating_mul(1000)).max(1);
+        Duration::from_millis(fastrand::u64(0..=bound))
+    }
+
+    /// A call was answered, whatever the answer says of its records.
+    pub fn answered(&self) {
+        self.failed_in_a_row.store(0, Ordering::Relaxed);
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call failed for good. The circuit breaker: too many in a row end the job.
+    pub fn failed(&self, why: &str) -> Option<Error> {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        (in_a_row >= self.options.give_up_after).then(|| {
+            Error::remote(format!("{in_a_row} calls in a row failed, the last with: {why}")).hint(
+                "see whether the remote is well, then run the same input again: what was written \
+                 is known and is not written twice",
+            )
+        })
+    }
+
+    /// Whether calls were made and every one failed.
+    pub fn is_hopeless(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) > 0 && self.answered.load(Ordering::Relaxed) == 0
+    }
+
+    /// Seconds waited because the remote throttled.
+    pub fn throttled_secs(&self) -> f64 {
+        Duration::from_millis(self.throttled_millis.load(Ordering::Relaxed)).as_secs_f64()
+    }
+
+    /// Whether the job is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(options: RetryOptions) -> Retry {
+        Retry::new(options, CancellationToken::new())
+    }
+
+    #[test]
+    fn what_the_remote_asks_for_is_obeyed_up_to_the_bound() {
+        let retry = retry(RetryOptions { max_wait_secs: 10, ..RetryOptions::default() });
+        let second = Duration::from_secs(1);
+        assert_eq!(retry.throttled(Some(7 * second), 1), Ok(7 * second));
+        assert_eq!(retry.throttled(Some(11 * second), 1), Err(GaveUp::Attempts));
+        assert!(retry.throttled(None, 99).unwrap() <= 10 * second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_are_counted_and_a_stop_ends_the_waiting() {
+        let retry = retry(RetryOptions { attempts: 3, ..RetryOptions::default() });
+        assert_eq!(retry.again(2).await, Ok(()));
+        assert_eq!(retry.again(3).await, Err(GaveUp::Attempts));
+        retry.stop.cancel();
+        assert_eq!(retry.sleep(Duration::from_secs(9)).await, Err(GaveUp::Stopped));
+    }
+
+    #[test]
+    fn the_breaker_counts_in_a_row() {
+        let retry = retry(RetryOptions { give_up_after: 3, ..RetryOptions::default() });
+        assert!(retry.failed("x").is_none() && retry.failed("x").is_none());
+        assert!(retry.is_hopeless());
+        retry.answered();
+        assert!(retry.failed("x").is_none() && retry.failed("x").is_none());
+        assert!(retry.failed("x").is_some() && !retry.is_hopeless());
+    }
+}

@@ -1,0 +1,113 @@
+//! What stops a job, how the process ends, and what the user can do about it.
+//!
+//! A record that is refused is not an error: it is an outcome. An [`Error`] ends the whole run.
+
+use std::fmt;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All was read and told, also when some records were rejected; or a signal ended the job in
+    /// good order.
+    Done = 0,
+    /// More records were rejected or failed than `max_rejected` allows.
+    TooManyRejected = 1,
+    /// The command line or the configuration is wrong. Nothing was written.
+    Usage = 2,
+    /// The remote cannot be reached, or refuses the credential.
+    Remote = 3,
+    /// The input is not a Singer stream.
+    Input = 4,
+    /// Our fault, or this machine's: a full disk, a broken store, a closed stdout, a bug.
+    Ours = 5,
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a run ends early: what happened, where, and the way out.
+#[derive(Debug)]
+pub struct Error {
+    /// How the process ends because of it.
+    pub exit: ExitCode,
+    message: String,
+    hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with a message: lowercase, no full stop, names in backticks.
+    pub fn new(exit: ExitCode, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, source: None }
+    }
+
+    /// The command line or the configuration is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    /// The remote is out of reach, or says no to the credential.
+    pub fn remote(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Remote, message)
+    }
+
+    /// The input is not what a Singer target reads.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Input, message)
+    }
+
+    /// A bug of ours, or trouble of this machine.
+    pub fn ours(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Ours, message)
+    }
+
+    /// Adds what the user can do, in an imperative sentence without full stop.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause, printed after the message.
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the user can do, if we know.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The message and all causes, in one line.
+    pub fn full_message(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}

@@ -1,0 +1,141 @@
+//! What became of a record.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::connector::contract::{Action, ErrorClass};
+use crate::record::{ExternalId, Fingerprint, RemoteId};
+
+/// The eight ends that a record can come to. Each record of the input has exactly one.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// Made at the remote.
+    Created,
+    /// Changed at the remote.
+    Updated,
+    /// Not sent, since it is what was written last, or not changed by the remote.
+    Unchanged,
+    /// Removed at the remote.
+    Deleted,
+    /// The schema's or the remote's no; sending it again as it is cannot help.
+    Rejected,
+    /// Not written for a reason that lies not in the record: the network, the remote's state, us.
+    Failed,
+    /// Left out as the user asked.
+    Skipped,
+    /// Sent, and nothing tells whether it was applied.
+    InDoubt,
+}
+
+impl Fate {
+    /// All, in the order in which they are told.
+    pub const ALL: [Self; 8] = [
+        Self::Created,
+        Self::Updated,
+        Self::Unchanged,
+        Self::Deleted,
+        Self::Rejected,
+        Self::Failed,
+        Self::Skipped,
+        Self::InDoubt,
+    ];
+
+    /// As it stands in results and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::InDoubt => "in_doubt",
+        }
+    }
+
+    /// Reads [`Fate::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fate| fate.as_str() == text)
+    }
+
+    /// Whether the record stands at the remote as the input has it.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Deleted)
+    }
+
+    /// Whether somebody has to look at it.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Rejected | Self::Failed | Self::InDoubt)
+    }
+}
+
+/// What became of one record, with all that is told of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Place among the records of the input, from 1.
+    pub position: u64,
+    /// The stream's number in the store.
+    pub stream: i64,
+    /// The user's id.
+    pub external_id: Option<ExternalId>,
+    /// The remote's id.
+    pub remote_id: Option<RemoteId>,
+    /// What was sent last, if anything was.
+    pub action: Option<Action>,
+    /// How it ended.
+    pub fate: Fate,
+    /// Calls that it was part of.
+    pub attempts: u32,
+    /// HTTP status of the last answer.
+    pub status: Option<u16>,
+    /// Why it is no success.
+    pub trouble: Option<Trouble>,
+    /// From its first sending to its outcome.
+    pub millis: u64,
+    /// Of its prepared content.
+    pub fingerprint: Fingerprint,
+    /// For the platform's state: a JSON object as text.
+    pub custom_data: Option<Arc<str>>,
+    /// The record, where it is to be kept.
+    pub content: Option<Content>,
+}
+
+/// Why a record was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Who can mend it.
+    pub class: ErrorClass,
+    /// The remote's code, or ours (`schema`, `unreachable`, …); groups errors.
+    pub code: Box<str>,
+    /// For people; holds no secret.
+    pub message: Box<str>,
+}
+
+impl Trouble {
+    /// Trouble with the data.
+    pub fn payload(code: &str, message: impl Into<Box<str>>) -> Self {
+        Self { class: ErrorClass::Payload, code: code.into(), message: message.into() }
+    }
+
+    /// Trouble that lies elsewhere.
+    pub fn other(code: &str, message: impl Into<Box<str>>) -> Self {
+        Self { class: ErrorClass::Other, code: code.into(), message: message.into() }
+    }
+}
+
+/// What the store keeps of a record's content.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// Which of the stream's SCHEMAs it came under.
+    pub schema_version: u32,
+    /// As it came in.
+    pub source: Arc<str>,
+    /// As it went out, where that is to be told too.
+    pub body: Option<Arc<str>>,
+}

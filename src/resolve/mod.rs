@@ -1,0 +1,240 @@
+//! A record's ids are found, and with them what is to happen to it.
+//!
+//! In this order: the record's own remote id, the id map, the remote's native external id (an
+//! upsert in one call), a lookup, and where none of them finds it: create.
+
+pub mod gate;
+
+use crate::config::OnMissing;
+use crate::connector::contract::{Action, Capabilities};
+use crate::outcome::Trouble;
+use crate::record::RemoteId;
+use crate::store::id_map::Mapped;
+use crate::store::journal::Written;
+use crate::stream::Record;
+
+/// What is to happen to a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: it is what was written last.
+    Unchanged(Option<RemoteId>),
+    /// It is sent; with a remote id for an update.
+    Write(Action, Option<RemoteId>),
+    /// The remote is asked for it first.
+    Lookup,
+    /// It cannot be written at all.
+    Refuse(Trouble),
+    /// It was sent before, nobody knows whether it was applied, and nothing can tell.
+    InDoubt,
+}
+
+/// What is known of a record before it is planned.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The id map's entry.
+    pub mapped: Option<Mapped>,
+    /// For a record without an external id: whether its like was written.
+    pub written: Option<Written>,
+    /// A create of its external id is in doubt from an earlier job.
+    pub in_doubt: bool,
+}
+
+/// Plans one record.
+pub fn plan(record: &Record, known: &Known) -> Plan {
+    let capabilities = &record.stream.capabilities;
+    let skip_unchanged = record.stream.options.skip_unchanged;
+    let mapped = known.mapped.as_ref();
+    let is_same_id = match (&record.remote_id, mapped) {
+        (Some(own), Some(mapped)) => mapped.remote_id.as_ref() == Some(own),
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    if skip_unchanged
+        && is_same_id
+        && mapped.is_some_and(|mapped| mapped.fingerprint == Some(record.fingerprint))
+    {
+        return Plan::Unchanged(mapped.and_then(|mapped| mapped.remote_id.clone()));
+    }
+    let remote_id =
+        record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
+    if let Some(remote_id) = remote_id {
+        return update(record, remote_id);
+    }
+    if record.external_id.is_none() {
+        return match &known.written {
+            Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
+            Some(Written::InDoubt) => Plan::InDoubt,
+            _ => create(capabilities),
+        };
+    }
+    find(capabilities, known.in_doubt)
+}
+
+/// Plans a record with an external id that no remote id is known of.
+fn find(capabilities: &Capabilities, in_doubt: bool) -> Plan {
+    if capabilities.upsert.is_some() {
+        Plan::Write(Action::Upsert, None)
+    } else if capabilities.lookup.is_some() {
+        Plan::Lookup
+    } else if in_doubt {
+        Plan::InDoubt
+    } else {
+        create(capabilities)
+    }
+}
+
+fn create(capabilities: &Capabilities) -> Plan {
+    if capabilities.create.is_some() {
+        return Plan::Write(Action::Create, None);
+    }
+    let why = if capabilities.upsert.is_some() {
+        "the record has no external id, and the remote writes records by external id only"
+    } else {
+        "the remote cannot create records of this stream"
+    };
+    Plan::Refuse(Trouble::payload("no_external_id", why))
+}
+
+fn update(record: &Record, remote_id: RemoteId) -> Plan {
+    let capabilities = &record.stream.capabilities;
+    if capabilities.update.is_some() {
+        Plan::Write(Action::Update, Some(remote_id))
+    } else if capabilities.upsert.is_some() && record.external_id.is_some() {
+        Plan::Write(Action::Upsert, None)
+    } else {
+        let why = format!("the remote cannot update records of this stream (remote id `{remote_id}`)");
+        Plan::Refuse(Trouble::payload("cannot_update", why))
+    }
+}
+
+/// Plans a record that a lookup has looked for.
+pub fn plan_found(record: &Record, found: &[RemoteId]) -> Plan {
+    match found {
+        [] => create(&record.stream.capabilities),
+        [remote_id] => update(record, remote_id.clone()),
+        several => {
+            let ids: Vec<&str> = several.iter().take(5).map(RemoteId::as_str).collect();
+            let why = format!(
+                "the remote has {} records of this external id: {}",
+                several.len(),
+                ids.join(", ")
+            );
+            Plan::Refuse(Trouble::payload("ambiguous", why))
+        }
+    }
+}
+
+/// Plans a record whose create found that the remote has it already.
+pub fn plan_exists(record: &Record, remote_id: Option<RemoteId>) -> Plan {
+    match remote_id {
+        Some(remote_id) => update(record, remote_id),
+        None if record.external_id.is_some() && record.stream.capabilities.lookup.is_some() => {
+            Plan::Lookup
+        }
+        None => Plan::Refuse(Trouble::payload(
+            "exists",
+            "the remote already has this record and does not say under which id",
+        )),
+    }
+}
+
+/// Plans a record whose remote id the remote does not have (any more).
+pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
+    let recreate = record.stream.options.on_missing == OnMissing::Recreate;
+    if recreate && record.external_id.is_some() {
+        return find(&record.stream.capabilities, false);
+    }
+    let why = format!("the remote has no record with the id `{remote_id}`");
+    Plan::Refuse(Trouble::payload("missing", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::connector::contract::{CallLimits, Lookup};
+    use crate::record::{ExternalId, Fingerprint, StreamName};
+    use crate::stream::Stream;
+
+    fn record(capabilities: Capabilities, external_id: Option<&str>) -> Record {
+        Record {
+            position: 1,
+            stream: Arc::new(Stream {
+                index: 0,
+                name: StreamName::from("s"),
+                options: crate::config::StreamOptions::default(),
+                capabilities,
+                schema_line: "".into(),
+                version: 0,
+            }),
+            external_id: external_id.map(ExternalId::from),
+            remote_id: None,
+            fingerprint: Fingerprint([1; 32]),
+            body: "{}".into(),
+            source: "{}".into(),
+            custom_data: None,
+        }
+    }
+
+    fn capabilities(upsert: bool, lookup: bool) -> Capabilities {
+        let limits = Some(CallLimits { max_records: 10, max_bytes: 1000 });
+        Capabilities {
+            create: limits,
+            update: limits,
+            upsert: limits.filter(|_| upsert),
+            lookup: lookup.then_some(Lookup { max_ids: 10, lag: std::time::Duration::ZERO }),
+            ..Capabilities::default()
+        }
+    }
+
+    fn mapped(id: &str, fingerprint: u8) -> Known {
+        Known {
+            mapped: Some(Mapped {
+                remote_id: Some(RemoteId::from(id)),
+                fingerprint: Some(Fingerprint([fingerprint; 32])),
+                custom_data: None,
+            }),
+            ..Known::default()
+        }
+    }
+
+    #[test]
+    fn the_order_of_finding() {
+        let update = |id: &str| Plan::Write(Action::Update, Some(RemoteId::from(id)));
+        let mut own = record(capabilities(true, true), Some("a"));
+        own.remote_id = Some(RemoteId::from("7"));
+        assert_eq!(plan(&own, &mapped("8", 1)), update("7"));
+        assert_eq!(plan(&own, &mapped("7", 1)), Plan::Unchanged(Some(RemoteId::from("7"))));
+        let both = record(capabilities(true, true), Some("a"));
+        assert_eq!(plan(&both, &mapped("8", 2)), update("8"));
+        assert_eq!(plan(&both, &mapped("8", 1)), Plan::Unchanged(Some(RemoteId::from("8"))));
+        assert_eq!(plan(&both, &Known::default()), Plan::Write(Action::Upsert, None));
+        let search = record(capabilities(false, true), Some("a"));
+        assert_eq!(plan(&search, &Known::default()), Plan::Lookup);
+        let blind = record(capabilities(false, false), Some("a"));
+        assert_eq!(plan(&blind, &Known::default()), Plan::Write(Action::Create, None));
+        let doubt = Known { in_doubt: true, ..Known::default() };
+        assert_eq!(plan(&blind, &doubt), Plan::InDoubt);
+        assert_eq!(plan(&search, &doubt), Plan::Lookup);
+    }
+
+    #[test]
+    fn a_record_without_ids_is_known_by_its_content() {
+        let record = record(capabilities(true, true), None);
+        let known = |written| Known { written, ..Known::default() };
+        assert_eq!(plan(&record, &known(None)), Plan::Write(Action::Create, None));
+        assert_eq!(plan(&record, &known(Some(Written::Yes(None)))), Plan::Unchanged(None));
+        assert_eq!(plan(&record, &known(Some(Written::InDoubt))), Plan::InDoubt);
+    }
+
+    #[test]
+    fn several_matches_and_missing_ones() {
+        let record = record(capabilities(false, true), Some("a"));
+        let ids = [RemoteId::from("1"), RemoteId::from("2")];
+        assert!(matches!(plan_found(&record, &ids), Plan::Refuse(trouble) if &*trouble.code == "ambiguous"));
+        assert_eq!(plan_found(&record, &[]), Plan::Write(Action::Create, None));
+        assert_eq!(plan_missing(&record, &ids[0]), Plan::Lookup);
+        assert_eq!(plan_exists(&record, None), Plan::Lookup);
+    }
+}

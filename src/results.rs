@@ -1,0 +1,235 @@
+//! The results, one row a record, and the rejects, a Singer stream to be mended and sent again.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use rusqlite::Connection;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::file::{Access, replace};
+use crate::outcome::Fate;
+use crate::store::report::{self, OutcomeRow, Reject};
+
+/// What became of one record: a line of a `.jsonl` file, or a row of a `.csv` file with these
+/// columns.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "target-upsert result")]
+pub struct ResultRow {
+    /// The stream; empty for a line that is no message.
+    pub stream: String,
+    /// Place among the records of the input, over all streams, from 1.
+    pub position: u64,
+    /// The user's id.
+    #[serde(rename = "InputId")]
+    pub input_id: Option<String>,
+    /// The remote's id.
+    #[serde(rename = "RemoteId")]
+    pub remote_id: Option<String>,
+    /// What was sent, or in a dry run would have been: `create`, `update`, `upsert`, `delete`.
+    pub action: Option<String>,
+    /// How it ended.
+    pub outcome: Fate,
+    /// It stands at the remote as the input has it.
+    pub success: bool,
+    /// Calls that it was part of.
+    pub attempts: u32,
+    /// HTTP status of the last answer.
+    pub http_status: Option<u16>,
+    /// The remote's code of the error, or ours.
+    pub error_code: Option<String>,
+    /// The platform's class of the error.
+    pub error_class: Option<String>,
+    /// The error, for people.
+    pub error_message: Option<String>,
+    /// Milliseconds from its first sending to its outcome.
+    pub millis: u64,
+}
+
+impl From<OutcomeRow> for ResultRow {
+    fn from(row: OutcomeRow) -> Self {
+        Self {
+            stream: row.stream,
+            position: row.position,
+            input_id: row.external_id,
+            remote_id: row.remote_id,
+            action: row.action,
+            outcome: row.fate,
+            success: row.fate.is_success(),
+            attempts: row.attempts,
+            http_status: row.status,
+            error_code: row.code,
+            error_class: row.class,
+            error_message: row.error,
+            millis: row.millis,
+        }
+    }
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated, with a header.
+    Csv,
+}
+
+impl Format {
+    /// By the file's ending.
+    ///
+    /// # Errors
+    /// Exit code 2 for another ending.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("jsonl") => Ok(Self::Jsonl),
+            Some("csv") => Ok(Self::Csv),
+            _ => Err(Error::usage(format!(
+                "the results file `{}` ends neither in .jsonl nor in .csv",
+                path.display()
+            ))
+            .hint("name it so that its ending says the format")),
+        }
+    }
+}
+
+/// Why results or rejects could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// The file, or whoever reads.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+    /// A row that is no CSV, which cannot be.
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+}
+
+impl From<ResultsError> for io::Error {
+    fn from(error: ResultsError) -> Self {
+        match error {
+            ResultsError::Output(error) => error,
+            other => Self::other(other),
+        }
+    }
+}
+
+/// Writes the results of a job that `wanted` lets through, stream by stream, in the order of the
+/// input.
+///
+/// # Errors
+/// See [`ResultsError`].
+pub fn write_results(
+    out: &mut dyn Write,
+    connection: &Connection,
+    job: i64,
+    format: Format,
+    wanted: impl Fn(&OutcomeRow) -> bool,
+) -> Result<(), ResultsError> {
+    let mut rows = match format {
+        Format::Jsonl => Rows::Jsonl(out),
+        Format::Csv => {
+            // The header is written here, since it is due also where no row follows.
+            let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+            csv.write_record(COLUMNS)?;
+            Rows::Csv(csv)
+        }
+    };
+    for (stream, name) in report::streams(connection, job)? {
+        report::outcomes(connection, job, (stream, &name), |row| {
+            if wanted(&row) { rows.write(&ResultRow::from(row)) } else { Ok(()) }
+        })?;
+    }
+    rows.flush()
+}
+
+/// The columns of a `.csv` file, in the order of [`ResultRow`]'s fields.
+const COLUMNS: [&str; 13] = [
+    "stream",
+    "position",
+    "InputId",
+    "RemoteId",
+    "action",
+    "outcome",
+    "success",
+    "attempts",
+    "http_status",
+    "error_code",
+    "error_class",
+    "error_message",
+    "millis",
+];
+
+enum Rows<'a> {
+    Jsonl(&'a mut dyn Write),
+    Csv(csv::Writer<&'a mut dyn Write>),
+}
+
+impl Rows<'_> {
+    fn write(&mut self, row: &ResultRow) -> Result<(), ResultsError> {
+        match self {
+            Self::Jsonl(out) => {
+                serde_json::to_writer(&mut **out, row).map_err(io::Error::from)?;
+                out.write_all(b"\n")?;
+            }
+            Self::Csv(csv) => csv.serialize(row)?,
+        }
+        Ok(())
+    }
+
+    fn flush(self) -> Result<(), ResultsError> {
+        match self {
+            Self::Jsonl(out) => out.flush()?,
+            Self::Csv(mut csv) => csv.flush()?,
+        }
+        Ok(())
+    }
+}
+
+/// Writes the rejects of a job: a Singer stream that this program reads. Returns how many records
+/// are not in it because the store does not keep them.
+///
+/// # Errors
+/// See [`ResultsError`].
+pub fn write_rejects(
+    out: &mut dyn Write,
+    connection: &Connection,
+    job: i64,
+) -> Result<u64, ResultsError> {
+    report::rejects(connection, job, |reject| {
+        match reject {
+            Reject::Schema(line) => writeln!(out, "{line}")?,
+            Reject::Record(stream, source) => {
+                let stream = serde_json::Value::from(stream);
+                writeln!(out, "{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":{source}}}")?;
+            }
+        }
+        Ok::<_, ResultsError>(())
+    })
+}
+
+/// Replaces the file at `path` by what `write` writes; only its owner may read it, since it holds
+/// records.
+///
+/// # Errors
+/// Exit code 5, naming the file.
+pub fn write_file<T>(
+    path: &Path,
+    what: &str,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, ResultsError>,
+) -> Result<T, Error> {
+    let mut result = None;
+    replace(path, Access::Owner, |out| {
+        result = Some(write(out)?);
+        Ok(())
+    })
+    .map_err(|error| {
+        Error::ours(format!("cannot write the {what} to `{}`", path.display()))
+            .caused_by(error)
+            .hint("the job itself is done and kept in the store; see `target-upsert jobs --help`")
+    })?;
+    result.ok_or_else(|| Error::ours(format!("the {what} was not written")))
+}

@@ -1,0 +1,266 @@
+//! Whether a record keeps to what its stream's SCHEMA promised.
+//!
+//! JSON Schema draft 4 to 2020-12. References are resolved within the schema alone: a tap's
+//! `$ref` never makes us open a file or a URL. Formats are checked, dates and times in the
+//! lenient sense that the platform reads them in (a space for the `T`, no offset).
+
+use std::collections::HashMap;
+
+use jsonschema::{Draft, Validator};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::stream::fingerprint::{Temporal, is_date, is_date_time, is_time};
+
+/// At most so many violations are told of one record.
+const MAX_TOLD: usize = 3;
+/// At most so many characters of each.
+const MAX_CHARS: usize = 300;
+
+/// A compiled SCHEMA.
+#[derive(Debug)]
+pub struct RecordSchema {
+    validator: Validator,
+    /// Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
+    /// mistaken for one.
+    is_draft4: bool,
+    temporal: HashMap<String, Temporal>,
+    properties: Vec<String>,
+}
+
+impl RecordSchema {
+    /// Compiles a SCHEMA message's schema.
+    ///
+    /// # Errors
+    /// Why it is no JSON Schema that can be used here, for people.
+    pub fn compile(schema: &RawValue) -> Result<Self, String> {
+        let mut schema: Value =
+            serde_json::from_str(schema.get()).map_err(|error| error.to_string())?;
+        let draft = draft_of(&schema);
+        if let Some(object) = schema.as_object_mut() {
+            // The draft is settled; an address of a meta-schema that nobody knows must not hinder.
+            object.remove("$schema");
+        }
+        let validator = jsonschema::options()
+            .with_draft(draft)
+            .should_validate_formats(true)
+            .with_format("date-time", is_date_time)
+            .with_format("date", is_date)
+            .with_format("time", is_time)
+            .build(&schema)
+            .map_err(|error| cut(error.to_string()))?;
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let temporal = properties
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, property)| Some((name.clone(), temporal(property)?)))
+            .collect();
+        let properties = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        Ok(Self { validator, is_draft4: draft == Draft::Draft4, temporal, properties })
+    }
+
+    /// Names of the top-level properties, in the schema's order.
+    pub fn properties(&self) -> &[String] {
+        &self.properties
+    }
+
+    /// How a top-level field is read as a date, if it is one.
+    pub fn temporal(&self, field: &str) -> Option<Temporal> {
+        // Most schemas have none; the look-up is per field and record.
+        if self.temporal.is_empty() { None } else { self.temporal.get(field).copied() }
+    }
+
+    /// Checks one record.
+    ///
+    /// # Errors
+    /// What it violates, for people: the first few violations with their places.
+    pub fn check(&self, record: &RawValue) -> Result<(), String> {
+        match serde_json::from_str::<Value>(record.get()) {
+            Ok(value) if self.validator.is_valid(&value) => Ok(()),
+            // Numbers past what `f64` or draft 4 can take are looked at once more, clamped.
+            Ok(value) if !self.is_draft4 => Err(self.explain(&value)),
+            Ok(_) => self.check_clamped(record),
+            Err(error) if error.to_string().starts_with("number out of range") => {
+                self.check_clamped(record)
+            }
+            Err(error) if error.to_string().starts_with("recursion limit") => {
+                Err("the record is nested deeper than 127 levels".to_owned())
+            }
+            Err(error) => Err(format!("the record cannot be read: {error}")),
+        }
+    }
+
+    fn check_clamped(&self, record: &RawValue) -> Result<(), String> {
+        let clamped = clamp_numbers(record.get());
+        let value = serde_json::from_str::<Value>(&clamped)
+            .map_err(|error| format!("the record cannot be read: {error}"))?;
+        if self.validator.is_valid(&value) { Ok(()) } else { Err(self.explain(&value)) }
+    }
+
+    fn explain(&self, value: &Value) -> String {
+        let mut told: Vec<String> = Vec::new();
+        let mut more = 0;
+        for error in self.validator.iter_errors(value) {
+            if told.len() == MAX_TOLD {
+                more += 1;
+                continue;
+            }
+            let path = error.instance_path().to_string();
+            let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
+            told.push(cut(format!("{place}{error}")));
+        }
+        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("the schema does not allow it: {}{rest}", told.join("; "))
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// The draft that `$schema` names; else draft 4 where only that can be meant; else draft 7, which
+/// is what taps mean.
+fn draft_of(schema: &Value) -> Draft {
+    let named = schema.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    let drafts = [
+        ("draft-04", Draft::Draft4),
+        ("draft-06", Draft::Draft6),
+        ("draft-07", Draft::Draft7),
+        ("2019-09", Draft::Draft201909),
+        ("2020-12", Draft::Draft202012),
+    ];
+    if let Some((_, draft)) = drafts.iter().find(|(name, _)| named.contains(name)) {
+        return *draft;
+    }
+    if has_boolean_bound(schema) { Draft::Draft4 } else { Draft::Draft7 }
+}
+
+/// `exclusiveMinimum: true` exists in draft 4 only; later it is a number.
+fn has_boolean_bound(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => map.iter().any(|(key, value)| {
+            (matches!(key.as_str(), "exclusiveMinimum" | "exclusiveMaximum") && value.is_boolean())
+                || has_boolean_bound(value)
+        }),
+        Value::Array(items) => items.iter().any(has_boolean_bound),
+        _ => false,
+    }
+}
+
+/// The date kind of a property: its own `format`, or that of one of its alternatives.
+fn temporal(property: &Value) -> Option<Temporal> {
+    match property.get("format").and_then(Value::as_str) {
+        Some("date-time") => return Some(Temporal::DateTime),
+        Some("date") => return Some(Temporal::Date),
+        _ => {}
+    }
+    property.get("anyOf")?.as_array()?.iter().find_map(temporal)
+}
+
+/// The same JSON with integers beyond 64 bits and numbers beyond `f64` replaced by the nearest
+/// that fit, so that a validator without big numbers judges their type, sign and size right.
+fn clamp_numbers(text: &str) -> String {
+    let mut clamped = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            '"' => {
+                in_string = !in_string;
+                1
+            }
+            '\\' if in_string => 2,
+            '-' | '0'..='9' if !in_string => {
+                let end = rest
+                    .find(|c: char| !matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'))
+                    .unwrap_or(rest.len());
+                let (number, after) = rest.split_at(end);
+                clamped.push_str(&clamp_number(number));
+                rest = after;
+                continue;
+            }
+            other => other.len_utf8(),
+        };
+        let (same, after) = rest.split_at(taken);
+        clamped.push_str(same);
+        rest = after;
+    }
+    clamped
+}
+
+fn clamp_number(number: &str) -> String {
+    let is_integer = !number.contains(['.', 'e', 'E']);
+    let is_negative = number.starts_with('-');
+    if is_integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+        return if is_negative { i64::MIN.to_string() } else { u64::MAX.to_string() };
+    }
+    if number.parse::<f64>().is_ok_and(f64::is_infinite) {
+        return if is_negative { f64::MIN.to_string() } else { f64::MAX.to_string() };
+    }
+    number.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &str, record: &str) -> Result<(), String> {
+        let schema: &RawValue = serde_json::from_str(schema).unwrap();
+        RecordSchema::compile(schema).unwrap().check(serde_json::from_str(record).unwrap())
+    }
+
+    #[test]
+    fn every_draft_has_its_own_meaning() {
+        let bound = r#"{"properties": {"n": {"minimum": 5, "exclusiveMinimum": true}}}"#;
+        check(bound, r#"{"n": 6}"#).unwrap();
+        check(bound, r#"{"n": 5}"#).unwrap_err();
+        let bound = r#"{"properties": {"n": {"exclusiveMinimum": 5}}}"#;
+        check(bound, r#"{"n": 5}"#).unwrap_err();
+        let newer = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
+            "properties": {"t": {"prefixItems": [{"type": "string"}]}}}"#;
+        check(newer, r#"{"t": [1]}"#).unwrap_err();
+        check(&newer.replace("2020-12", "2019-09"), r#"{"t": [1]}"#).unwrap();
+    }
+
+    #[test]
+    fn big_numbers_are_numbers() {
+        let integer = r#"{"properties": {"n": {"type": "integer"}}}"#;
+        let draft4 = r#"{"$schema": "http://json-schema.org/draft-04/schema#",
+            "properties": {"n": {"type": ["integer", "null"]}}}"#;
+        for schema in [integer, draft4] {
+            check(schema, r#"{"n": 12345678901234567890123}"#).unwrap();
+            check(schema, r#"{"n": -12345678901234567890123}"#).unwrap();
+            check(schema, r#"{"n": 1.5, "big": 12345678901234567890123}"#).unwrap_err();
+        }
+        let number = r#"{"properties": {"n": {"type": "number", "maximum": 10}, "s": {"type": "string"}}}"#;
+        check(number, r#"{"n": -1e400, "s": "1e400 \" 2"}"#).unwrap();
+        check(number, r#"{"n": 1e400}"#).unwrap_err();
+    }
+
+    #[test]
+    fn formats_are_checked_and_dates_leniently() {
+        let schema = r#"{"properties": {"d": {"format": "date-time"}, "e": {"format": "email"}}}"#;
+        check(schema, r#"{"d": "2026-01-02 03:04:05", "e": "a@example.com"}"#).unwrap();
+        check(schema, r#"{"d": "not-a-date"}"#).unwrap_err();
+        check(schema, r#"{"e": "nobody"}"#).unwrap_err();
+    }
+
+    #[test]
+    fn a_violation_names_its_place() {
+        let schema = r#"{"properties": {"a": {"properties": {"b": {"type": "integer"}}}}}"#;
+        let message = check(schema, r#"{"a": {"b": "x"}}"#).unwrap_err();
+        assert!(message.contains("`/a/b`") && message.contains("integer"), "{message}");
+    }
+
+    #[test]
+    fn nothing_outside_the_schema_is_opened() {
+        for target in ["http://127.0.0.1:1/schema.json", "file:///etc/passwd", "other.json"] {
+            let schema = format!(r#"{{"properties": {{"a": {{"$ref": "{target}"}}}}}}"#);
+            let schema: &RawValue = serde_json::from_str(&schema).unwrap();
+            RecordSchema::compile(schema).unwrap_err();
+        }
+    }
+}

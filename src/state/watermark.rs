@@ -1,0 +1,166 @@
+//! Which STATE may be passed on: one before which every record has a durable outcome.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde_json::value::RawValue;
+
+/// Bytes of STATEs that wait, at most; past that the newest takes the place of the one before it,
+/// which loses nothing, since a later STATE covers an earlier one.
+const MAX_WAITING_BYTES: usize = 4 << 20;
+
+/// Records come to their end in any order; this knows up to which one all have.
+#[derive(Debug)]
+pub struct Watermark {
+    /// All positions below have come to their end.
+    next: u64,
+    /// Those at or above `next` that have, too.
+    ended: BTreeSet<u64>,
+    /// STATEs that wait, each with the last position before it.
+    waiting: VecDeque<(u64, Box<RawValue>)>,
+    waiting_bytes: usize,
+    /// No STATE behind this position is ever safe.
+    frozen: Option<u64>,
+}
+
+impl Default for Watermark {
+    fn default() -> Self {
+        Self {
+            next: 1,
+            ended: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            frozen: None,
+        }
+    }
+}
+
+impl Watermark {
+    /// The record at `position` has a durable outcome.
+    pub fn end(&mut self, position: u64) {
+        if self.frozen.is_some_and(|frozen| position >= frozen) {
+            return;
+        }
+        if position == self.next {
+            self.next += 1;
+            while self.ended.remove(&self.next) {
+                self.next += 1;
+            }
+        } else {
+            self.ended.insert(position);
+        }
+    }
+
+    /// The record at `position` will not be written by this job, and must come again: no STATE
+    /// behind it is ever safe.
+    pub fn freeze(&mut self, position: u64) {
+        if self.frozen.is_none_or(|frozen| position < frozen) {
+            self.frozen = Some(position);
+            self.ended.split_off(&position);
+            self.waiting.retain(|(after, _)| *after < position);
+        }
+    }
+
+    /// A STATE came, after the record at `after` (0 before the first).
+    pub fn state(&mut self, after: u64, value: Box<RawValue>) {
+        if self.frozen.is_some_and(|frozen| after >= frozen) {
+            return;
+        }
+        self.waiting_bytes += value.get().len();
+        if self.waiting_bytes > MAX_WAITING_BYTES
+            && let Some((_, dropped)) = self.waiting.pop_back()
+        {
+            self.waiting_bytes -= dropped.get().len();
+        }
+        self.waiting.push_back((after, value));
+    }
+
+    /// Takes the STATEs that have become safe, in order.
+    pub fn take_safe(&mut self) -> Vec<Box<RawValue>> {
+        let mut safe = Vec::new();
+        while let Some((after, _)) = self.waiting.front()
+            && *after < self.next
+            && let Some((_, value)) = self.waiting.pop_front()
+        {
+            self.waiting_bytes -= value.get().len();
+            safe.push(value);
+        }
+        safe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value(n: u64) -> Box<RawValue> {
+        RawValue::from_string(n.to_string()).unwrap()
+    }
+
+    fn safe(watermark: &mut Watermark) -> Vec<u64> {
+        watermark.take_safe().iter().map(|value| value.get().parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_state_waits_for_all_before_it() {
+        let mut watermark = Watermark::default();
+        watermark.state(0, value(0));
+        watermark.state(2, value(2));
+        watermark.end(2);
+        assert_eq!(safe(&mut watermark), [0]);
+        watermark.end(1);
+        assert_eq!(safe(&mut watermark), [2]);
+    }
+
+    #[test]
+    fn nothing_behind_a_record_that_must_come_again_is_safe() {
+        let mut watermark = Watermark::default();
+        watermark.state(1, value(1));
+        watermark.state(3, value(3));
+        watermark.freeze(3);
+        for position in [1, 2, 3, 4] {
+            watermark.end(position);
+        }
+        watermark.state(4, value(4));
+        assert_eq!(safe(&mut watermark), [1]);
+    }
+
+    #[test]
+    fn waiting_states_are_bounded_and_the_newest_stays() {
+        let mut watermark = Watermark::default();
+        let big = format!("\"{}\"", "x".repeat(1 << 20));
+        for after in 1..=50 {
+            watermark.state(after, RawValue::from_string(big.clone()).unwrap());
+        }
+        watermark.state(51, value(51));
+        assert!(watermark.waiting_bytes <= MAX_WAITING_BYTES + big.len());
+        (1..=51).for_each(|position| watermark.end(position));
+        assert_eq!(watermark.take_safe().last().unwrap().get(), "51");
+    }
+
+    proptest! {
+        /// Beside a model: a STATE comes out as soon as, and not before, all records before it
+        /// have ended, and in order.
+        #[test]
+        fn like_the_model(order in Just((1..=40u64).collect::<Vec<_>>()).prop_shuffle(),
+                          states in prop::collection::btree_set(0..=40u64, 0..20)) {
+            let mut watermark = Watermark::default();
+            for after in &states {
+                watermark.state(*after, value(*after));
+            }
+            let mut ended = BTreeSet::new();
+            let mut out = safe(&mut watermark);
+            for position in order {
+                watermark.end(position);
+                ended.insert(position);
+                out.extend(safe(&mut watermark));
+                let expected: Vec<u64> = states
+                    .iter()
+                    .copied()
+                    .filter(|after| (1..=*after).all(|before| ended.contains(&before)))
+                    .collect();
+                prop_assert_eq!(&out, &expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! External id → remote id, with the fingerprint of what was written last.
+//!
+//! New entries stand in the [`Overlay`] first, in memory, and go into the table in sorted runs: a
+//! table keyed by ids in random order is slow to fill row by row. Nothing is lost with the
+//! overlay, for each entry comes from an outcome that is on disk ([`recovery`](super::recovery)).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{Store, StoreError};
+use crate::record::{ExternalId, Fingerprint, RemoteId};
+
+/// Entries that make the overlay large: about 10 MB.
+const LARGE: usize = 32_768;
+
+/// What is known of one external id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Its remote id, where the remote has told one.
+    pub remote_id: Option<RemoteId>,
+    /// Of the content that was written last; `None` when that is not known for sure.
+    pub fingerprint: Option<Fingerprint>,
+    /// What the platform wants to see beside the id in snapshots.
+    pub custom_data: Option<Arc<str>>,
+}
+
+/// A row of the map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The user's id.
+    pub external_id: ExternalId,
+    /// What belongs to it.
+    pub mapped: Mapped,
+}
+
+type Key = (i64, ExternalId);
+
+/// Entries that are not in the table yet; `None` for those to be taken out of it.
+#[derive(Debug, Default)]
+pub(super) struct Overlay(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    map: BTreeMap<Key, (u64, Option<Mapped>)>,
+    /// Tells a newer entry of the same key from the one that was folded.
+    stamp: u64,
+}
+
+impl Overlay {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn insert(&self, entries: impl Iterator<Item = (Key, Option<Mapped>)>) {
+        let mut all = self.lock();
+        for (key, mapped) in entries {
+            all.stamp += 1;
+            let stamp = all.stamp;
+            all.map.insert(key, (stamp, mapped));
+        }
+    }
+
+    fn get(&self, key: &Key) -> Option<Option<Mapped>> {
+        self.lock().map.get(key).map(|(_, mapped)| mapped.clone())
+    }
+
+    pub(super) fn is_large(&self) -> bool {
+        self.lock().map.len() >= LARGE
+    }
+
+    /// Writes all entries, in the order of the table's key; they stay until [`Overlay::forget`].
+    pub(super) fn fold(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(Key, u64)>> {
+        let entries: Vec<_> =
+            self.lock().map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut folded = Vec::with_capacity(entries.len());
+        for (key, (stamp, mapped)) in entries {
+            match mapped {
+                Some(mapped) => put(transaction, key.0, &key.1, &mapped)?,
+                None => remove(transaction, key.0, &key.1)?,
+            }
+            folded.push((key, stamp));
+        }
+        Ok(folded)
+    }
+
+    /// Drops what is in the table for sure.
+    pub(super) fn forget(&self, folded: &[(Key, u64)]) {
+        let mut all = self.lock();
+        for (key, stamp) in folded {
+            if all.map.get(key).is_some_and(|(newest, _)| newest == stamp) {
+                all.map.remove(key);
+            }
+        }
+    }
+}
+
+/// Sets one row.
+pub(super) fn put(
+    connection: &Connection,
+    stream: i64,
+    external_id: &ExternalId,
+    mapped: &Mapped,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
+             VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            stream,
+            external_id.as_str(),
+            mapped.remote_id.as_ref().map(RemoteId::as_str),
+            mapped.fingerprint.map(|fingerprint| fingerprint.0),
+            mapped.custom_data.as_deref(),
+        ])?;
+    Ok(())
+}
+
+fn remove(connection: &Connection, stream: i64, external_id: &ExternalId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?
+        .execute(params![stream, external_id.as_str()])?;
+    Ok(())
+}
+
+fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Mapped> {
+    Ok(Mapped {
+        remote_id: row.get::<_, Option<String>>(first)?.map(RemoteId::new),
+        fingerprint: row.get::<_, Option<[u8; 32]>>(first + 1)?.map(Fingerprint),
+        custom_data: row.get::<_, Option<String>>(first + 2)?.map(Arc::from),
+    })
+}
+
+fn find_in(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<Option<Mapped>> {
+    connection
+        .prepare_cached(
+            "SELECT remote_id, fingerprint, custom_data FROM id_map
+             WHERE stream = ? AND external_id = ?",
+        )?
+        .query_row(params![stream, id.as_str()], |row| mapped(row, 0))
+        .optional()
+}
+
+impl Store {
+    /// What is known of one external id. `name` and `namespace` find the stream in the store that
+    /// a dry run reads beside its own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn find(&self, stream: &StoredStream, id: &ExternalId) -> Result<Option<Mapped>, StoreError> {
+        if let Some(known) = self.overlay.get(&(stream.id, id.clone())) {
+            return Ok(known);
+        }
+        if let Some(found) = self.read(|connection| find_in(connection, stream.id, id))? {
+            return Ok(Some(found));
+        }
+        let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
+        let base = base.lock().unwrap_or_else(PoisonError::into_inner);
+        find_in(&base, id_there, id).map_err(|error| self.error(error))
+    }
+
+    /// The stream of this name in `namespace`, made if it is new.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn stream(&self, namespace: &str, name: &str) -> Result<StoredStream, StoreError> {
+        let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
+        let id = self
+            .write(move |transaction| stream_id(transaction, &own_namespace, &own_name))
+            .await?;
+        let id_in_base = match &self.base {
+            None => None,
+            Some(base) => {
+                let base = base.lock().unwrap_or_else(PoisonError::into_inner);
+                find_stream(&base, namespace, name).map_err(|error| self.error(error))?
+            }
+        };
+        Ok(StoredStream { id, id_in_base })
+    }
+
+    /// Writes what the overlay holds into the table.
+    ///
+    /// # Errors
+    /// What SQLite says; then the entries stay where they are.
+    pub async fn fold(&self) -> Result<(), StoreError> {
+        let overlay = Arc::clone(&self.overlay);
+        let folded = self.write(move |transaction| overlay.fold(transaction)).await?;
+        self.overlay.forget(&folded);
+        Ok(())
+    }
+
+    /// Takes ids from elsewhere into the map, in one transaction. Where `overwrite` is false, what
+    /// is known already stays. An entry that changes a remote id forgets the fingerprint.
+    ///
+    /// # Errors
+    /// What SQLite says; then none was taken.
+    pub fn import_blocking(
+        &self,
+        stream: i64,
+        entries: Vec<Entry>,
+        overwrite: bool,
+    ) -> Result<(), StoreError> {
+        self.write_blocking(move |transaction| {
+            for entry in &entries {
+                import(transaction, stream, entry, overwrite)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A stream's number in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredStream {
+    /// In the store that is written.
+    pub id: i64,
+    /// In the one that a dry run reads beside it.
+    id_in_base: Option<i64>,
+}
+
+fn import(
+    transaction: &Transaction<'_>,
+    stream: i64,
+    entry: &Entry,
+    overwrite: bool,
+) -> rusqlite::Result<()> {
+    let mut mapped = entry.mapped.clone();
+    if let Some(known) = find_in(transaction, stream, &entry.external_id)? {
+        if !overwrite && known.remote_id.is_some() {
+            return Ok(());
+        }
+        if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
+            mapped.fingerprint = known.fingerprint;
+        }
+    }
+    put(transaction, stream, &entry.external_id, &mapped)
+}
+
+/// The number of a stream, made if it is new.
+pub(super) fn stream_id(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<i64> {
+    if let Some(id) = find_stream(connection, namespace, name)? {
+        return Ok(id);
+    }
+    connection
+        .prepare_cached("INSERT INTO streams (namespace, name) VALUES (?, ?)")?
+        .insert(params![namespace, name])
+}
+
+fn find_stream(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM streams WHERE namespace = ? AND name = ?")?
+        .query_row(params![namespace, name], |row| row.get(0))
+        .optional()
+}
+
+/// A stream whose ids are kept, and how many they are.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Number of the stream in the store.
+    pub id: i64,
+    /// Connector and account.
+    pub namespace: String,
+    /// Name of the stream.
+    pub stream: String,
+    /// Ids kept.
+    pub ids: u64,
+}
+
+/// The streams of a store, with the number of their ids.
+///
+/// # Errors
+/// What SQLite says.
+pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
+    connection
+        .prepare(
+            "SELECT id, namespace, name, (SELECT count(*) FROM id_map WHERE stream = streams.id)
+             FROM streams ORDER BY namespace, name",
+        )?
+        .query_map([], |row| {
+            Ok(Known {
+                id: row.get(0)?,
+                namespace: row.get(1)?,
+                stream: row.get(2)?,
+                ids: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+/// Hands each entry of a stream to `each`, by external id, until it says no.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn entries<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    stream: i64,
+    mut each: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare_cached(
+        "SELECT external_id, remote_id, fingerprint, custom_data FROM id_map
+         WHERE stream = ? ORDER BY external_id",
+    )?;
+    let mut rows = statement.query([stream])?;
+    while let Some(row) = rows.next()? {
+        let external_id = ExternalId::new(row.get::<_, String>(0)?);
+        each(Entry { external_id, mapped: mapped(row, 1)? })?;
+    }
+    Ok(())
+}
+
+/// Takes ids out of the map; all of the stream's when `ids` is `None`. Returns how many.
+///
+/// # Errors
+/// What SQLite says.
+pub fn forget(
+    transaction: &Transaction<'_>,
+    stream: i64,
+    ids: Option<&[ExternalId]>,
+) -> rusqlite::Result<usize> {
+    match ids {
+        None => transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream]),
+        Some(ids) => {
+            let mut statement = transaction
+                .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?;
+            ids.iter().map(|id| statement.execute(params![stream, id.as_str()])).sum()
+        }
+    }
+}
+
+/// Whether the file at `path` was taken into the map as it is now; `stamp` says what it is like.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_imported(
+    connection: &Connection,
+    stream: i64,
+    path: &Path,
+    stamp: &str,
+) -> rusqlite::Result<bool> {
+    let known: Option<String> = connection
+        .prepare_cached("SELECT stamp FROM imports WHERE stream = ? AND path = ?")?
+        .query_row(params![stream, path.to_string_lossy()], |row| row.get(0))
+        .optional()?;
+    Ok(known.as_deref() == Some(stamp))
+}
+
+/// Remembers that the file at `path` was taken into the map.
+///
+/// # Errors
+/// What SQLite says.
+pub fn set_imported(
+    connection: &Connection,
+    stream: i64,
+    path: &Path,
+    stamp: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO imports (stream, path, stamp) VALUES (?, ?, ?)")?
+        .execute(params![stream, path.to_string_lossy(), stamp])?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The runs: when each started, how it ended, and which of them was cut off.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::journal::JobKey;
+use super::{Store, StoreError};
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Under way.
+    Running,
+    /// All of the input was read and every record stands at the remote.
+    Succeeded,
+    /// All of the input was read, and some records were rejected, failed or are in doubt.
+    CompletedWithFailures,
+    /// A signal ended it before the input's end.
+    Stopped,
+    /// An error ended it.
+    Failed,
+    /// It was killed; the next job found what it had done.
+    Interrupted,
+}
+
+impl Status {
+    /// As it stands in the store and the summary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::CompletedWithFailures => "completed_with_failures",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A row of the list of jobs.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Number in the store.
+    pub id: i64,
+    /// The id that is told.
+    pub uuid: String,
+    /// The connector's name.
+    pub connector: String,
+    /// Connector and account.
+    pub namespace: String,
+    /// RFC 3339.
+    pub started: String,
+    /// RFC 3339; `None` while it runs, and for one that was killed.
+    pub finished: Option<String>,
+    /// See [`Status`].
+    pub status: String,
+    /// The summary document.
+    pub summary: Option<String>,
+}
+
+impl Store {
+    /// Begins a job: marks those that were killed, brings the id map up to what they had written,
+    /// and goes on with the series of the last one if that was cut off.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn begin_job(
+        &self,
+        uuid: String,
+        connector: String,
+        namespace: String,
+    ) -> Result<JobKey, StoreError> {
+        let now = now();
+        self.write(move |transaction| {
+            super::recovery::fold_interrupted(transaction)?;
+            let last: Option<(i64, String)> = transaction
+                .query_row(
+                    "SELECT series, status FROM jobs WHERE namespace = ? ORDER BY id DESC LIMIT 1",
+                    [&namespace],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            let id = transaction
+                .prepare(
+                    "INSERT INTO jobs (uuid, series, connector, namespace, started, status)
+                     VALUES (?, 0, ?, ?, ?, 'running')",
+                )?
+                .insert(params![uuid, connector, namespace, now])?;
+            let series = match last {
+                Some((series, status)) if was_cut_off(&status) => series,
+                _ => id,
+            };
+            transaction.execute("UPDATE jobs SET series = ? WHERE id = ?", [series, id])?;
+            if series == id {
+                // What earlier series wrote no longer matters: this is a new input.
+                transaction.execute("DELETE FROM written WHERE series <> 0 AND in_doubt = 0", [])?;
+            }
+            Ok(JobKey { id, series })
+        })
+        .await
+    }
+
+    /// Ends a job, with its summary as JSON.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn finish_job(
+        &self,
+        job: JobKey,
+        status: Status,
+        exit_code: u8,
+        summary: String,
+    ) -> Result<(), StoreError> {
+        let now = now();
+        self.write(move |transaction| {
+            transaction.execute(
+                "UPDATE jobs SET status = ?, finished = ?, exit_code = ?, summary = ? WHERE id = ?",
+                params![status.as_str(), now, exit_code, summary, job.id],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps a SCHEMA line, for the rejects.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn keep_schema(
+        &self,
+        job: JobKey,
+        stream: i64,
+        version: u32,
+        line: String,
+    ) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO schemas (job, stream, version, line) VALUES (?, ?, ?, ?)",
+                )?
+                .execute(params![job.id, stream, version, line])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps the tap's last STATE that is safe.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn keep_tap_state(&self, job: JobKey, value: String) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO tap_states (job, value) VALUES (?, ?)")?
+                .execute(params![job.id, value])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn was_cut_off(status: &str) -> bool {
+    [Status::Stopped, Status::Failed, Status::Interrupted].iter().any(|s| s.as_str() == status)
+}
+
+/// This instant, as RFC 3339 in UTC with milliseconds.
+pub fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+const COLUMNS: &str = "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
+
+fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
+    Ok(Job {
+        id: row.get(0)?,
+        uuid: row.get(1)?,
+        connector: row.get(2)?,
+        namespace: row.get(3)?,
+        started: row.get(4)?,
+        finished: row.get(5)?,
+        status: row.get(6)?,
+        summary: row.get(7)?,
+    })
+}
+
+/// The newest jobs, newest first.
+///
+/// # Errors
+/// What SQLite says.
+pub fn list(connection: &Connection, most: u32) -> rusqlite::Result<Vec<Job>> {
+    connection
+        .prepare(&format!("{COLUMNS} ORDER BY id DESC LIMIT ?"))?
+        .query_map([most], job)?
+        .collect()
+}
+
+/// The job whose id begins with `prefix`, or the newest for `last`. `None` when there is no such
+/// job, or several.
+///
+/// # Errors
+/// What SQLite says.
+pub fn find(connection: &Connection, prefix: &str) -> rusqlite::Result<Option<Job>> {
+    if prefix == "last" {
+        return Ok(list(connection, 1)?.pop());
+    }
+    let mut found: Vec<Job> = connection
+        .prepare(&format!("{COLUMNS} WHERE substr(uuid, 1, length(?1)) = ?1 LIMIT 2"))?
+        .query_map([prefix], job)?
+        .collect::<Result<_, _>>()?;
+    Ok(if found.len() == 1 { found.pop() } else { None })
+}

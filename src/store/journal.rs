@@ -1,0 +1,278 @@
+//! Intents before a call that is not idempotent, outcomes after it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::id_map::Mapped;
+use super::{Store, StoreError};
+use crate::connector::contract::Action;
+use crate::outcome::{Fate, Outcome};
+use crate::record::{ExternalId, Fingerprint, RemoteId};
+
+/// A record that is about to be sent by a call that is not idempotent.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Place among the records of the input.
+    pub position: u64,
+    /// The user's id.
+    pub external_id: Option<ExternalId>,
+    /// Of its prepared content.
+    pub fingerprint: Fingerprint,
+}
+
+/// A batch of intents on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntentId(pub(super) i64);
+
+/// What is known of a record without an external id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It was written, under this id if the remote told one.
+    Yes(Option<RemoteId>),
+    /// It was sent, and nobody knows whether it was applied.
+    InDoubt,
+}
+
+/// The job that outcomes belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobKey {
+    /// Its number in the store.
+    pub id: i64,
+    /// The first of the jobs that were cut off one after another before this one, or itself.
+    pub series: i64,
+}
+
+impl Store {
+    /// Puts on disk that `writes` are about to be sent.
+    ///
+    /// # Errors
+    /// What SQLite says; then nothing may be sent.
+    pub async fn intend(
+        &self,
+        job: JobKey,
+        stream: i64,
+        writes: Vec<Intent>,
+    ) -> Result<IntentId, StoreError> {
+        let rows: Vec<_> = writes
+            .into_iter()
+            .map(|write| (write.position, write.external_id, write.fingerprint.to_string()))
+            .collect();
+        let rows = serde_json::to_string(&rows).unwrap_or_default();
+        let now = chrono::Utc::now().timestamp_millis();
+        self.write(move |transaction| {
+            let id = transaction
+                .prepare_cached(
+                    "INSERT INTO intents (job, stream, sent_millis, writes) VALUES (?, ?, ?, ?)",
+                )?
+                .insert(params![job.id, stream, now, rows])?;
+            Ok(IntentId(id))
+        })
+        .await
+    }
+
+    /// Puts outcomes on disk; with them goes the intent that they are the last outcomes of. When
+    /// this returns, the ids are found by [`Store::find`].
+    ///
+    /// # Errors
+    /// What SQLite says; then none of it happened.
+    pub async fn record(
+        &self,
+        job: JobKey,
+        outcomes: Arc<Vec<Outcome>>,
+        done: Option<IntentId>,
+    ) -> Result<(), StoreError> {
+        let rows = Arc::clone(&outcomes);
+        self.write(move |transaction| {
+            for outcome in rows.iter() {
+                insert(transaction, job, outcome)?;
+            }
+            if let Some(intent) = done {
+                transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.overlay.insert(outcomes.iter().filter_map(|outcome| {
+            let external_id = outcome.external_id.clone()?;
+            Some(((outcome.stream, external_id), new_mapping(outcome)?))
+        }));
+        Ok(())
+    }
+
+    /// Gives up the hold of an intent whose records were not applied for sure.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn withdraw(&self, intent: IntentId) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether a record without an external id was written in this series of jobs, or before in
+    /// one whose state was passed in.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn find_written(
+        &self,
+        job: JobKey,
+        stream: i64,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Written>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT remote_id, in_doubt FROM written
+                     WHERE stream = ? AND series IN (0, ?) AND fingerprint = ?",
+                )?
+                .query_row(params![stream, job.series, fingerprint.0], |row| {
+                    let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
+                    Ok(if row.get(1)? { Written::InDoubt } else { Written::Yes(remote_id) })
+                })
+                .optional()
+        })
+    }
+
+    /// Whether a create of this external id is in doubt.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_in_doubt(&self, stream: i64, id: &ExternalId) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM doubts WHERE stream = ? AND external_id = ?")?
+                .exists(params![stream, id.as_str()])
+        })
+    }
+}
+
+/// How an outcome changes what is known of its external id; `None` when it does not.
+fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
+    let mapped = |fingerprint| {
+        Some(Mapped {
+            remote_id: outcome.remote_id.clone(),
+            fingerprint,
+            custom_data: outcome.custom_data.clone(),
+        })
+    };
+    match outcome.fate {
+        Fate::Created | Fate::Updated => Some(mapped(Some(outcome.fingerprint))),
+        // Not sent: nothing is new. Sent and found equal: now it is known.
+        Fate::Unchanged if outcome.action.is_some() => Some(mapped(Some(outcome.fingerprint))),
+        Fate::Deleted => Some(None),
+        // It may have been applied: what stands there is no longer known.
+        Fate::Failed | Fate::InDoubt if outcome.remote_id.is_some() => Some(mapped(None)),
+        _ => None,
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusqlite::Result<()> {
+    let trouble = outcome.trouble.as_ref();
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
+                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            job.id,
+            outcome.stream,
+            outcome.position,
+            outcome.external_id.as_ref().map(ExternalId::as_str),
+            outcome.remote_id.as_ref().map(RemoteId::as_str),
+            outcome.action.map(Action::as_str),
+            outcome.fate.as_str(),
+            outcome.attempts,
+            outcome.status,
+            trouble.and_then(|trouble| trouble.class.platform_name()),
+            trouble.map(|trouble| &*trouble.code),
+            trouble.map(|trouble| &*trouble.message),
+            outcome.millis,
+            outcome.fingerprint.0,
+            outcome.custom_data.as_deref(),
+        ])?;
+    if let Some(content) = &outcome.content {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO contents (job, stream, position, schema_version, source, body)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                job.id,
+                outcome.stream,
+                outcome.position,
+                content.schema_version,
+                &*content.source,
+                content.body.as_deref(),
+            ])?;
+    }
+    match &outcome.external_id {
+        None => remember_written(transaction, job, outcome),
+        Some(id) => remember_doubt(transaction, job, outcome, id),
+    }
+}
+
+/// A record without an external id is known again by its fingerprint alone.
+fn remember_written(
+    transaction: &Transaction<'_>,
+    job: JobKey,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    let in_doubt = match outcome.fate {
+        Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
+        Fate::InDoubt => true,
+        _ => return Ok(()),
+    };
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO written (stream, series, fingerprint, remote_id, in_doubt)
+             VALUES (?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            outcome.stream,
+            job.series,
+            outcome.fingerprint.0,
+            outcome.remote_id.as_ref().map(RemoteId::as_str),
+            in_doubt,
+        ])?;
+    Ok(())
+}
+
+fn remember_doubt(
+    transaction: &Transaction<'_>,
+    job: JobKey,
+    outcome: &Outcome,
+    id: &ExternalId,
+) -> rusqlite::Result<()> {
+    match (outcome.fate, outcome.action) {
+        (Fate::InDoubt, Some(Action::Create)) => set_doubt(transaction, job.id, outcome, id),
+        (Fate::Created | Fate::Updated | Fate::Deleted, _) => clear_doubt(transaction, outcome.stream, id),
+        _ => Ok(()),
+    }
+}
+
+fn set_doubt(
+    connection: &Connection,
+    job: i64,
+    outcome: &Outcome,
+    id: &ExternalId,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO doubts (stream, external_id, job, position) VALUES (?, ?, ?, ?)",
+        )?
+        .execute(params![outcome.stream, id.as_str(), job, outcome.position])?;
+    Ok(())
+}
+
+/// Forgets that a create of this external id is in doubt.
+fn clear_doubt(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?
+        .execute(params![stream, id.as_str()])?;
+    Ok(())
+}

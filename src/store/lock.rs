@@ -1,0 +1,61 @@
+//! One process at a time may write to a store.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Holds the store until it is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock of the store at `path`: an advisory lock on a file beside it, which holds
+    /// the owner's process id for people to read.
+    ///
+    /// # Errors
+    /// Exit code 2 when another process has it.
+    pub fn take(path: &Path) -> Result<Self, Error> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let lock_path = PathBuf::from(name);
+        let failed = |error: std::io::Error| {
+            Error::usage(format!("cannot lock the store `{}`", path.display()))
+                .caused_by(error)
+                .hint("name another place with `--store`")
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&lock_path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let write = |file: &mut File| -> std::io::Result<()> {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    writeln!(file, "{}", std::process::id())
+                };
+                write(&mut file).map_err(failed)?;
+                Ok(Self { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                // For the message only; an unreadable file changes nothing.
+                let owner = match file.read_to_string(&mut owner) {
+                    Ok(_) if !owner.trim().is_empty() => format!(" (process {})", owner.trim()),
+                    _ => String::new(),
+                };
+                Err(Error::usage(format!(
+                    "another process{owner} writes to the store `{}`",
+                    path.display()
+                ))
+                .hint("wait until it has ended, or give this job a store of its own with `--store`"))
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}

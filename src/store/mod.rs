@@ -1,0 +1,299 @@
+//! What became of every record is kept: one SQLite file, written by one thread, read by anyone.
+//!
+//! [`journal`] has the intents and outcomes, [`id_map`] which remote id belongs to which external
+//! id, [`jobs`] the runs. All writing goes through [`writer`]: work of many tasks is put into one
+//! transaction, and a task goes on when that transaction is on disk (WAL, `synchronous=FULL`).
+//! Readers, in this process or another, see what is committed and never wait for the writer.
+
+pub mod id_map;
+pub mod jobs;
+pub mod journal;
+pub mod lock;
+pub mod recovery;
+pub mod report;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, Transaction};
+
+use id_map::Overlay;
+use lock::StoreLock;
+use writer::Writer;
+
+use crate::error::Error;
+
+/// Version of the tables, in SQLite's `user_version`.
+const VERSION: i64 = 1;
+/// Tells our files from other programs' SQLite files: "tups" in ASCII.
+const APPLICATION_ID: i64 = 0x7475_7073;
+/// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
+const CACHE_KIB: i64 = 16 << 10;
+
+/// An error of the store.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite says no: a full disk, a broken file, a failed sync.
+    #[error("the store `{path}`: {source}")]
+    Sqlite {
+        /// The store's file.
+        path: Arc<Path>,
+        /// What SQLite says.
+        source: Arc<rusqlite::Error>,
+    },
+    /// The thread that writes is gone, after an error that it told of.
+    #[error("the store `{path}` is closed")]
+    Closed {
+        /// The store's file.
+        path: Arc<Path>,
+    },
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let is_full = matches!(&error, StoreError::Sqlite { source, .. }
+            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
+        let hint = if is_full {
+            "free some space on that disk and run the same input again: what was written so far is \
+             known, and nothing is written twice"
+        } else {
+            "what was told as written is safe; mend the cause and run the same input again"
+        };
+        Self::ours("the store cannot be used").caused_by(error).hint(hint)
+    }
+}
+
+/// The store, open for writing.
+#[derive(Debug)]
+pub struct Store {
+    path: Arc<Path>,
+    writer: Writer,
+    reader: Mutex<Connection>,
+    /// A second file to read ids from: a dry run plans with the real ones and writes to its own.
+    base: Option<Mutex<Connection>>,
+    overlay: Arc<Overlay>,
+    // Dropped last: others may open the file only when the writer has ended.
+    _folder: Option<tempfile::TempDir>,
+    _lock: Option<StoreLock>,
+}
+
+impl Store {
+    /// Opens or makes the store at `path`, for one process at a time. `:memory:` is a store that
+    /// is gone afterwards.
+    ///
+    /// # Errors
+    /// Exit code 2: another process has it, it is of another version, or no store at all. Exit
+    /// code 5: the disk.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if path.as_os_str() == ":memory:" {
+            return Self::temporary(None);
+        }
+        make_folder(path)?;
+        let lock = StoreLock::take(path)?;
+        let connection = open_for_writing(path)?;
+        Self::start(path, connection, None, None, Some(lock))
+    }
+
+    /// A store that is gone afterwards. Ids of the store at `base` are found too, if there is
+    /// one; nothing is written to it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn temporary(base: Option<&Path>) -> Result<Self, Error> {
+        let folder = tempfile::Builder::new()
+            .prefix("target-upsert-")
+            .tempdir()
+            .map_err(|error| Error::ours("cannot make a temporary folder").caused_by(error))?;
+        let path = folder.path().join("store.db");
+        let connection = open_for_writing(&path)?;
+        let base = match base {
+            Some(base) if base.exists() => Some(open_for_reading(base)?),
+            _ => None,
+        };
+        // Nothing outlives the process here, so nothing need be synced.
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .map_err(|error| unusable(&path, error))?;
+        Self::start(&path, connection, base, Some(folder), None)
+    }
+
+    fn start(
+        path: &Path,
+        connection: Connection,
+        base: Option<Connection>,
+        folder: Option<tempfile::TempDir>,
+        lock: Option<StoreLock>,
+    ) -> Result<Self, Error> {
+        let reader = open_for_reading(path)?;
+        let path: Arc<Path> = path.into();
+        let overlay = Arc::new(Overlay::default());
+        let writer = Writer::start(Arc::clone(&path), connection, Arc::clone(&overlay))
+            .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
+        let reader = Mutex::new(reader);
+        let base = base.map(Mutex::new);
+        Ok(Self { path, writer, reader, base, overlay, _folder: folder, _lock: lock })
+    }
+
+    /// The store's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does `work` in a transaction, maybe together with other work; returns when it is on disk.
+    ///
+    /// # Errors
+    /// When the work or the commit fails; then nothing of it happened.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(work).await
+    }
+
+    /// The same for callers that may block.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write_blocking(work)
+    }
+
+    /// Reads what is committed.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&connection).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { path: Arc::clone(&self.path), source: Arc::new(error) }
+    }
+}
+
+/// Opens the store at `path` to look at it, also while another process writes.
+///
+/// # Errors
+/// Exit code 2 when there is none, or it is of another version.
+pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
+    if !path.exists() {
+        return Err(Error::usage(format!("there is no store at `{}`", path.display()))
+            .hint("name the store of the job with `--store`, or run a job first"));
+    }
+    // Read-write as a mode of opening, since a WAL file cannot be read otherwise; nothing is
+    // written, which `query_only` sees to.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| unusable(path, error))?;
+    let prepare = || -> rusqlite::Result<()> {
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "temp_store", "FILE")
+    };
+    prepare().map_err(|error| unusable(path, error))?;
+    check_version(path, &connection)?;
+    Ok(connection)
+}
+
+fn make_folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| {
+        Error::usage(format!("cannot make the folder `{}` for the store", folder.display()))
+            .caused_by(error)
+            .hint("name another place with `--store`")
+    })
+}
+
+fn open_for_writing(path: &Path) -> Result<Connection, Error> {
+    make_private_file(path)?;
+    let mut connection = Connection::open(path).map_err(|error| unusable(path, error))?;
+    let is_new = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map_err(|error| unusable(path, error))?
+        == 0;
+    if !is_new {
+        check_version(path, &connection)?;
+    }
+    let prepare = |connection: &mut Connection| -> rusqlite::Result<()> {
+        if is_new {
+            connection.pragma_update(None, "page_size", 8192)?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        if is_new {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(include_str!("schema.sql"))?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    };
+    prepare(&mut connection).map_err(|error| unusable(path, error))?;
+    Ok(connection)
+}
+
+/// The store holds records and ids: its owner alone may read it. SQLite gives its side files the
+/// same mode.
+fn make_private_file(path: &Path) -> Result<(), Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| {
+        Error::usage(format!("cannot open the store `{}`", path.display()))
+            .caused_by(error)
+            .hint("name another place with `--store`")
+    })
+}
+
+fn check_version(path: &Path, connection: &Connection) -> Result<(), Error> {
+    let number = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(|error| unusable(path, error))
+    };
+    if number("application_id")? != APPLICATION_ID {
+        return Err(Error::usage(format!("`{}` is not a store of target-upsert", path.display()))
+            .hint("name another file with `--store`; this one was left as it is"));
+    }
+    match number("user_version")? {
+        VERSION => Ok(()),
+        other => Err(Error::usage(format!(
+            "the store `{}` is of version {other}; this program reads version {VERSION}",
+            path.display()
+        ))
+        .hint("use the program that wrote it, or name another file with `--store`")),
+    }
+}
+
+fn unusable(path: &Path, error: rusqlite::Error) -> Error {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+        return Error::usage(format!("`{}` is not a store of target-upsert", path.display()))
+            .hint("name another file with `--store`; this one was left as it is");
+    }
+    StoreError::Sqlite { path: path.into(), source: Arc::new(error) }.into()
+}
+
+/// The store that `--store` or the configuration names.
+pub fn default_path(path: Option<&Path>, configured: &Path) -> PathBuf {
+    path.unwrap_or(configured).to_owned()
+}

@@ -1,0 +1,98 @@
+//! What a killed job left behind: outcomes whose ids are not in the map yet, and intents whose
+//! fate nobody knows.
+
+use rusqlite::{Transaction, params};
+
+use super::journal::{Intent, IntentId};
+use super::{Store, StoreError};
+use crate::record::{ExternalId, Fingerprint};
+
+/// A batch that was about to be sent, or was sent, when its job was killed.
+#[derive(Clone, Debug)]
+pub struct Leftover {
+    /// The intent.
+    pub intent: IntentId,
+    /// The job that was killed.
+    pub job: i64,
+    /// Its stream's number in the store.
+    pub stream: i64,
+    /// Its stream's name.
+    pub stream_name: String,
+    /// When the intent was written: milliseconds of Unix time.
+    pub sent_millis: i64,
+    /// Its records, less those that have an outcome.
+    pub writes: Vec<Intent>,
+}
+
+/// Marks the jobs that were killed and brings the id map up to their outcomes.
+///
+/// Only outcomes of jobs that did not end are looked at, in the order of the input: that is the
+/// order in which the records of one external id were applied.
+pub(super) fn fold_interrupted(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
+         SELECT stream, external_id, remote_id,
+                CASE WHEN outcome IN ('created', 'updated', 'unchanged') THEN fingerprint END,
+                custom_data
+         FROM outcomes
+         WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
+           AND external_id IS NOT NULL
+           AND (outcome IN ('created', 'updated')
+                OR (outcome = 'unchanged' AND action IS NOT NULL)
+                OR (outcome IN ('failed', 'in_doubt') AND remote_id IS NOT NULL))
+         ORDER BY stream, external_id, job, position",
+        [],
+    )?;
+    transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
+    Ok(())
+}
+
+impl Store {
+    /// The batches that killed jobs of `namespace` left in doubt.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
+        self.read(|connection| {
+            let mut has_outcome = connection.prepare(
+                "SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?",
+            )?;
+            let mut statement = connection.prepare(
+                "SELECT intents.id, job, stream, name, sent_millis, writes
+                 FROM intents JOIN streams ON streams.id = stream
+                 WHERE namespace = ? AND job <> ? ORDER BY intents.id",
+            )?;
+            let mut rows = statement.query(params![namespace, but_not])?;
+            let mut leftovers = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (job, stream) = (row.get(1)?, row.get(2)?);
+                let mut writes = read_writes(&row.get::<_, String>(5)?);
+                let mut known = Vec::new();
+                for write in &writes {
+                    if has_outcome.exists(params![job, stream, write.position])? {
+                        known.push(write.position);
+                    }
+                }
+                writes.retain(|write| !known.contains(&write.position));
+                leftovers.push(Leftover {
+                    intent: IntentId(row.get(0)?),
+                    job,
+                    stream,
+                    stream_name: row.get(3)?,
+                    sent_millis: row.get(4)?,
+                    writes,
+                });
+            }
+            Ok(leftovers)
+        })
+    }
+}
+
+fn read_writes(text: &str) -> Vec<Intent> {
+    let rows: Vec<(u64, Option<ExternalId>, String)> = serde_json::from_str(text).unwrap_or_default();
+    rows.into_iter()
+        .filter_map(|(position, external_id, fingerprint)| {
+            Some(Intent { position, external_id, fingerprint: Fingerprint::from_hex(&fingerprint)? })
+        })
+        .collect()
+}

@@ -1,0 +1,202 @@
+//! Reads outcomes back, row by row, for the state line, results, rejects and mappings: none of
+//! them is ever whole in memory.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::value::RawValue;
+
+use crate::outcome::Fate;
+use crate::record::Fingerprint;
+
+/// One outcome, as it is told.
+#[derive(Clone, Debug)]
+pub struct OutcomeRow {
+    /// Name of the stream; empty for a line that could not be read.
+    pub stream: String,
+    /// Place among the records of the input, from 1.
+    pub position: u64,
+    /// The user's id.
+    pub external_id: Option<String>,
+    /// The remote's id.
+    pub remote_id: Option<String>,
+    /// `create`, `update`, `upsert`, `delete`, or nothing when nothing was sent.
+    pub action: Option<String>,
+    /// How it ended.
+    pub fate: Fate,
+    /// Calls that it was part of.
+    pub attempts: u32,
+    /// HTTP status of the last answer.
+    pub status: Option<u16>,
+    /// The platform's class of the error.
+    pub class: Option<String>,
+    /// The remote's code of the error, or ours.
+    pub code: Option<String>,
+    /// The error, for people.
+    pub error: Option<String>,
+    /// From its first sending to its outcome.
+    pub millis: u64,
+    /// Of its prepared content.
+    pub fingerprint: Fingerprint,
+    /// The platform's `customData`.
+    pub custom_data: Option<Box<RawValue>>,
+    /// What was sent, where that is kept.
+    pub body: Option<Box<RawValue>>,
+}
+
+/// The streams of a job that have outcomes: number in the store and name, in the order of their
+/// numbers.
+///
+/// # Errors
+/// What SQLite says.
+pub fn streams(connection: &Connection, job: i64) -> rusqlite::Result<Vec<(i64, String)>> {
+    // A loose index scan: one step a stream, however many outcomes each has.
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE found (stream) AS (
+                SELECT min(stream) FROM outcomes WHERE job = ?1
+                UNION ALL
+                SELECT (SELECT min(stream) FROM outcomes WHERE job = ?1 AND stream > found.stream)
+                FROM found WHERE found.stream IS NOT NULL)
+             SELECT stream, name FROM found JOIN streams ON streams.id = stream ORDER BY stream",
+        )?
+        .query_map([job], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Hands the outcomes of one stream of a job to `each`, in the order of the input.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn outcomes<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    job: i64,
+    stream: (i64, &str),
+    mut each: impl FnMut(OutcomeRow) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, external_id, remote_id, action, outcome, attempts, status, class, code,
+                error, millis, fingerprint, custom_data,
+                (SELECT body FROM contents WHERE contents.job = outcomes.job
+                    AND contents.stream = outcomes.stream
+                    AND contents.position = outcomes.position)
+         FROM outcomes WHERE job = ? AND stream = ? ORDER BY position",
+    )?;
+    let mut rows = statement.query([job, stream.0])?;
+    while let Some(row) = rows.next()? {
+        each(outcome(row, stream.1)?)?;
+    }
+    Ok(())
+}
+
+fn outcome(row: &Row<'_>, stream: &str) -> rusqlite::Result<OutcomeRow> {
+    let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
+    let fate: String = row.get(4)?;
+    Ok(OutcomeRow {
+        stream: stream.to_owned(),
+        position: row.get(0)?,
+        external_id: row.get(1)?,
+        remote_id: row.get(2)?,
+        action: row.get(3)?,
+        // A word that this program does not know is nobody's success.
+        fate: Fate::parse(&fate).unwrap_or(Fate::InDoubt),
+        attempts: row.get(5)?,
+        status: row.get(6)?,
+        class: row.get(7)?,
+        code: row.get(8)?,
+        error: row.get(9)?,
+        millis: row.get(10)?,
+        fingerprint: Fingerprint(row.get(11)?),
+        custom_data: raw(row.get(12)?),
+        body: raw(row.get(13)?),
+    })
+}
+
+/// Hands the id pairs that a job wrote or confirmed in one stream to `each`, by external id, each
+/// external id once, with the last remote id.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn mappings<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    job: i64,
+    stream: i64,
+    mut each: impl FnMut(&str, &str, Option<&str>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare_cached(
+        "SELECT external_id, remote_id, custom_data, max(position) FROM outcomes
+         WHERE job = ? AND stream = ? AND external_id IS NOT NULL AND remote_id IS NOT NULL
+           AND outcome IN ('created', 'updated', 'unchanged')
+         GROUP BY external_id ORDER BY external_id",
+    )?;
+    let mut rows = statement.query([job, stream])?;
+    while let Some(row) = rows.next()? {
+        let (external_id, remote_id): (String, String) = (row.get(0)?, row.get(1)?);
+        let custom_data: Option<String> = row.get(2)?;
+        each(&external_id, &remote_id, custom_data.as_deref())?;
+    }
+    Ok(())
+}
+
+/// One line of the rejects file.
+#[derive(Debug)]
+pub enum Reject {
+    /// A SCHEMA line as it came in.
+    Schema(String),
+    /// A record: its stream's name, and the record as it came in.
+    Record(String, String),
+}
+
+/// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
+/// input, each SCHEMA before the records that came under it.
+///
+/// Returns how many records of that kind are not kept, so that they cannot be told.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn rejects<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    job: i64,
+    mut each: impl FnMut(Reject) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut missing = 0;
+    for (stream, name) in streams(connection, job)? {
+        let mut statement = connection.prepare_cached(
+            "SELECT schema_version, source FROM outcomes
+             LEFT JOIN contents USING (job, stream, position)
+             WHERE job = ? AND stream = ? AND outcome IN ('rejected', 'failed', 'in_doubt')
+             ORDER BY position",
+        )?;
+        let mut rows = statement.query([job, stream])?;
+        let mut told = None;
+        while let Some(row) = rows.next()? {
+            let (version, source): (Option<u32>, Option<String>) = (row.get(0)?, row.get(1)?);
+            let (Some(version), Some(source)) = (version, source) else {
+                missing += 1;
+                continue;
+            };
+            if told != Some(version) {
+                let line: Option<String> = connection
+                    .prepare_cached(
+                        "SELECT line FROM schemas WHERE job = ? AND stream = ? AND version = ?",
+                    )?
+                    .query_row(params![job, stream, version], |row| row.get(0))
+                    .optional()?;
+                if let Some(line) = line {
+                    each(Reject::Schema(line))?;
+                }
+                told = Some(version);
+            }
+            each(Reject::Record(name.clone(), source))?;
+        }
+    }
+    Ok(missing)
+}
+
+/// The tap's last STATE of a job that is safe.
+///
+/// # Errors
+/// What SQLite says.
+pub fn tap_state(connection: &Connection, job: i64) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row("SELECT value FROM tap_states WHERE job = ?", [job], |row| row.get(0))
+        .optional()
+}

@@ -1,0 +1,126 @@
+-- The store's tables. The number in `user_version` changes with them.
+
+-- Streams by namespace; the small number stands for both elsewhere.
+CREATE TABLE streams (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (namespace, name)
+);
+
+-- One run over one input. `series` is the first of a chain of jobs of which each but the last was
+-- cut off: what they did counts as done in the same job.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    series INTEGER NOT NULL,
+    connector TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    started TEXT NOT NULL,
+    finished TEXT,
+    -- running, succeeded, completed_with_failures, stopped, failed, interrupted
+    status TEXT NOT NULL,
+    exit_code INTEGER,
+    summary TEXT
+);
+
+-- SCHEMA lines as they came in, so that rejected records can be told with them.
+CREATE TABLE schemas (
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    line TEXT NOT NULL,
+    PRIMARY KEY (job, stream, version)
+) WITHOUT ROWID;
+
+-- Calls that are not idempotent, before they leave: a JSON array of
+-- [position, external id, fingerprint, source]. A row is deleted together with the writing of its
+-- last outcome, so what is left after a crash is in doubt.
+CREATE TABLE intents (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    sent_millis INTEGER NOT NULL,
+    writes TEXT NOT NULL
+);
+
+-- What became of each record. The key is that of the input, so rows are written nearly in order
+-- and read in order without sorting.
+CREATE TABLE outcomes (
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    external_id TEXT,
+    remote_id TEXT,
+    -- create, update, upsert, delete; null when nothing was sent
+    action TEXT,
+    -- created, updated, unchanged, deleted, rejected, failed, skipped, in_doubt
+    outcome TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    status INTEGER,
+    class TEXT,
+    code TEXT,
+    error TEXT,
+    millis INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    custom_data TEXT,
+    PRIMARY KEY (job, stream, position)
+) WITHOUT ROWID;
+
+-- The content of records, as far as `keep` says.
+CREATE TABLE contents (
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    schema_version INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    body TEXT,
+    PRIMARY KEY (job, stream, position)
+) WITHOUT ROWID;
+
+-- External id -> remote id (null where the remote does not tell it), and the fingerprint of what
+-- was written last (null when that is not known for sure).
+CREATE TABLE id_map (
+    stream INTEGER NOT NULL,
+    external_id TEXT NOT NULL,
+    remote_id TEXT,
+    fingerprint BLOB,
+    custom_data TEXT,
+    PRIMARY KEY (stream, external_id)
+) WITHOUT ROWID;
+
+-- Fingerprints of records without an external id that were written in a series of jobs, or in a
+-- job whose state was passed in (series 0).
+CREATE TABLE written (
+    stream INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    fingerprint BLOB NOT NULL,
+    remote_id TEXT,
+    -- 1: sent, and nobody knows whether it was applied.
+    in_doubt INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (stream, series, fingerprint)
+) WITHOUT ROWID;
+
+-- Creates of records with an external id that nobody knows the fate of, and that cannot be
+-- looked up.
+CREATE TABLE doubts (
+    stream INTEGER NOT NULL,
+    external_id TEXT NOT NULL,
+    job INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (stream, external_id)
+) WITHOUT ROWID;
+
+-- Files that were taken into the id map, and what they looked like then.
+CREATE TABLE imports (
+    stream INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    stamp TEXT NOT NULL,
+    PRIMARY KEY (stream, path)
+) WITHOUT ROWID;
+
+-- The tap's last STATE that is safe, by job.
+CREATE TABLE tap_states (
+    job INTEGER PRIMARY KEY,
+    value TEXT NOT NULL
+);

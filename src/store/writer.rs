@@ -1,0 +1,161 @@
+//! The one thread that writes: work of many tasks in one transaction, one sync for all.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use super::id_map::Overlay;
+
+/// Pieces of work in one transaction, at most; bounds the time that the first one waits.
+const GROUP: usize = 256;
+/// Pieces of work that may wait; past that the callers do.
+const QUEUE: usize = 1024;
+
+/// Tells the caller, once it is known whether the transaction is on disk.
+type Told = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Does its part in the transaction, if there is one, and says whom to tell.
+type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (rusqlite::Result<()>, Told) + Send>;
+
+/// The handle of the writing thread; dropping it ends the thread after what waits is done.
+#[derive(Debug)]
+pub(super) struct Writer {
+    path: Arc<Path>,
+    queue: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        path: Arc<Path>,
+        connection: Connection,
+        overlay: Arc<Overlay>,
+    ) -> std::io::Result<Self> {
+        let (queue, work) = mpsc::channel(QUEUE);
+        let for_thread = Arc::clone(&path);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || run(&for_thread, connection, work, &overlay))?;
+        Ok(Self { path, queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, told) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(|| self.closed())?;
+        queue.send(piece(work, answer)).await.map_err(|_| self.closed())?;
+        told.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    pub(super) fn write_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, told) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(|| self.closed())?;
+        queue.blocking_send(piece(work, answer)).map_err(|_| self.closed())?;
+        told.blocking_recv().unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    fn closed(&self) -> StoreError {
+        StoreError::Closed { path: Arc::clone(&self.path) }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("The store's thread panicked.");
+        }
+    }
+}
+
+fn piece<T: Send + 'static>(
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+) -> Work {
+    Box::new(move |transaction| {
+        let (result, value) = match transaction.map(work) {
+            Some(Ok(value)) => (Ok(()), Some(value)),
+            Some(Err(error)) => (Err(error), None),
+            None => (Ok(()), None),
+        };
+        let tell: Told = Box::new(move |committed| {
+            let told = match (committed, value) {
+                (Ok(()), Some(value)) => Ok(value),
+                (Err(error), _) => Err(error),
+                // Not reached: without a value the transaction fails as a whole.
+                (Ok(()), None) => return,
+            };
+            // A caller that is gone does not want to know.
+            drop(answer.send(told));
+        });
+        (result, tell)
+    })
+}
+
+fn run(
+    path: &Arc<Path>,
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<Work>,
+    overlay: &Overlay,
+) {
+    connection.set_prepared_statement_cache_capacity(64);
+    while let Some(first) = queue.blocking_recv() {
+        let mut told = Vec::new();
+        let result = group(&mut connection, first, &mut queue, &mut told).map_err(|error| {
+            StoreError::Sqlite { path: Arc::clone(path), source: Arc::new(error) }
+        });
+        for tell in told {
+            tell(result.clone());
+        }
+        if result.is_ok() && overlay.is_large() {
+            fold(&mut connection, overlay);
+        }
+    }
+}
+
+fn group(
+    connection: &mut Connection,
+    first: Work,
+    queue: &mut mpsc::Receiver<Work>,
+    told: &mut Vec<Told>,
+) -> rusqlite::Result<()> {
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            told.push(first(None).1);
+            return Err(error);
+        }
+    };
+    let mut next = Some(first);
+    while let Some(work) = next {
+        let (result, tell) = work(Some(&transaction));
+        told.push(tell);
+        result?;
+        next = if told.len() < GROUP { queue.try_recv().ok() } else { None };
+    }
+    transaction.commit()
+}
+
+/// Moves the overlay into the id map between two groups.
+fn fold(connection: &mut Connection, overlay: &Overlay) {
+    let folded = connection.transaction().and_then(|transaction| {
+        let folded = overlay.fold(&transaction)?;
+        transaction.commit()?;
+        Ok(folded)
+    });
+    match folded {
+        Ok(folded) => overlay.forget(&folded),
+        // The ids stay in memory, and the outcomes that they come from are on disk.
+        Err(error) => tracing::warn!(%error, "The id map could not be folded; it is tried again."),
+    }
+}

@@ -1,0 +1,136 @@
+//! Gathers what shares a call: by records, bytes and age.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// When a batch is full, or has waited enough.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Records, at least 1.
+    pub records: usize,
+    /// Bytes, at most; a single record over it goes alone.
+    pub bytes: usize,
+    /// Age of its oldest record, at most.
+    pub age: Duration,
+}
+
+/// Open batches, one for each key.
+#[derive(Debug)]
+pub struct Batcher<K, T> {
+    open: BTreeMap<K, Open<T>>,
+}
+
+#[derive(Debug)]
+struct Open<T> {
+    items: Vec<T>,
+    bytes: usize,
+    due: Instant,
+}
+
+impl<K: Ord + Copy, T> Default for Batcher<K, T> {
+    fn default() -> Self {
+        Self { open: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Copy, T> Batcher<K, T> {
+    /// Adds one item of `bytes` bytes; gives out the batches that this made full, oldest first.
+    pub fn push(&mut self, key: K, limits: Limits, bytes: usize, item: T, now: Instant) -> Vec<Vec<T>> {
+        let mut full = Vec::new();
+        if let Some(open) = self.open.get(&key)
+            && open.bytes.saturating_add(bytes) > limits.bytes
+            && let Some(open) = self.open.remove(&key)
+        {
+            full.push(open.items);
+        }
+        let open = self.open.entry(key).or_insert_with(|| Open {
+            items: Vec::new(),
+            bytes: 0,
+            due: now + limits.age,
+        });
+        open.items.push(item);
+        open.bytes = open.bytes.saturating_add(bytes);
+        if (open.items.len() >= limits.records || open.bytes >= limits.bytes)
+            && let Some(open) = self.open.remove(&key)
+        {
+            full.push(open.items);
+        }
+        full
+    }
+
+    /// When the next open batch has waited enough.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.open.values().map(|open| open.due).min()
+    }
+
+    /// Takes what has waited until `now`.
+    pub fn take_due(&mut self, now: Instant) -> Vec<(K, Vec<T>)> {
+        let keys: Vec<K> =
+            self.open.iter().filter(|(_, open)| open.due <= now).map(|(key, _)| *key).collect();
+        keys.into_iter().filter_map(|key| Some((key, self.open.remove(&key)?.items))).collect()
+    }
+
+    /// Takes all.
+    pub fn take_all(&mut self) -> Vec<(K, Vec<T>)> {
+        std::mem::take(&mut self.open).into_iter().map(|(key, open)| (key, open.items)).collect()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn age_counts_from_the_oldest() {
+        let mut batcher: Batcher<u8, u8> = Batcher::default();
+        let limits = Limits { records: 10, bytes: 100, age: Duration::from_secs(1) };
+        let start = Instant::now();
+        assert!(batcher.push(1, limits, 1, 1, start).is_empty());
+        assert!(batcher.push(1, limits, 1, 2, start + Duration::from_millis(900)).is_empty());
+        assert!(batcher.take_due(start + Duration::from_millis(999)).is_empty());
+        assert_eq!(batcher.next_due(), Some(start + Duration::from_secs(1)));
+        assert_eq!(batcher.take_due(start + Duration::from_secs(1)), [(1, vec![1, 2])]);
+        assert!(batcher.is_empty());
+    }
+
+    proptest! {
+        /// Each key's items come out once, in order, in batches within the limits.
+        #[test]
+        fn nothing_is_lost_or_doubled(
+            items in prop::collection::vec((0u8..4, 0usize..60), 0..200),
+            records in 1usize..8,
+            bytes in 1usize..100,
+        ) {
+            let mut batcher: Batcher<u8, (usize, usize)> = Batcher::default();
+            let limits = Limits { records, bytes, age: Duration::from_secs(1) };
+            let now = Instant::now();
+            let mut out: BTreeMap<u8, Vec<Vec<(usize, usize)>>> = BTreeMap::new();
+            for (place, (key, size)) in items.iter().enumerate() {
+                let full = batcher.push(*key, limits, *size, (place, *size), now);
+                out.entry(*key).or_default().extend(full);
+            }
+            for (key, batch) in batcher.take_all() {
+                out.entry(key).or_default().push(batch);
+            }
+            for batches in out.values() {
+                for batch in batches {
+                    let size: usize = batch.iter().map(|(_, size)| size).sum();
+                    prop_assert!(!batch.is_empty() && batch.len() <= records);
+                    prop_assert!(size <= bytes || batch.len() == 1);
+                }
+            }
+            for key in 0..4u8 {
+                let expected: Vec<usize> = (0..items.len()).filter(|at| items[*at].0 == key).collect();
+                let got: Vec<usize> =
+                    out.get(&key).into_iter().flatten().flatten().map(|(place, _)| *place).collect();
+                prop_assert_eq!(got, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Which fields of a stream hold its ids. Never guessed: a wrong guess overwrites a stranger's
+//! record.
+
+use serde_json::value::RawValue;
+
+use super::fields::Fields;
+use crate::config::{Identity, StreamOptions};
+use crate::error::Error;
+use crate::record::{ExternalId, RemoteId};
+
+/// The platform's field for the external id, and the alias that it takes too.
+const PLATFORM_EXTERNAL: [&str; 2] = ["externalId", "externalid"];
+
+/// Which fields hold the ids of a stream's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdFields {
+    /// The external id's fields; the alternatives of the platform, or those that make it together.
+    external: External,
+    /// The remote id's field.
+    remote: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum External {
+    /// `externalId`; a record may do without.
+    Platform,
+    /// These together; a record without one of them is refused.
+    Source(Vec<String>),
+    /// None: each record stands for itself.
+    None,
+}
+
+/// The ids of one record.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The user's.
+    pub external: Option<ExternalId>,
+    /// The remote's, where the record says so.
+    pub remote: Option<RemoteId>,
+}
+
+impl IdFields {
+    /// Settles what the ids of `stream` mean.
+    ///
+    /// # Errors
+    /// Exit code 2, with the two lines that would settle it, when nothing says so.
+    pub fn settle(
+        stream: &str,
+        options: &StreamOptions,
+        identity: Option<Identity>,
+        is_platform: bool,
+        properties: &[String],
+        key_properties: &[String],
+    ) -> Result<Self, Error> {
+        let has = |name: &str| properties.iter().any(|property| property == name);
+        let has_external = PLATFORM_EXTERNAL.iter().any(|name| has(name));
+        let identity = match identity {
+            Some(identity) => Some(identity),
+            None if has_external || is_platform => Some(Identity::Platform),
+            None => None,
+        };
+        let mut fields = match identity {
+            Some(Identity::Platform) => {
+                let key = match key_properties {
+                    [key] if !PLATFORM_EXTERNAL.contains(&key.as_str()) && !has("id") => key,
+                    _ => "id",
+                };
+                Self { external: External::Platform, remote: Some(key.to_owned()) }
+            }
+            Some(Identity::Source) if key_properties.is_empty() => {
+                Self { external: External::None, remote: None }
+            }
+            Some(Identity::Source) => {
+                Self { external: External::Source(key_properties.to_vec()), remote: None }
+            }
+            None => Self { external: External::None, remote: None },
+        };
+        if let Some(names) = &options.external_id {
+            fields.external = External::Source(names.names().to_vec());
+            if identity.is_none() {
+                fields.remote = None;
+            }
+        }
+        if let Some(name) = &options.remote_id {
+            fields.remote = Some(name.clone());
+        }
+        let is_settled = identity.is_some()
+            || options.external_id.is_some()
+            || options.remote_id.is_some()
+            || (key_properties.is_empty() && !has("id"));
+        if is_settled {
+            return Ok(fields);
+        }
+        let ids = if key_properties.is_empty() { "id".to_owned() } else { key_properties.join("`, `") };
+        Err(Error::usage(format!(
+            "stream `{stream}` has ids (`{ids}`), but nothing says whose they are"
+        ))
+        .hint(
+            "add one of these lines to the config:\n  \
+             \"identity\": \"source\"     the key properties are your ids, as taps have it\n  \
+             \"identity\": \"platform\"   `externalId` is your id, `id` the remote's, as the hosted platform has it",
+        ))
+    }
+
+    /// Reads the ids of one record.
+    ///
+    /// # Errors
+    /// For people: a key property is missing, or an id is an object or a list.
+    pub fn read(&self, fields: &Fields<'_>) -> Result<Ids, String> {
+        let external = match &self.external {
+            External::None => None,
+            External::Platform => PLATFORM_EXTERNAL
+                .iter()
+                .find_map(|name| fields.get(name).map(|value| id_text(name, value)))
+                .transpose()?
+                .flatten(),
+            External::Source(names) => Some(source_id(names, fields)?),
+        };
+        let remote = match &self.remote {
+            Some(name) => match fields.get(name) {
+                Some(value) => id_text(name, value)?,
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Ids { external: external.map(ExternalId::new), remote: remote.map(RemoteId::new) })
+    }
+
+    /// Whether the field is an id and no content, so that it does not go out with the others.
+    pub fn is_id(&self, name: &str) -> bool {
+        self.is_platform_external(name) || self.remote.as_deref() == Some(name)
+    }
+
+    /// Whether the field is the platform's external id, which its hash puts last.
+    pub fn is_platform_external(&self, name: &str) -> bool {
+        self.external == External::Platform && PLATFORM_EXTERNAL.contains(&name)
+    }
+}
+
+/// The external id that one or several key properties make.
+fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
+    let value = |name: &String| -> Result<(&RawValue, String), String> {
+        let value = fields.get(name);
+        match value.map(|value| id_text(name, value)).transpose()?.flatten() {
+            Some(text) => Ok((value.unwrap_or(RawValue::NULL), text)),
+            None => Err(format!("the record misses its key property `{name}`")),
+        }
+    };
+    if let [name] = names {
+        return Ok(value(name)?.1);
+    }
+    let parts: Vec<&str> =
+        names.iter().map(|name| Ok(value(name)?.0.get())).collect::<Result<_, String>>()?;
+    Ok(format!("[{}]", parts.join(",")))
+}
+
+/// An id's text: a string's content, a number's digits; `None` for null and the empty string.
+fn id_text(name: &str, value: &RawValue) -> Result<Option<String>, String> {
+    let raw = value.get();
+    match raw.as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'"') => serde_json::from_str::<String>(raw)
+            .map(|text| Some(text).filter(|text| !text.is_empty()))
+            .map_err(|_| format!("the id in `{name}` is no Unicode text")),
+        Some(b'{' | b'[') => {
+            Err(format!("the id in `{name}` is neither a text, a number nor a boolean"))
+        }
+        _ => Ok(Some(raw.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::stream::Fields as Names;
+
+    fn settle(
+        identity: Option<Identity>,
+        properties: &[&str],
+        keys: &[&str],
+    ) -> Result<IdFields, Error> {
+        let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let options = StreamOptions::default();
+        IdFields::settle("s", &options, identity, false, &own(properties), &own(keys))
+    }
+
+    fn read(fields: &IdFields, record: &str) -> Result<(Option<String>, Option<String>), String> {
+        let raw: &RawValue = serde_json::from_str(record).unwrap();
+        let ids = fields.read(&Fields::parse(raw).unwrap())?;
+        Ok((ids.external.map(|id| id.to_string()), ids.remote.map(|id| id.to_string())))
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        settle(None, &["name"], &[]).unwrap();
+        settle(None, &["externalId", "id"], &["id"]).unwrap();
+        for (properties, keys) in [(&["id", "name"][..], &[][..]), (&["email"], &["email"])] {
+            let error = settle(None, properties, keys).unwrap_err();
+            assert_eq!(error.exit, crate::error::ExitCode::Usage);
+            assert!(error.hint_text().unwrap().contains("\"identity\": \"source\""));
+        }
+        let options = StreamOptions {
+            external_id: Some(Names::One("email".into())),
+            ..StreamOptions::default()
+        };
+        let keys = ["id".to_owned()];
+        let fields = IdFields::settle("s", &options, None, false, &keys, &keys).unwrap();
+        assert_eq!(read(&fields, r#"{"id": 1, "email": "a"}"#), Ok((Some("a".into()), None)));
+    }
+
+    #[test]
+    fn platform_ids() {
+        let fields = settle(Some(Identity::Platform), &["externalId"], &[]).unwrap();
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read(&fields, r#"{"externalId": "a", "id": 7}"#), Ok((some("a"), some("7"))));
+        assert_eq!(read(&fields, r#"{"externalid": 0.10}"#), Ok((some("0.10"), None)));
+        assert_eq!(read(&fields, r#"{"externalId": "", "id": null}"#), Ok((None, None)));
+        read(&fields, r#"{"externalId": {"a": 1}}"#).unwrap_err();
+    }
+
+    #[test]
+    fn source_ids_keep_digits_and_types_apart_when_several() {
+        let fields = settle(Some(Identity::Source), &["id"], &["id"]).unwrap();
+        let record = r#"{"id": 12345678901234567890123}"#;
+        assert_eq!(read(&fields, record), Ok((Some("12345678901234567890123".into()), None)));
+        let fields = settle(Some(Identity::Source), &[], &["a", "b"]).unwrap();
+        let record = r#"{"b": 7, "a": "x,\"y"}"#;
+        assert_eq!(read(&fields, record), Ok((Some(r#"["x,\"y",7]"#.into()), None)));
+        assert!(read(&fields, r#"{"a": 1}"#).unwrap_err().contains("`b`"));
+    }
+}

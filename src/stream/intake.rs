@@ -1,0 +1,594 @@
+//! Turns the lines of the input into prepared records: parsed, validated, mapped, fingerprinted.
+//!
+//! It runs on a thread of its own, for reading blocks and this is where most of the computing is.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, finish_object, push_field};
+use super::fingerprint::fingerprint;
+use super::identity::IdFields;
+use super::mapping::Mapping;
+use super::{Item, Record, Stream};
+use crate::config::{Config, Identity, OnBadLine, StreamOptions, Validation};
+use crate::connector::contract::{Capabilities, Connector};
+use crate::error::Error;
+use crate::record::{Fingerprint, StreamName};
+use crate::singer::message::{self, Message};
+use crate::singer::reader::{Line, LineReader};
+use crate::singer::schema::RecordSchema;
+
+/// Items handed on at once, at most: enough to make the hand-over cheap, few enough to bound the
+/// memory that waits in between.
+const CHUNK_ITEMS: usize = 256;
+/// Bytes handed on at once, about.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What the intake needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct IntakeOptions {
+    /// What ids mean, if said.
+    pub identity: Option<Identity>,
+    /// The hosted platform runs us.
+    pub is_platform: bool,
+    /// What to do with records that the SCHEMA does not allow.
+    pub validation: Validation,
+    /// What to do at a line that is no message.
+    pub on_bad_line: OnBadLine,
+    /// Longest line.
+    pub max_line_bytes: usize,
+    /// `_sdc_*` fields stay.
+    pub keep_metadata: bool,
+    /// Records of each stream, at most.
+    pub limit: Option<u64>,
+}
+
+impl IntakeOptions {
+    /// As the configuration says.
+    pub fn new(config: &Config, is_platform: bool, limit: Option<u64>) -> Self {
+        Self {
+            identity: config.identity,
+            is_platform,
+            validation: config.validation,
+            on_bad_line: config.on_bad_line,
+            max_line_bytes: config.max_line_bytes,
+            keep_metadata: config.add_record_metadata,
+            limit,
+        }
+    }
+}
+
+/// What was counted beside the records.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Lines of the input, blank ones not counted.
+    pub lines: u64,
+    /// Bytes of the lines.
+    pub bytes: u64,
+    /// STATE messages.
+    pub states: u64,
+    /// ACTIVATE_VERSION messages.
+    pub activate_versions: u64,
+    /// Messages of types that nobody knows, by type.
+    pub unknown: BTreeMap<String, u64>,
+}
+
+/// Reads a Singer stream.
+pub struct Intake<R> {
+    reader: LineReader<R>,
+    options: IntakeOptions,
+    stream_options: Box<dyn Fn(&str) -> StreamOptions + Send>,
+    connector: Arc<dyn Connector>,
+    streams: HashMap<String, Known>,
+    files: Option<BatchFiles>,
+    /// Records so far, over all streams.
+    position: u64,
+    /// What was counted.
+    pub tally: Tally,
+}
+
+/// What is known of a stream.
+struct Known {
+    stream: Arc<Stream>,
+    /// The text of the schema and keys that this was made of, to see whether they change.
+    made_of: (Box<str>, Vec<String>),
+    schema: RecordSchema,
+    ids: IdFields,
+    mapping: Option<Mapping>,
+    extension: Extension,
+    /// Why no record of it can be written.
+    unusable: Option<String>,
+    read: u64,
+    warned: bool,
+    warned_reserved: bool,
+}
+
+/// The platform's `x-hotglue` object of a SCHEMA.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Extension {
+    state_fields: Vec<String>,
+    include_hash: bool,
+}
+
+/// The files of a BATCH message, one after another.
+struct BatchFiles {
+    stream: String,
+    is_gzip: bool,
+    open: Option<(PathBuf, LineReader<Box<dyn Read + Send>>)>,
+    waiting: VecDeque<String>,
+}
+
+impl<R> std::fmt::Debug for Intake<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl<R: Read> Intake<R> {
+    /// Reads from `input`. `stream_options` gives a stream's options by its name.
+    pub fn new(
+        input: R,
+        options: IntakeOptions,
+        stream_options: impl Fn(&str) -> StreamOptions + Send + 'static,
+        connector: Arc<dyn Connector>,
+    ) -> Self {
+        Self {
+            reader: LineReader::new(input, options.max_line_bytes),
+            options,
+            stream_options: Box::new(stream_options),
+            connector,
+            streams: HashMap::new(),
+            files: None,
+            position: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Appends the next items to `items`: a chunk of them, or as many as are at hand without
+    /// waiting. Returns whether more may come.
+    ///
+    /// # Errors
+    /// What ends the job. What was appended before stands in the input before it, and is to be
+    /// written all the same.
+    pub fn fill(&mut self, items: &mut Vec<Item>) -> Result<bool, Error> {
+        let mut bytes = 0;
+        loop {
+            match self.step(items)? {
+                Step::End => return Ok(false),
+                Step::Took(count) => bytes += count,
+            }
+            let waits = self.files.is_none() && !self.reader.has_line();
+            if items.len() >= CHUNK_ITEMS || bytes >= CHUNK_BYTES || waits {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn step(&mut self, items: &mut Vec<Item>) -> Result<Step, Error> {
+        if let Some(files) = self.files.take() {
+            return self.step_file(files, items);
+        }
+        let line = self.reader.next_line().map_err(|error| {
+            Error::input("cannot read the input").caused_by(error)
+        })?;
+        let Some((number, line)) = line else { return Ok(Step::End) };
+        self.tally.lines += 1;
+        let problem = match line {
+            Line::TooLong { bytes } => {
+                self.tally.bytes += bytes;
+                format!(
+                    "the line has {bytes} bytes, over the limit of {} (`max_line_bytes`)",
+                    self.options.max_line_bytes
+                )
+            }
+            Line::Text { bytes, complete } => {
+                self.tally.bytes += bytes.len() as u64;
+                match message::parse(bytes) {
+                    Ok(message) => {
+                        let state = Shared {
+                            options: &self.options,
+                            stream_options: &*self.stream_options,
+                            connector: &*self.connector,
+                            streams: &mut self.streams,
+                            files: &mut self.files,
+                            position: &mut self.position,
+                            tally: &mut self.tally,
+                        };
+                        state.take(message, bytes, number, items)?;
+                        return Ok(Step::Took(bytes.len()));
+                    }
+                    Err(problem) if complete => problem,
+                    Err(problem) => format!("{problem}; the input ends in the middle of a line"),
+                }
+            }
+        };
+        self.bad_line(number, &problem, items)?;
+        Ok(Step::Took(0))
+    }
+
+    fn bad_line(
+        &mut self,
+        number: u64,
+        problem: &str,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Error> {
+        let place = format!("line {number} of the input: {problem}");
+        match self.options.on_bad_line {
+            OnBadLine::Fail => Err(Error::input(place).hint(
+                "what stands before it is written and told; \
+                 set `on_bad_line` to `reject` to go on past such lines",
+            )),
+            OnBadLine::Reject => {
+                tracing::warn!("{place}");
+                self.position += 1;
+                items.push(Item::BadLine { position: self.position, reason: place });
+                Ok(())
+            }
+        }
+    }
+
+    /// The next line of a BATCH message's files.
+    fn step_file(&mut self, mut files: BatchFiles, items: &mut Vec<Item>) -> Result<Step, Error> {
+        let in_file = |path: &Path, what: &str| {
+            Error::input(format!("the BATCH file `{}`: {what}", path.display()))
+        };
+        let Some((path, reader)) = &mut files.open else {
+            let Some(name) = files.waiting.pop_front() else { return Ok(Step::Took(0)) };
+            let path = PathBuf::from(name.strip_prefix("file://").unwrap_or(&name));
+            let file = File::open(&path)
+                .map_err(|error| in_file(&path, "it cannot be opened").caused_by(error))?;
+            let input: Box<dyn Read + Send> = if files.is_gzip {
+                Box::new(flate2::read::MultiGzDecoder::new(file))
+            } else {
+                Box::new(file)
+            };
+            files.open = Some((path, LineReader::new(input, self.options.max_line_bytes)));
+            self.files = Some(files);
+            return Ok(Step::Took(0));
+        };
+        let line = reader.next_line().map_err(|error| {
+            in_file(path, "it cannot be read").caused_by(error)
+        })?;
+        let Some((number, line)) = line else {
+            files.open = None;
+            self.files = Some(files);
+            return Ok(Step::Took(0));
+        };
+        let parsed: Result<&RawValue, String> = match line {
+            Line::TooLong { bytes } => Err(format!("a line has {bytes} bytes, over `max_line_bytes`")),
+            Line::Text { bytes, .. } => {
+                serde_json::from_slice::<&RawValue>(bytes).map_err(|error| error.to_string())
+            }
+        };
+        let count = match parsed {
+            Ok(record) if record.get().starts_with('{') => {
+                let known = self.streams.get_mut(&files.stream);
+                let Some(known) = known else {
+                    return Err(in_file(path, "its stream has no SCHEMA yet"));
+                };
+                self.position += 1;
+                items.push(known.prepare(record, self.position, &self.options));
+                record.get().len()
+            }
+            other => {
+                let problem = other.err().unwrap_or_else(|| "a line is no JSON object".to_owned());
+                let place = format!("line {number} of `{}`: {problem}", path.display());
+                if self.options.on_bad_line == OnBadLine::Fail {
+                    return Err(Error::input(place));
+                }
+                self.position += 1;
+                items.push(Item::BadLine { position: self.position, reason: place });
+                0
+            }
+        };
+        self.files = Some(files);
+        Ok(Step::Took(count))
+    }
+}
+
+enum Step {
+    Took(usize),
+    End,
+}
+
+/// The intake less its reader, so that a message may borrow the reader's line.
+struct Shared<'s> {
+    options: &'s IntakeOptions,
+    stream_options: &'s (dyn Fn(&str) -> StreamOptions + Send),
+    connector: &'s dyn Connector,
+    streams: &'s mut HashMap<String, Known>,
+    files: &'s mut Option<BatchFiles>,
+    position: &'s mut u64,
+    tally: &'s mut Tally,
+}
+
+impl Shared<'_> {
+    fn take(
+        self,
+        message: Message<'_>,
+        line: &[u8],
+        line_number: u64,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Error> {
+        match message {
+            Message::Record(record) => {
+                let Some(known) = self.streams.get_mut(&*record.stream) else {
+                    return Err(record_before_schema(&record.stream, line_number));
+                };
+                *self.position += 1;
+                items.push(known.prepare(record.record, *self.position, self.options));
+            }
+            Message::Schema(schema) => self.take_schema(&schema, line, line_number, items)?,
+            Message::State(value) => {
+                self.tally.states += 1;
+                items.push(Item::State(value.to_owned()));
+            }
+            Message::ActivateVersion { stream } => {
+                self.tally.activate_versions += 1;
+                tracing::debug!(%stream, "ACTIVATE_VERSION was read; nothing is deleted.");
+            }
+            Message::Batch { stream, encoding, manifest } => {
+                #[derive(Deserialize)]
+                struct Encoding {
+                    format: String,
+                    compression: Option<String>,
+                }
+                let encoding: Encoding = serde_json::from_str(encoding.get()).map_err(|error| {
+                    Error::input(format!("line {line_number} of the input: the BATCH message's `encoding`"))
+                        .caused_by(error)
+                })?;
+                let is_gzip = encoding.compression.as_deref() == Some("gzip");
+                if encoding.format != "jsonl" || (encoding.compression.is_some() && !is_gzip) {
+                    return Err(Error::input(format!(
+                        "line {line_number} of the input: BATCH files of format `{}` with compression `{}` are not read",
+                        encoding.format,
+                        encoding.compression.as_deref().unwrap_or("none")
+                    ))
+                    .hint("let the tap write `jsonl` files, with `gzip` or no compression"));
+                }
+                *self.files = Some(BatchFiles {
+                    stream: stream.into_owned(),
+                    is_gzip,
+                    open: None,
+                    waiting: manifest.into(),
+                });
+            }
+            Message::Unknown { kind } => {
+                let count = self.tally.unknown.entry(kind.into_owned()).or_default();
+                *count += 1;
+                if *count == 1 {
+                    tracing::warn!(
+                        "line {line_number} of the input: a message of unknown type is passed over"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_schema(
+        self,
+        schema: &message::Schema<'_>,
+        line: &[u8],
+        line_number: u64,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Error> {
+        let name = &*schema.stream;
+        let extension = Extension::read(schema.extension);
+        let known = self.streams.get_mut(name);
+        if let Some(known) = known
+            && *known.made_of.0 == *schema.schema.get()
+            && known.made_of.1 == schema.key_properties
+        {
+            known.extension = extension;
+            return Ok(());
+        }
+        let compiled = RecordSchema::compile(schema.schema).map_err(|problem| {
+            Error::input(format!(
+                "line {line_number} of the input: the schema of stream `{name}` cannot be used: {problem}"
+            ))
+        })?;
+        let options = (self.stream_options)(name);
+        let ids = IdFields::settle(
+            name,
+            &options,
+            self.options.identity,
+            self.options.is_platform,
+            compiled.properties(),
+            &schema.key_properties,
+        )?;
+        let mapping = Mapping::compile(name, &options.fields)?;
+        let stream_name = StreamName::new(name);
+        let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
+            Ok(capabilities) => (capabilities, None),
+            Err(error) => (Capabilities::default(), Some(error.to_string())),
+        };
+        let before = self.streams.get(name);
+        let index = before.map_or(self.streams.len(), |before| before.stream.index);
+        let version = before.map_or(0, |before| before.stream.version + 1);
+        let read = before.map_or(0, |before| before.read);
+        let stream = Arc::new(Stream {
+            index,
+            name: stream_name,
+            options,
+            capabilities,
+            schema_line: String::from_utf8_lossy(line).into(),
+            version,
+        });
+        items.push(Item::Stream(Arc::clone(&stream)));
+        let made_of = (schema.schema.get().into(), schema.key_properties.clone());
+        let known = Known {
+            stream,
+            made_of,
+            schema: compiled,
+            ids,
+            mapping,
+            extension,
+            unusable,
+            read,
+            warned: false,
+            warned_reserved: false,
+        };
+        self.streams.insert(name.to_owned(), known);
+        Ok(())
+    }
+}
+
+fn record_before_schema(stream: &str, line: u64) -> Error {
+    Error::input(format!("line {line} of the input: a record of stream `{stream}` before its SCHEMA"))
+        .hint("a tap sends a stream's SCHEMA before its first RECORD; check how the input was made")
+}
+
+impl Extension {
+    fn read(raw: Option<&RawValue>) -> Self {
+        let value: serde_json::Value =
+            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let fields = value["target_state_fields"].as_array();
+        let names = fields.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+        Self {
+            state_fields: names.collect(),
+            include_hash: value["target_state_include_hash"] == true,
+        }
+    }
+
+    /// The `customData` of a record: the fields asked for, as they came in.
+    fn custom_data(&self, fields: &Fields<'_>, fingerprint: &Fingerprint) -> Option<Arc<str>> {
+        if self.state_fields.is_empty() && !self.include_hash {
+            return None;
+        }
+        let mut object = String::new();
+        for name in &self.state_fields {
+            if let Some(value) = fields.get(name).filter(|value| value.get() != "null") {
+                push_field(&mut object, name, value.get());
+            }
+        }
+        if self.include_hash {
+            push_field(&mut object, "hash", &format!("\"{fingerprint}\""));
+        }
+        Some(finish_object(object).into())
+    }
+}
+
+impl Known {
+    /// Makes one record ready, or says why it cannot be.
+    fn prepare(&mut self, source: &RawValue, position: u64, options: &IntakeOptions) -> Item {
+        self.read += 1;
+        if options.limit.is_some_and(|limit| self.read > limit) {
+            return Item::Beyond { position, stream: self.stream.index };
+        }
+        let mut record = Record {
+            position,
+            stream: Arc::clone(&self.stream),
+            external_id: None,
+            remote_id: None,
+            fingerprint: Fingerprint([0; 32]),
+            body: Arc::from(""),
+            source: Arc::from(source.get()),
+            custom_data: None,
+        };
+        match self.complete(&mut record, source, options) {
+            Ok(()) => Item::Record(record),
+            Err(reason) => Item::Refused { record, reason },
+        }
+    }
+
+    fn complete(
+        &mut self,
+        record: &mut Record,
+        source: &RawValue,
+        options: &IntakeOptions,
+    ) -> Result<(), String> {
+        let mut fields =
+            Fields::parse(source).map_err(|error| format!("the record cannot be read: {error}"))?;
+        // Ids and fingerprint come first, so that a refused record is told with them.
+        let ids = self.ids.read(&fields)?;
+        record.external_id = ids.external;
+        record.remote_id = ids.remote;
+        if !options.keep_metadata {
+            fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
+        }
+        let mapped;
+        let mut prepared = &fields;
+        let mapped_fields;
+        if let Some(mapping) = &self.mapping {
+            mapped = mapping.apply(&fields)?;
+            mapped_fields = Fields::parse(&mapped).map_err(|error| error.to_string())?;
+            prepared = &mapped_fields;
+        }
+        let external = prepared
+            .0
+            .iter()
+            .find(|(name, _)| self.ids.is_platform_external(name))
+            .map(|(_, value)| *value);
+        record.fingerprint = fingerprint(
+            prepared
+                .0
+                .iter()
+                .filter(|(name, _)| !self.ids.is_platform_external(name))
+                .map(|(name, value)| (&**name, *value, self.schema.temporal(name))),
+            external,
+        );
+        record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
+        if let Some(reason) = &self.unusable {
+            return Err(reason.clone());
+        }
+        if options.validation != Validation::Off
+            && let Err(reason) = self.schema.check(source)
+        {
+            if options.validation == Validation::Reject {
+                return Err(reason);
+            }
+            if !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
+            }
+        }
+        record.body = self.body(prepared, &record.source);
+        Ok(())
+    }
+
+    /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.
+    fn body(&mut self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
+        let reserved = &self.stream.capabilities.reserved_properties;
+        let mut object = String::with_capacity(source.len());
+        for (name, value) in &fields.0 {
+            if self.ids.is_id(name) {
+                continue;
+            }
+            if reserved.iter().any(|reserved| reserved == name) {
+                if !std::mem::replace(&mut self.warned_reserved, true) {
+                    tracing::warn!(
+                        stream = %self.stream.name, field = %name,
+                        "The field is not sent: the remote keeps an id under this name. \
+                         Rename it with `fields`, if it is to go out."
+                    );
+                }
+                continue;
+            }
+            push_field(&mut object, name, value.get());
+        }
+        finish_object(object).into()
+    }
+}
+
+/// Reads a file, or stdin for none.
+///
+/// # Errors
+/// Exit code 2 when the file cannot be opened.
+pub fn open_input(path: Option<&Path>) -> Result<Box<dyn Read + Send>, Error> {
+    match path {
+        None => Ok(Box::new(io::stdin())),
+        Some(path) => {
+            let file = File::open(path).map_err(|error| {
+                Error::usage(format!("cannot open the input file `{}`", path.display()))
+                    .caused_by(error)
+            })?;
+            Ok(Box::new(file))
+        }
+    }
+}
