@@ -2,3 +2,4 @@
 pub mod connector;
 pub mod file;
 pub mod record;
+pub mod sandbox;
