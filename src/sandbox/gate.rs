@@ -1,0 +1,388 @@
+//! The way of one request: read, counted, let in, delayed, applied, answered — and everything that
+//! can go wrong on it.
+//!
+//! 1. The request is read to its end.
+//! 2. Its route reads it; what it would do is a [`Plan`].
+//! 3. It is counted; its token and the rate limit are looked at; it meets its fault, if any.
+//! 4. It waits for as long as the latency, and a `slow`, ask for.
+//! 5. Its plan is run, with the whole [`World`] locked, and the data file is written.
+//! 6. The answer is spoilt, if so asked, and sent.
+//!
+//! Steps 3 to 5 run in a task of their own: a real remote goes on with a request whose client has
+//! hung up, so a write can be applied after the client has given up on it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, HeaderName, LOCATION};
+use hyper::{Response, StatusCode};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::faults::{Act, Faults, Refusal};
+use super::remote::{Access, Answer, Plan, Remote, Request};
+use super::routes::{self, Found};
+use super::spoil::{self, Body};
+use super::strikes::Strike;
+use super::world::World;
+
+/// Bytes of a request's body, at most.
+const MAX_BODY_BYTES: usize = 1_000_000;
+/// Bytes of a body that is too long that are still taken off the wire, so that its client is there
+/// to read the refusal.
+const MAX_DISCARDED_BYTES: usize = 64 << 20;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) remotes: &'static [Remote],
+    pub(super) faults: Arc<Faults>,
+    pub(super) world: Mutex<World>,
+    /// Cancelled when the sandbox is stopped: every wait ends, every connection is closed.
+    pub(super) stop: CancellationToken,
+    /// Connections, and requests whose connection is gone.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits; `false` when the sandbox was stopped meanwhile.
+    async fn sleep(&self, ms: u64) -> bool {
+        ms == 0
+            || self
+                .stop
+                .run_until_cancelled(tokio::time::sleep(Duration::from_millis(ms)))
+                .await
+                .is_some()
+    }
+}
+
+/// Answers one request. `None`: the connection is to be closed without an answer.
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    request: hyper::Request<Incoming>,
+) -> Option<Response<Body>> {
+    let (parts, body) = request.into_parts();
+    let body = read(body).await?;
+    let found = routes::find(shared.remotes, &parts.method, parts.uri.path());
+    let (access, template) = match &found {
+        Found::Route(_, route, _) => (route.access, route.template),
+        Found::Method(_) | Found::Nothing(_) => (Access::Token, "(no route)"),
+    };
+    let call = Call {
+        remote: found.remote(),
+        access,
+        template,
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        authorization: parts
+            .headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
+    };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let plan = plan(&shared.faults, found, parts.headers, query, body);
+
+    if access == Access::Admin {
+        let answer = match plan {
+            Ok(plan) => (plan.run)(&mut shared.lock(), Instant::now()),
+            Err(answer) => answer,
+        };
+        return Some(spoil::whole(answer));
+    }
+    let task = shared.tasks.spawn(serve(Arc::clone(&shared), call, plan));
+    // A panic in the task is a connection without an answer, as at any remote that falls over.
+    let (ending, flight) = task.await.ok()?;
+    let answer = match ending {
+        Ending::Answer(answer) => Some(answer),
+        Ending::Close { after_ms } => {
+            shared.sleep(after_ms).await;
+            None
+        }
+    };
+    drop(flight);
+    answer
+}
+
+/// What is known of a request without its body.
+#[derive(Debug)]
+struct Call {
+    remote: &'static Remote,
+    access: Access,
+    template: &'static str,
+    method: String,
+    path: String,
+    authorization: Option<String>,
+}
+
+/// How a request ends.
+#[derive(Debug)]
+enum Ending {
+    Answer(Response<Body>),
+    /// Without an answer, after a while.
+    Close {
+        after_ms: u64,
+    },
+}
+
+/// A request that is being handled; counted until it is dropped.
+#[derive(Debug)]
+struct Flight {
+    shared: Arc<Shared>,
+    claims: Vec<String>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut world = self.shared.lock();
+        world.calls.release(&self.claims);
+        world.calls.end();
+    }
+}
+
+/// Reads a body. `None`: the client went away. `Some(None)`: it is too long.
+async fn read(mut body: Incoming) -> Option<Option<Bytes>> {
+    let mut bytes = BytesMut::new();
+    let mut length = 0;
+    loop {
+        let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await;
+        let data = match frame {
+            None => break,
+            Some(Err(_)) => return None,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        length += data.len();
+        if length > MAX_DISCARDED_BYTES {
+            return None;
+        } else if length <= MAX_BODY_BYTES {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Some((length <= MAX_BODY_BYTES).then(|| bytes.freeze()))
+}
+
+/// Has the route read the request.
+fn plan(
+    faults: &Faults,
+    found: Found,
+    headers: hyper::HeaderMap,
+    query: String,
+    body: Option<Bytes>,
+) -> Result<Plan, Answer> {
+    let remote = found.remote();
+    let refuse = |status, message: &str| Err(refused(remote, status, message));
+    match (found, body) {
+        (Found::Nothing(_), _) => refuse(StatusCode::NOT_FOUND, "there is nothing at this path"),
+        (Found::Method(_), _) => refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path does not take this method",
+        ),
+        (_, None) => {
+            let message = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
+        }
+        (Found::Route(_, route, places), Some(body)) => (route.plan)(
+            &Request {
+                headers,
+                places,
+                query,
+                body,
+            },
+            faults,
+        ),
+    }
+}
+
+/// Steps 3 to 6.
+async fn serve(shared: Arc<Shared>, call: Call, plan: Result<Plan, Answer>) -> (Ending, Flight) {
+    let mut flight = Flight {
+        shared: Arc::clone(&shared),
+        claims: Vec::new(),
+    };
+    let mut quota = Vec::new();
+    let admitted = admit(
+        &mut shared.lock(),
+        &call,
+        &plan,
+        &mut flight.claims,
+        &mut quota,
+    );
+    let ending = match admitted {
+        Err(answer) => Ending::Answer(spoil::whole(answer)),
+        Ok(strike) => apply(&shared, &call, plan, strike).await,
+    };
+    let ending = match ending {
+        Ending::Answer(mut answer) => {
+            spoil::add_headers(&mut answer, quota);
+            Ending::Answer(answer)
+        }
+        close @ Ending::Close { .. } => close,
+    };
+    let status = match &ending {
+        Ending::Answer(answer) => Some(answer.status().as_u16()),
+        Ending::Close { .. } => None,
+    };
+    shared.lock().calls.answered(status);
+    (ending, flight)
+}
+
+/// Counts the request, lets it in or not, and says what it meets.
+fn admit(
+    world: &mut World,
+    call: &Call,
+    plan: &Result<Plan, Answer>,
+    claims: &mut Vec<String>,
+    quota: &mut Vec<(HeaderName, String)>,
+) -> Result<Strike, Answer> {
+    let now = Instant::now();
+    let faults = Arc::clone(&world.faults);
+    world
+        .calls
+        .begin(format!("{} {}", call.method, call.template));
+    if call.access == Access::Token {
+        let authorization = call.authorization.as_deref();
+        if let Err(message) = world.tokens.spend(authorization, &faults, now) {
+            return Err(refused(call.remote, StatusCode::UNAUTHORIZED, message));
+        }
+        if let Some(limit) = &faults.rate_limit {
+            let left = world.window.take(limit, now);
+            let remaining = left.unwrap_or_default().to_string();
+            quota.push((
+                HeaderName::from_static("x-ratelimit-limit"),
+                limit.requests.to_string(),
+            ));
+            quota.push((HeaderName::from_static("x-ratelimit-remaining"), remaining));
+            if let Err(wait) = left {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let mut answer = refused(call.remote, status, "too many requests");
+                answer.headers.extend(limit.retry_after(wait));
+                return Err(answer);
+            }
+        }
+    }
+    let strike = world
+        .strikes
+        .next(&faults, &call.method, call.template, &call.path);
+    if let Some(act) = &strike.act {
+        world.calls.fault(act.name());
+    }
+    // What is never applied cannot meet another write of the record.
+    if let Ok(plan) = plan
+        && strike.act.as_ref().is_none_or(Act::applies)
+    {
+        let World { calls, memory, .. } = world;
+        *claims = calls.claim(&plan.targets, memory);
+    }
+    Ok(strike)
+}
+
+/// Does what the request asks for, and what its fault asks for.
+async fn apply(
+    shared: &Shared,
+    call: &Call,
+    plan: Result<Plan, Answer>,
+    mut strike: Strike,
+) -> Ending {
+    if !shared.sleep(strike.latency_ms).await {
+        return Ending::Close { after_ms: 0 };
+    }
+    let act = strike.act.take();
+    if let Some(ending) = act.as_ref().and_then(|act| before(call, act)) {
+        return ending;
+    }
+    if let Some(Act::Slow { ms }) = act
+        && !shared.sleep(ms).await
+    {
+        return Ending::Close { after_ms: 0 };
+    }
+    let answer = match plan {
+        Ok(plan) => run(&mut shared.lock(), call, plan),
+        Err(answer) => answer,
+    };
+    if let Some(Act::StatusAfter(refusal)) = &act {
+        return Ending::Answer(spoil::whole(refusal.answer(call.remote)));
+    }
+    match act {
+        Some(Act::ResetAfter) => Ending::Close { after_ms: 0 },
+        Some(Act::HangAfter { ms }) => Ending::Close { after_ms: ms },
+        act => Ending::Answer(spoil::answer(
+            answer,
+            act.as_ref(),
+            shared.faults.shuffle.then_some(&mut strike.chance),
+        )),
+    }
+}
+
+/// The faults that come before anything is applied.
+fn before(call: &Call, act: &Act) -> Option<Ending> {
+    let answer = match act {
+        Act::Reset => return Some(Ending::Close { after_ms: 0 }),
+        Act::Hang { ms } => return Some(Ending::Close { after_ms: *ms }),
+        Act::Status(refusal) => spoil::whole(refusal.answer(call.remote)),
+        Act::Html => spoil::html(),
+        Act::Huge { bytes } => spoil::huge(*bytes),
+        Act::Redirect { to } => {
+            let mut answer = Answer::empty(StatusCode::TEMPORARY_REDIRECT);
+            answer.headers.push((LOCATION, to.clone()));
+            spoil::whole(answer)
+        }
+        Act::ExpireToken => spoil::whole(refused(
+            call.remote,
+            StatusCode::UNAUTHORIZED,
+            "the token has expired",
+        )),
+        _ => return None,
+    };
+    Some(Ending::Answer(answer))
+}
+
+/// Runs a plan and writes the data file. A create whose idempotency key has been seen is not run.
+fn run(world: &mut World, call: &Call, plan: Plan) -> Answer {
+    let key = plan.idempotency.filter(|_| world.faults.idempotency);
+    if let Some(answer) = key.as_ref().and_then(|key| world.answers.get(key)) {
+        return answer.clone();
+    }
+    let answer = (plan.run)(world, Instant::now());
+    let (changed, written) = world.memory.commit();
+    world.calls.applied(changed);
+    if let Err(error) = written {
+        let message = format!("the data file cannot be written: {error}");
+        return refused(call.remote, StatusCode::INTERNAL_SERVER_ERROR, &message);
+    }
+    if let Some(key) = key
+        && changed.records() > 0
+    {
+        world.answers.insert(key, answer.clone());
+    }
+    answer
+}
+
+fn refused(remote: &Remote, status: StatusCode, message: &str) -> Answer {
+    let mut answer = Answer::json(status, (remote.refusal)(status, message));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        answer
+            .headers
+            .push((ALLOW, "GET, POST, PUT, PATCH, DELETE".to_owned()));
+    }
+    answer
+}
+
+impl Refusal {
+    fn answer(&self, remote: &Remote) -> Answer {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = match &self.body {
+            Some(body) => Answer::json(status, body.clone()),
+            None => refused(remote, status, "the remote was asked to fail"),
+        };
+        answer
+            .headers
+            .extend(self.retry_after.map(super::faults::RetryAfter::header));
+        answer
+    }
+}

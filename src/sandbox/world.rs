@@ -1,0 +1,51 @@
+//! Everything that the sandbox remembers between two requests, behind one lock.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::calls::Calls;
+use super::faults::Faults;
+use super::memory::Memory;
+use super::remote::Answer;
+use super::strikes::Strikes;
+use super::tokens::Tokens;
+use super::window::Window;
+
+/// The whole of it. A request holds the lock twice, shortly: when it comes in and when it is
+/// applied.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) faults: Arc<Faults>,
+    pub(super) memory: Memory,
+    pub(super) tokens: Tokens,
+    pub(super) window: Window,
+    pub(super) strikes: Strikes,
+    pub(super) calls: Calls,
+    /// First answers by idempotency key.
+    pub(super) answers: HashMap<String, Answer>,
+}
+
+impl World {
+    pub(super) fn new(faults: Arc<Faults>, memory: Memory) -> Self {
+        Self {
+            faults,
+            memory,
+            tokens: Tokens::default(),
+            window: Window::default(),
+            strikes: Strikes::default(),
+            calls: Calls::default(),
+            answers: HashMap::new(),
+        }
+    }
+
+    /// Back to the start: no records, no counts, the first tokens; the faults strike as they did.
+    pub(super) fn reset(&mut self) -> io::Result<()> {
+        self.tokens = Tokens::default();
+        self.window = Window::default();
+        self.strikes = Strikes::default();
+        self.calls.reset();
+        self.answers.clear();
+        self.memory.reset()
+    }
+}
