@@ -120,7 +120,7 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
                         _ => None,
                     };
                     let (id, new) = rules::apply(memory, &object, change, now);
-                    let ext_id = gone.or_else(|| held_ext_id(memory, &object, id)).or(ext_id);
+                    let ext_id = gone.or(ext_id).or_else(|| held_ext_id(memory, &object, id));
                     Row {
                         json: applied(index, id, ext_id, new),
                         applied: true,
@@ -155,7 +155,7 @@ fn raw_ext_id(fields: &Fields) -> Option<String> {
 }
 
 fn held_ext_id(memory: &Memory, object: &str, id: u64) -> Option<String> {
-    raw_ext_id(&memory.get(object, id)?.fields)
+    raw_ext_id(&memory.get(object, id)?.fields())
 }
 
 fn no_id() -> Problem {
