@@ -1,6 +1,7 @@
 //! What has been asked of the sandbox: counts for tests, and for people who wonder.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Serialize;
 
@@ -9,6 +10,10 @@ use super::remote::Target;
 
 /// Everything since the start, or since the last reset. Serialized as `GET /_sandbox/calls`.
 #[derive(Debug, Default, Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as in the answer"
+)]
 pub(super) struct Calls {
     /// Requests by method and template, such as `POST /v1/{object}/batch`.
     calls: BTreeMap<String, u64>,
@@ -30,10 +35,15 @@ pub(super) struct Calls {
     /// The most requests at once that write one same record.
     max_in_flight_same_record: u64,
     #[serde(skip)]
-    claims: HashMap<String, u64>,
+    claims: HashMap<Claim, u64>,
 }
 
+/// A record that is being written, by a hash of what it is known by. 64 bits tell the few that are
+/// under way at once apart, and cost no memory of their own.
+type Claim = u64;
+
 impl Calls {
+    /// A request has come in; [`Calls::end`] when it has been answered.
     pub(super) fn begin(&mut self, route: String) {
         *self.calls.entry(route).or_default() += 1;
         self.in_flight += 1;
@@ -45,27 +55,28 @@ impl Calls {
     }
 
     /// Notes that a request is about to write `targets`; returns what [`Calls::release`] takes.
-    pub(super) fn claim(&mut self, targets: &[Target], memory: &mut Memory) -> Vec<String> {
-        let mut names: Vec<_> = targets
-            .iter()
-            .flat_map(|target| names(target, memory))
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        for name in &names {
-            let count = self.claims.entry(name.clone()).or_default();
+    pub(super) fn claim(&mut self, targets: &[Target], memory: &mut Memory) -> Vec<Claim> {
+        let mut claims = Vec::with_capacity(2 * targets.len());
+        for target in targets {
+            add_claims(target, memory, &mut claims);
+        }
+        // One request may name a record by both of its ids.
+        claims.sort_unstable();
+        claims.dedup();
+        for claim in &claims {
+            let count = self.claims.entry(*claim).or_default();
             *count += 1;
             self.max_in_flight_same_record = self.max_in_flight_same_record.max(*count);
         }
-        names
+        claims
     }
 
-    pub(super) fn release(&mut self, names: &[String]) {
-        for name in names {
-            if let Some(count) = self.claims.get_mut(name) {
+    pub(super) fn release(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            if let Some(count) = self.claims.get_mut(claim) {
                 *count -= 1;
                 if *count == 0 {
-                    self.claims.remove(name);
+                    self.claims.remove(claim);
                 }
             }
         }
@@ -103,22 +114,26 @@ impl Calls {
     }
 }
 
-/// The names under which a record is claimed. One that is written by its id and, at the same time,
-/// by its external id is found out as long as it is there.
-fn names(target: &Target, memory: &mut Memory) -> Vec<String> {
+/// All that a record is known by. One that is written by its id and, at the same time, by its
+/// external id is found out as long as it is there.
+fn add_claims(target: &Target, memory: &mut Memory, claims: &mut Vec<Claim>) {
     let Target {
         object,
         id,
         external,
     } = target;
-    let mut names = Vec::new();
     if let Some((property, value)) = external {
-        names.push(format!("{object} {property} {value}"));
+        claims.push(hash((object, property, value)));
         let ids = memory.find(object, property, value);
-        names.extend(ids.iter().map(|id| format!("{object} {id}")));
+        claims.extend(ids.iter().map(|id| hash((object, id))));
     }
     if let Some(id) = id {
-        names.push(format!("{object} {id}"));
+        claims.push(hash((object, id)));
     }
-    names
+}
+
+fn hash(known_by: impl Hash) -> Claim {
+    let mut hasher = DefaultHasher::new();
+    known_by.hash(&mut hasher);
+    hasher.finish()
 }

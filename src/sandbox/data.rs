@@ -81,21 +81,20 @@ impl Data {
         Ok(data)
     }
 
-    /// Adds a write to those that [`Data::write`] will write.
-    pub(super) fn note(&mut self, object: &str, id: u64, record: Option<&Fields>) {
+    /// Adds a write to those that [`Data::write`] will write; `record` is a JSON object.
+    pub(super) fn note(&mut self, object: &str, id: u64, record: Option<&str>) {
         let out = &mut self.pending;
         out.push_str("{\"object\":");
         quote(object, out);
         out.push_str(",\"id\":");
         out.push_str(&id.to_string());
-        if let Some(fields) = record {
+        if let Some(json) = record {
             out.push_str(",\"record\":");
-            let json = fields.to_json();
             // A line end stands between tokens only, never within a string: any blank will do.
-            if json.contains(['\n', '\r']) {
+            if memchr::memchr2(b'\n', b'\r', json.as_bytes()).is_some() {
                 out.push_str(&json.replace(['\n', '\r'], " "));
             } else {
-                out.push_str(&json);
+                out.push_str(json);
             }
         }
         out.push_str("}\n");

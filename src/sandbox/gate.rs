@@ -21,7 +21,8 @@ use hyper::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::faults::{Act, Faults, Refusal};
+use super::fault::{Act, Refusal, RetryAfter};
+use super::faults::Faults;
 use super::remote::{Access, Answer, Plan, Remote, Request};
 use super::routes::{self, Found};
 use super::spoil::{self, Body};
@@ -72,7 +73,7 @@ pub(super) async fn answer(
     let found = routes::find(shared.remotes, &parts.method, parts.uri.path());
     let (access, template) = match &found {
         Found::Route(_, route, _) => (route.access, route.template),
-        Found::Method(_) | Found::Nothing(_) => (Access::Token, "(no route)"),
+        Found::Method(..) | Found::Nothing(_) => (Access::Token, "(no route)"),
     };
     let call = Call {
         remote: found.remote(),
@@ -135,7 +136,7 @@ enum Ending {
 #[derive(Debug)]
 struct Flight {
     shared: Arc<Shared>,
-    claims: Vec<String>,
+    claims: Vec<u64>,
 }
 
 impl Drop for Flight {
@@ -179,10 +180,12 @@ fn plan(
     let refuse = |status, message: &str| Err(refused(remote, status, message));
     match (found, body) {
         (Found::Nothing(_), _) => refuse(StatusCode::NOT_FOUND, "there is nothing at this path"),
-        (Found::Method(_), _) => refuse(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this path does not take this method",
-        ),
+        (Found::Method(_, methods), _) => {
+            let message = "this path does not take this method";
+            let mut answer = refused(remote, StatusCode::METHOD_NOT_ALLOWED, message);
+            answer.headers.push((ALLOW, methods.join(", ")));
+            Err(answer)
+        }
         (_, None) => {
             let message = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
@@ -237,7 +240,7 @@ fn admit(
     world: &mut World,
     call: &Call,
     plan: &Result<Plan, Answer>,
-    claims: &mut Vec<String>,
+    claims: &mut Vec<u64>,
     quota: &mut Vec<(HeaderName, String)>,
 ) -> Result<Strike, Answer> {
     let now = Instant::now();
@@ -364,13 +367,7 @@ fn run(world: &mut World, call: &Call, plan: Plan) -> Answer {
 }
 
 fn refused(remote: &Remote, status: StatusCode, message: &str) -> Answer {
-    let mut answer = Answer::json(status, (remote.refusal)(status, message));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        answer
-            .headers
-            .push((ALLOW, "GET, POST, PUT, PATCH, DELETE".to_owned()));
-    }
-    answer
+    Answer::json(status, (remote.refusal)(status, message))
 }
 
 impl Refusal {
@@ -382,7 +379,7 @@ impl Refusal {
         };
         answer
             .headers
-            .extend(self.retry_after.map(super::faults::RetryAfter::header));
+            .extend(self.retry_after.map(RetryAfter::header));
         answer
     }
 }

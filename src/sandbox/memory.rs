@@ -61,13 +61,7 @@ impl Memory {
         let table = self.tables.entry(entry.object).or_default();
         match entry.record {
             Some(fields) => {
-                table.records.insert(
-                    entry.id,
-                    Record {
-                        fields,
-                        created: None,
-                    },
-                );
+                table.records.insert(entry.id, Record::new(&fields, None));
             }
             None => {
                 table.records.remove(&entry.id);
@@ -105,7 +99,7 @@ impl Memory {
         if !table.indexes.contains_key(property) {
             let mut index: HashMap<Box<str>, Vec<u64>> = HashMap::new();
             for (id, record) in &table.records {
-                if let Some(value) = record.fields.id_text(property) {
+                if let Some(value) = record.fields().id_text(property) {
                     index.entry(value.into()).or_default().push(*id);
                 }
             }
@@ -119,28 +113,21 @@ impl Memory {
     }
 
     /// Makes a record and returns its id.
-    pub(super) fn create(&mut self, object: &str, fields: Fields, now: Instant) -> u64 {
+    pub(super) fn create(&mut self, object: &str, fields: &Fields, now: Instant) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
+        let record = Record::new(fields, Some(now));
         if let Some(data) = &mut self.data {
-            data.note(object, id, Some(&fields));
+            data.note(object, id, Some(record.json()));
         }
         if !self.tables.contains_key(object) {
             self.tables.insert(object.to_owned(), Table::default());
         }
         if let Some(table) = self.tables.get_mut(object) {
             for (property, index) in &mut table.indexes {
-                if let Some(value) = fields.id_text(property) {
-                    index.entry(value.into()).or_default().push(id);
-                }
+                remember(index, fields.id_text(property), id);
             }
-            table.records.insert(
-                id,
-                Record {
-                    fields,
-                    created: Some(now),
-                },
-            );
+            table.records.insert(id, record);
         }
         self.changed.created += 1;
         id
@@ -154,19 +141,18 @@ impl Memory {
         let Some(record) = table.records.get_mut(&id) else {
             return false;
         };
-        let touched = table
-            .indexes
-            .iter_mut()
-            .filter(|(name, _)| fields.get(name).is_some());
-        for (property, index) in touched {
-            forget(index, record.fields.id_text(property), id);
-            if let Some(value) = fields.id_text(property) {
-                index.entry(value.into()).or_default().push(id);
+        let mut merged = record.fields();
+        for (property, index) in &mut table.indexes {
+            let (old, new) = (merged.id_text(property), fields.id_text(property));
+            if fields.get(property).is_some() && old != new {
+                forget(index, old, id);
+                remember(index, new, id);
             }
         }
-        record.fields.merge(fields);
+        merged.merge(fields);
+        record.set(&merged);
         if let Some(data) = &mut self.data {
-            data.note(object, id, Some(&record.fields));
+            data.note(object, id, Some(record.json()));
         }
         self.changed.updated += 1;
         true
@@ -180,8 +166,9 @@ impl Memory {
         let Some(record) = table.records.remove(&id) else {
             return false;
         };
+        let fields = record.fields();
         for (property, index) in &mut table.indexes {
-            forget(index, record.fields.id_text(property), id);
+            forget(index, fields.id_text(property), id);
         }
         if let Some(data) = &mut self.data {
             data.note(object, id, None);
@@ -202,6 +189,12 @@ impl Memory {
         self.last_id = 0;
         self.changed = Changed::default();
         self.data.as_mut().map_or(Ok(()), Data::clear)
+    }
+}
+
+fn remember(index: &mut HashMap<Box<str>, Vec<u64>>, value: Option<String>, id: u64) {
+    if let Some(value) = value {
+        index.entry(value.into()).or_default().push(id);
     }
 }
 

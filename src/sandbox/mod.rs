@@ -5,20 +5,22 @@
 //! that talk to it.
 //!
 //! # Layout
-//! - [`faults`]: the file that says what goes wrong; [`pattern`] and [`strikes`]: for which call.
-//! - [`server`]: connections; [`gate`]: the way of one request; [`spoil`]: the bytes of an answer.
-//! - [`world`]: what is remembered: [`memory`] of [`record`]s with its [`data`] file, [`tokens`],
-//!   the rate limit's [`window`], and the counts of [`calls`].
-//! - [`remote`]: what a remote is made of; [`routes`] finds the one that is meant; then the remotes
-//!   themselves: [`admin`] and [`rest`].
+//! - `faults`: the file that says what goes wrong, one `fault` after the other; `pattern` and
+//!   `strikes`: for which call.
+//! - `server`: connections; `gate`: the way of one request; `spoil`: the bytes of an answer.
+//! - `world`: what is remembered: `memory` of `record`s with its `data` file, `tokens`,
+//!   the rate limit's `window`, and the counts of `calls`.
+//! - `remote`: what a remote is made of; `routes` finds the one that is meant; then the remotes
+//!   themselves: `admin` and `rest`.
 //!
 //! # A new remote
-//! One folder with routes and plain functions, and its name in [`REMOTES`]. Tokens, the rate limit,
+//! One folder with routes and plain functions, and its name in `REMOTES`. Tokens, the rate limit,
 //! faults, the memory and its file, counts and connections are there already.
 
 mod admin;
 mod calls;
 mod data;
+mod fault;
 mod faults;
 mod gate;
 mod memory;
@@ -46,7 +48,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-pub use faults::{Fault, Faults, RateLimit, RetryAfter, RetryAfterForm};
+pub use fault::{Fault, RetryAfter};
+pub use faults::{Faults, RateLimit, RetryAfterForm};
 
 /// All that are served, on one port. The first also answers for paths that belong to none.
 static REMOTES: &[remote::Remote] = &[rest::REMOTE, admin::REMOTE];

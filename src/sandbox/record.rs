@@ -1,5 +1,5 @@
-//! A record as the remote holds it: fields in the order they came, values as raw JSON text, so
-//! that every digit stays what it was.
+//! A record: fields in the order they came, values as raw JSON text, so that every digit stays what
+//! it was. Held as one text, since millions of them are to fit; taken apart where one is changed.
 
 use std::fmt;
 use std::time::Instant;
@@ -46,43 +46,68 @@ impl Fields {
         self.0.extend(other.0);
     }
 
-    /// Appends the fields to the JSON object that `out` ends in; `any`: it has some already.
-    fn write(&self, out: &mut String, mut any: bool) {
+    /// The fields as a JSON object.
+    fn to_json(&self) -> Box<str> {
+        let lengths = self
+            .0
+            .iter()
+            .map(|(name, value)| name.len() + value.get().len() + 4);
+        let mut out = String::with_capacity(2 + lengths.sum::<usize>());
+        out.push('{');
         for (name, value) in &self.0 {
-            if std::mem::replace(&mut any, true) {
+            if out.len() > 1 {
                 out.push(',');
             }
-            quote(name, out);
+            quote(name, &mut out);
             out.push(':');
             out.push_str(value.get());
         }
-    }
-
-    /// The fields as a JSON object.
-    pub(super) fn to_json(&self) -> String {
-        let mut out = String::from("{");
-        self.write(&mut out, false);
         out.push('}');
-        out
+        out.into_boxed_str()
     }
 }
 
 /// One record, without its id.
 #[derive(Debug)]
 pub(super) struct Record {
-    pub(super) fields: Fields,
+    /// A JSON object without blanks around it.
+    json: Box<str>,
     /// When it was made; `None` when that was before the sandbox was started.
     pub(super) created: Option<Instant>,
 }
 
 impl Record {
+    pub(super) fn new(fields: &Fields, created: Option<Instant>) -> Self {
+        Self {
+            json: fields.to_json(),
+            created,
+        }
+    }
+
+    /// The fields as a JSON object.
+    pub(super) fn json(&self) -> &str {
+        &self.json
+    }
+
+    pub(super) fn fields(&self) -> Fields {
+        Fields::parse(self.json.as_bytes()).unwrap_or_default()
+    }
+
+    /// Replaces all fields.
+    pub(super) fn set(&mut self, fields: &Fields) {
+        self.json = fields.to_json();
+    }
+
     /// Appends the record as JSON, its id first, as a string.
     pub(super) fn write(&self, id: impl fmt::Display, out: &mut String) {
         out.push_str("{\"id\":\"");
         out.push_str(&id.to_string());
         out.push('"');
-        self.fields.write(out, true);
-        out.push('}');
+        let rest = self.json.strip_prefix('{').unwrap_or("}");
+        if rest != "}" {
+            out.push(',');
+        }
+        out.push_str(rest);
     }
 }
 

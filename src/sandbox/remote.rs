@@ -156,7 +156,7 @@ pub(super) enum Content {
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     /// In the order of the inputs.
-    pub(super) rows: Vec<Row>,
+    pub(super) verdicts: Vec<Row>,
     /// A verdict on a record that nobody sent.
     pub(super) stranger: String,
     /// Whether the remote promises no order.

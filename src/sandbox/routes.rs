@@ -10,8 +10,8 @@ use super::remote::{Remote, Route};
 pub(super) enum Found {
     /// This route, and what stands in its placeholders, percent-decoded.
     Route(&'static Remote, &'static Route, Vec<Vec<u8>>),
-    /// The path is known, the method is not.
-    Method(&'static Remote),
+    /// The path takes these methods only.
+    Method(&'static Remote, Vec<&'static str>),
     /// No remote has this path; the one whose prefix it has, or the first.
     Nothing(&'static Remote),
 }
@@ -19,7 +19,7 @@ pub(super) enum Found {
 impl Found {
     pub(super) fn remote(&self) -> &'static Remote {
         match self {
-            Self::Route(remote, ..) | Self::Method(remote) | Self::Nothing(remote) => remote,
+            Self::Route(remote, ..) | Self::Method(remote, _) | Self::Nothing(remote) => remote,
         }
     }
 }
@@ -27,13 +27,14 @@ impl Found {
 /// Of several routes, the one with the fewest placeholders is meant.
 pub(super) fn find(remotes: &'static [Remote], method: &Method, path: &str) -> Found {
     let mut best: Option<(&'static Remote, &'static Route, Vec<Vec<u8>>)> = None;
-    let mut known = None;
+    let mut known: Option<(&'static Remote, Vec<&'static str>)> = None;
     for remote in remotes {
         for route in remote.routes {
             let Some(places) = fit(route.template, path) else {
                 continue;
             };
-            known = known.or(Some(remote));
+            let (_, methods) = known.get_or_insert_with(|| (remote, Vec::new()));
+            methods.push(route.method.as_str());
             let better = best
                 .as_ref()
                 .is_none_or(|(.., other)| places.len() < other.len());
@@ -44,7 +45,7 @@ pub(super) fn find(remotes: &'static [Remote], method: &Method, path: &str) -> F
     }
     match (best, known) {
         (Some((remote, route, places)), _) => Found::Route(remote, route, places),
-        (None, Some(remote)) => Found::Method(remote),
+        (None, Some((remote, methods))) => Found::Method(remote, methods),
         (None, None) => {
             let own = remotes
                 .iter()

@@ -44,14 +44,12 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let service = service_fn(|request| {
         let (shared, abort) = (Arc::clone(&shared), abort.clone());
         async move {
-            match gate::answer(shared, request).await {
-                Some(answer) => Ok::<_, Infallible>(answer),
-                None => {
-                    abort.cancel();
-                    // The connection is dropped, and this with it.
-                    std::future::pending().await
-                }
+            if let Some(answer) = gate::answer(shared, request).await {
+                return Ok::<_, Infallible>(answer);
             }
+            abort.cancel();
+            // The connection is dropped, and this with it.
+            std::future::pending().await
         }
     });
     let mut serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

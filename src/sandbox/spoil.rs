@@ -9,7 +9,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::faults::Act;
+use super::fault::Act;
 use super::remote::{Answer, Content, Rows};
 
 const HTML: &str = "<!doctype html>\n<html><head><title>Sign in</title></head>\
@@ -94,7 +94,7 @@ pub(super) fn add_headers(response: &mut Response<Body>, headers: Vec<(HeaderNam
 
 fn verdicts(rows: Rows, act: Option<&Act>, shuffle: Option<&mut fastrand::Rng>) -> String {
     let Rows {
-        mut rows,
+        verdicts: mut rows,
         stranger,
         any_order,
         envelope,
@@ -143,9 +143,10 @@ impl HttpBody for Body {
                 let begin = !std::mem::replace(begun, true);
                 let size = usize::try_from(*left).unwrap_or(usize::MAX).min(FILL.len());
                 *left -= size as u64;
-                match begin && size > 0 {
-                    true => Bytes::from([b"\"", &FILL[1..size]].concat()),
-                    false => Bytes::from_static(&FILL[..size]),
+                if begin && size > 0 {
+                    Bytes::from([b"\"", &FILL[1..size]].concat())
+                } else {
+                    Bytes::from_static(&FILL[..size])
                 }
             }
         };

@@ -1,6 +1,7 @@
 //! Which call meets which fault: counted and seeded, so that the same requests meet the same.
 
-use super::faults::{Act, Faults, When};
+use super::fault::{Act, When};
+use super::faults::Faults;
 
 /// What has been counted so far, one entry for each fault of the file.
 #[derive(Debug, Default)]

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hyper::header::{HeaderName, RETRY_AFTER};
 
-use super::faults::{RateLimit, RetryAfter, RetryAfterForm};
+use super::fault::RetryAfter;
+use super::faults::{RateLimit, RetryAfterForm};
 
 /// How much of the quota is used.
 #[derive(Debug, Default)]

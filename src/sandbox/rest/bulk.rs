@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use hyper::StatusCode;
 
-use super::rules::{self, Problem, Write};
+use super::rules::{self, Change, Problem, Write};
 use super::{EXT_ID, idempotency, inputs, object, target};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::memory::Memory;
 use crate::sandbox::record::{Fields, id_text};
 use crate::sandbox::remote::{Answer, Content, Plan, Request, Row, Rows};
 use crate::sandbox::world::World;
@@ -114,12 +115,14 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
             .enumerate()
             .map(|(index, (ext_id, change))| match change {
                 Ok(change) => {
+                    let gone = match &change {
+                        Change::Remove(id) => held_ext_id(memory, &object, *id),
+                        _ => None,
+                    };
                     let (id, new) = rules::apply(memory, &object, change, now);
-                    let held = memory
-                        .get(&object, id)
-                        .and_then(|record| raw_ext_id(&record.fields));
+                    let ext_id = gone.or(ext_id).or_else(|| held_ext_id(memory, &object, id));
                     Row {
-                        json: applied(index, id, held.or(ext_id), new),
+                        json: applied(index, id, ext_id, new),
                         applied: true,
                     }
                 }
@@ -129,7 +132,7 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
                 },
             });
         let rows = Rows {
-            rows: rows.collect(),
+            verdicts: rows.collect(),
             stranger: applied(0, u64::MAX, Some("\"nobody-asked\"".to_owned()), false),
             any_order: true,
             envelope,
@@ -149,6 +152,10 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
 
 fn raw_ext_id(fields: &Fields) -> Option<String> {
     fields.get(EXT_ID).map(|value| value.get().to_owned())
+}
+
+fn held_ext_id(memory: &Memory, object: &str, id: u64) -> Option<String> {
+    raw_ext_id(&memory.get(object, id)?.fields())
 }
 
 fn no_id() -> Problem {

@@ -163,7 +163,7 @@ pub(super) fn apply(
     now: Instant,
 ) -> (u64, bool) {
     match change {
-        Change::Create(fields) => (memory.create(object, fields, now), true),
+        Change::Create(fields) => (memory.create(object, &fields, now), true),
         Change::Merge(id, fields) => {
             memory.merge(object, id, fields);
             (id, false)

@@ -232,6 +232,8 @@ async fn chance_repeats_with_its_seed() {
         for _ in 0..60 {
             met.push(sandbox.try_call("GET", "/v1/me", "").await.is_err());
         }
+        // A reset on a connection that has served before is not sent again behind our back.
+        assert_eq!(sandbox.calls().await["calls"]["GET /v1/me"], 60);
         met
     };
     let first = run(1).await;

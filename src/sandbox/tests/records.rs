@@ -226,6 +226,8 @@ async fn bad_records_and_bad_requests_are_refused() {
             "{path}"
         );
     }
+    let allowed = sandbox.call("PUT", "/v1/contacts/1", "").await;
+    assert_eq!(allowed.header("allow"), "GET, PATCH, DELETE");
     let fine = json!({"email": "", "name": fits});
     assert_eq!(sandbox.call("POST", "/v1/contacts", fine).await.status, 201);
     let fine = json!({"email": 7, "name": 8, "id": "1"});

@@ -172,3 +172,12 @@ async fn beyond_the_quota_nothing_is_applied_until_the_window_has_passed() {
         assert_eq!(sandbox.call("POST", "/v1/c", "{}").await.status, 201);
     }
 }
+
+#[tokio::test]
+async fn the_token_endpoint_can_fail_too() {
+    let faults = "faults: [{on: POST /oauth/token, calls: [1], do: status, status: 503}]";
+    let sandbox = Sandbox::start(faults).await;
+    assert_eq!(token(&sandbox, &REFRESH).await.status, 503);
+    let given = token(&sandbox, &REFRESH).await.json();
+    assert_eq!(given["access_token"], "sandbox-access-1");
+}
