@@ -1,4 +1,4 @@
-//! Every expected text here was printed by CPython 3.11.
+//! Every expected text here was printed by Python 3.11.
 
 use proptest::prelude::*;
 use serde_json::value::RawValue;

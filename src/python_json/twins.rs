@@ -120,8 +120,8 @@ impl Twins {
     }
 }
 
-/// The meaning of a key, so that `"a"` and `"\u0061"` are found to be one. Lone surrogates become
-/// the three bytes that UTF-8 would have for them.
+/// The meaning of a key, so that `"a"` and `"\u0061"` are found to be one. Lone surrogates
+/// become bytes that are no UTF-8, so that they are like no other key.
 fn unescaped(key: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', key).is_none() {
         return Cow::Borrowed(key);
@@ -156,11 +156,11 @@ fn unescaped(key: &[u8]) -> Cow<'_, [u8]> {
             code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
             at += 6;
         }
-        match char::from_u32(code) {
-            Some(char) => plain.extend(char.encode_utf8(&mut [0; 4]).bytes()),
-            None => {
-                plain.extend([0xed, (0x80 | code >> 6 & 0x3f) as u8, (0x80 | code & 0x3f) as u8])
-            }
+        if let Some(char) = char::from_u32(code) {
+            plain.extend(char.encode_utf8(&mut [0; 4]).bytes());
+        } else {
+            let [_, _, high, low] = code.to_be_bytes();
+            plain.extend([0xff, high, low]);
         }
     }
     Cow::Owned(plain)

@@ -127,7 +127,7 @@ impl Texts {
         if !is_known || !is_plain || column.max_rep_level() > 0 {
             let kind = column.logical_type_ref().map_or_else(
                 || format!("{:?}", column.physical_type()),
-                |logical| format!("{logical:?}"),
+                |logical| format!("{logical:?}").split('(').next().unwrap_or_default().to_owned(),
             );
             return Err(format!(
                 "the column `{}` holds neither texts nor numbers but {kind}",
