@@ -67,6 +67,7 @@ pub mod file;
 pub mod progress;
 pub mod python_json;
 pub mod results;
+pub mod snapshot;
 pub mod state;
 pub mod summary;
 

@@ -1,0 +1,171 @@
+//! JSON as Python's `json.dumps` prints it, for readers that compare or hash bytes.
+//!
+//! `", "` and `": "` between values, keys in the order they came in, everything beyond printable
+//! ASCII as `\uXXXX`, integers with all their digits, floats as Python's `repr` has them. A record
+//! hashed here and by the hosted platform has the same hash only because both print the same text.
+//!
+//! Nothing recurses and no tree is built: `RawValue` does not limit how deep its text is nested.
+
+mod number;
+mod twins;
+
+use std::io::{self, Write};
+
+use twins::{Edit, Twins};
+
+/// Writes what `json.dumps(json.loads(json))` prints.
+///
+/// Takes linear time. `json` must be one valid JSON text, such as a `RawValue` holds; of any other
+/// text the output is unspecified. Lone surrogates (`"\ud800"`) are printed as they are; of keys
+/// that come twice the last value is printed, in the place of the first.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    let twins = Twins::find(json.as_bytes());
+    // Ranges still to be printed, innermost last. There is one more for each value that stands in
+    // for an earlier one.
+    let mut ranges = vec![(0, json.len())];
+    while let Some((at, end)) = ranges.pop() {
+        if at >= end {
+            continue;
+        }
+        match twins.edit(at) {
+            Some(Edit::Skip { to }) => ranges.push((to, end)),
+            Some(Edit::Replace { to, with }) => {
+                ranges.push((to, end));
+                ranges.push(with);
+            }
+            None => {
+                let token = token(json.as_bytes(), at);
+                write_token(out, json.get(at..token).unwrap_or_default())?;
+                ranges.push((token, end));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes `text` as a JSON string, with its quotes.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    write_plain(out, text)?;
+    out.write_all(b"\"")
+}
+
+/// Where the token ends that begins at `at`: a string, a number or a word, or else one byte.
+fn token(json: &[u8], at: usize) -> usize {
+    let length = match json.get(at) {
+        Some(b'"') => return string_end(json, at),
+        Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') => json[at..]
+            .iter()
+            .take_while(|c| matches!(c, b'-' | b'+' | b'.') || c.is_ascii_alphanumeric())
+            .count(),
+        _ => 1,
+    };
+    at + length
+}
+
+/// Where the string ends whose opening quote is at `at`.
+fn string_end(json: &[u8], at: usize) -> usize {
+    let mut from = at + 1;
+    while let Some(next) = json.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        from += next;
+        if json[from] == b'"' {
+            return from + 1;
+        }
+        from += 2;
+    }
+    json.len()
+}
+
+fn write_token(out: &mut dyn Write, token: &str) -> io::Result<()> {
+    match token.as_bytes() {
+        [b' ' | b'\t' | b'\n' | b'\r'] => Ok(()),
+        [b','] => out.write_all(b", "),
+        [b':'] => out.write_all(b": "),
+        [b'"', ..] => write_string(out, token),
+        [b'-' | b'0'..=b'9', ..] => number::write(out, token),
+        other => out.write_all(other),
+    }
+}
+
+/// Writes a JSON string anew; it comes with its quotes and escapes.
+fn write_string(out: &mut dyn Write, string: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut rest = string.get(1..string.len().saturating_sub(1)).unwrap_or_default();
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let (plain, escape) = rest.split_at(at);
+        write_plain(out, plain)?;
+        let length = match escape.as_bytes() {
+            [_, b'/', ..] => {
+                out.write_all(b"/")?;
+                2
+            }
+            [_, b'u', ..] => {
+                let unit = escape.get(2..6).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+                // Python joins the two halves of a surrogate pair and splits them again.
+                write_unit(out, unit.unwrap_or(0xfffd))?;
+                6
+            }
+            [_, short, ..] => {
+                out.write_all(&[b'\\', *short])?;
+                2
+            }
+            _ => break,
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    write_plain(out, rest)?;
+    out.write_all(b"\"")
+}
+
+/// Writes the inside of a string that holds no escapes.
+fn write_plain(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+        let (plain, special) = rest.split_at(at);
+        out.write_all(plain.as_bytes())?;
+        let mut chars = special.chars();
+        if let Some(char) = chars.next() {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write_unit(out, *unit)?;
+            }
+        }
+        rest = chars.as_str();
+    }
+    out.write_all(rest.as_bytes())
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// Writes one UTF-16 unit of a string.
+fn write_unit(out: &mut dyn Write, unit: u16) -> io::Result<()> {
+    let short = match unit {
+        0x08 => b"\\b",
+        0x09 => b"\\t",
+        0x0a => b"\\n",
+        0x0c => b"\\f",
+        0x0d => b"\\r",
+        0x22 => b"\\\"",
+        0x5c => b"\\\\",
+        _ => {
+            return match u8::try_from(unit) {
+                Ok(byte) if is_plain(byte) => out.write_all(&[byte]),
+                _ => {
+                    let digit = |shift: u16| b"0123456789abcdef"[usize::from(unit >> shift & 0xf)];
+                    out.write_all(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)])
+                }
+            };
+        }
+    };
+    out.write_all(short)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Every expected text here was printed by Python 3.11.
+
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+use super::*;
+
+fn python(json: &str) -> String {
+    // What callers hand over has been accepted by `RawValue`.
+    let raw: &RawValue = serde_json::from_str(json).unwrap();
+    let mut out = Vec::new();
+    write_json(&mut out, raw.get()).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn numbers() {
+    for (json, printed) in [
+        ("0", "0"),
+        ("-0", "0"),
+        ("-7", "-7"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("1.0", "1.0"),
+        ("1.50", "1.5"),
+        ("-0.0", "-0.0"),
+        ("-0e0", "-0.0"),
+        ("0e5", "0.0"),
+        ("1e5", "100000.0"),
+        ("1E5", "100000.0"),
+        ("1e15", "1000000000000000.0"),
+        ("9999999999999998.0", "9999999999999998.0"),
+        ("1e16", "1e+16"),
+        ("12345678901234567.0", "1.2345678901234568e+16"),
+        ("123456789012345678.0", "1.2345678901234568e+17"),
+        ("1e22", "1e+22"),
+        ("1e100", "1e+100"),
+        ("-1.5e300", "-1.5e+300"),
+        ("0.0001", "0.0001"),
+        ("0.00001", "1e-05"),
+        ("1.5e-7", "1.5e-07"),
+        ("5e-324", "5e-324"),
+        ("2.2250738585072014e-308", "2.2250738585072014e-308"),
+        ("1e-400", "0.0"),
+        // Halfway between two texts of the fewest digits.
+        ("1954911594452628.25", "1954911594452628.2"),
+        ("975936428663051.25", "975936428663051.2"),
+        ("2.98023223876953125e-08", "2.9802322387695312e-08"),
+        ("3.6893488147419103e+19", "3.6893488147419103e+19"),
+        ("1e400", "Infinity"),
+        ("-1e400", "-Infinity"),
+        ("0.1000000000000000055511151231257827", "0.1"),
+        ("9007199254740993.0", "9007199254740992.0"),
+    ] {
+        assert_eq!(python(json), printed, "{json}");
+    }
+}
+
+#[test]
+fn texts() {
+    for (json, printed) in [
+        (r#""Läst""#, r#""L\u00e4st""#),
+        (r#""😀""#, r#""\ud83d\ude00""#),
+        (r#""\uD83D\uDE00""#, r#""\ud83d\ude00""#),
+        (r#""\ud800 \ude00""#, r#""\ud800 \ude00""#),
+        (r#""\ud83d\ud83d\ude00 \uD83Dx""#, r#""\ud83d\ud83d\ude00 \ud83dx""#),
+        ("\"\u{7f}\u{80}\"", r#""\u007f\u0080""#),
+        (r#""\/ \u002f \u0041 \u0022 \u005C""#, r#""/ / A \" \\""#),
+        (r#""\b\f\n\r\t\"\\""#, r#""\b\f\n\r\t\"\\""#),
+        (r#""\u0008\u000c\u000a\u000D\u0009\u0000\u001F""#, r#""\b\f\n\r\t\u0000\u001f""#),
+        (r#""""#, r#""""#),
+        (r#"" { [ , : \\""#, r#"" { [ , : \\""#),
+    ] {
+        assert_eq!(python(json), printed, "{json}");
+    }
+}
+
+#[test]
+fn structure() {
+    for (json, printed) in [
+        ("[ ]", "[]"),
+        ("{ }", "{}"),
+        ("[1,[],{},\n\ttrue ,false,null]", "[1, [], {}, true, false, null]"),
+        (r#"{"b":1,"a":{"d":[2,3]}, "c" : "x"}"#, r#"{"b": 1, "a": {"d": [2, 3]}, "c": "x"}"#),
+    ] {
+        assert_eq!(python(json), printed, "{json}");
+    }
+}
+
+#[test]
+fn the_last_of_two_keys_counts_at_the_first_ones_place() {
+    for (json, printed) in [
+        (r#"{"a":1,"b":2,"\u0061":3}"#, r#"{"a": 3, "b": 2}"#),
+        (r#"{"😀":1,"\ud83d\ude00":2}"#, r#"{"\ud83d\ude00": 2}"#),
+        (r#"{"\ud83d":1,"\ud83d\ude00":2}"#, r#"{"\ud83d": 1, "\ud83d\ude00": 2}"#),
+        (r#"{"\ud83d":1,"\uD83D":2}"#, r#"{"\ud83d": 2}"#),
+        (
+            r#"{"a":[1,{"x":1}] , "a" : 2 , "a":{"x":1,"x":[3]},"c":4}"#,
+            r#"{"a": {"x": [3]}, "c": 4}"#,
+        ),
+        (
+            r#"[{"a":{"a":1,"b":0,"a":2},"b":1,"a":{"a":3,"a":4,"c":5}}]"#,
+            r#"[{"a": {"a": 4, "c": 5}, "b": 1}]"#,
+        ),
+        (r#"{"":1,"":[{"":2,"":3}]}"#, r#"{"": [{"": 3}]}"#),
+        (r#"{"a\n":1,"a\u000a":"\"a\n"}"#, r#"{"a\n": "\"a\n"}"#),
+    ] {
+        assert_eq!(python(json), printed, "{json}");
+    }
+    let many: Vec<String> = (0..100).map(|n| format!("\"{}\":{n}", n % 50)).collect();
+    let kept: Vec<String> = (50..100).map(|n| format!("\"{}\": {n}", n % 50)).collect();
+    assert_eq!(python(&format!("{{{}}}", many.join(","))), format!("{{{}}}", kept.join(", ")));
+}
+
+#[test]
+fn deep_nesting_neither_overflows_nor_slows_down() {
+    let deep = format!("{}1{}", "{\"a\":[".repeat(200_000), "]}".repeat(200_000));
+    assert_eq!(python(&deep).len(), deep.len() + 200_000);
+    // Each level twice: the first value is never looked at again.
+    let mut twice = "1".to_owned();
+    for _ in 0..12 {
+        twice = format!("{{\"a\":{twice},\"a\":{twice}}}");
+    }
+    assert_eq!(python(&twice), format!("{}1{}", "{\"a\": ".repeat(12), "}".repeat(12)));
+}
+
+#[test]
+fn what_is_no_json_does_no_harm() {
+    for text in [
+        "",
+        "{",
+        "}",
+        "]]",
+        "\"",
+        "\"\\",
+        "\"\\u12",
+        "{\"a\"",
+        "{\"a\":1,\"a\"",
+        "{\"a\":1,\"a\"}",
+        "{\"a\",\"a\":1}",
+        "ü",
+        "-",
+        "{1,1",
+    ] {
+        write_json(&mut Vec::new(), text).unwrap();
+    }
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Into::into),
+            prop::collection::vec((any::<String>(), inner), 0..8)
+                .prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_meaning_stays_and_printing_again_changes_nothing(value in any_json()) {
+        let printed = python(&value.to_string());
+        prop_assert!(printed.is_ascii());
+        prop_assert_eq!(&python(&printed), &printed);
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+    }
+
+    #[test]
+    fn a_text_is_printed_like_its_json(text in any::<String>()) {
+        let mut out = Vec::new();
+        write_text(&mut out, &text).unwrap();
+        prop_assert_eq!(String::from_utf8(out).unwrap(), python(&serde_json::Value::from(text).to_string()));
+    }
+
+    #[test]
+    fn keys_that_come_twice(pairs in prop::collection::vec((0..30u8, any::<i32>()), 0..60)) {
+        let fields: Vec<String> = pairs.iter().map(|(key, n)| format!("\"k{key}\":{n}")).collect();
+        // `preserve_order` has Python's meaning.
+        let wanted: serde_json::Map<_, _> =
+            pairs.iter().map(|(key, n)| (format!("k{key}"), (*n).into())).collect();
+        let wanted = serde_json::Value::Object(wanted).to_string();
+        prop_assert_eq!(python(&format!("{{{}}}", fields.join(","))), python(&wanted));
+    }
+}
