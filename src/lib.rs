@@ -55,6 +55,7 @@ pub mod singer;
 // 2. It finds its stream and waits for company.
 pub mod stream;
 // 3. Its ids are found.
+pub mod ids;
 pub mod resolve;
 // 4. It is sent.
 pub mod connector;

@@ -135,7 +135,7 @@ pub fn write_results(
             // The header is written here, since it is due also where no row follows.
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
             csv.write_record(COLUMNS)?;
-            Rows::Csv(csv)
+            Rows::Csv(Box::new(csv))
         }
     };
     for (stream, name) in report::streams(connection, job)? {
@@ -165,7 +165,7 @@ const COLUMNS: [&str; 13] = [
 
 enum Rows<'a> {
     Jsonl(&'a mut dyn Write),
-    Csv(csv::Writer<&'a mut dyn Write>),
+    Csv(Box<csv::Writer<&'a mut dyn Write>>),
 }
 
 impl Rows<'_> {

@@ -73,7 +73,7 @@ pub struct Input {
     pub bytes: u64,
     /// STATE messages.
     pub states: u64,
-    /// ACTIVATE_VERSION messages.
+    /// `ACTIVATE_VERSION` messages.
     pub activate_versions: u64,
     /// Messages of unknown types, by type.
     pub unknown: BTreeMap<String, u64>,
@@ -262,22 +262,37 @@ impl Errors {
 /// Who can mend an error, and how.
 fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
     match code {
-        "schema" => ("data", "mend the records in the rejects file (`--rejects FILE`) and pipe it in again"),
+        "schema" => {
+            ("data", "mend the records in the rejects file (`--rejects FILE`) and pipe it in again")
+        }
         "bad_line" => ("data", "see how the input was made: these lines are no Singer messages"),
         "forbidden" => ("credential", "give the credential the permission that the message names"),
-        "missing" => ("data", "the remote id is not there: take it out of the record, or set `on_missing` to `recreate`"),
+        "missing" => (
+            "data",
+            "the remote id is not there: take it out of the record, or set `on_missing` to `recreate`",
+        ),
         "ambiguous" => ("data", "merge the records at the remote that share the external id"),
-        "no_external_id" => ("configuration", "give the records an external id, or name its field with `external_id`"),
-        "in_doubt" => ("remote", "look at the remote whether the record is there; it is not sent again before"),
+        "no_external_id" => (
+            "configuration",
+            "give the records an external id, or name its field with `external_id`",
+        ),
+        "in_doubt" => (
+            "remote",
+            "look at the remote whether the record is there; it is not sent again before",
+        ),
         "not_sent" => ("remote", "run the same input again once the cause is mended"),
-        "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => {
-            ("remote", "run the same input again, or the rejects file: what was written is not written twice")
-        }
+        "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => (
+            "remote",
+            "run the same input again, or the rejects file: what was written is not written twice",
+        ),
         _ => match class {
-            ErrorClass::Payload => {
-                ("data", "mend the records in the rejects file (`--rejects FILE`) and pipe it in again")
+            ErrorClass::Payload => (
+                "data",
+                "mend the records in the rejects file (`--rejects FILE`) and pipe it in again",
+            ),
+            ErrorClass::Credentials => {
+                ("credential", "check the credential with `target-upsert check`")
             }
-            ErrorClass::Credentials => ("credential", "check the credential with `target-upsert check`"),
             ErrorClass::Other => ("remote", "see the message; the record can be sent again"),
         },
     }

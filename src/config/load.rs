@@ -43,16 +43,31 @@ impl std::fmt::Debug for Values {
 
 /// Keys of the connectors that the platform's configs use, and those of our built-in manifests.
 const CONNECTOR_KEYS: &[&str] = &[
-    "access_token", "refresh_token", "client_id", "client_secret", "redirect_uri", "expires_in",
-    "issued_at", "instance_url", "api_key", "user_agent", "token", "username", "password",
+    "access_token",
+    "refresh_token",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "expires_in",
+    "issued_at",
+    "instance_url",
+    "api_key",
+    "user_agent",
+    "token",
+    "username",
+    "password",
     "_refresh_token_via_hg_api",
 ];
 
 /// Keys that would change what is written, and that this version does not carry out: taking them
 /// in silence would write the wrong thing.
 const NOT_CARRIED_OUT: &[&str] = &[
-    "stream_maps", "flattening_enabled", "lookup_fields", "lookup_method",
-    "only_upsert_empty_fields", "relations",
+    "stream_maps",
+    "flattening_enabled",
+    "lookup_fields",
+    "lookup_method",
+    "only_upsert_empty_fields",
+    "relations",
 ];
 
 /// Reads `sources` in order, then the environment's `PREFIX_*` values over them.
@@ -95,8 +110,8 @@ pub fn load(
     }
     merge(from_environment(), "the environment");
 
-    let config: Config = serde_path_to_error::deserialize(Value::Object(values.clone()))
-        .map_err(|error| {
+    let config: Config =
+        serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
             let path = error.path().to_string();
             let top = path.split(['.', '[']).next().unwrap_or_default();
             let from = origin.get(top).map_or("the configuration", String::as_str);
@@ -116,7 +131,9 @@ pub fn load(
             Some(format!("config key `{key}` is not known; did you mean `{near}`?"))
         })
         .collect();
-    if config.strict_config && let Some(warning) = warnings.first() {
+    if config.strict_config
+        && let Some(warning) = warnings.first()
+    {
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
@@ -230,9 +247,11 @@ mod tests {
 
     #[test]
     fn environment_values_of_word_keys_stay_words() {
-        let env = [("P_IDENTITY".to_owned(), "source".to_owned()),
+        let env = [
+            ("P_IDENTITY".to_owned(), "source".to_owned()),
             ("P_STATE".to_owned(), r#"{"format":"tap"}"#.to_owned()),
-            ("P_SAVE_RECORD_IDS".to_owned(), "true".to_owned())];
+            ("P_SAVE_RECORD_IDS".to_owned(), "true".to_owned()),
+        ];
         let loaded = load(&[Source::Environment], "P_", &env).unwrap();
         assert_eq!(loaded.config.identity, Some(Identity::Source));
         assert_eq!(loaded.config.state.format, StateFormat::Tap);

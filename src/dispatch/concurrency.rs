@@ -14,13 +14,13 @@ const SAME_TROUBLE: Duration = Duration::from_millis(250);
 /// The limit, shared by all calls on one credential.
 #[derive(Debug)]
 pub struct Limiter {
-    max: f64,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     limit: f64,
+    max: f64,
     /// Until the first trouble the limit doubles with each round of calls.
     is_starting: bool,
     decreased: Option<Instant>,
@@ -30,11 +30,17 @@ struct State {
 impl Limiter {
     /// A limit between 1 and `max`.
     pub fn new(max: usize) -> Self {
-        // Far below where a float loses count.
-        let max = f64::from(u32::try_from(max.max(1)).unwrap_or(u32::MAX));
+        let max = to_float(max);
         let limit = START.min(max);
-        let state = State { limit, is_starting: true, decreased: None, paused_until: None };
-        Self { max, state: Mutex::new(state) }
+        let state = State { limit, max, is_starting: true, decreased: None, paused_until: None };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Lowers the most that the limit may be.
+    pub fn cap(&self, max: usize) {
+        let mut state = self.lock();
+        state.max = state.max.min(to_float(max));
+        state.limit = state.limit.min(state.max);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -62,7 +68,7 @@ impl Limiter {
     pub fn succeeded(&self) {
         let mut state = self.lock();
         let step = if state.is_starting { 1.0 } else { 1.0 / state.limit };
-        state.limit = (state.limit + step).min(self.max);
+        state.limit = (state.limit + step).min(state.max);
     }
 
     /// The remote throttled, broke down, or did not answer in time.
@@ -84,6 +90,10 @@ impl Limiter {
             state.paused_until = Some(until);
         }
     }
+}
+
+fn to_float(count: usize) -> f64 {
+    f64::from(u32::try_from(count.max(1)).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

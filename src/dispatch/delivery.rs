@@ -82,6 +82,7 @@ struct Judged {
     /// Why `open` or `doubtful` are: code and message, for the case that nothing helps.
     why: (&'static str, Box<str>),
     /// How long to wait because the remote throttles.
+    #[expect(clippy::option_option, reason = "throttled or not; and with a wait asked for or not")]
     throttled: Option<Option<Duration>>,
     /// What ends the job.
     fatal: Option<Error>,
@@ -110,9 +111,14 @@ impl Delivery<'_> {
             }
             let is_doubt = !doubtful.is_empty();
             if self.action == Action::Create && is_doubt {
-                let resolved =
-                    in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls, &judged.why.1)
-                        .await;
+                let resolved = in_doubt::resolve(
+                    self.dispatcher,
+                    self.told,
+                    doubtful,
+                    self.calls,
+                    &judged.why.1,
+                )
+                .await;
                 open.extend(resolved.not_there);
                 self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
             } else {
@@ -230,7 +236,7 @@ impl Delivery<'_> {
             .map(|builder| builder.with_variant(uuid::Variant::RFC4122).into_uuid().to_string());
         Write {
             external_id: record.external_id.clone(),
-            remote_id: planned.remote_id.clone(),
+            remote_id: planned.remote_id.clone().filter(|_| self.action != Action::Upsert),
             body: record.body.clone(),
             key: key.unwrap_or_default().into(),
         }
@@ -251,8 +257,11 @@ impl Delivery<'_> {
             Ok(answer) => {
                 limiter.succeeded();
                 retry.answered();
-                for (planned, verdict) in records.into_iter().zip(answer.verdicts) {
-                    self.judge_one(planned, answer.status, verdict, &mut judged);
+                // A verdict that is missing is none: nothing may be lost by a connector's mistake.
+                let none = || Verdict::InDoubt("the connector gives no verdict".into());
+                let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
+                for (planned, verdict) in records.into_iter().zip(verdicts) {
+                    judge_one(planned, answer.status, verdict, &mut judged);
                 }
             }
             Err(RequestError::Refused { status, code, message }) => {
@@ -306,30 +315,32 @@ impl Delivery<'_> {
         }
         judged
     }
+}
 
-    fn judge_one(&self, mut planned: Planned, status: u16, verdict: Verdict, judged: &mut Judged) {
-        planned.status = Some(status);
-        let ended = match verdict {
-            Verdict::Created(id) => Ended::under(Fate::Created, id),
-            Verdict::Updated(id) => Ended::under(Fate::Updated, id),
-            Verdict::Upserted(id) if planned.was_mapped => Ended::under(Fate::Updated, id),
-            Verdict::Upserted(id) => Ended::under(Fate::Created, id),
-            Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
-            Verdict::Deleted => Ended::new(Fate::Deleted),
-            Verdict::Rejected(rejection) => Ended::rejected(rejection),
-            Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
-            Verdict::Missing => return judged.again.push((planned, Again::Missing)),
-            Verdict::Busy(why) => {
-                judged.why = ("busy", why);
-                return judged.open.push(planned);
-            }
-            Verdict::InDoubt(why) => {
-                judged.why = ("no_answer", why);
-                return judged.doubtful.push(planned);
-            }
-        };
-        judged.ended.push((planned, ended));
-    }
+fn judge_one(mut planned: Planned, status: u16, verdict: Verdict, judged: &mut Judged) {
+    planned.status = Some(status);
+    let ended = match verdict {
+        Verdict::Created(id) => Ended::under(Fate::Created, id),
+        Verdict::Updated(id) => Ended::under(Fate::Updated, id),
+        Verdict::Upserted(id) => {
+            let fate = if planned.was_mapped { Fate::Updated } else { Fate::Created };
+            Ended::under(fate, id)
+        }
+        Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
+        Verdict::Deleted => Ended::new(Fate::Deleted),
+        Verdict::Rejected(rejection) => Ended::rejected(rejection),
+        Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
+        Verdict::Missing => return judged.again.push((planned, Again::Missing)),
+        Verdict::Busy(why) => {
+            judged.why = ("busy", why);
+            return judged.open.push(planned);
+        }
+        Verdict::InDoubt(why) => {
+            judged.why = ("no_answer", why);
+            return judged.doubtful.push(planned);
+        }
+    };
+    judged.ended.push((planned, ended));
 }
 
 /// Code of a record whose remote cannot be reached.

@@ -1,12 +1,16 @@
 //! Creates that were sent and not answered: looked up before anything is sent again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Calls, Dispatcher, Ended, Planned, Told, looking};
-use crate::connector::contract::Lookup;
-use crate::outcome::{Fate, Trouble};
-use crate::record::{ExternalId, RemoteId};
+use crate::connector::contract::{Action, Capabilities, Lookup};
+use crate::error::Error;
+use crate::outcome::{Fate, Outcome, Trouble};
+use crate::record::{ExternalId, RemoteId, StreamName};
+use crate::store::journal::JobKey;
+use crate::store::recovery::Leftover;
 
 /// What a lookup says of creates in doubt.
 #[derive(Default)]
@@ -41,7 +45,7 @@ pub(super) async fn resolve(
     };
     let ids: Vec<ExternalId> =
         askable.iter().filter_map(|planned| planned.record.external_id.clone()).collect();
-    let found = find_late(dispatcher, told, &ids, lookup, Instant::now(), calls).await;
+    let found = find_late(dispatcher, &told.stream.name, &ids, lookup, Instant::now(), calls).await;
     for planned in askable {
         let id = planned.record.external_id.as_ref();
         match &found {
@@ -52,8 +56,7 @@ pub(super) async fn resolve(
                     resolved.ended.push((planned, ended));
                 }
                 Some(several) => {
-                    let message =
-                        format!("{why}; the remote has {} records of it", several.len());
+                    let message = format!("{why}; the remote has {} records of it", several.len());
                     let trouble = Trouble::other("ambiguous", message);
                     resolved.ended.push((planned, Ended::trouble(Fate::InDoubt, trouble)));
                 }
@@ -72,9 +75,9 @@ pub(super) async fn resolve(
 ///
 /// What is found at once is found. That the rest is not there is believed only after the remote's
 /// lag.
-pub(super) async fn find_late(
+async fn find_late(
     dispatcher: &Dispatcher,
-    told: &Told<'_>,
+    stream: &StreamName,
     ids: &[ExternalId],
     lookup: Lookup,
     since: Instant,
@@ -87,7 +90,7 @@ pub(super) async fn find_late(
         // Asked again until the lag is over, so that the last answer counts.
         let is_late = Instant::now() >= visible;
         for ids in wanted.chunks(lookup.max_ids.max(1)) {
-            let answer = looking::find(dispatcher, &told.stream.name, ids, calls).await;
+            let answer = looking::find(dispatcher, stream, ids, calls).await;
             found.extend(answer.map_err(|no_answer| no_answer.why)?);
         }
         wanted.retain(|id| !found.contains_key(id));
@@ -102,4 +105,72 @@ pub(super) async fn find_late(
             .await
             .map_err(|_| "the job ended before the remote could show it".to_owned())?;
     }
+}
+
+/// Finds out what became of a batch that a killed job left in doubt, and records it with that job.
+///
+/// What the remote has was created. What it has not, once it could show it, was not, and may be
+/// created when it comes again. Where nothing can tell, the records stay in doubt.
+///
+/// # Errors
+/// What ends the job: the remote gives no answer, or the store fails.
+pub async fn recover(
+    dispatcher: &Dispatcher,
+    leftover: Leftover,
+    capabilities: &Capabilities,
+) -> Result<(), Error> {
+    let stream = StreamName::new(leftover.stream_name.as_str());
+    let ids: Vec<ExternalId> =
+        leftover.writes.iter().filter_map(|write| write.external_id.clone()).collect();
+    let found = match capabilities.lookup {
+        Some(lookup) if !ids.is_empty() => {
+            let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
+            // A clock that went back makes the wait longer, never shorter.
+            let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+            let rest = Lookup { lag: lookup.lag.saturating_sub(age), ..lookup };
+            let calls = Calls::default();
+            let found = find_late(dispatcher, &stream, &ids, rest, Instant::now(), &calls).await;
+            Some(found.map_err(|why| {
+                Error::remote(format!(
+                    "cannot find out what became of records that a killed job had sent: {why}"
+                ))
+                .hint("run the same input again once the remote answers; nothing is sent before")
+            })?)
+        }
+        _ => None,
+    };
+    let mut outcomes = Vec::new();
+    for write in leftover.writes {
+        let ended = if let (Some(found), Some(id)) = (&found, &write.external_id) {
+            match found.get(id).map(Vec::as_slice) {
+                None | Some([]) => continue,
+                Some([remote_id]) => Ended::under(Fate::Created, Some(remote_id.clone())),
+                Some(several) => {
+                    let why = format!("the remote has {} records of it", several.len());
+                    Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
+                }
+            }
+        } else {
+            let why =
+                "the job was killed while it was sent; nothing can tell whether it was applied";
+            Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why))
+        };
+        outcomes.push(Outcome {
+            position: write.position,
+            stream: leftover.stream,
+            external_id: write.external_id,
+            remote_id: ended.remote_id,
+            action: Some(Action::Create),
+            fate: ended.fate,
+            attempts: 1,
+            status: None,
+            trouble: ended.trouble,
+            millis: 0,
+            fingerprint: write.fingerprint,
+            custom_data: None,
+            content: None,
+        });
+    }
+    let job = JobKey { id: leftover.job, series: dispatcher.job.series };
+    Ok(dispatcher.store.record(job, Arc::new(outcomes), Some(leftover.intent)).await?)
 }

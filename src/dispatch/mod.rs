@@ -12,6 +12,7 @@ mod looking;
 pub mod retry;
 
 pub use delivery::{NOT_SENT, not_sent};
+pub use in_doubt::recover;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +26,8 @@ use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
 use crate::resolve::gate::Key;
-use crate::store::journal::{IntentId, JobKey};
 use crate::store::Store;
+use crate::store::journal::{IntentId, JobKey};
 use crate::stream::{Record, Stream};
 
 use concurrency::Limiter;
@@ -159,12 +160,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Sees one batch through and tells `events` of it; the last event is [`Event::Delivered`].
-    pub async fn deliver(
-        &self,
-        batch: Batch,
-        calls: &Calls,
-        events: &UnboundedSender<Event>,
-    ) {
+    pub async fn deliver(&self, batch: Batch, calls: &Calls, events: &UnboundedSender<Event>) {
         let told = Told { dispatcher: self, stream: &batch.stream, stored: batch.stored, events };
         let result = match batch.task {
             Task::Lookup => looking::look_up(self, batch.records, calls, &told).await,
@@ -219,9 +215,9 @@ impl Dispatcher {
             attempts: planned.attempts,
             status: planned.status,
             trouble: ended.trouble,
-            millis: planned.sent.map_or(0, |sent| {
-                u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)
-            }),
+            millis: planned
+                .sent
+                .map_or(0, |sent| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)),
             fingerprint: record.fingerprint,
             custom_data: record.custom_data.clone(),
             content,

@@ -18,7 +18,7 @@ use crate::stream::Record;
 pub enum Plan {
     /// Nothing: it is what was written last.
     Unchanged(Option<RemoteId>),
-    /// It is sent; with a remote id for an update.
+    /// It is sent; with a remote id for an update, and for an upsert where it is known.
     Write(Action, Option<RemoteId>),
     /// The remote is asked for it first.
     Lookup,
@@ -100,9 +100,10 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
     if capabilities.update.is_some() {
         Plan::Write(Action::Update, Some(remote_id))
     } else if capabilities.upsert.is_some() && record.external_id.is_some() {
-        Plan::Write(Action::Upsert, None)
+        Plan::Write(Action::Upsert, Some(remote_id))
     } else {
-        let why = format!("the remote cannot update records of this stream (remote id `{remote_id}`)");
+        let why =
+            format!("the remote cannot update records of this stream (remote id `{remote_id}`)");
         Plan::Refuse(Trouble::payload("cannot_update", why))
     }
 }
@@ -232,7 +233,9 @@ mod tests {
     fn several_matches_and_missing_ones() {
         let record = record(capabilities(false, true), Some("a"));
         let ids = [RemoteId::from("1"), RemoteId::from("2")];
-        assert!(matches!(plan_found(&record, &ids), Plan::Refuse(trouble) if &*trouble.code == "ambiguous"));
+        assert!(
+            matches!(plan_found(&record, &ids), Plan::Refuse(trouble) if &*trouble.code == "ambiguous")
+        );
         assert_eq!(plan_found(&record, &[]), Plan::Write(Action::Create, None));
         assert_eq!(plan_missing(&record, &ids[0]), Plan::Lookup);
         assert_eq!(plan_exists(&record, None), Plan::Lookup);

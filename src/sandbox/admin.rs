@@ -7,11 +7,7 @@ use super::faults::Faults;
 use super::remote::{Access, Answer, Plan, Remote, Request, Route};
 
 /// The administration, as one more remote.
-pub(super) const REMOTE: Remote = Remote {
-    prefix: "/_sandbox",
-    routes: ROUTES,
-    refusal,
-};
+pub(super) const REMOTE: Remote = Remote { prefix: "/_sandbox", routes: ROUTES, refusal };
 
 const ROUTES: &[Route] = &[
     Route {
@@ -20,18 +16,8 @@ const ROUTES: &[Route] = &[
         access: Access::Admin,
         plan: records,
     },
-    Route {
-        method: Method::GET,
-        template: "/_sandbox/calls",
-        access: Access::Admin,
-        plan: calls,
-    },
-    Route {
-        method: Method::POST,
-        template: "/_sandbox/reset",
-        access: Access::Admin,
-        plan: reset,
-    },
+    Route { method: Method::GET, template: "/_sandbox/calls", access: Access::Admin, plan: calls },
+    Route { method: Method::POST, template: "/_sandbox/reset", access: Access::Admin, plan: reset },
 ];
 
 /// All records of an object that are there, in the order of their ids.
@@ -54,11 +40,9 @@ fn records(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
 
 #[expect(clippy::unnecessary_wraps, reason = "a route's plan may fail")]
 fn calls(_request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
-    Ok(Plan::reading(|world, _| {
-        match serde_json::to_string(&world.calls) {
-            Ok(json) => Answer::json(StatusCode::OK, json),
-            Err(error) => failed(&error),
-        }
+    Ok(Plan::reading(|world, _| match serde_json::to_string(&world.calls) {
+        Ok(json) => Answer::json(StatusCode::OK, json),
+        Err(error) => failed(&error),
     }))
 }
 

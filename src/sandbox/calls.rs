@@ -10,10 +10,7 @@ use super::remote::Target;
 
 /// Everything since the start, or since the last reset. Serialized as `GET /_sandbox/calls`.
 #[derive(Debug, Default, Serialize)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named as in the answer"
-)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as in the answer")]
 pub(super) struct Calls {
     /// Requests by method and template, such as `POST /v1/{object}/batch`.
     calls: BTreeMap<String, u64>,
@@ -117,11 +114,7 @@ impl Calls {
 /// All that a record is known by. One that is written by its id and, at the same time, by its
 /// external id is found out as long as it is there.
 fn add_claims(target: &Target, memory: &mut Memory, claims: &mut Vec<Claim>) {
-    let Target {
-        object,
-        id,
-        external,
-    } = target;
+    let Target { object, id, external } = target;
     if let Some((property, value)) = external {
         claims.push(hash((object, property, value)));
         let ids = memory.find(object, property, value);

@@ -39,10 +39,7 @@ impl Data {
     /// Opens or makes the file (mode 0600), tells `recall` every write in it, and cuts half of a
     /// line off its end.
     pub(super) fn open(path: &Path, recall: impl FnMut(Entry)) -> Result<Self, SandboxError> {
-        let failed = |source| SandboxError::Data {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| SandboxError::Data { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -54,25 +51,17 @@ impl Data {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(SandboxError::InUse {
-                    path: path.to_owned(),
-                });
+                return Err(SandboxError::InUse { path: path.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let length = replay(&file, recall).map_err(|error| match error {
             Replay::Read(source) => failed(source),
-            Replay::Line(line, message) => SandboxError::Line {
-                path: path.to_owned(),
-                line,
-                message,
-            },
+            Replay::Line(line, message) => {
+                SandboxError::Line { path: path.to_owned(), line, message }
+            }
         })?;
-        let mut data = Self {
-            file,
-            length,
-            pending: String::new(),
-        };
+        let mut data = Self { file, length, pending: String::new() };
         if length == 0 {
             data.clear().map_err(failed)?;
         } else {

@@ -217,12 +217,7 @@ impl TryFrom<FaultText> for Fault {
         if let Some((name, _)) = left.iter().find(|(_, given)| *given) {
             return Err(format!("`{name}` means nothing to `do: {}`", act.name()));
         }
-        Ok(Self {
-            on: text.on,
-            when,
-            times: text.times,
-            act,
-        })
+        Ok(Self { on: text.on, when, times: text.times, act })
     }
 }
 
@@ -243,24 +238,16 @@ impl FaultText {
             Kind::Hang => Act::Hang { ms: self.delay()? },
             Kind::HangAfter => Act::HangAfter { ms: self.delay()? },
             Kind::Slow => Act::Slow { ms: self.delay()? },
-            Kind::DropResults => Act::DropResults {
-                count: self.count.take().unwrap_or(1),
-            },
-            Kind::ExtraResults => Act::ExtraResults {
-                count: self.count.take().unwrap_or(1),
-            },
+            Kind::DropResults => Act::DropResults { count: self.count.take().unwrap_or(1) },
+            Kind::ExtraResults => Act::ExtraResults { count: self.count.take().unwrap_or(1) },
             Kind::Html => Act::Html,
             Kind::EmptyAfter => match self.status.take().unwrap_or(200) {
                 status @ (200 | 204) => Act::EmptyAfter { status },
                 other => {
-                    return Err(format!(
-                        "`status` of `empty_after` is {other}, not 200 or 204"
-                    ));
+                    return Err(format!("`status` of `empty_after` is {other}, not 200 or 204"));
                 }
             },
-            Kind::Huge => Act::Huge {
-                bytes: self.bytes.take().unwrap_or(1 << 31),
-            },
+            Kind::Huge => Act::Huge { bytes: self.bytes.take().unwrap_or(1 << 31) },
             Kind::Redirect => {
                 let to = self.to.take().ok_or("`do: redirect` needs a `to`")?;
                 if HeaderValue::from_str(&to).is_err() {
@@ -277,11 +264,7 @@ impl FaultText {
         if !(200..=599).contains(&status) {
             return Err(format!("`status` is {status}, not between 200 and 599"));
         }
-        Ok(Refusal {
-            status,
-            retry_after: self.retry_after.take(),
-            body: self.body.take(),
-        })
+        Ok(Refusal { status, retry_after: self.retry_after.take(), body: self.body.take() })
     }
 
     fn delay(&mut self) -> Result<u64, String> {

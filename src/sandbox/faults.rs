@@ -22,10 +22,7 @@ pub(super) const MAX_DELAY_MS: u64 = 86_400_000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "The faults file of the sandbox")]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named as in the file"
-)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as in the file")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the file, none excludes another"
@@ -99,15 +96,12 @@ impl Faults {
     /// [`SandboxError::Read`] when the file cannot be read, [`SandboxError::Faults`] with line and
     /// column when it says something unknown or impossible.
     pub fn read(path: &Path) -> Result<Self, SandboxError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SandboxError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SandboxError::Read { path: path.to_owned(), source })?;
         text.parse().map_err(|error| match error {
-            SandboxError::Faults { message, .. } => SandboxError::Faults {
-                name: path.display().to_string(),
-                message,
-            },
+            SandboxError::Faults { message, .. } => {
+                SandboxError::Faults { name: path.display().to_string(), message }
+            }
             other => other,
         })
     }
@@ -118,26 +112,17 @@ impl FromStr for Faults {
 
     /// Takes the text of a faults file; an empty one asks for no faults.
     fn from_str(text: &str) -> Result<Self, SandboxError> {
-        let wrong = |message| SandboxError::Faults {
-            name: "faults".to_owned(),
-            message,
-        };
+        let wrong = |message| SandboxError::Faults { name: "faults".to_owned(), message };
         let faults: Self =
             serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        let delays = [
-            faults.latency_ms,
-            faults.latency_jitter_ms,
-            faults.search_lag_ms,
-        ];
+        let delays = [faults.latency_ms, faults.latency_jitter_ms, faults.search_lag_ms];
         if let Some(delay) = delays.iter().find(|delay| **delay > MAX_DELAY_MS) {
             return Err(wrong(format!(
                 "a delay of {delay} ms is over the limit of {MAX_DELAY_MS} ms"
             )));
         }
         if faults.token_secs == 0 || faults.token_calls == Some(0) {
-            return Err(wrong(
-                "`token_secs` and `token_calls` are at least 1".to_owned(),
-            ));
+            return Err(wrong("`token_secs` and `token_calls` are at least 1".to_owned()));
         }
         Ok(faults)
     }
@@ -176,16 +161,8 @@ impl TryFrom<RateLimitText> for RateLimit {
         if text.requests == 0 || text.per_secs == 0 {
             return Err("`requests` and `per_secs` of a rate limit are at least 1".to_owned());
         }
-        let RateLimitText {
-            requests,
-            per_secs,
-            retry_after,
-        } = text;
-        Ok(Self {
-            requests,
-            per_secs,
-            retry_after,
-        })
+        let RateLimitText { requests, per_secs, retry_after } = text;
+        Ok(Self { requests, per_secs, retry_after })
     }
 }
 

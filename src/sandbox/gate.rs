@@ -190,32 +190,17 @@ fn plan(
             let message = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
         }
-        (Found::Route(_, route, places), Some(body)) => (route.plan)(
-            &Request {
-                headers,
-                places,
-                query,
-                body,
-            },
-            faults,
-        ),
+        (Found::Route(_, route, places), Some(body)) => {
+            (route.plan)(&Request { headers, places, query, body }, faults)
+        }
     }
 }
 
 /// Steps 3 to 6.
 async fn serve(shared: Arc<Shared>, call: Call, plan: Result<Plan, Answer>) -> (Ending, Flight) {
-    let mut flight = Flight {
-        shared: Arc::clone(&shared),
-        claims: Vec::new(),
-    };
+    let mut flight = Flight { shared: Arc::clone(&shared), claims: Vec::new() };
     let mut quota = Vec::new();
-    let admitted = admit(
-        &mut shared.lock(),
-        &call,
-        &plan,
-        &mut flight.claims,
-        &mut quota,
-    );
+    let admitted = admit(&mut shared.lock(), &call, &plan, &mut flight.claims, &mut quota);
     let ending = match admitted {
         Err(answer) => Ending::Answer(spoil::whole(answer)),
         Ok(strike) => apply(&shared, &call, plan, strike).await,
@@ -245,9 +230,7 @@ fn admit(
 ) -> Result<Strike, Answer> {
     let now = Instant::now();
     let faults = Arc::clone(&world.faults);
-    world
-        .calls
-        .begin(format!("{} {}", call.method, call.template));
+    world.calls.begin(format!("{} {}", call.method, call.template));
     if call.access == Access::Token {
         let authorization = call.authorization.as_deref();
         if let Err(message) = world.tokens.spend(authorization, &faults, now) {
@@ -256,10 +239,7 @@ fn admit(
         if let Some(limit) = &faults.rate_limit {
             let left = world.window.take(limit, now);
             let remaining = left.unwrap_or_default().to_string();
-            quota.push((
-                HeaderName::from_static("x-ratelimit-limit"),
-                limit.requests.to_string(),
-            ));
+            quota.push((HeaderName::from_static("x-ratelimit-limit"), limit.requests.to_string()));
             quota.push((HeaderName::from_static("x-ratelimit-remaining"), remaining));
             if let Err(wait) = left {
                 let status = StatusCode::TOO_MANY_REQUESTS;
@@ -269,9 +249,7 @@ fn admit(
             }
         }
     }
-    let strike = world
-        .strikes
-        .next(&faults, &call.method, call.template, &call.path);
+    let strike = world.strikes.next(&faults, &call.method, call.template, &call.path);
     if let Some(act) = &strike.act {
         world.calls.fault(act.name());
     }
@@ -335,11 +313,9 @@ fn before(call: &Call, act: &Act) -> Option<Ending> {
             answer.headers.push((LOCATION, to.clone()));
             spoil::whole(answer)
         }
-        Act::ExpireToken => spoil::whole(refused(
-            call.remote,
-            StatusCode::UNAUTHORIZED,
-            "the token has expired",
-        )),
+        Act::ExpireToken => {
+            spoil::whole(refused(call.remote, StatusCode::UNAUTHORIZED, "the token has expired"))
+        }
         _ => return None,
     };
     Some(Ending::Answer(answer))
@@ -377,9 +353,7 @@ impl Refusal {
             Some(body) => Answer::json(status, body.clone()),
             None => refused(remote, status, "the remote was asked to fail"),
         };
-        answer
-            .headers
-            .extend(self.retry_after.map(RetryAfter::header));
+        answer.headers.extend(self.retry_after.map(RetryAfter::header));
         answer
     }
 }

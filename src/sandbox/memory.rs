@@ -83,11 +83,7 @@ impl Memory {
         self.tables
             .get(object)
             .into_iter()
-            .flat_map(move |table| {
-                table
-                    .records
-                    .range((Bound::Excluded(after), Bound::Unbounded))
-            })
+            .flat_map(move |table| table.records.range((Bound::Excluded(after), Bound::Unbounded)))
             .map(|(id, record)| (*id, record))
     }
 
@@ -105,10 +101,7 @@ impl Memory {
             }
             table.indexes.insert(property.into(), index);
         }
-        let found = table
-            .indexes
-            .get(property)
-            .and_then(|index| index.get(value));
+        let found = table.indexes.get(property).and_then(|index| index.get(value));
         found.map_or(&[], Vec::as_slice)
     }
 

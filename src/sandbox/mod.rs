@@ -98,9 +98,7 @@ impl Running {
 pub async fn start(options: Options) -> Result<Running, SandboxError> {
     let Options { port, data, faults } = options;
     let bind = |source| SandboxError::Bind { port, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(bind)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(bind)?;
     let address = listener.local_addr().map_err(bind)?;
     let memory = memory::Memory::open(data.as_deref())?;
     let faults = Arc::new(faults);
@@ -113,11 +111,7 @@ pub async fn start(options: Options) -> Result<Running, SandboxError> {
         tasks: TaskTracker::new(),
     });
     let task = tokio::spawn(server::serve(listener, shared));
-    Ok(Running {
-        address,
-        task,
-        stop: stop.drop_guard(),
-    })
+    Ok(Running { address, task, stop: stop.drop_guard() })
 }
 
 /// Why a sandbox does not start.

@@ -63,10 +63,7 @@ impl FromStr for Pattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.trim() == "*" {
-            return Ok(Self {
-                method: None,
-                segments: None,
-            });
+            return Ok(Self { method: None, segments: None });
         }
         let (method, path) = text.trim().split_once(' ').ok_or_else(|| {
             format!("`{text}` is not a method and a path, such as `POST /v1/{{object}}/batch`")
@@ -78,10 +75,7 @@ impl FromStr for Pattern {
         };
         let path = path.trim();
         if path == "*" {
-            return Ok(Self {
-                method,
-                segments: None,
-            });
+            return Ok(Self { method, segments: None });
         }
         let path = path
             .strip_prefix('/')
@@ -91,10 +85,7 @@ impl FromStr for Pattern {
             name if name.starts_with('{') && name.ends_with('}') => Segment::Placeholder,
             text => Segment::Literal(text.to_owned()),
         });
-        Ok(Self {
-            method,
-            segments: Some(segments.collect()),
-        })
+        Ok(Self { method, segments: Some(segments.collect()) })
     }
 }
 
@@ -130,11 +121,7 @@ mod tests {
             ("* /v1/{object}/{id}/more", one, false),
         ] {
             let parsed: Pattern = pattern.parse().unwrap();
-            assert_eq!(
-                parsed.matches(request.0, request.1, request.2),
-                expected,
-                "{pattern}"
-            );
+            assert_eq!(parsed.matches(request.0, request.1, request.2), expected, "{pattern}");
         }
         for wrong in ["", "POST", "post /v1", "POST v1", "FETCH /v1"] {
             wrong.parse::<Pattern>().unwrap_err();

@@ -48,10 +48,7 @@ impl Fields {
 
     /// The fields as a JSON object.
     fn to_json(&self) -> Box<str> {
-        let lengths = self
-            .0
-            .iter()
-            .map(|(name, value)| name.len() + value.get().len() + 4);
+        let lengths = self.0.iter().map(|(name, value)| name.len() + value.get().len() + 4);
         let mut out = String::with_capacity(2 + lengths.sum::<usize>());
         out.push('{');
         for (name, value) in &self.0 {
@@ -78,10 +75,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(fields: &Fields, created: Option<Instant>) -> Self {
-        Self {
-            json: fields.to_json(),
-            created,
-        }
+        Self { json: fields.to_json(), created }
     }
 
     /// The fields as a JSON object.
@@ -116,9 +110,7 @@ impl Record {
 pub(super) fn id_text(value: &RawValue) -> Option<String> {
     let json = value.get();
     match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json)
-            .ok()
-            .filter(|text: &String| !text.is_empty()),
+        b'"' => serde_json::from_str(json).ok().filter(|text: &String| !text.is_empty()),
         b'-' | b'0'..=b'9' => Some(json.to_owned()),
         _ => None,
     }
@@ -126,9 +118,7 @@ pub(super) fn id_text(value: &RawValue) -> Option<String> {
 
 /// Appends `text` as a JSON string.
 pub(super) fn quote(text: &str, out: &mut String) {
-    let plain = !text
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    let plain = !text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\');
     if plain {
         out.push('"');
         out.push_str(text);

@@ -73,10 +73,7 @@ impl Request {
     /// A parameter of the query; the last one wins.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let pairs = url::form_urlencoded::parse(self.query.as_bytes());
-        pairs
-            .filter(|(key, _)| key == name)
-            .last()
-            .map(|(_, value)| value.into_owned())
+        pairs.filter(|(key, _)| key == name).last().map(|(_, value)| value.into_owned())
     }
 }
 
@@ -97,11 +94,7 @@ impl Plan {
     pub(super) fn reading(
         run: impl FnOnce(&mut World, Instant) -> Answer + Send + 'static,
     ) -> Self {
-        Self {
-            targets: Vec::new(),
-            idempotency: None,
-            run: Box::new(run),
-        }
+        Self { targets: Vec::new(), idempotency: None, run: Box::new(run) }
     }
 
     /// A plan that writes `targets`.
@@ -109,19 +102,13 @@ impl Plan {
         targets: Vec<Target>,
         run: impl FnOnce(&mut World, Instant) -> Answer + Send + 'static,
     ) -> Self {
-        Self {
-            targets,
-            idempotency: None,
-            run: Box::new(run),
-        }
+        Self { targets, idempotency: None, run: Box::new(run) }
     }
 }
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan")
-            .field("targets", &self.targets)
-            .finish_non_exhaustive()
+        f.debug_struct("Plan").field("targets", &self.targets).finish_non_exhaustive()
     }
 }
 
@@ -176,19 +163,11 @@ pub(super) struct Row {
 impl Answer {
     /// An answer with a JSON body.
     pub(super) fn json(status: StatusCode, json: String) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            content: Content::Json(json),
-        }
+        Self { status, headers: Vec::new(), content: Content::Json(json) }
     }
 
     /// An answer without a body.
     pub(super) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            content: Content::Empty,
-        }
+        Self { status, headers: Vec::new(), content: Content::Empty }
     }
 }

@@ -35,9 +35,7 @@ pub(super) fn find(remotes: &'static [Remote], method: &Method, path: &str) -> F
             };
             let (_, methods) = known.get_or_insert_with(|| (remote, Vec::new()));
             methods.push(route.method.as_str());
-            let better = best
-                .as_ref()
-                .is_none_or(|(.., other)| places.len() < other.len());
+            let better = best.as_ref().is_none_or(|(.., other)| places.len() < other.len());
             if route.method == *method && better {
                 best = Some((remote, route, places));
             }
@@ -47,9 +45,7 @@ pub(super) fn find(remotes: &'static [Remote], method: &Method, path: &str) -> F
         (Some((remote, route, places)), _) => Found::Route(remote, route, places),
         (None, Some((remote, methods))) => Found::Method(remote, methods),
         (None, None) => {
-            let own = remotes
-                .iter()
-                .find(|remote| path.starts_with(remote.prefix));
+            let own = remotes.iter().find(|remote| path.starts_with(remote.prefix));
             Found::Nothing(own.unwrap_or(&remotes[0]))
         }
     }

@@ -29,11 +29,7 @@ pub(super) fn answer(
     act: Option<&Act>,
     shuffle: Option<&mut fastrand::Rng>,
 ) -> Response<Body> {
-    let Answer {
-        mut status,
-        headers,
-        content,
-    } = answer;
+    let Answer { mut status, headers, content } = answer;
     let mut json = match content {
         Content::Empty => None,
         Content::Json(json) => Some(json.into_bytes()),
@@ -72,10 +68,7 @@ pub(super) fn html() -> Response<Body> {
 
 /// One JSON string of this many bytes, without its end; its length is not told ahead.
 pub(super) fn huge(bytes: u64) -> Response<Body> {
-    let mut response = Response::new(Body::Endless {
-        left: bytes,
-        begun: false,
-    });
+    let mut response = Response::new(Body::Endless { left: bytes, begun: false });
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
@@ -93,17 +86,9 @@ pub(super) fn add_headers(response: &mut Response<Body>, headers: Vec<(HeaderNam
 }
 
 fn verdicts(rows: Rows, act: Option<&Act>, shuffle: Option<&mut fastrand::Rng>) -> String {
-    let Rows {
-        verdicts: mut rows,
-        stranger,
-        any_order,
-        envelope,
-    } = rows;
+    let Rows { verdicts: mut rows, stranger, any_order, envelope } = rows;
     if let Some(Act::ExtraResults { count }) = act {
-        let stranger = super::remote::Row {
-            json: stranger,
-            applied: false,
-        };
+        let stranger = super::remote::Row { json: stranger, applied: false };
         rows.extend(std::iter::repeat_n(stranger, *count));
     }
     if let Some(chance) = shuffle.filter(|_| any_order) {

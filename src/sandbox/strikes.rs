@@ -61,11 +61,7 @@ impl Strikes {
                 met = Some(fault.act.clone());
             }
         }
-        Strike {
-            act: met,
-            latency_ms: faults.latency_ms + jitter,
-            chance,
-        }
+        Strike { act: met, latency_ms: faults.latency_ms + jitter, chance }
     }
 }
 

@@ -80,10 +80,7 @@ impl Tokens {
         self.issued += 1;
         let token = format!("sandbox-access-{}", self.issued);
         let until = now + Duration::from_secs(faults.token_secs.min(u64::from(u32::MAX)));
-        let access = Access {
-            until,
-            calls_left: faults.token_calls,
-        };
+        let access = Access { until, calls_left: faults.token_calls };
         self.access.insert(token.clone(), access);
         token
     }
@@ -103,9 +100,7 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
     if !form.starts_with("application/x-www-form-urlencoded") {
         return Err(refused("invalid_request", "the body is not a form"));
     }
-    let form: HashMap<_, _> = url::form_urlencoded::parse(&request.body)
-        .into_owned()
-        .collect();
+    let form: HashMap<_, _> = url::form_urlencoded::parse(&request.body).into_owned().collect();
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let basic = request.header("authorization").and_then(basic);
     let (id, secret) = match &basic {
@@ -125,14 +120,8 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
     };
     Ok(Plan::reading(move |world, now| {
         let tokens = &mut world.tokens;
-        if refresh
-            .as_ref()
-            .is_some_and(|token| !tokens.refresh.contains(token))
-        {
-            return refused(
-                "invalid_grant",
-                "the refresh token is not known, or was used up",
-            );
+        if refresh.as_ref().is_some_and(|token| !tokens.refresh.contains(token)) {
+            return refused("invalid_grant", "the refresh token is not known, or was used up");
         }
         let mut body = json!({
             "access_token": tokens.issue(&world.faults, now),
@@ -155,9 +144,7 @@ fn refused(error: &str, description: &str) -> Answer {
 
 fn basic(authorization: &str) -> Option<(String, String)> {
     let encoded = authorization.strip_prefix("Basic ")?;
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(encoded.trim())
-        .ok()?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (id, secret) = text.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))

@@ -130,7 +130,7 @@ pub fn parse(line: &[u8]) -> Result<Message<'_>, String> {
     }
 }
 
-/// serde_json's words without its line number, which counts within our one line.
+/// The parser's words without its line number, which counts within our one line.
 fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -165,7 +165,10 @@ mod tests {
             (b"{\"type\":\"RECORD\",\"stream\":\"a\",\"record\":[1]}", "not a JSON object"),
             (b"{\"type\":\"STATE\"}", "no `value`"),
             (b"{\"type\":\"SCHEMA\",\"stream\":\"a\"}", "no `schema`"),
-            (b"{\"type\":\"SCHEMA\",\"stream\":\"a\",\"schema\":{},\"key_properties\":7}", "not a list"),
+            (
+                b"{\"type\":\"SCHEMA\",\"stream\":\"a\",\"schema\":{},\"key_properties\":7}",
+                "not a list",
+            ),
             (b"{\"type\":\"RECORD\",\"stream\":\"\xff\"}", "not UTF-8: a wrong byte at column 28"),
         ];
         for (line, expected) in cases {
@@ -176,7 +179,10 @@ mod tests {
 
     #[test]
     fn null_state_and_null_keys() {
-        assert!(matches!(parse(br#"{"type":"STATE","value":null}"#), Err(_) | Ok(Message::State(_))));
+        assert!(matches!(
+            parse(br#"{"type":"STATE","value":null}"#),
+            Err(_) | Ok(Message::State(_))
+        ));
         let line = br#"{"type":"SCHEMA","stream":"a","schema":{},"key_properties":null}"#;
         let Message::Schema(schema) = parse(line).unwrap() else { panic!("not a schema") };
         assert!(schema.key_properties.is_empty());

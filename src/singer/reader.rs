@@ -200,8 +200,11 @@ mod tests {
     fn mark_crlf_blank_and_open_end() {
         let input = b"\xef\xbb\xbfone\r\n\n  \r\ntwo\nthree";
         for step in [1, 2, 7, 1000] {
-            let expected: Vec<(u64, Result<Vec<u8>, u64>)> =
-                vec![(1, Ok(b"one".to_vec())), (4, Ok(b"two".to_vec())), (5, Ok(b"three".to_vec()))];
+            let expected: Vec<(u64, Result<Vec<u8>, u64>)> = vec![
+                (1, Ok(b"one".to_vec())),
+                (4, Ok(b"two".to_vec())),
+                (5, Ok(b"three".to_vec())),
+            ];
             assert_eq!(lines(input, step, 100), expected);
         }
         assert_eq!(lines(b"", 1, 9), []);

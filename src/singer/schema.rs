@@ -235,7 +235,8 @@ mod tests {
             check(schema, r#"{"n": -12345678901234567890123}"#).unwrap();
             check(schema, r#"{"n": 1.5, "big": 12345678901234567890123}"#).unwrap_err();
         }
-        let number = r#"{"properties": {"n": {"type": "number", "maximum": 10}, "s": {"type": "string"}}}"#;
+        let number =
+            r#"{"properties": {"n": {"type": "number", "maximum": 10}, "s": {"type": "string"}}}"#;
         check(number, r#"{"n": -1e400, "s": "1e400 \" 2"}"#).unwrap();
         check(number, r#"{"n": 1e400}"#).unwrap_err();
     }

@@ -5,13 +5,16 @@
 
 use std::io::{self, Write};
 
+use indexmap::IndexMap;
 use rusqlite::Connection;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::outcome::Fate;
 use crate::python_json::{write_json, write_text};
 use crate::store::report::{self, OutcomeRow};
-use crate::summary::{Counts, Summary};
+use crate::summary::Counts;
 
 /// What stands around the bookmarks and the summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,86 @@ pub enum Shape {
     Platform,
     /// `{"tap": …, "target": {bookmarks, summary}}`.
     Streaming,
+}
+
+/// The state line in its `full` format. The types of this file describe what is printed, for the
+/// schema; what is printed is streamed and never whole in memory.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(title = "target-upsert state")]
+pub struct State {
+    /// One entry for each record, by stream, in the order of the input. All three are missing in
+    /// the state of a job that read no record.
+    pub bookmarks: Option<IndexMap<String, Vec<Bookmark>>>,
+    /// How many records came to which end, by stream.
+    pub summary: Option<IndexMap<String, PlatformCounts>>,
+    /// Which remote id belongs to which external id, by stream.
+    pub mappings: Option<IndexMap<String, Vec<Mapping>>>,
+    /// The tap's last STATE that is safe.
+    pub tap: Option<serde_json::Value>,
+}
+
+/// The state line in its `platform` format.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(title = "target-upsert state, as the hosted platform's targets print it")]
+#[serde(deny_unknown_fields)]
+pub struct PlatformState {
+    /// One entry for each record, by stream, in the order of the input.
+    pub bookmarks: Option<IndexMap<String, Vec<Bookmark>>>,
+    /// How many records came to which end, by stream.
+    pub summary: Option<IndexMap<String, PlatformCounts>>,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bookmark {
+    /// It stands at the remote as the input has it.
+    pub success: bool,
+    /// SHA-256 of the prepared record, 64 hexadecimal digits.
+    pub hash: String,
+    /// The remote's id.
+    pub id: Option<String>,
+    /// The user's id.
+    #[serde(rename = "externalId")]
+    pub external_id: Option<String>,
+    /// Why it is no success.
+    pub error: Option<String>,
+    /// `InvalidPayloadError` or `InvalidCredentialsError`, where it is one.
+    pub hg_error_class: Option<String>,
+    /// Fields that the SCHEMA's `x-hotglue` asks for.
+    #[serde(rename = "customData")]
+    pub custom_data: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What was sent, with `OUTPUT_MAPPED_RECORD`.
+    pub mapped_record: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// How many records came to which end, in the platform's four kinds.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformCounts {
+    /// Created or deleted.
+    pub success: u64,
+    /// Rejected, failed or in doubt.
+    pub fail: u64,
+    /// Unchanged.
+    pub existing: u64,
+    /// Updated.
+    pub updated: u64,
+}
+
+/// One pair of ids.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// The user's id.
+    #[serde(rename = "InputId")]
+    pub input_id: String,
+    /// The remote's id.
+    #[serde(rename = "RemoteId")]
+    pub remote_id: String,
+    /// Fields that the SCHEMA's `x-hotglue` asks for.
+    #[serde(rename = "CustomData")]
+    pub custom_data: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Why a state line could not be written.
@@ -43,7 +126,6 @@ pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
     job: i64,
-    summary: &Summary,
     shape: Shape,
     tap: Option<&RawValue>,
 ) -> Result<(), LineError> {
@@ -58,11 +140,15 @@ pub fn write(
         out.write_all(b", \"target\": ")?;
     }
     out.write_all(b"{\"bookmarks\": ")?;
-    write_streams(out, &streams, |out, stream| write_bookmarks(out, connection, job, stream))?;
+    let mut counts = Vec::with_capacity(streams.len());
+    write_streams(out, &streams, |out, stream| {
+        counts.push(write_bookmarks(out, connection, job, stream)?);
+        Ok(())
+    })?;
     out.write_all(b", \"summary\": ")?;
-    write_streams(out, &streams, |out, (_, name)| {
-        let counts = summary.streams.get(name).map(|stream| stream.counts.clone());
-        Ok(write_counts(out, &counts.unwrap_or_default())?)
+    let mut counts = counts.into_iter();
+    write_streams(out, &streams, |out, _| {
+        Ok(write_counts(out, &counts.next().unwrap_or_default())?)
     })?;
     if shape == Shape::Full {
         out.write_all(b", \"mappings\": ")?;
@@ -102,15 +188,18 @@ fn write_streams(
     Ok(())
 }
 
+/// Returns the stream's counts.
 fn write_bookmarks(
     out: &mut dyn Write,
     connection: &Connection,
     job: i64,
     (stream, name): &(i64, String),
-) -> Result<(), LineError> {
+) -> Result<Counts, LineError> {
     out.write_all(b"[")?;
     let mut separator: &[u8] = b"";
+    let mut counts = Counts::default();
     report::outcomes(connection, job, (*stream, name), |row| {
+        counts.add(row.fate);
         if row.fate == Fate::Skipped {
             return Ok(());
         }
@@ -120,7 +209,7 @@ fn write_bookmarks(
         Ok::<_, LineError>(())
     })?;
     out.write_all(b"]")?;
-    Ok(())
+    Ok(counts)
 }
 
 fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {

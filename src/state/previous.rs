@@ -8,8 +8,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::Read;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Value;
 
 use crate::record::{ExternalId, Fingerprint, RemoteId};
@@ -159,6 +161,14 @@ impl Row for Mapping {
     }
 }
 
+/// A tap's own lists may hold anything.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Maybe<R> {
+    Row(R),
+    Other(IgnoredAny),
+}
+
 /// An object of lists, one a stream. What is no list is a tap's own bookmark and passed over.
 struct Streams<'a, 'b, R> {
     sink: &'a RefCell<&'a mut Sink<'b>>,
@@ -238,8 +248,10 @@ impl<'de, R: Row> Visitor<'de> for Rows<'_, '_, R> {
         let hand_on = |piece: Vec<Entry>| {
             (self.sink.borrow_mut())(&self.stream, piece).map_err(A::Error::custom)
         };
-        while let Some(row) = seq.next_element::<R>()? {
-            piece.extend(row.entry());
+        while let Some(row) = seq.next_element::<Maybe<R>>()? {
+            if let Maybe::Row(row) = row {
+                piece.extend(row.entry());
+            }
             if piece.len() >= PIECE {
                 hand_on(std::mem::take(&mut piece))?;
             }
@@ -279,14 +291,21 @@ mod tests {
                 "mappings": {{"a": [{{"InputId": "b", "RemoteId": "8", "CustomData": {{}}}}]}}, "tap": {{}}}}"#
         );
         let a = |entry| ("a".to_owned(), entry);
-        let expected = [a(entry(Some("007"), Some("7"), Some(1))), a(entry(Some("b"), Some("8"), None))];
+        let expected =
+            [a(entry(Some("007"), Some("7"), Some(1))), a(entry(Some("b"), Some("8"), None))];
         assert_eq!(entries(&state).unwrap(), expected);
         assert_eq!(entries(&format!(r#"{{"tap": 1, "target": {state}}}"#)).unwrap(), expected);
     }
 
     #[test]
     fn nothing_in_it_is_nothing_and_no_json_is_told() {
-        for empty in ["", "{}", r#"{"bookmarks": null}"#, r#"{"currently_syncing": "a"}"#] {
+        for empty in [
+            "",
+            "{}",
+            r#"{"bookmarks": null}"#,
+            r#"{"currently_syncing": "a"}"#,
+            r#"{"bookmarks": {"a": [1, "x"]}}"#,
+        ] {
             assert_eq!(entries(empty).unwrap(), []);
         }
         assert!(entries("{\"bookmarks\": {\"a\": [").unwrap_err().contains("EOF"));

@@ -63,6 +63,8 @@ impl Overlay {
         }
     }
 
+    /// `None`: nothing stands here. `Some(None)`: it is taken out of the map.
+    #[expect(clippy::option_option, reason = "the two say different things")]
     fn get(&self, key: &Key) -> Option<Option<Mapped>> {
         self.lock().map.get(key).map(|(_, mapped)| mapped.clone())
     }
@@ -134,7 +136,11 @@ fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Mapped> {
     })
 }
 
-fn find_in(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<Option<Mapped>> {
+fn find_in(
+    connection: &Connection,
+    stream: i64,
+    id: &ExternalId,
+) -> rusqlite::Result<Option<Mapped>> {
     connection
         .prepare_cached(
             "SELECT remote_id, fingerprint, custom_data FROM id_map
@@ -150,7 +156,11 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn find(&self, stream: &StoredStream, id: &ExternalId) -> Result<Option<Mapped>, StoreError> {
+    pub fn find(
+        &self,
+        stream: &StoredStream,
+        id: &ExternalId,
+    ) -> Result<Option<Mapped>, StoreError> {
         if let Some(known) = self.overlay.get(&(stream.id, id.clone())) {
             return Ok(known);
         }
@@ -221,7 +231,11 @@ pub struct StoredStream {
     id_in_base: Option<i64>,
 }
 
-fn import(
+/// Takes in one entry; see [`Store::import_blocking`].
+///
+/// # Errors
+/// What SQLite says.
+pub fn import(
     transaction: &Transaction<'_>,
     stream: i64,
     entry: &Entry,
@@ -240,7 +254,10 @@ fn import(
 }
 
 /// The number of a stream, made if it is new.
-pub(super) fn stream_id(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<i64> {
+///
+/// # Errors
+/// What SQLite says.
+pub fn stream_id(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<i64> {
     if let Some(id) = find_stream(connection, namespace, name)? {
         return Ok(id);
     }
@@ -249,7 +266,15 @@ pub(super) fn stream_id(connection: &Connection, namespace: &str, name: &str) ->
         .insert(params![namespace, name])
 }
 
-fn find_stream(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<Option<i64>> {
+/// The number of a stream, if the store has it.
+///
+/// # Errors
+/// What SQLite says.
+pub fn find_stream(
+    connection: &Connection,
+    namespace: &str,
+    name: &str,
+) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT id FROM streams WHERE namespace = ? AND name = ?")?
         .query_row(params![namespace, name], |row| row.get(0))
@@ -290,25 +315,24 @@ pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
         .collect()
 }
 
-/// Hands each entry of a stream to `each`, by external id, until it says no.
+/// Hands the entries of a stream to `work`, by external id, one at a time.
 ///
 /// # Errors
-/// What SQLite says, or `each`.
-pub fn entries<E: From<rusqlite::Error>>(
+/// What SQLite says.
+pub fn entries<T>(
     connection: &Connection,
     stream: i64,
-    mut each: impl FnMut(Entry) -> Result<(), E>,
-) -> Result<(), E> {
+    work: impl FnOnce(&mut dyn Iterator<Item = rusqlite::Result<Entry>>) -> T,
+) -> rusqlite::Result<T> {
     let mut statement = connection.prepare_cached(
         "SELECT external_id, remote_id, fingerprint, custom_data FROM id_map
          WHERE stream = ? ORDER BY external_id",
     )?;
-    let mut rows = statement.query([stream])?;
-    while let Some(row) = rows.next()? {
+    let mut rows = statement.query_map([stream], |row| {
         let external_id = ExternalId::new(row.get::<_, String>(0)?);
-        each(Entry { external_id, mapped: mapped(row, 1)? })?;
-    }
-    Ok(())
+        Ok(Entry { external_id, mapped: mapped(row, 1)? })
+    })?;
+    Ok(work(&mut rows))
 }
 
 /// Takes ids out of the map; all of the stream's when `ids` is `None`. Returns how many.

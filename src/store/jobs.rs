@@ -95,7 +95,11 @@ impl Store {
             transaction.execute("UPDATE jobs SET series = ? WHERE id = ?", [series, id])?;
             if series == id {
                 // What earlier series wrote no longer matters: this is a new input.
-                transaction.execute("DELETE FROM written WHERE series <> 0 AND in_doubt = 0", [])?;
+                transaction.execute(
+                    "DELETE FROM written WHERE in_doubt = 0
+                     AND stream IN (SELECT id FROM streams WHERE namespace = ?)",
+                    [&namespace],
+                )?;
             }
             Ok(JobKey { id, series })
         })
@@ -170,7 +174,8 @@ pub fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-const COLUMNS: &str = "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
+const COLUMNS: &str =
+    "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
 
 fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
     Ok(Job {

@@ -88,7 +88,9 @@ impl Store {
                 insert(transaction, job, outcome)?;
             }
             if let Some(intent) = done {
-                transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
+                transaction
+                    .prepare_cached("DELETE FROM intents WHERE id = ?")?
+                    .execute([intent.0])?;
             }
             Ok(())
         })
@@ -150,7 +152,9 @@ impl Store {
     }
 }
 
-/// How an outcome changes what is known of its external id; `None` when it does not.
+/// How an outcome changes what is known of its external id: `None` when it does not,
+/// `Some(None)` when it takes the id out of the map.
+#[expect(clippy::option_option, reason = "the two say different things")]
 fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
     let mapped = |fingerprint| {
         Some(Mapped {
@@ -165,7 +169,11 @@ fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
         Fate::Unchanged if outcome.action.is_some() => Some(mapped(Some(outcome.fingerprint))),
         Fate::Deleted => Some(None),
         // It may have been applied: what stands there is no longer known.
-        Fate::Failed | Fate::InDoubt if outcome.remote_id.is_some() => Some(mapped(None)),
+        Fate::Failed | Fate::InDoubt
+            if outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert) =>
+        {
+            Some(mapped(None))
+        }
         _ => None,
     }
 }
@@ -242,6 +250,25 @@ fn remember_written(
     Ok(())
 }
 
+/// Takes in that records without an external id were written, as an earlier job's state tells.
+///
+/// # Errors
+/// What SQLite says.
+pub fn import_written(
+    transaction: &Transaction<'_>,
+    stream: i64,
+    fingerprint: &Fingerprint,
+    remote_id: Option<&RemoteId>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO written (stream, series, fingerprint, remote_id, in_doubt)
+             VALUES (?, 0, ?, ?, 0)",
+        )?
+        .execute(params![stream, fingerprint.0, remote_id.map(RemoteId::as_str)])?;
+    Ok(())
+}
+
 fn remember_doubt(
     transaction: &Transaction<'_>,
     job: JobKey,
@@ -250,7 +277,9 @@ fn remember_doubt(
 ) -> rusqlite::Result<()> {
     match (outcome.fate, outcome.action) {
         (Fate::InDoubt, Some(Action::Create)) => set_doubt(transaction, job.id, outcome, id),
-        (Fate::Created | Fate::Updated | Fate::Deleted, _) => clear_doubt(transaction, outcome.stream, id),
+        (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
+            clear_doubt(transaction, outcome.stream, id)
+        }
         _ => Ok(()),
     }
 }

@@ -53,7 +53,9 @@ impl StoreLock {
                     "another process{owner} writes to the store `{}`",
                     path.display()
                 ))
-                .hint("wait until it has ended, or give this job a store of its own with `--store`"))
+                .hint(
+                    "wait until it has ended, or give this job a store of its own with `--store`",
+                ))
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }

@@ -13,7 +13,7 @@ pub mod recovery;
 pub mod report;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -291,9 +291,4 @@ fn unusable(path: &Path, error: rusqlite::Error) -> Error {
             .hint("name another file with `--store`; this one was left as it is");
     }
     StoreError::Sqlite { path: path.into(), source: Arc::new(error) }.into()
-}
-
-/// The store that `--store` or the configuration names.
-pub fn default_path(path: Option<&Path>, configured: &Path) -> PathBuf {
-    path.unwrap_or(configured).to_owned()
 }

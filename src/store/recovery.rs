@@ -39,7 +39,8 @@ pub(super) fn fold_interrupted(transaction: &Transaction<'_>) -> rusqlite::Resul
            AND external_id IS NOT NULL
            AND (outcome IN ('created', 'updated')
                 OR (outcome = 'unchanged' AND action IS NOT NULL)
-                OR (outcome IN ('failed', 'in_doubt') AND remote_id IS NOT NULL))
+                OR (outcome IN ('failed', 'in_doubt')
+                    AND (remote_id IS NOT NULL OR action = 'upsert')))
          ORDER BY stream, external_id, job, position",
         [],
     )?;
@@ -54,9 +55,8 @@ impl Store {
     /// What SQLite says.
     pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
-            let mut has_outcome = connection.prepare(
-                "SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?",
-            )?;
+            let mut has_outcome = connection
+                .prepare("SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?")?;
             let mut statement = connection.prepare(
                 "SELECT intents.id, job, stream, name, sent_millis, writes
                  FROM intents JOIN streams ON streams.id = stream
@@ -89,10 +89,15 @@ impl Store {
 }
 
 fn read_writes(text: &str) -> Vec<Intent> {
-    let rows: Vec<(u64, Option<ExternalId>, String)> = serde_json::from_str(text).unwrap_or_default();
+    let rows: Vec<(u64, Option<ExternalId>, String)> =
+        serde_json::from_str(text).unwrap_or_default();
     rows.into_iter()
         .filter_map(|(position, external_id, fingerprint)| {
-            Some(Intent { position, external_id, fingerprint: Fingerprint::from_hex(&fingerprint)? })
+            Some(Intent {
+                position,
+                external_id,
+                fingerprint: Fingerprint::from_hex(&fingerprint)?,
+            })
         })
         .collect()
 }

@@ -35,7 +35,14 @@ impl<K: Ord + Copy, T> Default for Batcher<K, T> {
 
 impl<K: Ord + Copy, T> Batcher<K, T> {
     /// Adds one item of `bytes` bytes; gives out the batches that this made full, oldest first.
-    pub fn push(&mut self, key: K, limits: Limits, bytes: usize, item: T, now: Instant) -> Vec<Vec<T>> {
+    pub fn push(
+        &mut self,
+        key: K,
+        limits: Limits,
+        bytes: usize,
+        item: T,
+        now: Instant,
+    ) -> Vec<Vec<T>> {
         let mut full = Vec::new();
         if let Some(open) = self.open.get(&key)
             && open.bytes.saturating_add(bytes) > limits.bytes

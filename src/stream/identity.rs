@@ -91,7 +91,8 @@ impl IdFields {
         if is_settled {
             return Ok(fields);
         }
-        let ids = if key_properties.is_empty() { "id".to_owned() } else { key_properties.join("`, `") };
+        let ids =
+            if key_properties.is_empty() { "id".to_owned() } else { key_properties.join("`, `") };
         Err(Error::usage(format!(
             "stream `{stream}` has ids (`{ids}`), but nothing says whose they are"
         ))

@@ -11,15 +11,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, finish_object, push_field};
-use super::fingerprint::fingerprint;
 use super::identity::IdFields;
 use super::mapping::Mapping;
-use super::{Item, Record, Stream};
+use super::prepare::{Extension, Known};
+use super::{Item, Stream};
 use crate::config::{Config, Identity, OnBadLine, StreamOptions, Validation};
 use crate::connector::contract::{Capabilities, Connector};
 use crate::error::Error;
-use crate::record::{Fingerprint, StreamName};
+use crate::record::StreamName;
 use crate::singer::message::{self, Message};
 use crate::singer::reader::{Line, LineReader};
 use crate::singer::schema::RecordSchema;
@@ -29,6 +28,9 @@ use crate::singer::schema::RecordSchema;
 const CHUNK_ITEMS: usize = 256;
 /// Bytes handed on at once, about.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// Unknown types of messages that are told apart: the summary must not grow with the input.
+const MAX_UNKNOWN: usize = 20;
 
 /// What the intake needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -73,7 +75,7 @@ pub struct Tally {
     pub bytes: u64,
     /// STATE messages.
     pub states: u64,
-    /// ACTIVATE_VERSION messages.
+    /// `ACTIVATE_VERSION` messages.
     pub activate_versions: u64,
     /// Messages of types that nobody knows, by type.
     pub unknown: BTreeMap<String, u64>,
@@ -91,29 +93,6 @@ pub struct Intake<R> {
     position: u64,
     /// What was counted.
     pub tally: Tally,
-}
-
-/// What is known of a stream.
-struct Known {
-    stream: Arc<Stream>,
-    /// The text of the schema and keys that this was made of, to see whether they change.
-    made_of: (Box<str>, Vec<String>),
-    schema: RecordSchema,
-    ids: IdFields,
-    mapping: Option<Mapping>,
-    extension: Extension,
-    /// Why no record of it can be written.
-    unusable: Option<String>,
-    read: u64,
-    warned: bool,
-    warned_reserved: bool,
-}
-
-/// The platform's `x-hotglue` object of a SCHEMA.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Extension {
-    state_fields: Vec<String>,
-    include_hash: bool,
 }
 
 /// The files of a BATCH message, one after another.
@@ -174,9 +153,10 @@ impl<R: Read> Intake<R> {
         if let Some(files) = self.files.take() {
             return self.step_file(files, items);
         }
-        let line = self.reader.next_line().map_err(|error| {
-            Error::input("cannot read the input").caused_by(error)
-        })?;
+        let line = self
+            .reader
+            .next_line()
+            .map_err(|error| Error::input("cannot read the input").caused_by(error))?;
         let Some((number, line)) = line else { return Ok(Step::End) };
         self.tally.lines += 1;
         let problem = match line {
@@ -212,12 +192,7 @@ impl<R: Read> Intake<R> {
         Ok(Step::Took(0))
     }
 
-    fn bad_line(
-        &mut self,
-        number: u64,
-        problem: &str,
-        items: &mut Vec<Item>,
-    ) -> Result<(), Error> {
+    fn bad_line(&mut self, number: u64, problem: &str, items: &mut Vec<Item>) -> Result<(), Error> {
         let place = format!("line {number} of the input: {problem}");
         match self.options.on_bad_line {
             OnBadLine::Fail => Err(Error::input(place).hint(
@@ -252,16 +227,18 @@ impl<R: Read> Intake<R> {
             self.files = Some(files);
             return Ok(Step::Took(0));
         };
-        let line = reader.next_line().map_err(|error| {
-            in_file(path, "it cannot be read").caused_by(error)
-        })?;
+        let line = reader
+            .next_line()
+            .map_err(|error| in_file(path, "it cannot be read").caused_by(error))?;
         let Some((number, line)) = line else {
             files.open = None;
             self.files = Some(files);
             return Ok(Step::Took(0));
         };
         let parsed: Result<&RawValue, String> = match line {
-            Line::TooLong { bytes } => Err(format!("a line has {bytes} bytes, over `max_line_bytes`")),
+            Line::TooLong { bytes } => {
+                Err(format!("a line has {bytes} bytes, over `max_line_bytes`"))
+            }
             Line::Text { bytes, .. } => {
                 serde_json::from_slice::<&RawValue>(bytes).map_err(|error| error.to_string())
             }
@@ -340,8 +317,10 @@ impl Shared<'_> {
                     compression: Option<String>,
                 }
                 let encoding: Encoding = serde_json::from_str(encoding.get()).map_err(|error| {
-                    Error::input(format!("line {line_number} of the input: the BATCH message's `encoding`"))
-                        .caused_by(error)
+                    Error::input(format!(
+                        "line {line_number} of the input: the BATCH message's `encoding`"
+                    ))
+                    .caused_by(error)
                 })?;
                 let is_gzip = encoding.compression.as_deref() == Some("gzip");
                 if encoding.format != "jsonl" || (encoding.compression.is_some() && !is_gzip) {
@@ -360,7 +339,10 @@ impl Shared<'_> {
                 });
             }
             Message::Unknown { kind } => {
-                let count = self.tally.unknown.entry(kind.into_owned()).or_default();
+                let unknown = &mut self.tally.unknown;
+                let is_full = unknown.len() >= MAX_UNKNOWN && !unknown.contains_key(&*kind);
+                let kind = if is_full { "other".to_owned() } else { kind.into_owned() };
+                let count = unknown.entry(kind).or_default();
                 *count += 1;
                 if *count == 1 {
                     tracing::warn!(
@@ -441,139 +423,10 @@ impl Shared<'_> {
 }
 
 fn record_before_schema(stream: &str, line: u64) -> Error {
-    Error::input(format!("line {line} of the input: a record of stream `{stream}` before its SCHEMA"))
-        .hint("a tap sends a stream's SCHEMA before its first RECORD; check how the input was made")
-}
-
-impl Extension {
-    fn read(raw: Option<&RawValue>) -> Self {
-        let value: serde_json::Value =
-            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-        let fields = value["target_state_fields"].as_array();
-        let names = fields.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
-        Self {
-            state_fields: names.collect(),
-            include_hash: value["target_state_include_hash"] == true,
-        }
-    }
-
-    /// The `customData` of a record: the fields asked for, as they came in.
-    fn custom_data(&self, fields: &Fields<'_>, fingerprint: &Fingerprint) -> Option<Arc<str>> {
-        if self.state_fields.is_empty() && !self.include_hash {
-            return None;
-        }
-        let mut object = String::new();
-        for name in &self.state_fields {
-            if let Some(value) = fields.get(name).filter(|value| value.get() != "null") {
-                push_field(&mut object, name, value.get());
-            }
-        }
-        if self.include_hash {
-            push_field(&mut object, "hash", &format!("\"{fingerprint}\""));
-        }
-        Some(finish_object(object).into())
-    }
-}
-
-impl Known {
-    /// Makes one record ready, or says why it cannot be.
-    fn prepare(&mut self, source: &RawValue, position: u64, options: &IntakeOptions) -> Item {
-        self.read += 1;
-        if options.limit.is_some_and(|limit| self.read > limit) {
-            return Item::Beyond { position, stream: self.stream.index };
-        }
-        let mut record = Record {
-            position,
-            stream: Arc::clone(&self.stream),
-            external_id: None,
-            remote_id: None,
-            fingerprint: Fingerprint([0; 32]),
-            body: Arc::from(""),
-            source: Arc::from(source.get()),
-            custom_data: None,
-        };
-        match self.complete(&mut record, source, options) {
-            Ok(()) => Item::Record(record),
-            Err(reason) => Item::Refused { record, reason },
-        }
-    }
-
-    fn complete(
-        &mut self,
-        record: &mut Record,
-        source: &RawValue,
-        options: &IntakeOptions,
-    ) -> Result<(), String> {
-        let mut fields =
-            Fields::parse(source).map_err(|error| format!("the record cannot be read: {error}"))?;
-        // Ids and fingerprint come first, so that a refused record is told with them.
-        let ids = self.ids.read(&fields)?;
-        record.external_id = ids.external;
-        record.remote_id = ids.remote;
-        if !options.keep_metadata {
-            fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
-        }
-        let mapped;
-        let mut prepared = &fields;
-        let mapped_fields;
-        if let Some(mapping) = &self.mapping {
-            mapped = mapping.apply(&fields)?;
-            mapped_fields = Fields::parse(&mapped).map_err(|error| error.to_string())?;
-            prepared = &mapped_fields;
-        }
-        let external = prepared
-            .0
-            .iter()
-            .find(|(name, _)| self.ids.is_platform_external(name))
-            .map(|(_, value)| *value);
-        record.fingerprint = fingerprint(
-            prepared
-                .0
-                .iter()
-                .filter(|(name, _)| !self.ids.is_platform_external(name))
-                .map(|(name, value)| (&**name, *value, self.schema.temporal(name))),
-            external,
-        );
-        record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
-        if let Some(reason) = &self.unusable {
-            return Err(reason.clone());
-        }
-        if options.validation != Validation::Off
-            && let Err(reason) = self.schema.check(source)
-        {
-            if options.validation == Validation::Reject {
-                return Err(reason);
-            }
-            if !std::mem::replace(&mut self.warned, true) {
-                tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
-            }
-        }
-        record.body = self.body(prepared, &record.source);
-        Ok(())
-    }
-
-    /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.
-    fn body(&mut self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
-        let reserved = &self.stream.capabilities.reserved_properties;
-        let mut object = String::with_capacity(source.len());
-        for (name, value) in &fields.0 {
-            if self.ids.is_id(name) {
-                continue;
-            }
-            if reserved.iter().any(|reserved| reserved == name) {
-                if !std::mem::replace(&mut self.warned_reserved, true) {
-                    tracing::warn!(
-                        stream = %self.stream.name, field = %name,
-                        "The field is not sent: the remote keeps an id under this name. \
-                         Rename it with `fields`, if it is to go out."
-                    );
-                }
-                continue;
-            }
-            push_field(&mut object, name, value.get());
-        }
-        finish_object(object).into()
-    }
+    Error::input(format!(
+        "line {line} of the input: a record of stream `{stream}` before its SCHEMA"
+    ))
+    .hint("a tap sends a stream's SCHEMA before its first RECORD; check how the input was made")
 }
 
 /// Reads a file, or stdin for none.

@@ -52,8 +52,10 @@ impl Mapping {
             Self { rules: Vec::new(), taken: Vec::new(), only_named: false, templates };
         for (name, rule) in fields {
             let bad = |error: minijinja::Error| {
-                Error::usage(format!("the template of field `{name}` of stream `{stream}` is wrong"))
-                    .caused_by(error)
+                Error::usage(format!(
+                    "the template of field `{name}` of stream `{stream}` is wrong"
+                ))
+                .caused_by(error)
             };
             let rule = match rule {
                 None if name == "*" => {
@@ -149,7 +151,13 @@ fn template_context(fields: &Fields<'_>) -> Value {
         .iter()
         .map(|(name, raw)| {
             let value = serde_json::from_str::<serde_json::Value>(raw.get());
-            (name.to_string(), value.map_or_else(|_| raw.get().into(), |value| Value::from(minijinja::value::Serde(value))))
+            (
+                name.to_string(),
+                value.map_or_else(
+                    |_| raw.get().into(),
+                    |value| Value::from(minijinja::value::Serde(value)),
+                ),
+            )
         })
         .collect()
 }
@@ -175,12 +183,16 @@ mod tests {
     fn rename_drop_constant_and_template() {
         let rules = r#"{"mail": {"from": "email"}, "age": null, "kind": {"constant": {"a": 1}},
             "name": {"template": "{{ first }} {{ last }}"}, "n": {"template": "{{ n + 1 }}"}}"#;
-        let record = r#"{"email": "x@example.com", "age": 3, "first": "A", "last": "B", "n": 1, "d": 0.10}"#;
+        let record =
+            r#"{"email": "x@example.com", "age": 3, "first": "A", "last": "B", "n": 1, "d": 0.10}"#;
         assert_eq!(
             apply(rules, record).unwrap(),
             r#"{"first":"A","last":"B","d":0.10,"mail":"x@example.com","kind":{"a":1},"name":"A B","n":2}"#
         );
-        assert_eq!(apply(r#"{"*": null, "a": {"from": "a"}}"#, r#"{"a": 1.0, "b": 2}"#).unwrap(), r#"{"a":1.0}"#);
+        assert_eq!(
+            apply(r#"{"*": null, "a": {"from": "a"}}"#, r#"{"a": 1.0, "b": 2}"#).unwrap(),
+            r#"{"a":1.0}"#
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod intake;
 pub mod mapping;
+mod prepare;
 
 use std::sync::Arc;
 

@@ -30,10 +30,7 @@ pub(super) fn create(request: &Request, faults: &Faults) -> Result<Plan, Answer>
         write: Ok(Write::Create(fields)),
     });
     let key = idempotency(request, &object(request)?, "batch");
-    Ok(Plan {
-        idempotency: key,
-        ..plan(request, inputs.collect())?
-    })
+    Ok(Plan { idempotency: key, ..plan(request, inputs.collect())? })
 }
 
 /// `POST /v1/{object}/batch/update`: each input with its `id`.
@@ -55,11 +52,7 @@ pub(super) fn delete(request: &Request, _faults: &Faults) -> Result<Plan, Answer
     let inputs = inputs(request)?.into_iter().map(|fields| {
         let id = fields.id_text("id");
         let ext_id = raw_ext_id(&fields);
-        Input {
-            key: id.clone(),
-            ext_id,
-            write: id.ok_or_else(no_id).map(Write::Delete),
-        }
+        Input { key: id.clone(), ext_id, write: id.ok_or_else(no_id).map(Write::Delete) }
     });
     plan(request, inputs.collect())
 }
@@ -76,15 +69,11 @@ struct Input {
 
 fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
     let object = object(request)?;
-    let targets = inputs
-        .iter()
-        .filter_map(|input| match input.write.as_ref().ok()? {
-            Write::Create(fields) | Write::Upsert(fields) => {
-                Some(target(&object, None, Some(fields)))
-            }
-            Write::Update(id, fields) => Some(target(&object, rules::id(id), Some(fields))),
-            Write::Delete(id) => Some(target(&object, rules::id(id), None)),
-        });
+    let targets = inputs.iter().filter_map(|input| match input.write.as_ref().ok()? {
+        Write::Create(fields) | Write::Upsert(fields) => Some(target(&object, None, Some(fields))),
+        Write::Update(id, fields) => Some(target(&object, rules::id(id), Some(fields))),
+        Write::Delete(id) => Some(target(&object, rules::id(id), None)),
+    });
     let targets = targets.collect();
     Ok(Plan::writing(targets, move |world, now| {
         let World { memory, faults, .. } = world;
@@ -110,43 +99,26 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
             let message = "a record of the batch is invalid";
             return Problem::new(StatusCode::BAD_REQUEST, "INVALID_BATCH", message).into();
         }
-        let rows = judged
-            .into_iter()
-            .enumerate()
-            .map(|(index, (ext_id, change))| match change {
-                Ok(change) => {
-                    let gone = match &change {
-                        Change::Remove(id) => held_ext_id(memory, &object, *id),
-                        _ => None,
-                    };
-                    let (id, new) = rules::apply(memory, &object, change, now);
-                    let ext_id = gone.or(ext_id).or_else(|| held_ext_id(memory, &object, id));
-                    Row {
-                        json: applied(index, id, ext_id, new),
-                        applied: true,
-                    }
-                }
-                Err(problem) => Row {
-                    json: refused(index, ext_id, &problem),
-                    applied: false,
-                },
-            });
+        let rows = judged.into_iter().enumerate().map(|(index, (ext_id, change))| match change {
+            Ok(change) => {
+                let gone = match &change {
+                    Change::Remove(id) => held_ext_id(memory, &object, *id),
+                    _ => None,
+                };
+                let (id, new) = rules::apply(memory, &object, change, now);
+                let ext_id = gone.or(ext_id).or_else(|| held_ext_id(memory, &object, id));
+                Row { json: applied(index, id, ext_id, new), applied: true }
+            }
+            Err(problem) => Row { json: refused(index, ext_id, &problem), applied: false },
+        });
         let rows = Rows {
             verdicts: rows.collect(),
             stranger: applied(0, u64::MAX, Some("\"nobody-asked\"".to_owned()), false),
             any_order: true,
             envelope,
         };
-        let status = if failed {
-            StatusCode::MULTI_STATUS
-        } else {
-            StatusCode::OK
-        };
-        Answer {
-            status,
-            headers: Vec::new(),
-            content: Content::Rows(rows),
-        }
+        let status = if failed { StatusCode::MULTI_STATUS } else { StatusCode::OK };
+        Answer { status, headers: Vec::new(), content: Content::Rows(rows) }
     }))
 }
 
@@ -163,11 +135,7 @@ fn no_id() -> Problem {
 }
 
 fn duplicate() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "DUPLICATE",
-        "another input is about the same record",
-    )
+    Problem::new(StatusCode::BAD_REQUEST, "DUPLICATE", "another input is about the same record")
 }
 
 fn applied(index: usize, id: u64, ext_id: Option<String>, new: bool) -> String {
@@ -177,16 +145,11 @@ fn applied(index: usize, id: u64, ext_id: Option<String>, new: bool) -> String {
 
 fn refused(index: usize, ext_id: Option<String>, problem: &Problem) -> String {
     let ext_id = named(ext_id);
-    format!(
-        "{{\"index\":{index}{ext_id},\"error\":{}}}",
-        problem.to_json()
-    )
+    format!("{{\"index\":{index}{ext_id},\"error\":{}}}", problem.to_json())
 }
 
 fn named(ext_id: Option<String>) -> String {
-    ext_id
-        .map(|json| format!(",\"ext_id\":{json}"))
-        .unwrap_or_default()
+    ext_id.map(|json| format!(",\"ext_id\":{json}")).unwrap_or_default()
 }
 
 fn envelope(rows: &[Row]) -> String {

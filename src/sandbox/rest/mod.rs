@@ -27,23 +27,14 @@ const MAX_ROWS: usize = 100;
 const MAX_OBJECT_BYTES: usize = 100;
 
 /// The remote.
-pub(super) const REMOTE: Remote = Remote {
-    prefix: "/v1",
-    routes: ROUTES,
-    refusal,
-};
+pub(super) const REMOTE: Remote = Remote { prefix: "/v1", routes: ROUTES, refusal };
 
 const fn route(
     method: Method,
     template: &'static str,
     plan: fn(&Request, &Faults) -> Result<Plan, Answer>,
 ) -> Route {
-    Route {
-        method,
-        template,
-        access: Access::Token,
-        plan,
-    }
+    Route { method, template, access: Access::Token, plan }
 }
 
 const ROUTES: &[Route] = &[
@@ -123,11 +114,7 @@ fn body(request: &Request) -> Result<&[u8], Problem> {
         return Ok(&request.body);
     }
     let message = "the body must be plain `application/json`";
-    Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "UNSUPPORTED_MEDIA_TYPE",
-        message,
-    ))
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message))
 }
 
 /// The body as one record.
@@ -152,12 +139,8 @@ fn inputs(request: &Request) -> Result<Vec<Fields>, Problem> {
     if inputs.is_empty() {
         return Err(Problem::invalid("there are no inputs"));
     }
-    let parsed = inputs
-        .iter()
-        .map(|input| Fields::parse(input.get().as_bytes()));
-    parsed
-        .collect::<Option<_>>()
-        .ok_or_else(|| Problem::invalid("an input is not a JSON object"))
+    let parsed = inputs.iter().map(|input| Fields::parse(input.get().as_bytes()));
+    parsed.collect::<Option<_>>().ok_or_else(|| Problem::invalid("an input is not a JSON object"))
 }
 
 /// How many rows a page is to have; the value `limit` as it came.
@@ -167,9 +150,7 @@ fn limit(limit: Option<&str>) -> Result<usize, Problem> {
     };
     match text.parse() {
         Ok(limit @ 1..=MAX_ROWS) => Ok(limit),
-        _ => Err(Problem::invalid(&format!(
-            "`limit` is not a number from 1 to {MAX_ROWS}"
-        ))),
+        _ => Err(Problem::invalid(&format!("`limit` is not a number from 1 to {MAX_ROWS}"))),
     }
 }
 
@@ -190,20 +171,12 @@ fn page(rows: &[String], next: Option<u64>) -> Answer {
 
 /// What a write is about, as far as the request says so.
 fn target(object: &str, id: Option<u64>, fields: Option<&Fields>) -> Target {
-    let external = fields
-        .and_then(|fields| fields.id_text(EXT_ID))
-        .map(|value| (EXT_ID, value));
-    Target {
-        object: object.to_owned(),
-        id,
-        external,
-    }
+    let external = fields.and_then(|fields| fields.id_text(EXT_ID)).map(|value| (EXT_ID, value));
+    Target { object: object.to_owned(), id, external }
 }
 
 /// Under what the answer to a create is kept.
 fn idempotency(request: &Request, object: &str, route: &str) -> Option<String> {
-    let key = request
-        .header("idempotency-key")
-        .filter(|key| !key.is_empty())?;
+    let key = request.header("idempotency-key").filter(|key| !key.is_empty())?;
     Some(format!("{route} {object} {key}"))
 }

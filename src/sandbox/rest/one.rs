@@ -32,9 +32,7 @@ pub(super) fn list(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
 pub(super) fn get(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = object(request)?;
     let id = spelled_id(request);
-    Ok(Plan::reading(move |world, _| {
-        show(&world.memory, &object, &id, StatusCode::OK)
-    }))
+    Ok(Plan::reading(move |world, _| show(&world.memory, &object, &id, StatusCode::OK)))
 }
 
 /// `POST /v1/{object}`: 201, 409 when the external id is taken and must be unique.
@@ -43,10 +41,7 @@ pub(super) fn create(request: &Request, _faults: &Faults) -> Result<Plan, Answer
     let fields = record(request)?;
     let targets = vec![target(&object, None, Some(&fields))];
     let key = idempotency(request, &object, "one");
-    Ok(Plan {
-        idempotency: key,
-        ..writing(object, targets, Write::Create(fields))
-    })
+    Ok(Plan { idempotency: key, ..writing(object, targets, Write::Create(fields)) })
 }
 
 /// `PATCH /v1/{object}/{id}`: the given fields are replaced, the others stay.

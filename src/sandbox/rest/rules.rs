@@ -46,13 +46,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self {
-            status,
-            code,
-            message: message.to_owned(),
-            field: None,
-            existing_id: None,
-        }
+        Self { status, code, message: message.to_owned(), field: None, existing_id: None }
     }
 
     /// A request that cannot be read.
@@ -62,10 +56,7 @@ impl Problem {
 
     /// A value that the remote does not take.
     pub(super) fn field(code: &'static str, field: &'static str, message: &str) -> Self {
-        Self {
-            field: Some(field),
-            ..Self::new(StatusCode::BAD_REQUEST, code, message)
-        }
+        Self { field: Some(field), ..Self::new(StatusCode::BAD_REQUEST, code, message) }
     }
 
     pub(super) fn not_found(object: &str, id: &str) -> Self {
@@ -149,8 +140,7 @@ pub(super) fn judge(
         }
         Write::Delete(spelled) => {
             let held = id(&spelled).filter(|id| memory.get(object, *id).is_some());
-            held.map(Change::Remove)
-                .ok_or_else(|| Problem::not_found(object, &spelled))
+            held.map(Change::Remove).ok_or_else(|| Problem::not_found(object, &spelled))
         }
     }
 }
@@ -183,25 +173,16 @@ pub(super) fn id(text: &str) -> Option<u64> {
 
 /// The external id of a record, if it has one: a string that is not empty, or a number.
 fn ext_id(fields: &Fields) -> Result<Option<String>, Problem> {
-    let Some(value) = fields
-        .get(EXT_ID)
-        .filter(|value| !matches!(value.get(), "null" | "\"\""))
+    let Some(value) = fields.get(EXT_ID).filter(|value| !matches!(value.get(), "null" | "\"\""))
     else {
         return Ok(None);
     };
     match id_text(value) {
-        None => Err(Problem::field(
-            "INVALID_TYPE",
-            EXT_ID,
-            "`ext_id` is not a string or a number",
-        )),
+        None => Err(Problem::field("INVALID_TYPE", EXT_ID, "`ext_id` is not a string or a number")),
         Some(text) if text.len() > MAX_EXT_ID_BYTES => Err(Problem::field(
             "TOO_LONG",
             EXT_ID,
-            &format!(
-                "{} bytes are over the limit of {MAX_EXT_ID_BYTES}",
-                text.len()
-            ),
+            &format!("{} bytes are over the limit of {MAX_EXT_ID_BYTES}", text.len()),
         )),
         Some(text) => Ok(Some(text)),
     }
@@ -211,31 +192,19 @@ fn ext_id(fields: &Fields) -> Result<Option<String>, Problem> {
 /// bring that along, but no other.
 fn check(fields: &Fields, own: Option<u64>) -> Result<(), Problem> {
     if fields.get("readonly").is_some() {
-        return Err(Problem::field(
-            "READ_ONLY",
-            "readonly",
-            "`readonly` cannot be written",
-        ));
+        return Err(Problem::field("READ_ONLY", "readonly", "`readonly` cannot be written"));
     }
     if fields.get("id").is_some()
         && (own.is_none() || fields.id_text("id").and_then(|text| id(&text)) != own)
     {
-        return Err(Problem::field(
-            "READ_ONLY",
-            "id",
-            "`id` is given by the remote",
-        ));
+        return Err(Problem::field("READ_ONLY", "id", "`id` is given by the remote"));
     }
     let string = |name| {
         let json = fields.get(name)?.get();
         serde_json::from_str::<String>(json).ok()
     };
     if string("email").is_some_and(|email| !email.is_empty() && !email.contains('@')) {
-        return Err(Problem::field(
-            "INVALID_EMAIL",
-            "email",
-            "`email` is not an address",
-        ));
+        return Err(Problem::field("INVALID_EMAIL", "email", "`email` is not an address"));
     }
     let chars = string("name").map_or(0, |name| name.chars().count());
     if chars > MAX_NAME_CHARS {

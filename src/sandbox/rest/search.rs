@@ -41,12 +41,7 @@ pub(super) fn search(request: &Request, faults: &Faults) -> Result<Plan, Answer>
         let message = format!("{asked} ids are over the limit of {MAX_ROWS}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "TOO_MANY", &message).into());
     }
-    let values: Option<Vec<_>> = search
-        .ext_id
-        .values
-        .iter()
-        .map(|value| id_text(value))
-        .collect();
+    let values: Option<Vec<_>> = search.ext_id.values.iter().map(|value| id_text(value)).collect();
     let values = values.ok_or_else(|| Problem::invalid("an id is not a string or a number"))?;
     let limit = limit(search.limit.map(|limit| limit.to_string()).as_deref())?;
     let after = cursor(search.after.as_deref())?;

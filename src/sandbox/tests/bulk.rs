@@ -14,15 +14,9 @@ fn sorted(reply: &super::Reply) -> Vec<Value> {
 #[tokio::test]
 async fn a_mixed_batch_answers_207_and_applies_the_good_ones() {
     let sandbox = Sandbox::start("").await;
-    sandbox
-        .call("POST", "/v1/c", json!({"ext_id": "two"}))
-        .await;
-    sandbox
-        .call("POST", "/v1/c", json!({"ext_id": "two"}))
-        .await;
-    sandbox
-        .call("POST", "/v1/c", json!({"ext_id": "old", "kept": 1}))
-        .await;
+    sandbox.call("POST", "/v1/c", json!({"ext_id": "two"})).await;
+    sandbox.call("POST", "/v1/c", json!({"ext_id": "two"})).await;
+    sandbox.call("POST", "/v1/c", json!({"ext_id": "old", "kept": 1})).await;
     let body = json!({"inputs": [
         {"ext_id": "new", "n": 1},
         {"ext_id": "old", "n": 2},
@@ -35,32 +29,11 @@ async fn a_mixed_batch_answers_207_and_applies_the_good_ones() {
     let reply = sandbox.call("POST", "/v1/c/batch", body).await;
     assert_eq!(reply.status, 207);
     let rows = sorted(&reply);
-    assert_eq!(
-        rows[0],
-        json!({"index": 0, "id": "4", "ext_id": "new", "new": true})
-    );
-    assert_eq!(
-        rows[1],
-        json!({"index": 1, "id": "3", "ext_id": "old", "new": false})
-    );
-    let codes: Vec<_> = rows[2..]
-        .iter()
-        .map(|row| row["error"]["code"].clone())
-        .collect();
-    assert_eq!(
-        codes,
-        [
-            "AMBIGUOUS",
-            "DUPLICATE",
-            "DUPLICATE",
-            "REQUIRED",
-            "INVALID_EMAIL"
-        ]
-    );
-    assert_eq!(
-        (&rows[6]["ext_id"], &rows[6]["error"]["field"]),
-        (&json!("bad"), &json!("email"))
-    );
+    assert_eq!(rows[0], json!({"index": 0, "id": "4", "ext_id": "new", "new": true}));
+    assert_eq!(rows[1], json!({"index": 1, "id": "3", "ext_id": "old", "new": false}));
+    let codes: Vec<_> = rows[2..].iter().map(|row| row["error"]["code"].clone()).collect();
+    assert_eq!(codes, ["AMBIGUOUS", "DUPLICATE", "DUPLICATE", "REQUIRED", "INVALID_EMAIL"]);
+    assert_eq!((&rows[6]["ext_id"], &rows[6]["error"]["field"]), (&json!("bad"), &json!("email")));
     assert_eq!(
         sandbox.held("c").await,
         r#"[{"id":"1","ext_id":"two"},{"id":"2","ext_id":"two"},"#.to_owned()
@@ -71,13 +44,8 @@ async fn a_mixed_batch_answers_207_and_applies_the_good_ones() {
 #[tokio::test]
 async fn create_update_and_delete_in_bulk() {
     let sandbox = Sandbox::start("").await;
-    let made = sandbox
-        .call("POST", "/v1/c/batch/create", inputs([1, 1, 2]))
-        .await;
-    assert_eq!(
-        (made.status, sorted(&made)[1]["id"].clone()),
-        (200, json!("2"))
-    );
+    let made = sandbox.call("POST", "/v1/c/batch/create", inputs([1, 1, 2])).await;
+    assert_eq!((made.status, sorted(&made)[1]["id"].clone()), (200, json!("2")));
     let body = json!({"inputs": [
         {"id": "1", "n": 1}, {"id": 2, "ext_id": "z"}, {"id": "9"}, {"n": 1},
         {"id": "3"}, {"id": "3"},
@@ -85,26 +53,12 @@ async fn create_update_and_delete_in_bulk() {
     let reply = sandbox.call("POST", "/v1/c/batch/update", body).await;
     let rows = sorted(&reply);
     assert_eq!(reply.status, 207);
-    assert_eq!(
-        rows[0],
-        json!({"index": 0, "id": "1", "ext_id": "1", "new": false})
-    );
-    assert_eq!(
-        rows[1],
-        json!({"index": 1, "id": "2", "ext_id": "z", "new": false})
-    );
-    let codes: Vec<_> = rows[2..]
-        .iter()
-        .map(|row| row["error"]["code"].clone())
-        .collect();
+    assert_eq!(rows[0], json!({"index": 0, "id": "1", "ext_id": "1", "new": false}));
+    assert_eq!(rows[1], json!({"index": 1, "id": "2", "ext_id": "z", "new": false}));
+    let codes: Vec<_> = rows[2..].iter().map(|row| row["error"]["code"].clone()).collect();
     assert_eq!(codes, ["NOT_FOUND", "REQUIRED", "DUPLICATE", "DUPLICATE"]);
-    let reply = sandbox
-        .call(
-            "POST",
-            "/v1/c/batch/delete",
-            r#"{"inputs":[{"id":"3"},{"id":"4"}]}"#,
-        )
-        .await;
+    let reply =
+        sandbox.call("POST", "/v1/c/batch/delete", r#"{"inputs":[{"id":"3"},{"id":"4"}]}"#).await;
     let rows = sorted(&reply);
     let gone = json!({"index": 0, "id": "3", "ext_id": "2", "new": false});
     assert_eq!((reply.status, &rows[0]), (207, &gone));
@@ -129,10 +83,7 @@ async fn a_call_that_cannot_be_read_applies_nothing() {
     ] {
         for path in ["batch", "batch/create", "batch/update", "batch/delete"] {
             let refused = sandbox.call("POST", &format!("/v1/c/{path}"), &body).await;
-            assert_eq!(
-                (refused.status, &refused.json()["code"]),
-                (400, &json!(code))
-            );
+            assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(code)));
         }
     }
     assert_eq!(sandbox.held("c").await, "[]");
@@ -148,13 +99,7 @@ async fn all_or_nothing_names_no_record() {
     let expected = r#"{"code":"INVALID_BATCH","message":"a record of the batch is invalid"}"#;
     assert_eq!(refused.text, expected);
     assert_eq!(sandbox.held("c").await, "[]");
-    assert_eq!(
-        sandbox
-            .call("POST", "/v1/c/batch", inputs(["a"]))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(sandbox.call("POST", "/v1/c/batch", inputs(["a"])).await.status, 200);
 }
 
 #[tokio::test]
@@ -168,10 +113,7 @@ async fn unique_external_ids_hold_in_bulk_too() {
     assert_eq!(rows[0]["error"]["existing_id"], "1");
     assert_eq!(rows[1]["error"]["code"], "DUPLICATE");
     assert_eq!(rows[3]["new"], true);
-    assert_eq!(
-        sandbox.held("c").await,
-        r#"[{"id":"1","ext_id":"a"},{"id":"2","ext_id":"c"}]"#
-    );
+    assert_eq!(sandbox.held("c").await, r#"[{"id":"1","ext_id":"a"},{"id":"2","ext_id":"c"}]"#);
 }
 
 #[tokio::test]
@@ -182,11 +124,7 @@ async fn the_order_of_verdicts_is_any_and_repeats_with_its_seed() {
         for _ in 0..3 {
             let reply = sandbox.call("POST", "/v1/c/batch", inputs(0..50)).await;
             let rows = reply.json()["results"].as_array().unwrap().clone();
-            orders.push(
-                rows.iter()
-                    .map(|row| row["index"].as_u64().unwrap())
-                    .collect::<Vec<_>>(),
-            );
+            orders.push(rows.iter().map(|row| row["index"].as_u64().unwrap()).collect::<Vec<_>>());
         }
         orders
     };
@@ -209,9 +147,7 @@ async fn an_idempotency_key_makes_one_record_of_two_creates() {
         let create = async |path: &str, body: String, key: &str| {
             let request = sandbox.request("POST", path).bearer_auth("sandbox-token");
             let request = request.header("content-type", "application/json");
-            send(request.header("Idempotency-Key", key).body(body))
-                .await
-                .unwrap()
+            send(request.header("Idempotency-Key", key).body(body)).await.unwrap()
         };
         let body = json!({"name": "x"}).to_string();
         let answers = [
@@ -225,16 +161,10 @@ async fn an_idempotency_key_makes_one_record_of_two_creates() {
         let bad = r#"{"inputs":[{"email":"x"}]}"#.to_owned();
         assert_eq!(create("/v1/d/batch/create", bad, "k").await.status, 207);
         let good = r#"{"inputs":[{"email":"x@y"}]}"#.to_owned();
-        assert_eq!(
-            create("/v1/d/batch/create", good.clone(), "k").await.status,
-            200
-        );
+        assert_eq!(create("/v1/d/batch/create", good.clone(), "k").await.status, 200);
         assert_eq!(create("/v1/d/batch/create", good, "k").await.status, 200);
         let held = |text: &str| serde_json::from_str::<Vec<Value>>(text).unwrap().len();
         assert_eq!(held(&sandbox.held("c").await), left);
-        assert_eq!(
-            held(&sandbox.held("d").await),
-            if left == 1 { 1 } else { 2 }
-        );
+        assert_eq!(held(&sandbox.held("d").await), if left == 1 { 1 } else { 2 });
     }
 }

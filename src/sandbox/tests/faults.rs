@@ -20,25 +20,16 @@ async fn meet(fault: &str) -> (Result<Reply, reqwest::Error>, usize, Duration) {
     let held = held(&sandbox).await;
     // One request came, whatever the client makes of a connection that is closed.
     let calls = sandbox.calls().await;
-    assert_eq!(
-        calls["calls"],
-        json!({"POST /v1/{object}/batch": 1}),
-        "{fault}"
-    );
+    assert_eq!(calls["calls"], json!({"POST /v1/{object}/batch": 1}), "{fault}");
     assert_eq!(calls["faults"].as_object().unwrap().len(), 1);
     // The fault is over after `times`.
     let fine = sandbox.call("POST", "/v1/c/batch", inputs(0..4)).await;
-    assert_eq!(
-        (fine.status, fine.json()["results"][0]["new"].as_bool()),
-        (200, Some(held == 0))
-    );
+    assert_eq!((fine.status, fine.json()["results"][0]["new"].as_bool()), (200, Some(held == 0)));
     (reply, held, took)
 }
 
 async fn held(sandbox: &Sandbox) -> usize {
-    serde_json::from_str::<Vec<serde_json::Value>>(&sandbox.held("c").await)
-        .unwrap()
-        .len()
+    serde_json::from_str::<Vec<serde_json::Value>>(&sandbox.held("c").await).unwrap().len()
 }
 
 #[tokio::test]
@@ -50,24 +41,14 @@ async fn refusals_apply_nothing_or_everything() {
             r#"{"code":"UNAVAILABLE","message":"the remote was asked to fail"}"#,
             0,
         ),
-        (
-            "do: status, status: 429, body: '{\"x\":1}'",
-            429,
-            r#"{"x":1}"#,
-            0,
-        ),
+        ("do: status, status: 429, body: '{\"x\":1}'", 429, r#"{"x":1}"#, 0),
         (
             "do: status_after",
             500,
             r#"{"code":"SERVER_ERROR","message":"the remote was asked to fail"}"#,
             4,
         ),
-        (
-            "do: status_after, status: 502, body: gateway",
-            502,
-            "gateway",
-            4,
-        ),
+        ("do: status_after, status: 502, body: gateway", 502, "gateway", 4),
         ("do: empty_after", 200, "", 4),
         ("do: empty_after, status: 204", 204, "", 4),
         ("do: redirect, to: 'http://127.0.0.1:9/x'", 307, "", 0),
@@ -80,16 +61,8 @@ async fn refusals_apply_nothing_or_everything() {
     ] {
         let (reply, held, _) = meet(fault).await;
         let reply = reply.unwrap();
-        assert_eq!(
-            (reply.status, reply.text.as_str(), held),
-            (status, body, applied),
-            "{fault}"
-        );
-        let to = if status == 307 {
-            "http://127.0.0.1:9/x"
-        } else {
-            ""
-        };
+        assert_eq!((reply.status, reply.text.as_str(), held), (status, body, applied), "{fault}");
+        let to = if status == 307 { "http://127.0.0.1:9/x" } else { "" };
         assert_eq!(reply.header("location"), to);
     }
     let (reply, held, _) = meet("do: html").await;
@@ -127,16 +100,9 @@ async fn connections_are_closed_without_an_answer() {
 #[tokio::test]
 async fn a_slow_call_is_applied_after_the_client_has_gone() {
     let sandbox = Sandbox::start("faults: [{on: 'POST *', calls: [1], do: slow, ms: 600}]").await;
-    let request = sandbox
-        .request("POST", "/v1/c")
-        .bearer_auth("sandbox-token")
-        .body("{}");
+    let request = sandbox.request("POST", "/v1/c").bearer_auth("sandbox-token").body("{}");
     let request = request.header("content-type", "application/json");
-    let error = request
-        .timeout(Duration::from_millis(100))
-        .send()
-        .await
-        .unwrap_err();
+    let error = request.timeout(Duration::from_millis(100)).send().await.unwrap_err();
     assert!(error.is_timeout());
     assert_eq!(sandbox.held("c").await, "[]");
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -151,9 +117,7 @@ async fn bulk_answers_lack_verdicts_have_too_many_or_are_cut() {
     let indexes = |reply: &Reply| -> Vec<u64> {
         let json = reply.json();
         let rows = json["results"].as_array().unwrap();
-        rows.iter()
-            .map(|row| row["index"].as_u64().unwrap())
-            .collect()
+        rows.iter().map(|row| row["index"].as_u64().unwrap()).collect()
     };
     let (reply, held, _) = meet("do: drop_results, count: 3").await;
     assert_eq!((indexes(&reply.unwrap()), held), (vec![3], 4));
@@ -177,18 +141,9 @@ async fn a_huge_body_is_streamed_and_not_told_ahead() {
     assert_eq!(reply.header("content-length"), "");
     // Two GiB, of which the client reads a little.
     let sandbox = Sandbox::start("faults: [{on: '*', do: huge}]").await;
-    let request = sandbox
-        .request("GET", "/v1/me")
-        .bearer_auth("sandbox-token");
+    let request = sandbox.request("GET", "/v1/me").bearer_auth("sandbox-token");
     let mut response = request.send().await.unwrap();
-    assert!(
-        response
-            .chunk()
-            .await
-            .unwrap()
-            .unwrap()
-            .starts_with(b"\"xxx")
-    );
+    assert!(response.chunk().await.unwrap().unwrap().starts_with(b"\"xxx"));
     drop(response);
     sandbox.running.stop().await;
 }
@@ -256,10 +211,7 @@ async fn requests_in_flight_are_counted_and_those_that_share_a_record() {
     );
     assert!(begin.elapsed() >= Duration::from_millis(150));
     let calls = sandbox.calls().await;
-    assert_eq!(
-        (&calls["max_in_flight"], &calls["in_flight"]),
-        (&json!(3), &json!(0))
-    );
+    assert_eq!((&calls["max_in_flight"], &calls["in_flight"]), (&json!(3), &json!(0)));
     assert_eq!(calls["max_in_flight_same_record"], 1);
     // The same record by its id and by its external id.
     tokio::join!(
@@ -274,42 +226,18 @@ fn a_wrong_file_is_told_where_it_is_wrong() {
     for (text, expected) in [
         ("seed: 1\nlatency: 5\n", "line 2"),
         ("faults:\n  - on: '*'\n    do: nothing\n", "line 3"),
-        (
-            "faults:\n  - on: '*'\n    do: reset\n    when: 1\n",
-            "line 4",
-        ),
+        ("faults:\n  - on: '*'\n    do: reset\n    when: 1\n", "line 4"),
         ("faults:\n  - on: /v1\n    do: reset\n", "line 2"),
-        (
-            "faults:\n  - on: '*'\n    do: reset\n    calls: [0]\n",
-            "count from 1",
-        ),
-        (
-            "faults:\n  - on: '*'\n    do: reset\n    every: 0\n",
-            "at least 1",
-        ),
-        (
-            "faults:\n  - on: '*'\n    do: reset\n    rate: 1.5\n",
-            "between 0 and 1",
-        ),
-        (
-            "faults: [{on: '*', do: reset, every: 2, calls: [1]}]",
-            "only one of",
-        ),
-        (
-            "faults: [{on: '*', do: reset, ms: 5}]",
-            "`ms` means nothing to `do: reset`",
-        ),
+        ("faults:\n  - on: '*'\n    do: reset\n    calls: [0]\n", "count from 1"),
+        ("faults:\n  - on: '*'\n    do: reset\n    every: 0\n", "at least 1"),
+        ("faults:\n  - on: '*'\n    do: reset\n    rate: 1.5\n", "between 0 and 1"),
+        ("faults: [{on: '*', do: reset, every: 2, calls: [1]}]", "only one of"),
+        ("faults: [{on: '*', do: reset, ms: 5}]", "`ms` means nothing to `do: reset`"),
         ("faults: [{on: '*', do: hang}]", "`ms` is missing"),
         ("faults: [{on: '*', do: status}]", "needs a `status`"),
-        (
-            "faults: [{on: '*', do: status, status: 99}]",
-            "between 200 and 599",
-        ),
+        ("faults: [{on: '*', do: status, status: 99}]", "between 200 and 599"),
         ("faults: [{on: '*', do: redirect}]", "needs a `to`"),
-        (
-            "faults: [{on: '*', do: empty_after, status: 500}]",
-            "not 200 or 204",
-        ),
+        ("faults: [{on: '*', do: empty_after, status: 500}]", "not 200 or 204"),
         ("rate_limit: {requests: 0, per_secs: 1}", "at least 1"),
         ("latency_ms: 86400001", "over the limit"),
         ("token_calls: 0", "at least 1"),
@@ -320,29 +248,20 @@ fn a_wrong_file_is_told_where_it_is_wrong() {
     "{\"seed\": 1, \"faults\": []}".parse::<Faults>().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("faults.yaml");
-    assert!(matches!(
-        Faults::read(&path),
-        Err(SandboxError::Read { .. })
-    ));
+    assert!(matches!(Faults::read(&path), Err(SandboxError::Read { .. })));
     let write = |out: &mut std::io::BufWriter<&std::fs::File>| {
         std::io::Write::write_all(out, b"seed: 1\nsead: 2\n")
     };
     crate::file::replace(&path, crate::file::Access::Everyone, write).unwrap();
     let error = Faults::read(&path).unwrap_err().to_string();
-    assert!(
-        error.contains("faults.yaml") && error.contains("line 2 column 1"),
-        "{error}"
-    );
+    assert!(error.contains("faults.yaml") && error.contains("line 2 column 1"), "{error}");
 }
 
 #[test]
 fn the_schema_describes_the_file_as_it_is_written() {
     let schema = serde_json::to_value(schemars::schema_for!(Faults)).unwrap();
     let fault = &schema["$defs"]["Fault"]["properties"];
-    assert!(
-        fault["do"].is_object() && fault["retry_after"].is_object(),
-        "{schema:#}"
-    );
+    assert!(fault["do"].is_object() && fault["retry_after"].is_object(), "{schema:#}");
     assert_eq!(schema["additionalProperties"], json!(false));
     assert!(schema["properties"]["search_lag_ms"]["description"].is_string());
 }

@@ -35,9 +35,7 @@ impl Reply {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -45,11 +43,7 @@ impl Sandbox {
     /// With a faults file of this text.
     async fn start(faults: &str) -> Self {
         let faults = faults.parse().unwrap();
-        Self::with(Options {
-            faults,
-            ..Options::default()
-        })
-        .await
+        Self::with(Options { faults, ..Options::default() }).await
     }
 
     async fn with(options: Options) -> Self {
@@ -65,8 +59,7 @@ impl Sandbox {
 
     fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.running.address());
-        self.client
-            .request(Method::from_bytes(method.as_bytes()).unwrap(), url)
+        self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url)
     }
 
     /// A request with the static token; `body` is JSON text, none when empty.
@@ -83,18 +76,14 @@ impl Sandbox {
         let mut request = self.request(method, path).bearer_auth("sandbox-token");
         let body = body.to_string();
         if !body.is_empty() {
-            request = request
-                .header("content-type", "application/json")
-                .body(body);
+            request = request.header("content-type", "application/json").body(body);
         }
         send(request).await
     }
 
     /// What the remote holds, as text.
     async fn held(&self, object: &str) -> String {
-        self.call("GET", &format!("/_sandbox/objects/{object}"), "")
-            .await
-            .text
+        self.call("GET", &format!("/_sandbox/objects/{object}"), "").await.text
     }
 
     async fn calls(&self) -> Value {
@@ -109,19 +98,12 @@ async fn send(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error>
     while let Some(chunk) = response.chunk().await? {
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Reply {
-        status: status.as_u16(),
-        headers,
-        text: String::from_utf8(bytes).unwrap(),
-    })
+    Ok(Reply { status: status.as_u16(), headers, text: String::from_utf8(bytes).unwrap() })
 }
 
 /// `{"inputs":[…]}` of records with these external ids.
 fn inputs(ids: impl IntoIterator<Item = impl Debug>) -> Value {
-    let inputs: Vec<_> = ids
-        .into_iter()
-        .map(|id| json!({"ext_id": format!("{id:?}")}))
-        .collect();
+    let inputs: Vec<_> = ids.into_iter().map(|id| json!({"ext_id": format!("{id:?}")})).collect();
     json!({"inputs": inputs})
 }
 
@@ -129,16 +111,10 @@ fn inputs(ids: impl IntoIterator<Item = impl Debug>) -> Value {
 async fn what_is_stopped_answers_no_more() {
     let sandbox = Sandbox::start("faults: [{on: '*', do: hang, ms: 60000}]").await;
     let url = format!("http://{}/v1/me", sandbox.running.address());
-    let waiting = tokio::spawn(
-        sandbox
-            .request("GET", "/v1/me")
-            .bearer_auth("sandbox-token")
-            .send(),
-    );
+    let waiting =
+        tokio::spawn(sandbox.request("GET", "/v1/me").bearer_auth("sandbox-token").send());
     tokio::time::sleep(Duration::from_millis(100)).await;
-    tokio::time::timeout(Duration::from_secs(5), sandbox.running.stop())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(5), sandbox.running.stop()).await.unwrap();
     waiting.await.unwrap().unwrap_err();
     sandbox.client.get(url).send().await.unwrap_err();
 }
@@ -148,12 +124,7 @@ async fn a_port_that_is_taken_is_an_error() {
     let sandbox = Sandbox::start("").await;
     assert!(sandbox.running.address().ip().is_loopback());
     let port = sandbox.running.address().port();
-    let error = start(Options {
-        port,
-        ..Options::default()
-    })
-    .await
-    .unwrap_err();
+    let error = start(Options { port, ..Options::default() }).await.unwrap_err();
     assert!(matches!(error, super::SandboxError::Bind { port: taken, .. } if taken == port));
 }
 
@@ -162,9 +133,7 @@ async fn a_reset_forgets_everything() {
     let sandbox =
         Sandbox::start("faults: [{on: 'GET *', calls: [2], do: status, status: 500}]").await;
     for _ in 0..2 {
-        let made = sandbox
-            .call("POST", "/v1/contacts", json!({"name": "x"}))
-            .await;
+        let made = sandbox.call("POST", "/v1/contacts", json!({"name": "x"})).await;
         assert_eq!(made.json(), json!({"id": "1", "name": "x"}));
         assert_eq!(sandbox.call("GET", "/v1/me", "").await.status, 200);
         assert_eq!(sandbox.call("GET", "/v1/me", "").await.status, 500);

@@ -1,0 +1,44 @@
+//! `check`: can the remote be written to? One line for each thing looked at.
+
+use super::{Called, print, runtime, setup};
+use crate::cli::Configured;
+use crate::error::{Error, ExitCode};
+use crate::record::StreamName;
+
+pub(super) fn run(
+    configured: &Configured,
+    streams: &[String],
+    called: &Called,
+) -> Result<ExitCode, Error> {
+    let loaded = setup::load(configured, called)?;
+    runtime()?.block_on(async {
+        let ready = setup::setup(loaded, called).await?;
+        let mut names: Vec<StreamName> =
+            streams.iter().map(|name| StreamName::new(&**name)).collect();
+        if names.is_empty() {
+            let keys = ready.config.streams.keys().filter(|name| *name != "*");
+            names.extend(keys.map(|name| StreamName::new(&**name)));
+        }
+        let found = ready.connector.check(&names).await;
+        let mut page = String::new();
+        let mut failed = false;
+        for line in &found {
+            let (mark, found) = match &line.result {
+                Ok(found) => ("ok    ", found),
+                Err(wrong) => {
+                    failed = true;
+                    ("FAILED", wrong)
+                }
+            };
+            page.push_str(&format!("{mark} {}: {found}\n", line.subject));
+            if let Some(hint) = &line.hint {
+                page.push_str(&format!("       hint: {hint}\n"));
+            }
+        }
+        if let Some(running) = ready.sandbox {
+            running.stop().await;
+        }
+        print(page.as_bytes())?;
+        Ok(if failed { ExitCode::Remote } else { ExitCode::Done })
+    })
+}

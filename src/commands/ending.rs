@@ -1,0 +1,286 @@
+//! The end of a job: files, state line, summary, exit code.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::value::RawValue;
+
+use super::run::{Started, snapshot_folder};
+use crate::cli::Run;
+use crate::config::StateFormat;
+use crate::error::{Error, ExitCode};
+use crate::file::{Access, replace};
+use crate::ids;
+use crate::pipeline::Finished;
+use crate::results::{self, Format};
+use crate::state::line::{self, Shape};
+use crate::store::jobs::Status;
+use crate::summary::{JobError, Proof, Summary};
+
+/// Tells what became of a job. Each thing that is due is tried, also when another failed.
+///
+/// # Errors
+/// What ended the job early, or the first thing that could not be told.
+pub(super) async fn end(
+    started: Started,
+    options: &Run,
+    finished: Finished,
+) -> Result<ExitCode, Error> {
+    let Finished { streams, input, errors, tap_state, stopped, error } = finished;
+    let mut trouble = Trouble(error);
+    // From here on the id map is whole, and the job can be marked as ended.
+    trouble.note(started.store.fold().await.map_err(Error::from));
+    if trouble.0.is_none() && started.dispatcher.retry.is_hopeless() {
+        trouble.0 = Some(Error::remote("every call to the remote failed").hint(
+            "see the errors in the summary, and `target-upsert check`; then run the same input again",
+        ));
+    }
+    let seconds = started.clock.elapsed().as_secs_f64();
+    let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
+    let mut summary = Summary {
+        job_id: started.uuid.clone(),
+        connector: started.connector.clone(),
+        namespace: started.namespace.clone(),
+        started: started.since.clone(),
+        finished: crate::store::jobs::now(),
+        seconds,
+        status: Status::Running,
+        exit_code: 0,
+        error: None,
+        dry_run: options.dry_run,
+        input,
+        streams: streams
+            .into_iter()
+            .map(|(name, mut stream)| {
+                // Counts stay far below where a float loses precision.
+                #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+                let read = stream.counts.read as f64;
+                stream.records_per_sec = (read / seconds.max(0.001)).round();
+                (name, stream)
+            })
+            .collect(),
+        errors: errors.finish(),
+        proof,
+        throttled_secs: started.dispatcher.retry.throttled_secs(),
+        files: std::collections::BTreeMap::new(),
+    };
+    if let Some(tap) = &tap_state {
+        let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
+        trouble.note(kept.map_err(Error::from));
+    }
+    trouble.note(write_files(&started, options, &mut summary));
+    trouble.note(print_state(&started, options, tap_state.as_deref()));
+    settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
+    if summary.status == Status::Stopped || summary.status == Status::Failed {
+        trouble.note(write_incremental(&started, tap_state.as_deref()));
+    }
+    let document = serde_json::to_string(&summary).unwrap_or_default();
+    let code = summary.exit_code;
+    trouble.note(
+        started
+            .store
+            .finish_job(started.job, summary.status, code, document)
+            .await
+            .map_err(Error::from),
+    );
+    if let Some(path) = &options.summary {
+        trouble.note(write_summary(path, &summary));
+    }
+    tell(&summary);
+    match trouble.0 {
+        Some(error) => Err(error),
+        None if summary.exit_code == ExitCode::TooManyRejected as u8 => {
+            Ok(ExitCode::TooManyRejected)
+        }
+        None => Ok(ExitCode::Done),
+    }
+}
+
+/// The first error counts; later ones are logged.
+struct Trouble(Option<Error>);
+
+impl Trouble {
+    fn note<T>(&mut self, result: Result<T, Error>) {
+        let Err(error) = result else { return };
+        if self.0.is_some() {
+            tracing::error!("{}", error.full_message());
+        } else {
+            self.0 = Some(error);
+        }
+    }
+}
+
+fn settle_status(summary: &mut Summary, started: &Started, stopped: bool, error: Option<&Error>) {
+    let trouble = summary.proof.counts.trouble();
+    summary.status = match error {
+        Some(_) => Status::Failed,
+        None if stopped => Status::Stopped,
+        None if trouble > 0 => Status::CompletedWithFailures,
+        None => Status::Succeeded,
+    };
+    let is_over = started.config.max_rejected.is_some_and(|max| trouble > max);
+    summary.exit_code = match error {
+        Some(error) => error.exit as u8,
+        None if is_over => ExitCode::TooManyRejected as u8,
+        None => ExitCode::Done as u8,
+    };
+    summary.error = error.map(|error| JobError {
+        message: error.full_message(),
+        hint: error.hint_text().map(str::to_owned),
+    });
+}
+
+fn write_files(started: &Started, options: &Run, summary: &mut Summary) -> Result<(), Error> {
+    let job = started.job.id;
+    if let Some(path) = &options.results {
+        let format = Format::of(path)?;
+        read(started, |connection| {
+            results::write_file(path, "results", |out| {
+                results::write_results(out, connection, job, format, |_| true)
+            })
+        })?;
+        summary.files.insert("results".to_owned(), path.display().to_string());
+    }
+    if let Some(path) = &options.rejects {
+        let missing = read(started, |connection| {
+            results::write_file(path, "rejects", |out| results::write_rejects(out, connection, job))
+        })?;
+        if missing > 0 {
+            tracing::warn!(
+                records = missing,
+                "Records are missing from the rejects file, since the store does not keep their \
+                 content (lines that are no message, or `keep` is `none`); the results name them."
+            );
+        }
+        summary.files.insert("rejects".to_owned(), path.display().to_string());
+    }
+    if started.config.save_record_ids
+        && !options.dry_run
+        && let Some(folder) = snapshot_folder(started)
+    {
+        for name in summary.streams.keys().filter(|name| !name.is_empty()) {
+            let flow = started.environment.flow.as_deref();
+            let format = started.config.snapshot_format;
+            let path = read(started, |connection| {
+                ids::write_snapshot(connection, &started.namespace, name, &folder, flow, format)
+            })?;
+            summary.files.insert(format!("snapshot {name}"), path.display().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Reads the store for a report that has errors of its own.
+fn read<T>(
+    started: &Started,
+    work: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    started.store.read(|connection| Ok(work(connection)))?
+}
+
+fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Result<(), Error> {
+    if options.dry_run {
+        return print_state_again(options.state.as_deref());
+    }
+    let shape = match started.config.state.format {
+        StateFormat::Tap => return Ok(()),
+        _ if started.environment.streaming_job => Shape::Streaming,
+        StateFormat::Full => Shape::Full,
+        StateFormat::Platform => Shape::Platform,
+    };
+    read(started, |connection| {
+        let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+        line::write(&mut stdout, connection, started.job.id, shape, tap)
+            .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
+            .map_err(|error| match error {
+                line::LineError::Output(error) => stdout_closed(error),
+                line::LineError::Store(error) => {
+                    Error::ours("cannot read the store").caused_by(error)
+                }
+            })
+    })
+}
+
+/// A dry run changes nothing: the state that came in goes out.
+fn print_state_again(path: Option<&Path>) -> Result<(), Error> {
+    let state = match path {
+        Some(path) => std::fs::read(path).map_err(|error| {
+            Error::usage(format!("cannot read the state file `{}`", path.display()))
+                .caused_by(error)
+        })?,
+        None => Vec::new(),
+    };
+    let state = state.trim_ascii();
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(if state.is_empty() { b"{}" } else { state })
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush())
+        .map_err(stdout_closed)
+}
+
+/// Nobody reads the state any more.
+pub(super) fn stdout_closed(error: io::Error) -> Error {
+    Error::ours("the state cannot be written to stdout").caused_by(error).hint(
+        "the records are written and known; print the state with `target-upsert jobs state last`",
+    )
+}
+
+/// What the platform gives to the same job when it is started again.
+fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Error> {
+    let Some(path) = started.environment.incremental_state() else { return Ok(()) };
+    read(started, |connection| {
+        replace(&path, Access::Owner, |out| {
+            line::write(out, connection, started.job.id, Shape::Platform, tap)
+                .map_err(io::Error::other)
+        })
+        .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))
+    })
+}
+
+fn write_summary(path: &Path, summary: &Summary) -> Result<(), Error> {
+    replace(path, Access::Everyone, |out| {
+        serde_json::to_writer_pretty(&mut *out, summary)?;
+        out.write_all(b"\n")
+    })
+    .map_err(|error| {
+        Error::ours(format!("cannot write the summary to `{}`", path.display()))
+            .caused_by(error)
+            .hint("the job itself is done; see `target-upsert jobs show last`")
+    })
+}
+
+/// The summary in a few lines on stderr.
+fn tell(summary: &Summary) {
+    for group in summary.errors.iter().take(10) {
+        let id =
+            group.sample_id.as_deref().map(|id| format!(" (such as `{id}`)")).unwrap_or_default();
+        let stream = if group.stream.is_empty() { "no stream" } else { &group.stream };
+        tracing::warn!(
+            "{} of {stream}: {}{id}: {}; {}",
+            group.count,
+            group.code,
+            group.sample,
+            group.hint
+        );
+    }
+    for (name, stream) in summary.streams.iter().filter(|(_, stream)| stream.planned.is_some()) {
+        if let Some(planned) = &stream.planned {
+            tracing::info!(
+                "{name}: would create {}, update {}, upsert {}, leave {} as they are, in {} calls",
+                planned.create,
+                planned.update,
+                planned.upsert,
+                stream.counts.unchanged,
+                planned.calls
+            );
+        }
+    }
+    let status = summary.status.as_str().replace('_', " ");
+    let requests: u64 = summary.streams.values().map(|stream| stream.requests).sum();
+    tracing::info!(
+        "{status} in {:.1} s with {requests} calls: {}",
+        summary.seconds,
+        summary.proof.line
+    );
+}

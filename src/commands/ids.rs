@@ -1,0 +1,153 @@
+//! `ids`: which remote id belongs to which external id, to look at and to mend.
+
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+
+use super::print;
+use crate::cli::Ids;
+use crate::config::{DEFAULT_STORE, SnapshotFormat};
+use crate::error::{Error, ExitCode};
+use crate::ids;
+use crate::record::ExternalId;
+use crate::store::id_map::{self, Known};
+use crate::store::{Store, open_for_reading};
+
+pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
+    let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    match command {
+        Ids::List { stream: None, namespace: _ } => list_streams(path),
+        Ids::List { stream: Some(stream), namespace } => {
+            list_ids(path, &stream, namespace.as_deref())
+        }
+        Ids::Import { file, stream, namespace } => {
+            import(path, &file, &stream, namespace.as_deref())
+        }
+        Ids::Export { file, stream, namespace } => {
+            let connection = open_for_reading(path)?;
+            let format = format_of(&file)?;
+            let known = choose(known_streams(path)?, &stream, namespace.as_deref())?;
+            ids::export_file(&connection, known.id, &file, format)?;
+            tracing::info!(path = %file.display(), ids = known.ids, "Written.");
+            Ok(ExitCode::Done)
+        }
+        Ids::Forget { ids, all, stream, namespace } => {
+            let known = choose(known_streams(path)?, &stream, namespace.as_deref())?;
+            let store = Store::open(path)?;
+            let ids: Option<Vec<ExternalId>> =
+                (!all).then(|| ids.into_iter().map(ExternalId::new).collect());
+            let forgotten = store.write_blocking(move |transaction| {
+                id_map::forget(transaction, known.id, ids.as_deref())
+            })?;
+            tracing::info!(
+                ids = forgotten,
+                "Forgotten: their records are looked for when they come again."
+            );
+            Ok(ExitCode::Done)
+        }
+    }
+}
+
+fn list_streams(path: &Path) -> Result<ExitCode, Error> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["namespace", "stream", "ids"]);
+    for known in known_streams(path)?.into_iter().filter(|known| !known.stream.is_empty()) {
+        table.add_row([known.namespace, known.stream, known.ids.to_string()]);
+    }
+    print(format!("{table}\n").as_bytes())
+}
+
+/// The ids as CSV, as a snapshot has them.
+fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCode, Error> {
+    let known = choose(known_streams(path)?, stream, namespace)?;
+    let connection = open_for_reading(path)?;
+    let written = id_map::entries(&connection, known.id, |entries| {
+        let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+        out.write_record(["InputId", "RemoteId"])?;
+        for entry in entries {
+            let entry = entry.map_err(std::io::Error::other)?;
+            let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
+            out.write_record([entry.external_id.as_str(), remote_id])?;
+        }
+        out.flush().map_err(csv::Error::from)
+    });
+    match written.map_err(|error| Error::ours("cannot read the store").caused_by(error))? {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(error) => match error.into_kind() {
+            csv::ErrorKind::Io(error) => super::quiet(&error, ExitCode::Done),
+            other => Err(super::output_failed(csv_text(&other))),
+        },
+    }
+}
+
+fn csv_text(kind: &csv::ErrorKind) -> String {
+    format!("{kind:?}")
+}
+
+fn import(
+    path: &Path,
+    file: &Path,
+    stream: &str,
+    namespace: Option<&str>,
+) -> Result<ExitCode, Error> {
+    format_of(file)?;
+    let store = Store::open(path)?;
+    let known = store.read(id_map::known_streams)?;
+    let id = match (choose(known, stream, namespace), namespace) {
+        (Ok(known), _) => known.id,
+        (Err(_), Some(namespace)) => {
+            let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
+            store.write_blocking(move |transaction| {
+                id_map::stream_id(transaction, &namespace, &stream)
+            })?
+        }
+        (Err(error), None) => {
+            return Err(error.hint(
+                "say with `--namespace` which connector and account the ids are of, as the \
+                 summary of a job names it, such as `rest@api.example.com`",
+            ));
+        }
+    };
+    let rows = ids::import_file(&store, id, file)?;
+    tracing::info!(rows, "Taken in.");
+    Ok(ExitCode::Done)
+}
+
+fn format_of(file: &Path) -> Result<SnapshotFormat, Error> {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => Ok(SnapshotFormat::Csv),
+        Some("parquet") => Ok(SnapshotFormat::Parquet),
+        _ => {
+            Err(Error::usage(format!("`{}` ends neither in .csv nor in .parquet", file.display()))
+                .hint("name the file so that its ending says the format"))
+        }
+    }
+}
+
+fn known_streams(path: &Path) -> Result<Vec<Known>, Error> {
+    let connection = open_for_reading(path)?;
+    id_map::known_streams(&connection)
+        .map_err(|error| Error::ours("cannot read the store").caused_by(error))
+}
+
+/// The one stream that is meant.
+fn choose(known: Vec<Known>, stream: &str, namespace: Option<&str>) -> Result<Known, Error> {
+    let names: Vec<String> = known.iter().map(|known| known.stream.clone()).collect();
+    let mut meant: Vec<Known> = known
+        .into_iter()
+        .filter(|known| {
+            known.stream == stream && namespace.is_none_or(|name| name == known.namespace)
+        })
+        .collect();
+    match (meant.pop(), meant.is_empty()) {
+        (Some(known), true) => Ok(known),
+        (Some(last), false) => {
+            let namespaces: Vec<_> =
+                meant.iter().chain([&last]).map(|known| format!("`{}`", known.namespace)).collect();
+            Err(Error::usage(format!("several accounts have a stream `{stream}`"))
+                .hint(format!("choose with `--namespace`: {}", namespaces.join(", "))))
+        }
+        (None, _) => Err(Error::usage(format!("the store has no ids of a stream `{stream}`"))
+            .hint(format!("it knows: {}", names.join(", ")))),
+    }
+}

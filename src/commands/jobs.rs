@@ -1,0 +1,157 @@
+//! `jobs`: past jobs, what became of their records, and another try for what failed.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use comfy_table::{Table, presets};
+use rusqlite::Connection;
+
+use super::{Called, print, quiet};
+use crate::cli::{Jobs, ResultsFormat, Run};
+use crate::config::DEFAULT_STORE;
+use crate::error::{Error, ExitCode};
+use crate::outcome::Fate;
+use crate::results::{self, Format, ResultsError};
+use crate::state::line::{self, LineError, Shape};
+use crate::store::jobs::{self, Job, Status};
+use crate::store::{open_for_reading, report};
+use crate::summary::Summary;
+
+pub(super) fn run(
+    command: Option<Jobs>,
+    store: Option<&Path>,
+    called: &Called,
+) -> Result<ExitCode, Error> {
+    let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    match command.unwrap_or(Jobs::List { most: 20 }) {
+        Jobs::List { most } => list(path, most),
+        Jobs::Show { job } => {
+            let (_, job) = find(path, &job)?;
+            match job.summary {
+                Some(summary) => print(pretty(&summary).as_bytes()),
+                None => Err(Error::usage(format!(
+                    "the job {} has no summary: it is {}",
+                    job.uuid, job.status
+                ))
+                .hint("a job that was killed is told by `jobs results` and `jobs state`")),
+            }
+        }
+        Jobs::Results { job, format, outcome } => {
+            let wanted = outcome.as_deref().map(fate).transpose()?;
+            let (connection, job) = find(path, &job)?;
+            let format = match format {
+                ResultsFormat::Jsonl => Format::Jsonl,
+                ResultsFormat::Csv => Format::Csv,
+            };
+            told(|out| {
+                results::write_results(out, &connection, job.id, format, |row| {
+                    wanted.is_none_or(|wanted| row.fate == wanted)
+                })
+            })
+        }
+        Jobs::Rejects { job } => {
+            let (connection, job) = find(path, &job)?;
+            told(|out| results::write_rejects(out, &connection, job.id).map(drop))
+        }
+        Jobs::State { job } => state(path, &job),
+        Jobs::Retry { job, run } => retry(path, &job, *run, called),
+    }
+}
+
+fn list(path: &Path, most: u32) -> Result<ExitCode, Error> {
+    let connection = open_for_reading(path)?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "job",
+        "started",
+        "connector",
+        "status",
+        "records",
+    ]);
+    for job in jobs::list(&connection, most).map_err(unreadable)? {
+        let counts =
+            job.summary.as_deref().and_then(|text| serde_json::from_str::<Summary>(text).ok());
+        let counts = counts.map(|summary| summary.proof.line).unwrap_or_default();
+        table.add_row([job.uuid, job.started, job.connector, job.status.replace('_', " "), counts]);
+    }
+    print(format!("{table}\n").as_bytes())
+}
+
+fn find(path: &Path, name: &str) -> Result<(Connection, Job), Error> {
+    let connection = open_for_reading(path)?;
+    let job = jobs::find(&connection, name).map_err(unreadable)?.ok_or_else(|| {
+        Error::usage(format!("no single job has an id that begins with `{name}`"))
+            .hint("see `target-upsert jobs`; `last` is the newest")
+    })?;
+    Ok((connection, job))
+}
+
+fn pretty(summary: &str) -> String {
+    let value: Result<serde_json::Value, _> = serde_json::from_str(summary);
+    let text = value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+    text.unwrap_or_else(|| summary.to_owned()) + "\n"
+}
+
+fn fate(text: &str) -> Result<Fate, Error> {
+    Fate::parse(text).ok_or_else(|| {
+        let all: Vec<&str> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
+        Error::usage(format!("there is no outcome `{text}`"))
+            .hint(format!("the outcomes are: {}", all.join(", ")))
+    })
+}
+
+/// Writes to stdout, for a reader that may stop reading.
+fn told(write: impl FnOnce(&mut dyn Write) -> Result<(), ResultsError>) -> Result<ExitCode, Error> {
+    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(ResultsError::Store(error)) => Err(unreadable(error)),
+        Err(error) => quiet(&io::Error::from(error), ExitCode::Done),
+    }
+}
+
+fn unreadable(error: rusqlite::Error) -> Error {
+    Error::ours("cannot read the store").caused_by(error)
+}
+
+/// The state line again, from what the store knows.
+fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
+    let (connection, job) = find(path, name)?;
+    let tap = report::tap_state(&connection, job.id).map_err(unreadable)?;
+    let tap = tap.and_then(|text| serde_json::value::RawValue::from_string(text).ok());
+    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let written = line::write(&mut out, &connection, job.id, Shape::Full, tap.as_deref());
+    match written.and_then(|()| Ok(out.write_all(b"\n").and_then(|()| out.flush())?)) {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(LineError::Store(error)) => Err(unreadable(error)),
+        Err(LineError::Output(error)) => quiet(&error, ExitCode::Done),
+    }
+}
+
+/// Runs what was rejected or failed again, as a job of its own.
+fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<ExitCode, Error> {
+    let (connection, job) = find(path, name)?;
+    if job.status == Status::Running.as_str() {
+        return Err(Error::usage(format!("the job {} has not ended", job.uuid))
+            .hint("wait for its end; if it was killed, run the same input again"));
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("target-upsert-")
+        .tempdir()
+        .map_err(|error| Error::ours("cannot make a temporary folder").caused_by(error))?;
+    let input: PathBuf = folder.path().join("rejects.jsonl");
+    let missing = results::write_file(&input, "rejects", |out| {
+        results::write_rejects(out, &connection, job.id)
+    })?;
+    drop(connection);
+    if missing > 0 {
+        tracing::warn!(
+            records = missing,
+            "Records are not tried again, since the store does not keep their content; give the \
+             input again for them."
+        );
+    }
+    options.input = Some(input);
+    options.configured.store.get_or_insert_with(|| path.to_owned());
+    super::run::run(&options, called)
+}

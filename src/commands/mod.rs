@@ -1,0 +1,149 @@
+//! One file a command.
+
+mod about;
+mod access_token;
+mod check;
+mod connectors;
+mod ending;
+mod ids;
+mod jobs;
+mod run;
+mod sandbox;
+mod schemas;
+mod setup;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::cli::{Cli, Command, LogFormat, Talk};
+use crate::error::{Error, ExitCode};
+
+pub use schemas::all as schemas;
+
+/// How the program was called.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// The name of the file that was called, such as `target-upsert` or `target-rest`.
+    pub name: String,
+}
+
+impl Called {
+    fn new(arguments: &[OsString]) -> Self {
+        let name = arguments.first().and_then(|path| Path::new(path).file_stem());
+        let name =
+            name.map_or_else(|| "target-upsert".into(), |name| name.to_string_lossy().into_owned());
+        Self { name }
+    }
+
+    /// The connector that the name stands for: `rest` for `target-rest`.
+    pub fn connector(&self) -> Option<&str> {
+        let name = self.name.strip_prefix("target-").filter(|name| *name != "upsert")?;
+        // The platform's programs carry a version in their names.
+        Some(name.split("-v").next().unwrap_or(name))
+    }
+
+    /// What config values in the environment begin with.
+    pub fn prefix(&self) -> String {
+        let name = if self.connector().is_some() { self.name.as_str() } else { "target-upsert" };
+        format!("{}_", name.to_uppercase().replace('-', "_"))
+    }
+}
+
+/// Runs the command that `arguments`, the program's name first, ask for.
+///
+/// # Errors
+/// What ended it; the state and all files that were due are written by then.
+pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
+    let called = Called::new(arguments);
+    let matches = Cli::command().try_get_matches_from(arguments);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(asked) => {
+            // Help and version are no errors and go to stdout; the rest tells itself on stderr.
+            let code = if asked.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
+            return asked.print().map(|()| code).or_else(|error| quiet(&error, code));
+        }
+    };
+    start_log(&cli.talk, &called);
+    match cli.command {
+        None => run::run(&cli.run, &called),
+        Some(Command::Check { configured, streams }) => check::run(&configured, &streams, &called),
+        Some(Command::Connectors) => connectors::run(),
+        Some(Command::Ids { command, store }) => ids::run(command, store.as_deref()),
+        Some(Command::Jobs { command, store }) => jobs::run(command, store.as_deref(), &called),
+        Some(Command::Sandbox { names, port, faults, data }) => {
+            sandbox::run(&names, port, faults.as_deref(), data)
+        }
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "target-upsert", &mut script);
+            print(&script)
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(output_failed)?;
+            print(&page)
+        }
+        Some(Command::Schemas { folder }) => schemas::run(&folder),
+    }
+}
+
+/// Writes to stdout, for commands whose output is meant for people or pipes.
+fn print(bytes: &[u8]) -> Result<ExitCode, Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(error) => quiet(&error, ExitCode::Done),
+    }
+}
+
+/// A reader that has seen enough, such as `head`, is no error.
+fn quiet(error: &io::Error, code: ExitCode) -> Result<ExitCode, Error> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(code),
+        _ => Err(output_failed(error.to_string())),
+    }
+}
+
+fn output_failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::ours("cannot write to stdout").caused_by(error)
+}
+
+/// Log lines go to stderr. The level comes from `TARGET_UPSERT_LOGLEVEL` or `LOGLEVEL`.
+fn start_log(talk: &Talk, called: &Called) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = [format!("{}LOGLEVEL", called.prefix()), "LOGLEVEL".to_owned()]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_default();
+    let level = match level.to_ascii_lowercase().as_str() {
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "warning" | "warn" => LevelFilter::WARN,
+        "error" | "critical" => LevelFilter::ERROR,
+        "off" => LevelFilter::OFF,
+        _ => LevelFilter::INFO,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    // A second start, as in tests that call commands in one process, keeps the first log.
+    match talk.log_format {
+        LogFormat::Json => drop(builder.json().try_init()),
+        LogFormat::Text => drop(builder.without_time().try_init()),
+    }
+}
+
+/// A runtime for one command.
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::ours("cannot start the runtime").caused_by(error))
+}

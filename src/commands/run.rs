@@ -1,0 +1,317 @@
+//! Running as a target: from the command line to the state line.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{self, Setup};
+use super::{Called, about, ending, runtime};
+use crate::cli::{Progress, Run};
+use crate::config::environment::Environment;
+use crate::config::{Config, StateFormat};
+use crate::dispatch::concurrency::Limiter;
+use crate::dispatch::retry::Retry;
+use crate::dispatch::{Dispatcher, recover};
+use crate::error::{Error, ExitCode};
+use crate::ids;
+use crate::pipeline::{self, Chunk, Finished, Wiring};
+use crate::progress::ProgressLine;
+use crate::record::StreamName;
+use crate::results::Format;
+use crate::store::Store;
+use crate::store::journal::JobKey;
+use crate::stream::intake::{self, Intake, IntakeOptions};
+
+/// Chunks that wait between the reading thread and the pipeline.
+const CHUNKS: usize = 4;
+/// Calls at once, where neither the configuration nor the connector says less.
+const MAX_IN_FLIGHT: usize = 64;
+
+pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
+    if options.about {
+        return about::run(options.format.unwrap_or_default(), called);
+    }
+    // What cannot be written at the end is told before anything is read.
+    if let Some(path) = &options.results {
+        Format::of(path)?;
+    }
+    let loaded = setup::load(&options.configured, called)?;
+    if options.access_token {
+        return super::access_token::run(loaded, called);
+    }
+    let environment = Environment::read();
+    if options.input.is_none() && io::stdin().is_terminal() {
+        tracing::info!("Reading from the terminal; pipe a tap in, or name a file with --input.");
+    }
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        let setup = setup::setup(loaded, called).await?;
+        job(setup, options, &environment).await
+    });
+    // The thread that reads may still wait for input that nobody wants any more.
+    runtime.shutdown_background();
+    code
+}
+
+/// What the end of a job needs to know of its beginning.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) config: Config,
+    pub(super) environment: Environment,
+    pub(super) connector: String,
+    pub(super) namespace: String,
+    pub(super) store: Arc<Store>,
+    pub(super) job: JobKey,
+    pub(super) uuid: String,
+    pub(super) since: String,
+    pub(super) clock: Instant,
+    pub(super) dispatcher: Arc<Dispatcher>,
+}
+
+async fn job(setup: Setup, options: &Run, environment: &Environment) -> Result<ExitCode, Error> {
+    let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
+    let input = intake::open_input(options.input.as_deref())?;
+    let store = Arc::new(if options.dry_run {
+        Store::temporary(
+            Some(&store_path).filter(|path| path.as_os_str() != ":memory:").map(|v| &**v),
+        )?
+    } else {
+        Store::open(&store_path)?
+    });
+    let stop = CancellationToken::new();
+    watch_signals(stop.clone(), environment)?;
+    let uuid = uuid::Uuid::now_v7().to_string();
+    let name = connector.name().to_owned();
+    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone()).await?;
+    let dispatcher = Arc::new(Dispatcher {
+        connector: Arc::clone(&connector),
+        store: Arc::clone(&store),
+        job,
+        keep: config.keep,
+        keep_bodies: environment.output_mapped_record,
+        limiter: Limiter::new(config.max_in_flight.unwrap_or(MAX_IN_FLIGHT)),
+        retry: Retry::new(config.retry.clone(), stop.clone()),
+        dry_run: options.dry_run,
+    });
+    let started = Started {
+        config,
+        environment: environment.clone(),
+        connector: name,
+        namespace,
+        store,
+        job,
+        uuid,
+        since: crate::store::jobs::now(),
+        clock: Instant::now(),
+        dispatcher,
+    };
+    let finished = match prepare(&started, options).await {
+        Ok(()) => walk(&started, options, input, stop).await,
+        Err(error) => Finished { error: Some(error), ..Finished::default() },
+    };
+    let code = ending::end(started, options, finished).await;
+    if let Some(running) = sandbox {
+        running.stop().await;
+    }
+    code
+}
+
+/// Takes in what earlier jobs know: the state passed in, the platform's, and what a killed job
+/// left in doubt.
+async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
+    let incremental = started.environment.incremental_state().filter(|path| path.exists());
+    for path in options.state.iter().cloned().chain(incremental) {
+        let (store, namespace) = (Arc::clone(&started.store), started.namespace.clone());
+        let task =
+            tokio::task::spawn_blocking(move || ids::import_state(&store, &namespace, &path));
+        task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
+    }
+    for leftover in started.store.leftovers(&started.namespace, started.job.id)? {
+        let stream = StreamName::new(leftover.stream_name.as_str());
+        let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
+        tracing::info!(
+            %stream, records = leftover.writes.len(),
+            "A killed job had sent records and no answer is known; the remote is asked."
+        );
+        recover(&started.dispatcher, leftover, &capabilities).await?;
+    }
+    Ok(())
+}
+
+/// Reads the input to its end and writes it.
+async fn walk(
+    started: &Started,
+    options: &Run,
+    input: Box<dyn io::Read + Send>,
+    stop: CancellationToken,
+) -> Finished {
+    let config = &started.config;
+    let connector = Arc::clone(&started.dispatcher.connector);
+    let intake_options =
+        IntakeOptions::new(config, started.environment.is_platform(), options.limit);
+    let for_streams = config.clone();
+    let intake =
+        Intake::new(input, intake_options, move |name| for_streams.stream(name), connector);
+    let (sender, chunks) = mpsc::channel(CHUNKS);
+    let reading =
+        std::thread::Builder::new().name("intake".to_owned()).spawn(move || read(intake, &sender));
+    if let Err(error) = reading {
+        let error = Error::ours("cannot start the thread that reads").caused_by(error);
+        return Finished { error: Some(error), ..Finished::default() };
+    }
+    let mut progress = progress(options.progress);
+    pipeline::run(Wiring {
+        dispatcher: Arc::clone(&started.dispatcher),
+        namespace: started.namespace.clone(),
+        batch: config.batch.clone(),
+        max_buffer_bytes: config.max_buffer_bytes.max(1),
+        input: chunks,
+        stop,
+        on_state: state_sink(config.state.format, options.dry_run),
+        on_stream: stream_hook(started),
+        on_progress: Box::new(move |counts| progress.show(counts)),
+    })
+    .await
+}
+
+/// The reading thread. Ends when nobody listens any more.
+fn read<R: io::Read>(mut intake: Intake<R>, sender: &mpsc::Sender<Chunk>) {
+    loop {
+        let mut items = Vec::new();
+        let more = intake.fill(&mut items);
+        if !items.is_empty() && sender.blocking_send(Chunk::Items(items)).is_err() {
+            return;
+        }
+        let error = match more {
+            Ok(true) => continue,
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        // The last word; if the job has ended before, nobody wants it.
+        drop(sender.blocking_send(Chunk::End(intake.tally, error)));
+        return;
+    }
+}
+
+/// In the `tap` format the tap's STATEs go out as soon as they are safe.
+fn state_sink(format: StateFormat, dry_run: bool) -> pipeline::StateSink {
+    if format != StateFormat::Tap || dry_run {
+        return Box::new(|_| Ok(()));
+    }
+    Box::new(|state: &RawValue| {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{}", state.get())
+            .and_then(|()| stdout.flush())
+            .map_err(ending::stdout_closed)
+    })
+}
+
+/// Before a stream's first record its snapshot is taken in, and its limit on calls holds.
+fn stream_hook(started: &Started) -> pipeline::StreamHook {
+    let store = Arc::clone(&started.store);
+    let connector = Arc::clone(&started.dispatcher.connector);
+    let dispatcher = Arc::clone(&started.dispatcher);
+    let folder = snapshot_folder(started);
+    let flow = started.environment.flow.clone();
+    Box::new(move |stored, name| {
+        if let Ok(capabilities) = connector.capabilities(&StreamName::new(name)) {
+            dispatcher.limiter.cap(capabilities.max_in_flight);
+        }
+        match &folder {
+            Some(folder) => tokio::task::block_in_place(|| {
+                ids::import_snapshot(&store, stored.id, folder, name, flow.as_deref())
+            }),
+            None => Ok(()),
+        }
+    })
+}
+
+/// Where the platform's id snapshots are, if anywhere.
+pub(super) fn snapshot_folder(started: &Started) -> Option<PathBuf> {
+    let configured = started.config.snapshot_dir.clone();
+    let folder = configured.or_else(|| started.environment.snapshot_dir.clone());
+    let platform = || {
+        let job_id = started.environment.job_id.as_ref()?;
+        Some(Path::new("/home/hotglue").join(job_id).join("snapshots"))
+    };
+    folder.or_else(platform)
+}
+
+fn progress(when: Progress) -> ProgressLine {
+    let is_terminal = io::stderr().is_terminal();
+    match when {
+        Progress::Never => ProgressLine::new(false, false),
+        Progress::Auto => ProgressLine::new(is_terminal, false),
+        Progress::Always => ProgressLine::new(is_terminal, !is_terminal),
+    }
+}
+
+/// The first signal ends the reading, the second the process.
+fn watch_signals(stop: CancellationToken, environment: &Environment) -> Result<(), Error> {
+    let mut signals = signals()?;
+    if environment.job_id.is_some() {
+        announce_listener();
+    }
+    tokio::spawn(async move {
+        signals.recv().await;
+        tracing::info!(
+            "A signal was received: what is in flight is finished, then the state is told."
+        );
+        stop.cancel();
+        signals.recv().await;
+        // What is not on disk yet is found out by the next run.
+        #[expect(clippy::exit, reason = "asked for twice")]
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+/// The signals that end a job in good order.
+#[derive(Debug)]
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    user: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(super) async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.user.recv() => {}
+        }
+    }
+}
+
+/// Listens for SIGTERM, SIGINT and SIGUSR1.
+pub(super) fn signals() -> Result<Signals, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = || -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            user: signal(SignalKind::user_defined1())?,
+        })
+    };
+    listen().map_err(|error| Error::ours("cannot listen for signals").caused_by(error))
+}
+
+/// The platform reads the process's id from this file before it sends SIGUSR1.
+fn announce_listener() {
+    let now = chrono::Utc::now().timestamp_micros();
+    let path = Path::new("/tmp/user_signal.listener");
+    let written = crate::file::replace(path, crate::file::Access::Everyone, |out| {
+        let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
+        writeln!(out, "Signal listener started at {seconds}.{micros:06}")?;
+        writeln!(out, "Thread ID: {0}\nProcess ID: {0}", std::process::id())
+    });
+    if let Err(error) = written {
+        tracing::warn!(%error, path = %path.display(), "The signal listener file could not be written.");
+    }
+}

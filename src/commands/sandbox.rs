@@ -1,0 +1,41 @@
+//! `sandbox`: simulated remotes that stand alone.
+
+use std::path::{Path, PathBuf};
+
+use super::{print, runtime, setup};
+use crate::error::{Error, ExitCode};
+use crate::sandbox::{Faults, Options};
+
+pub(super) fn run(
+    names: &[String],
+    port: u16,
+    faults: Option<&Path>,
+    data: Option<PathBuf>,
+) -> Result<ExitCode, Error> {
+    if let Some(unknown) = names.iter().find(|name| *name != "rest") {
+        return Err(Error::usage(format!("there is no sandbox of the name `{unknown}`"))
+            .hint("the sandboxes are: rest"));
+    }
+    let faults = match faults {
+        Some(path) => Faults::read(path).map_err(setup::sandbox_failed)?,
+        None => Faults::default(),
+    };
+    runtime()?.block_on(async {
+        let options = Options { port, data, faults };
+        let running = crate::sandbox::start(options).await.map_err(setup::sandbox_failed)?;
+        let address = running.address();
+        // The one line on stdout, for scripts that let the port be chosen.
+        print(format!("http://{address}\n").as_bytes())?;
+        tracing::info!(
+            "Serving until interrupted. Config for it: {{\"connector\": \"rest\", \"manifest\": \
+             \"sandbox\", \"base_url\": \"http://{address}\", \"access_token\": \"sandbox-token\"}}"
+        );
+        let signals = crate::commands::run::signals();
+        match signals {
+            Ok(mut signals) => signals.recv().await,
+            Err(error) => return Err(error),
+        }
+        running.stop().await;
+        Ok(ExitCode::Done)
+    })
+}

@@ -1,0 +1,42 @@
+//! The JSON Schemas of all that goes in and out, made from the types.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::error::{Error, ExitCode};
+use crate::file::{Access, replace};
+use crate::results::ResultRow;
+use crate::state::line::{PlatformState, State};
+use crate::summary::Summary;
+
+/// The schema of the configuration.
+pub(super) fn config() -> Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// All schemas, by the name of their file in `schemas/`.
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("config.schema.json", config()),
+        ("job-summary.schema.json", schemars::schema_for!(Summary).to_value()),
+        ("result.schema.json", schemars::schema_for!(ResultRow).to_value()),
+        ("state.schema.json", schemars::schema_for!(State).to_value()),
+        ("state-platform.schema.json", schemars::schema_for!(PlatformState).to_value()),
+        ("manifest.schema.json", crate::connector::rest::manifest_schema()),
+        ("faults.schema.json", schemars::schema_for!(crate::sandbox::Faults).to_value()),
+    ]
+}
+
+pub(super) fn run(folder: &Path) -> Result<ExitCode, Error> {
+    for (name, schema) in all() {
+        let path = folder.join(name);
+        let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+        replace(&path, Access::Everyone, |out| writeln!(out, "{text}")).map_err(|error| {
+            Error::usage(format!("cannot write `{}`", path.display())).caused_by(error)
+        })?;
+    }
+    Ok(ExitCode::Done)
+}

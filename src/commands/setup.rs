@@ -1,0 +1,179 @@
+//! What several commands need first: the configuration, the connector, the sandbox.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::Called;
+use crate::cli::Configured;
+use crate::config::{self, Config, Loaded, Source, StreamOptions};
+use crate::connector::contract::Connector;
+use crate::connector::{self, Settings, StreamSettings};
+use crate::error::Error;
+use crate::sandbox::{self, Running};
+
+/// A configuration, with the remote that it names.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// Ours, typed.
+    pub(super) config: Config,
+    /// The remote.
+    pub(super) connector: Arc<dyn Connector>,
+    /// Connector and account.
+    pub(super) namespace: String,
+    /// The store's file.
+    pub(super) store: PathBuf,
+    /// Serves as long as this lives.
+    pub(super) sandbox: Option<Running>,
+}
+
+/// Reads the configuration that the command line names.
+pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, Error> {
+    let sources: Vec<Source> = configured
+        .config
+        .iter()
+        .map(|name| match name.as_str() {
+            "ENV" => Source::Environment,
+            path => Source::File(PathBuf::from(path)),
+        })
+        .collect();
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut loaded = config::load(&sources, &called.prefix(), &variables)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(name) = &configured.sandbox {
+        loaded.config.sandbox = Some(name.clone());
+    }
+    if let Some(store) = &configured.store {
+        loaded.config.store.clone_from(store);
+    }
+    Ok(loaded)
+}
+
+fn connector_name(config: &Config, called: &Called) -> Result<String, Error> {
+    let named = config.connector.clone();
+    let named = named.or_else(|| called.connector().map(str::to_owned));
+    named.or_else(|| config.sandbox.clone()).ok_or_else(|| {
+        Error::usage("nothing says which remote to write to").hint(
+            "set `connector` in the config file, or try it without any account: \
+             target-upsert --sandbox rest --input fixtures/singer/contacts.jsonl",
+        )
+    })
+}
+
+/// What the connector is made of, without making it: its name and settings.
+pub(super) fn settings_alone(loaded: Loaded, called: &Called) -> Result<(String, Settings), Error> {
+    let name = connector_name(&loaded.config, called)?;
+    Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file)))
+}
+
+/// Makes the connector, and starts the sandbox if it is asked for.
+pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Error> {
+    let Loaded { mut config, values, token_file, .. } = loaded;
+    let name = connector_name(&config, called)?;
+    let mut values = values.0;
+    let sandbox = match config.sandbox.clone() {
+        Some(remote) => Some(start_sandbox(&remote, &mut config, &mut values).await?),
+        None => None,
+    };
+    let namespace = config.namespace.clone().unwrap_or_else(|| {
+        match (&config.sandbox, config.base_url.as_deref()) {
+            (Some(_), _) => format!("{name}@sandbox"),
+            (None, Some(url)) => format!("{name}@{}", host(url)),
+            (None, None) => name.clone(),
+        }
+    });
+    let token_file = if sandbox.is_some() { None } else { token_file };
+    let settings = settings(&config, values, token_file);
+    let connector = connector::build(&name, settings).map_err(|error| {
+        let message = error.to_string();
+        let mut mended = Error::usage(message);
+        if let Some(hint) = error.hint() {
+            mended = mended.hint(hint);
+        }
+        mended
+    })?;
+    let store = config.store.clone();
+    Ok(Setup { config, connector, namespace, store, sandbox })
+}
+
+fn settings(config: &Config, values: Map<String, Value>, config_file: Option<PathBuf>) -> Settings {
+    let of = |options: &StreamOptions| StreamSettings {
+        object: options.object.clone(),
+        external_id_property: options.external_id_property.clone(),
+    };
+    let streams: IndexMap<String, StreamSettings> =
+        config.streams.iter().map(|(name, options)| (name.clone(), of(options))).collect();
+    let agent = values.get("user_agent").and_then(Value::as_str).map(str::to_owned);
+    Settings {
+        base_url: config.base_url.clone(),
+        config_file,
+        timeout: Duration::from_secs(config.timeout_secs),
+        user_agent: agent
+            .unwrap_or_else(|| concat!("target-upsert/", env!("CARGO_PKG_VERSION")).to_owned()),
+        streams,
+        rate_limit: config.rate_limit,
+        values,
+    }
+}
+
+/// Host and port of an address, without what may be secret in it.
+fn host(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(url) => match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            _ => "unknown".to_owned(),
+        },
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+/// The sandbox's records are kept beside the store, so that a second run finds what the first one
+/// wrote.
+async fn start_sandbox(
+    remote: &str,
+    config: &mut Config,
+    values: &mut Map<String, Value>,
+) -> Result<Running, Error> {
+    const REMOTES: &[&str] = &["rest"];
+    if !REMOTES.contains(&remote) {
+        return Err(Error::usage(format!("there is no sandbox of the name `{remote}`"))
+            .hint(format!("the sandboxes are: {}", REMOTES.join(", "))));
+    }
+    let data = if config.store == Path::new(":memory:") {
+        None
+    } else {
+        let folder = config.store.parent().unwrap_or(Path::new("")).to_owned();
+        Some(folder.join(format!("sandbox-{remote}.jsonl")))
+    };
+    if let Some(folder) =
+        data.as_deref().and_then(Path::parent).filter(|f| !f.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::usage(format!("cannot make the folder `{}`", folder.display())).caused_by(error)
+        })?;
+    }
+    let options = sandbox::Options { data, ..sandbox::Options::default() };
+    let running = sandbox::start(options).await.map_err(sandbox_failed)?;
+    let url = format!("http://{}", running.address());
+    tracing::info!(%url, "The sandbox is up: a simulated remote, no account is touched.");
+    config.base_url = Some(url);
+    if config.manifest.is_none() {
+        config.manifest = Some("sandbox".to_owned());
+        values.insert("manifest".to_owned(), "sandbox".into());
+    }
+    values.insert("access_token".to_owned(), "sandbox-token".into());
+    values.remove("refresh_token");
+    Ok(running)
+}
+
+pub(super) fn sandbox_failed(error: sandbox::SandboxError) -> Error {
+    Error::usage("the sandbox does not start").caused_by(error)
+}

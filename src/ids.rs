@@ -1,0 +1,187 @@
+//! Ids come in from elsewhere before a job writes (the state of an earlier job, the platform's
+//! snapshots) and go out as snapshots after it.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::config::SnapshotFormat;
+use crate::error::Error;
+use crate::record::{ExternalId, RemoteId};
+use crate::snapshot::{self, Row};
+use crate::state::previous;
+use crate::store::id_map::{self, Entry, Mapped};
+use crate::store::{Store, StoreError, journal};
+
+/// Rows that are taken into the store in one transaction.
+const PIECE: usize = 8192;
+
+/// Takes in what a state tells as written. What the store knows itself is newer and stays.
+///
+/// # Errors
+/// Exit code 2 when the file is no state; exit code 5 when the store cannot be used.
+pub fn import_state(store: &Store, namespace: &str, path: &Path) -> Result<(), Error> {
+    let wrong = |cause: String| {
+        Error::usage(format!("cannot read the state file `{}`", path.display()))
+            .caused_by(cause)
+            .hint("pass a state line that a job has printed, or leave `--state` out")
+    };
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut trouble = None;
+    let read = previous::read(BufReader::with_capacity(1 << 20, file), &mut |stream, entries| {
+        take_state(store, namespace, stream, entries).map_err(|error| {
+            let message = error.to_string();
+            trouble = Some(error);
+            message
+        })
+    });
+    match (trouble, read) {
+        (Some(error), _) => Err(error.into()),
+        (None, Err(cause)) => Err(wrong(cause)),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+fn take_state(
+    store: &Store,
+    namespace: &str,
+    stream: &str,
+    entries: Vec<previous::Entry>,
+) -> Result<(), StoreError> {
+    let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
+    store.write_blocking(move |transaction| {
+        let stream = id_map::stream_id(transaction, &namespace, &stream)?;
+        for entry in entries {
+            let previous::Entry { external_id, remote_id, fingerprint } = entry;
+            match (external_id, fingerprint) {
+                (Some(external_id), _) => {
+                    let mapped = Mapped { remote_id, fingerprint, custom_data: None };
+                    id_map::import(transaction, stream, &Entry { external_id, mapped }, false)?;
+                }
+                (None, Some(fingerprint)) => {
+                    journal::import_written(transaction, stream, &fingerprint, remote_id.as_ref())?;
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Takes in a stream's snapshot from `folder`, if there is one and it is not the one that was
+/// taken in last. A snapshot is what its owner says: it wins over what the store knows.
+///
+/// # Errors
+/// Exit code 2 when it is no snapshot; exit code 5 when the store cannot be used.
+pub fn import_snapshot(
+    store: &Store,
+    stream: i64,
+    folder: &Path,
+    name: &str,
+    flow: Option<&str>,
+) -> Result<(), Error> {
+    let Some(path) = snapshot::find(folder, name, flow) else { return Ok(()) };
+    let stamp = stamp(&path)?;
+    if store.read(|connection| id_map::is_imported(connection, stream, &path, &stamp))? {
+        return Ok(());
+    }
+    let rows = import_file(store, stream, &path)?;
+    tracing::info!(path = %path.display(), rows, "Ids were taken in from a snapshot.");
+    let marked = path.clone();
+    store.write_blocking(move |transaction| {
+        id_map::set_imported(transaction, stream, &marked, &stamp)
+    })?;
+    Ok(())
+}
+
+/// Takes all rows of a snapshot file into the id map. Returns how many.
+///
+/// # Errors
+/// As [`import_snapshot`].
+pub fn import_file(store: &Store, stream: i64, path: &Path) -> Result<u64, Error> {
+    let mut piece = Vec::new();
+    let mut rows = 0;
+    let mut flush = |piece: &mut Vec<Entry>| {
+        rows += piece.len() as u64;
+        store.import_blocking(stream, std::mem::take(piece), true)
+    };
+    snapshot::read(path, |row| {
+        piece.push(Entry {
+            external_id: ExternalId::new(row.input_id),
+            mapped: Mapped {
+                remote_id: Some(RemoteId::new(row.remote_id)),
+                fingerprint: None,
+                custom_data: row.custom_data.map(Arc::from),
+            },
+        });
+        if piece.len() < PIECE { Ok(()) } else { flush(&mut piece).map_err(Error::from) }
+    })?;
+    flush(&mut piece)?;
+    Ok(rows)
+}
+
+/// Size and time of a file: while they stay, so does its content.
+fn stamp(path: &Path) -> Result<String, Error> {
+    let read = || -> std::io::Result<String> {
+        let data = std::fs::metadata(path)?;
+        let modified = data.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(format!("{} bytes at {} ns", data.len(), modified.as_nanos()))
+    };
+    read().map_err(|error| {
+        Error::usage(format!("cannot read the snapshot `{}`", path.display())).caused_by(error)
+    })
+}
+
+/// Writes all ids of a stream as its snapshot into `folder`. Returns the file's path.
+///
+/// # Errors
+/// Exit code 5, naming the file.
+pub fn write_snapshot(
+    connection: &Connection,
+    namespace: &str,
+    name: &str,
+    folder: &Path,
+    flow: Option<&str>,
+    format: SnapshotFormat,
+) -> Result<PathBuf, Error> {
+    let path = snapshot::path(folder, name, flow, format)?;
+    if let Some(stream) = id_map::find_stream(connection, namespace, name).map_err(unreadable)? {
+        export_file(connection, stream, &path, format)?;
+    }
+    Ok(path)
+}
+
+/// Writes all ids of a stream to a snapshot file.
+///
+/// # Errors
+/// Exit code 5, naming the file.
+pub fn export_file(
+    connection: &Connection,
+    stream: i64,
+    path: &Path,
+    format: SnapshotFormat,
+) -> Result<(), Error> {
+    id_map::entries(connection, stream, |entries| {
+        let rows = entries.filter_map(|entry| {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(unreadable(error))),
+            };
+            let remote_id = entry.mapped.remote_id?;
+            Some(Ok(Row {
+                input_id: entry.external_id.to_string(),
+                remote_id: remote_id.to_string(),
+                custom_data: entry.mapped.custom_data.map(|data| data.to_string()),
+            }))
+        });
+        snapshot::write_file(path, format, rows)
+    })
+    .map_err(unreadable)?
+}
+
+fn unreadable(error: rusqlite::Error) -> Error {
+    Error::ours("cannot read the store").caused_by(error)
+}

@@ -1,0 +1,279 @@
+//! The walk of a job: wires the rooms with bounded channels, starts them, drains them, stops them.
+//! The one file that knows all of them.
+//!
+//! ```text
+//! intake thread ─chunks→ [ this loop: gate → plan → batch → ready ] ─batches→ dispatcher tasks
+//!                                   ↑ settled, found, again ──────────────────────┘
+//! ```
+//! All decisions are made here, one after another, by one task that owns all of a job's moving
+//! parts: no locks, no races. The dispatcher's tasks only carry batches and tell what happened.
+
+mod planning;
+mod settling;
+mod taking;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::BatchOptions;
+use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::resolve::gate::{Gate, Key};
+use crate::state::watermark::Watermark;
+use crate::store::id_map::StoredStream;
+use crate::stream::batch::Batcher;
+use crate::stream::intake::Tally;
+use crate::stream::{Item, Stream};
+use crate::summary::{Counts, Errors, Input, Planned as PlannedCounts, StreamSummary};
+
+/// New plans that one record may need before it is given up: more means that the remote
+/// contradicts itself.
+const MAX_PLANS: u32 = 4;
+
+/// What the intake thread sends.
+#[derive(Debug)]
+pub enum Chunk {
+    /// Items in the order of the input.
+    Items(Vec<Item>),
+    /// The end of the input, or what ended the reading early.
+    End(Tally, Option<Error>),
+}
+
+/// Takes each safe STATE of the tap.
+pub type StateSink = Box<dyn FnMut(&RawValue) -> Result<(), Error> + Send>;
+/// Looks at a stream when it first comes up: its number in the store, its name.
+pub type StreamHook = Box<dyn FnMut(StoredStream, &str) -> Result<(), Error> + Send>;
+
+/// How a job is wired.
+pub struct Wiring {
+    /// Sends batches and settles them.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Connector and account.
+    pub namespace: String,
+    /// How records are gathered.
+    pub batch: BatchOptions,
+    /// Bytes of records in memory, at most, about.
+    pub max_buffer_bytes: usize,
+    /// From the intake thread.
+    pub input: mpsc::Receiver<Chunk>,
+    /// Ends the reading.
+    pub stop: CancellationToken,
+    /// Takes the tap's STATEs as they become safe.
+    pub on_state: StateSink,
+    /// Called for each stream before its first record: brings in what is known of its ids.
+    pub on_stream: StreamHook,
+    /// Told of each group of outcomes, for the progress line.
+    pub on_progress: Box<dyn FnMut(&Counts) + Send>,
+}
+
+impl std::fmt::Debug for Wiring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wiring").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+/// What a job has come to.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// By stream, in the order of their first SCHEMA.
+    pub streams: Vec<(String, StreamSummary)>,
+    /// What was read beside records.
+    pub input: Input,
+    /// Errors of records.
+    pub errors: Errors,
+    /// The tap's last STATE that is safe.
+    pub tap_state: Option<Box<RawValue>>,
+    /// A signal ended the reading before the input's end.
+    pub stopped: bool,
+    /// What ended the job early.
+    pub error: Option<Error>,
+}
+
+/// One stream of the job.
+struct StreamState {
+    stream: Arc<Stream>,
+    stored: StoredStream,
+    counts: Counts,
+    planned: PlannedCounts,
+    calls: Arc<Calls>,
+}
+
+struct Job {
+    wiring: Wiring,
+    events: mpsc::UnboundedSender<Event>,
+    streams: Vec<StreamState>,
+    gate: Gate,
+    batcher: Batcher<(usize, Task), Planned>,
+    ready: VecDeque<Batch>,
+    /// Batches that are being delivered.
+    under_way: usize,
+    /// Bytes of records that were read and are not settled.
+    buffered: usize,
+    /// Outcomes that need no call, to be put on disk together.
+    local: Vec<(usize, Key, usize, Outcome)>,
+    watermark: Watermark,
+    /// Position of the last record that was taken from the intake.
+    position: u64,
+    totals: Counts,
+    finished: Finished,
+    input_ended: bool,
+    /// The store's stream for lines that are no message.
+    unreadable: Option<StoredStream>,
+}
+
+/// Runs a job to its end. Whatever ends it, what was read has an outcome, and what has an outcome
+/// is on disk.
+pub async fn run(wiring: Wiring) -> Finished {
+    let (events, mut told) = mpsc::unbounded_channel();
+    let mut job = Job {
+        wiring,
+        events,
+        streams: Vec::new(),
+        gate: Gate::default(),
+        batcher: Batcher::default(),
+        ready: VecDeque::new(),
+        under_way: 0,
+        buffered: 0,
+        local: Vec::new(),
+        watermark: Watermark::default(),
+        position: 0,
+        totals: Counts::default(),
+        finished: Finished::default(),
+        input_ended: false,
+        unreadable: None,
+    };
+    while !job.is_through() {
+        if let Err(error) = job.step(&mut told).await {
+            job.fail(error);
+        }
+        if job.is_broken() {
+            break;
+        }
+    }
+    job.finish()
+}
+
+impl Job {
+    /// Waits for the next thing to happen, and does what follows from it.
+    async fn step(&mut self, told: &mut mpsc::UnboundedReceiver<Event>) -> Result<(), Error> {
+        let now = Instant::now();
+        let has_room = self.buffered < self.wiring.max_buffer_bytes;
+        let can_read = !self.input_ended && has_room;
+        if self.input_ended || !has_room {
+            // Nothing more comes in before something goes out: company is not waited for.
+            for ((stream, task), records) in self.batcher.take_all() {
+                self.queue(stream, task, records);
+            }
+        }
+        self.start_ready(now);
+        let wake = self.wake(now);
+        tokio::select! {
+            biased;
+            event = told.recv() => {
+                if let Some(event) = event {
+                    self.take_event(event)?;
+                }
+                while let Ok(event) = told.try_recv() {
+                    self.take_event(event)?;
+                }
+            }
+            () = self.wiring.stop.cancelled(), if !self.input_ended => {
+                tracing::info!("Stopping: no more is read, what was read is written.");
+                self.finished.stopped = true;
+                self.input_ended = true;
+            }
+            chunk = self.wiring.input.recv(), if can_read => self.take_chunk(chunk).await?,
+            () = tokio::time::sleep_until(wake.into()) => {
+                for ((stream, task), records) in self.batcher.take_due(Instant::now()) {
+                    self.queue(stream, task, records);
+                }
+            }
+        }
+        self.settle_local();
+        self.release_states()
+    }
+
+    fn wake(&self, now: Instant) -> Instant {
+        let paused = self.wiring.dispatcher.limiter.paused_until(now);
+        let paused = paused.filter(|_| !self.ready.is_empty());
+        let due = [self.batcher.next_due(), paused].into_iter().flatten().min();
+        due.unwrap_or(now + Duration::from_secs(3600))
+    }
+
+    fn is_through(&self) -> bool {
+        self.input_ended
+            && self.under_way == 0
+            && self.ready.is_empty()
+            && self.batcher.is_empty()
+            && self.gate.waiting() == 0
+            && self.local.is_empty()
+    }
+
+    /// Nothing can be settled any more: the store is gone.
+    fn is_broken(&self) -> bool {
+        self.under_way == 0
+            && self
+                .finished
+                .error
+                .as_ref()
+                .is_some_and(|error| error.exit == crate::error::ExitCode::Ours)
+    }
+
+    /// The job cannot go on: nothing new is read or sent, what is under way comes to its end.
+    fn fail(&mut self, error: Error) {
+        self.input_ended = true;
+        let unsent: Vec<Planned> = self
+            .ready
+            .drain(..)
+            .flat_map(|batch| batch.records)
+            .chain(self.batcher.take_all().into_iter().flat_map(|(_, records)| records))
+            .collect();
+        if self.finished.error.is_none() {
+            self.finished.error = Some(error);
+        }
+        for planned in unsent {
+            self.leave_unsent(planned);
+        }
+    }
+
+    fn release_states(&mut self) -> Result<(), Error> {
+        for state in self.watermark.take_safe() {
+            (self.wiring.on_state)(&state)?;
+            self.finished.tap_state = Some(state);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Finished {
+        use std::sync::atomic::Ordering::Relaxed;
+        let dry_run = self.wiring.dispatcher.dry_run;
+        if self.finished.input.bad_lines > 0 {
+            let bad = self.finished.input.bad_lines;
+            let counts = Counts { read: bad, rejected: bad, ..Counts::default() };
+            let summary = StreamSummary { counts, ..StreamSummary::default() };
+            self.finished.streams.push((String::new(), summary));
+        }
+        for state in self.streams {
+            let (lookups, writes) =
+                (state.calls.lookups.load(Relaxed), state.calls.writes.load(Relaxed));
+            let writes = if dry_run { 0 } else { writes };
+            let summary = StreamSummary {
+                counts: state.counts,
+                planned: dry_run.then_some(state.planned),
+                lookups,
+                requests: lookups + writes,
+                retries: state.calls.retries.load(Relaxed),
+                bytes: state.calls.bytes.load(Relaxed),
+                records_per_sec: 0.0,
+            };
+            self.finished.streams.push((state.stream.name.to_string(), summary));
+        }
+        self.finished
+    }
+}

@@ -1,0 +1,162 @@
+//! From a record that has its key to a batch that is under way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Job, MAX_PLANS};
+use crate::connector::contract::Action;
+use crate::dispatch::{Batch, Ended, Planned, Task};
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble};
+use crate::resolve;
+use crate::resolve::{Known, Plan};
+use crate::stream::batch::Limits;
+use crate::stream::{Record, Stream};
+
+impl Job {
+    /// Plans a record that has its key.
+    pub(super) fn plan(&mut self, record: Record) -> Result<(), Error> {
+        let dispatcher = Arc::clone(&self.wiring.dispatcher);
+        let stored = self.streams[record.stream.index].stored;
+        let known = match &record.external_id {
+            Some(id) => {
+                let mapped = dispatcher.store.find(&stored, id)?;
+                let capabilities = &record.stream.capabilities;
+                let is_blind = capabilities.upsert.is_none() && capabilities.lookup.is_none();
+                let in_doubt = is_blind && dispatcher.store.is_in_doubt(stored.id, id)?;
+                Known { mapped, written: None, in_doubt }
+            }
+            None if record.remote_id.is_none() => Known {
+                written: dispatcher.store.find_written(
+                    dispatcher.job,
+                    stored.id,
+                    &record.fingerprint,
+                )?,
+                ..Known::default()
+            },
+            None => Known::default(),
+        };
+        let mut plan = resolve::plan(&record, &known);
+        if dispatcher.dry_run
+            && plan == Plan::Write(Action::Upsert, None)
+            && record.stream.capabilities.lookup.is_some()
+        {
+            // A dry run tells what the remote would make of it.
+            plan = Plan::Lookup;
+        }
+        let was_mapped = known
+            .mapped
+            .as_ref()
+            .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
+        self.follow(Planned::new(record, None, was_mapped), plan);
+        Ok(())
+    }
+
+    /// Does what a plan says.
+    pub(super) fn follow(&mut self, mut planned: Planned, plan: Plan) {
+        planned.plans += 1;
+        let plan = if planned.plans > MAX_PLANS {
+            let why = "the remote contradicts itself: what it has it cannot change, and what it has not it cannot create";
+            Plan::Refuse(Trouble::other("contradiction", why))
+        } else {
+            plan
+        };
+        match plan {
+            Plan::Unchanged(remote_id) => {
+                self.end_locally(&planned, None, Ended::under(Fate::Unchanged, remote_id), true);
+            }
+            Plan::Refuse(trouble) => {
+                self.end_locally(&planned, None, Ended::trouble(Fate::Rejected, trouble), true);
+            }
+            Plan::InDoubt => {
+                let why = "sent by an earlier job, and nothing tells whether it was applied";
+                let trouble = Trouble::other("in_doubt", why);
+                let action = Some(Action::Create);
+                self.end_locally(&planned, action, Ended::trouble(Fate::InDoubt, trouble), true);
+            }
+            Plan::Lookup => self.gather(Task::Lookup, planned),
+            Plan::Write(action, remote_id) => {
+                planned.remote_id = remote_id;
+                self.gather(Task::Write(action), planned);
+            }
+        }
+    }
+
+    /// Puts a record into its batch.
+    pub(super) fn gather(&mut self, task: Task, planned: Planned) {
+        if self.finished.error.is_some() && self.input_ended && self.finished_early() {
+            return self.leave_unsent(planned);
+        }
+        let stream = planned.record.stream.index;
+        let limits = self.limits(&planned.record.stream, task);
+        let bytes = planned.record.body.len()
+            + planned.record.external_id.as_ref().map_or(0, |id| id.as_str().len())
+            + 64;
+        for full in self.batcher.push((stream, task), limits, bytes, planned, Instant::now()) {
+            self.queue(stream, task, full);
+        }
+    }
+
+    /// Whether the job ends because of the remote or of us, and not of the input.
+    pub(super) fn finished_early(&self) -> bool {
+        use crate::error::ExitCode::{Ours, Remote};
+        self.finished.error.as_ref().is_some_and(|error| matches!(error.exit, Remote | Ours))
+    }
+
+    pub(super) fn limits(&self, stream: &Stream, task: Task) -> Limits {
+        let capabilities = &stream.capabilities;
+        let (most_records, most_bytes) = match task {
+            Task::Lookup => (capabilities.lookup.map_or(1, |lookup| lookup.max_ids), usize::MAX),
+            Task::Write(action) => {
+                let limits = match action {
+                    Action::Create => capabilities.create,
+                    Action::Update => capabilities.update,
+                    Action::Upsert => capabilities.upsert,
+                    Action::Delete => capabilities.delete,
+                };
+                limits.map_or((1, usize::MAX), |limits| (limits.max_records, limits.max_bytes))
+            }
+        };
+        let (options, batch) = (&stream.options, &self.wiring.batch);
+        let records = options.batch_records.or(batch.records).unwrap_or(most_records);
+        let bytes = options.batch_bytes.or(batch.bytes).unwrap_or(most_bytes);
+        let secs = options.batch_secs.unwrap_or(batch.secs);
+        Limits {
+            records: records.min(most_records).max(1),
+            bytes: bytes.min(most_bytes),
+            age: Duration::try_from_secs_f64(secs).unwrap_or(Duration::from_secs(1)),
+        }
+    }
+
+    pub(super) fn queue(&mut self, stream: usize, task: Task, records: Vec<Planned>) {
+        let state = &mut self.streams[stream];
+        if let Task::Write(action) = task
+            && self.wiring.dispatcher.dry_run
+        {
+            let count = records.len() as u64;
+            let planned = &mut state.planned;
+            planned.calls += 1;
+            match action {
+                Action::Create => planned.create += count,
+                Action::Update | Action::Delete => planned.update += count,
+                Action::Upsert => planned.upsert += count,
+            }
+        }
+        let (stream, stored) = (Arc::clone(&state.stream), state.stored.id);
+        self.ready.push_back(Batch { stream, stored, task, records });
+    }
+
+    /// Starts as many batches as may be under way.
+    pub(super) fn start_ready(&mut self, now: Instant) {
+        let limit = self.wiring.dispatcher.limiter.limit(now);
+        while self.under_way < limit
+            && let Some(batch) = self.ready.pop_front()
+        {
+            self.under_way += 1;
+            let dispatcher = Arc::clone(&self.wiring.dispatcher);
+            let calls = Arc::clone(&self.streams[batch.stream.index].calls);
+            let events = self.events.clone();
+            tokio::spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
+        }
+    }
+}

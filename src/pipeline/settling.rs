@@ -1,0 +1,120 @@
+//! What follows from what the dispatcher tells, and outcomes that need no call.
+
+use std::sync::Arc;
+
+use super::Job;
+use crate::connector::contract::Action;
+use crate::dispatch::{Again, Ended, Event, Planned, Settled};
+use crate::error::Error;
+use crate::outcome::Trouble;
+use crate::resolve;
+use crate::resolve::Plan;
+use crate::resolve::gate::Key;
+
+impl Job {
+    pub(super) fn take_event(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Delivered => self.under_way -= 1,
+            Event::Settled(settled) => self.take_settled(&settled)?,
+            Event::Found(found) => {
+                for (planned, ids) in found {
+                    let plan = resolve::plan_found(&planned.record, &ids);
+                    self.follow(planned, plan);
+                }
+            }
+            Event::Again(again) => {
+                for (planned, why) in again {
+                    let plan = match why {
+                        Again::Exists(id) => resolve::plan_exists(&planned.record, id),
+                        Again::Missing => match planned.remote_id.clone() {
+                            Some(id) => resolve::plan_missing(&planned.record, &id),
+                            None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
+                        },
+                    };
+                    self.follow(planned, plan);
+                }
+            }
+            Event::Fatal(error) => self.fail(error),
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_settled(&mut self, settled: &Settled) -> Result<(), Error> {
+        self.buffered = self.buffered.saturating_sub(settled.bytes);
+        for outcome in settled.outcomes.iter() {
+            let state = &mut self.streams[settled.stream];
+            state.counts.add(outcome.fate);
+            self.totals.add(outcome.fate);
+            self.finished.errors.add(settled.stream, state.stream.name.as_str(), outcome);
+            let was_not_sent = outcome
+                .trouble
+                .as_ref()
+                .is_some_and(|trouble| &*trouble.code == crate::dispatch::NOT_SENT);
+            if was_not_sent {
+                self.watermark.freeze(outcome.position);
+            } else {
+                self.watermark.end(outcome.position);
+            }
+        }
+        (self.wiring.on_progress)(&self.totals);
+        for key in &settled.keys {
+            if let Some(next) = self.gate.leave(key) {
+                self.plan(next)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that is not sent because the job has failed. It has an outcome all the same.
+    pub(super) fn leave_unsent(&mut self, planned: Planned) {
+        let (planned, action, ended) = crate::dispatch::not_sent(planned);
+        self.end_locally(&planned, action, ended, true);
+    }
+
+    /// Ends a record without a call. `has_key` says whether it went through the gate.
+    pub(super) fn end_locally(
+        &mut self,
+        planned: &Planned,
+        action: Option<Action>,
+        ended: Ended,
+        has_key: bool,
+    ) {
+        let stream = planned.record.stream.index;
+        let stored = self.streams[stream].stored.id;
+        let key = Key::of(&planned.record);
+        let bytes = if has_key { planned.record.size() } else { 0 };
+        let key = if has_key { key } else { Key::Content(usize::MAX, planned.record.fingerprint) };
+        let outcome = self.wiring.dispatcher.outcome(stored, planned, action, ended);
+        self.local.push((stream, key, bytes, outcome));
+    }
+
+    /// Puts outcomes that needed no call on disk, a group for each stream.
+    pub(super) fn settle_local(&mut self) {
+        let mut local = std::mem::take(&mut self.local);
+        local.sort_by_key(|(stream, ..)| *stream);
+        let mut local = local.into_iter().peekable();
+        while let Some((stream, key, bytes, outcome)) = local.next() {
+            let mut settled = Settled { stream, outcomes: Arc::default(), keys: vec![key], bytes };
+            let mut outcomes = vec![outcome];
+            while let Some((_, key, bytes, outcome)) = local.next_if(|next| next.0 == stream) {
+                settled.keys.push(key);
+                settled.bytes += bytes;
+                outcomes.push(outcome);
+            }
+            settled.outcomes = Arc::new(outcomes);
+            self.under_way += 1;
+            let dispatcher = Arc::clone(&self.wiring.dispatcher);
+            let events = self.events.clone();
+            tokio::spawn(async move {
+                let outcomes = Arc::clone(&settled.outcomes);
+                let event = match dispatcher.store.record(dispatcher.job, outcomes, None).await {
+                    Ok(()) => Event::Settled(settled),
+                    Err(error) => Event::Fatal(error.into()),
+                };
+                // The job listens until nothing is under way.
+                drop(events.send(event));
+                drop(events.send(Event::Delivered));
+            });
+        }
+    }
+}

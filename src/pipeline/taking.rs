@@ -1,0 +1,140 @@
+//! What the intake thread hands over.
+
+use std::sync::Arc;
+
+use super::{Chunk, Job, StreamState};
+use crate::connector::contract::ErrorClass;
+use crate::dispatch::{Ended, Planned};
+use crate::error::Error;
+use crate::outcome::{Fate, Outcome, Trouble};
+use crate::record::Fingerprint;
+use crate::stream::{Item, Stream};
+use crate::summary::{Counts, Planned as PlannedCounts};
+
+impl Job {
+    pub(super) async fn take_chunk(&mut self, chunk: Option<Chunk>) -> Result<(), Error> {
+        match chunk {
+            Some(Chunk::Items(items)) => {
+                for item in items {
+                    self.take_item(item).await?;
+                }
+                Ok(())
+            }
+            Some(Chunk::End(tally, error)) => {
+                self.input_ended = true;
+                let input = &mut self.finished.input;
+                input.lines = tally.lines;
+                input.bytes = tally.bytes;
+                input.states = tally.states;
+                input.activate_versions = tally.activate_versions;
+                input.unknown = tally.unknown;
+                // What was read before goes on; the error is told at the end.
+                self.finished.error = self.finished.error.take().or(error);
+                Ok(())
+            }
+            None => {
+                self.input_ended = true;
+                Err(Error::ours("the thread that reads the input has panicked"))
+            }
+        }
+    }
+
+    pub(super) async fn take_item(&mut self, item: Item) -> Result<(), Error> {
+        match item {
+            Item::Stream(stream) => self.take_stream(stream).await?,
+            Item::Record(record) => {
+                self.read(record.stream.index, record.position);
+                self.buffered += record.size();
+                if let Some(record) = self.gate.enter(record) {
+                    self.plan(record)?;
+                }
+            }
+            Item::Refused { record, reason } => {
+                self.read(record.stream.index, record.position);
+                let trouble = Trouble::payload("schema", reason);
+                self.end_locally(
+                    &Planned::new(record, None, false),
+                    None,
+                    Ended::trouble(Fate::Rejected, trouble),
+                    false,
+                );
+            }
+            Item::BadLine { position, reason } => self.take_bad_line(position, reason).await?,
+            Item::State(value) => self.watermark.state(self.position, value),
+            Item::Beyond { position, stream } => {
+                self.read(stream, position);
+                self.totals.add(Fate::Skipped);
+                self.streams[stream].counts.add(Fate::Skipped);
+                self.watermark.freeze(position);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self, stream: usize, position: u64) {
+        self.position = position;
+        self.streams[stream].counts.read += 1;
+        self.totals.read += 1;
+    }
+
+    pub(super) async fn take_stream(&mut self, stream: Arc<Stream>) -> Result<(), Error> {
+        let dispatcher = Arc::clone(&self.wiring.dispatcher);
+        let store = &dispatcher.store;
+        let stored = if let Some(known) = self.streams.get_mut(stream.index) {
+            known.stream = Arc::clone(&stream);
+            known.stored
+        } else {
+            let stored = store.stream(&self.wiring.namespace, stream.name.as_str()).await?;
+            (self.wiring.on_stream)(stored, stream.name.as_str())?;
+            self.streams.push(StreamState {
+                stream: Arc::clone(&stream),
+                stored,
+                counts: Counts::default(),
+                planned: PlannedCounts::default(),
+                calls: Arc::default(),
+            });
+            stored
+        };
+        let line = stream.schema_line.to_string();
+        Ok(store.keep_schema(dispatcher.job, stored.id, stream.version, line).await?)
+    }
+
+    /// A line that is no message is a rejected record of the stream with the empty name.
+    pub(super) async fn take_bad_line(
+        &mut self,
+        position: u64,
+        reason: String,
+    ) -> Result<(), Error> {
+        self.position = position;
+        let dispatcher = Arc::clone(&self.wiring.dispatcher);
+        let stored = match self.unreadable {
+            Some(stored) => stored,
+            None => dispatcher.store.stream(&self.wiring.namespace, "").await?,
+        };
+        self.unreadable = Some(stored);
+        let outcome = Outcome {
+            position,
+            stream: stored.id,
+            external_id: None,
+            remote_id: None,
+            action: None,
+            fate: Fate::Rejected,
+            attempts: 0,
+            status: None,
+            trouble: Some(Trouble {
+                class: ErrorClass::Payload,
+                code: "bad_line".into(),
+                message: reason.into(),
+            }),
+            millis: 0,
+            fingerprint: Fingerprint([0; 32]),
+            custom_data: None,
+            content: None,
+        };
+        self.finished.input.bad_lines += 1;
+        self.finished.errors.add(usize::MAX, "", &outcome);
+        dispatcher.store.record(dispatcher.job, Arc::new(vec![outcome]), None).await?;
+        self.watermark.end(position);
+        Ok(())
+    }
+}

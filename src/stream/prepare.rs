@@ -1,0 +1,176 @@
+//! A record is made ready: its ids are read, it is mapped, fingerprinted, validated, and its
+//! outgoing body is made.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::fields::{Fields, finish_object, push_field};
+use super::fingerprint::fingerprint;
+use super::identity::IdFields;
+use super::intake::IntakeOptions;
+use super::mapping::Mapping;
+use super::{Item, Record, Stream};
+use crate::config::Validation;
+use crate::record::Fingerprint;
+use crate::singer::schema::RecordSchema;
+
+/// What is known of a stream.
+pub(super) struct Known {
+    pub(super) stream: Arc<Stream>,
+    /// The text of the schema and keys that this was made of, to see whether they change.
+    pub(super) made_of: (Box<str>, Vec<String>),
+    pub(super) schema: RecordSchema,
+    pub(super) ids: IdFields,
+    pub(super) mapping: Option<Mapping>,
+    pub(super) extension: Extension,
+    /// Why no record of it can be written.
+    pub(super) unusable: Option<String>,
+    pub(super) read: u64,
+    pub(super) warned: bool,
+    pub(super) warned_reserved: bool,
+}
+
+/// The platform's `x-hotglue` object of a SCHEMA.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Extension {
+    state_fields: Vec<String>,
+    include_hash: bool,
+}
+
+impl Extension {
+    pub(super) fn read(raw: Option<&RawValue>) -> Self {
+        let value: serde_json::Value =
+            raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let fields = value["target_state_fields"].as_array();
+        let names =
+            fields.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+        Self {
+            state_fields: names.collect(),
+            include_hash: value["target_state_include_hash"] == true,
+        }
+    }
+
+    /// The `customData` of a record: the fields asked for, as they came in.
+    fn custom_data(&self, fields: &Fields<'_>, fingerprint: &Fingerprint) -> Option<Arc<str>> {
+        if self.state_fields.is_empty() && !self.include_hash {
+            return None;
+        }
+        let mut object = String::new();
+        for name in &self.state_fields {
+            if let Some(value) = fields.get(name).filter(|value| value.get() != "null") {
+                push_field(&mut object, name, value.get());
+            }
+        }
+        if self.include_hash {
+            push_field(&mut object, "hash", &format!("\"{fingerprint}\""));
+        }
+        Some(finish_object(object).into())
+    }
+}
+
+impl Known {
+    /// Makes one record ready, or says why it cannot be.
+    pub(super) fn prepare(
+        &mut self,
+        source: &RawValue,
+        position: u64,
+        options: &IntakeOptions,
+    ) -> Item {
+        self.read += 1;
+        if options.limit.is_some_and(|limit| self.read > limit) {
+            return Item::Beyond { position, stream: self.stream.index };
+        }
+        let mut record = Record {
+            position,
+            stream: Arc::clone(&self.stream),
+            external_id: None,
+            remote_id: None,
+            fingerprint: Fingerprint([0; 32]),
+            body: Arc::from(""),
+            source: Arc::from(source.get()),
+            custom_data: None,
+        };
+        match self.complete(&mut record, source, options) {
+            Ok(()) => Item::Record(record),
+            Err(reason) => Item::Refused { record, reason },
+        }
+    }
+
+    fn complete(
+        &mut self,
+        record: &mut Record,
+        source: &RawValue,
+        options: &IntakeOptions,
+    ) -> Result<(), String> {
+        let mut fields =
+            Fields::parse(source).map_err(|error| format!("the record cannot be read: {error}"))?;
+        // Ids and fingerprint come first, so that a refused record is told with them.
+        let ids = self.ids.read(&fields)?;
+        record.external_id = ids.external;
+        record.remote_id = ids.remote;
+        if !options.keep_metadata {
+            fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
+        }
+        let mapped;
+        let mut prepared = &fields;
+        let mapped_fields;
+        if let Some(mapping) = &self.mapping {
+            mapped = mapping.apply(&fields)?;
+            mapped_fields = Fields::parse(&mapped).map_err(|error| error.to_string())?;
+            prepared = &mapped_fields;
+        }
+        let external = prepared
+            .0
+            .iter()
+            .find(|(name, _)| self.ids.is_platform_external(name))
+            .map(|(_, value)| *value);
+        record.fingerprint = fingerprint(
+            prepared
+                .0
+                .iter()
+                .filter(|(name, _)| !self.ids.is_platform_external(name))
+                .map(|(name, value)| (&**name, *value, self.schema.temporal(name))),
+            external,
+        );
+        record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
+        if let Some(reason) = &self.unusable {
+            return Err(reason.clone());
+        }
+        if options.validation != Validation::Off
+            && let Err(reason) = self.schema.check(source)
+        {
+            if options.validation == Validation::Reject {
+                return Err(reason);
+            }
+            if !std::mem::replace(&mut self.warned, true) {
+                tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
+            }
+        }
+        record.body = self.body(prepared, &record.source);
+        Ok(())
+    }
+
+    /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.
+    fn body(&mut self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
+        let reserved = &self.stream.capabilities.reserved_properties;
+        let mut object = String::with_capacity(source.len());
+        for (name, value) in &fields.0 {
+            if self.ids.is_id(name) {
+                continue;
+            }
+            if reserved.iter().any(|reserved| reserved == name) {
+                if !std::mem::replace(&mut self.warned_reserved, true) {
+                    tracing::warn!(
+                        stream = %self.stream.name, field = %name,
+                        "The field is not sent: the remote keeps an id under this name. \
+                         Rename it with `fields`, if it is to go out."
+                    );
+                }
+                continue;
+            }
+            push_field(&mut object, name, value.get());
+        }
+        finish_object(object).into()
+    }
+}

@@ -1,0 +1,125 @@
+//! Lines that are no messages: the place is named, what stands before is written, nothing is lost.
+
+use serde_json::json;
+
+use crate::support::{Place, Remote, contacts, fixture, record};
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(fixture("singer/bad").join(name)).unwrap()
+}
+
+/// Lines 1 to 4 are a SCHEMA and good records; line 5 is bad.
+const BAD: [&str; 8] = [
+    "not_json",
+    "invalid_utf8",
+    "not_an_object",
+    "no_type",
+    "record_is_array",
+    "cut_last_line",
+    "nul_byte",
+    "record_before_schema",
+];
+
+#[test]
+fn a_bad_line_ends_the_job_after_what_stands_before_it() {
+    for name in BAD {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox");
+        let ran = place.run(bytes(&format!("{name}.jsonl")));
+        assert_eq!(ran.code, 4, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("line 5"), "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("hint:"), "{name}: {}", ran.stderr);
+        let held = remote.by_ext("contacts").len();
+        assert!(held >= 2, "{name}: {held} records before the line");
+        let summary = place.summary();
+        assert_eq!(summary["status"], "failed", "{name}");
+        assert_eq!(summary["proof"]["read"], held, "{name}");
+        assert_eq!(ran.state()["summary"]["contacts"]["success"], held, "{name}");
+    }
+}
+
+#[test]
+fn bad_lines_can_be_rejected_instead() {
+    for name in &BAD[..7] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").set("on_bad_line", "reject");
+        place.done(bytes(&format!("{name}.jsonl")));
+        let summary = place.summary();
+        assert_eq!(summary["input"]["bad_lines"], 1, "{name}");
+        assert_eq!(summary["proof"]["rejected"], 1, "{name}");
+        let before = if *name == "cut_last_line" { 2 } else { 3 };
+        assert!(remote.by_ext("contacts").len() >= before, "{name}");
+        let bad = place.results().into_iter().find(|row| row["stream"] == "").unwrap();
+        assert!(bad["error_message"].as_str().unwrap().contains("line 5"), "{bad}");
+    }
+}
+
+#[test]
+fn records_that_json_allows_and_sense_does_not_stand_alone() {
+    // Deep nesting and half a surrogate pair: the record is refused, the ones beside it are not.
+    for name in ["deep_nesting", "lone_surrogate", "duplicate_keys"] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").set("on_bad_line", "reject");
+        let ran = place.run(bytes(&format!("{name}.jsonl")));
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        let summary = place.summary();
+        assert_eq!(summary["proof"]["holds"], true);
+        let held = remote.by_ext("contacts").len();
+        assert!(held >= 3, "{name}: {held}");
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_is_told_and_not_held_in_memory() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("max_line_bytes", 1000);
+    let long = record("contacts", &json!({"externalId": "long", "text": "x".repeat(5000)}));
+    let input = contacts(2) + &long + &record("contacts", &json!({"externalId": "after"}));
+    let ran = place.run(&input);
+    assert_eq!(ran.code, 4);
+    assert!(
+        ran.stderr.contains("line 4") && ran.stderr.contains("max_line_bytes"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+
+    let place =
+        Place::at(&remote, "sandbox").set("max_line_bytes", 1000).set("on_bad_line", "reject");
+    place.done(&input);
+    assert_eq!(remote.by_ext("contacts").len(), 3);
+}
+
+#[test]
+fn a_schema_that_cannot_be_used_is_told_with_its_place() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let bad = json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [],
+        "schema": {"properties": {"externalId": {"type": "no such type"}}}});
+    let ran = place.run(format!("{bad}\n"));
+    assert_eq!(ran.code, 4);
+    assert!(ran.stderr.contains("line 1") && ran.stderr.contains("`contacts`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_schemas_reference_is_never_fetched() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let secret = place.file("secret.json", "{\"type\": \"string\"}");
+    for reference in [format!("file://{}", secret.display()), format!("{}/v1/schema", remote.url)] {
+        let schema = json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [],
+            "schema": {"properties": {"externalId": {"$ref": reference}}}});
+        let ran = place.run(format!("{schema}\n"));
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+    }
+    assert_eq!(remote.calls()["calls"], json!({}));
+}
+
+#[test]
+fn a_missing_input_file_is_a_usage_error() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").arg("--input").arg("no/such.jsonl");
+    let ran = place.run("");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("no/such.jsonl"), "{}", ran.stderr);
+}

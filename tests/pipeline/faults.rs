@@ -1,0 +1,295 @@
+//! A remote that fails in every way that the sandbox knows: nothing lost, nothing twice.
+
+use serde_json::json;
+
+use crate::support::{Place, Remote, contacts, counts, record, schema};
+
+const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
+
+/// Quick tries, so that a test does not wait for what a user would.
+fn quick(place: Place) -> Place {
+    place.set("retry", json!({"base_millis": 1, "attempts": 8}))
+}
+
+/// Every write fails once in some way, now and then.
+fn faults(fault: &str) -> String {
+    format!("{{faults: [{{on: \"* /v1/*\", every: 3, {fault}}}]}}")
+}
+
+#[test]
+fn answers_that_are_lost_after_the_write_make_no_second_record() {
+    for fault in [
+        "do: reset_after",
+        "do: status_after, status: 500",
+        "do: status_after, status: 502",
+        "do: empty_after",
+        "do: truncate_after",
+    ] {
+        for manifest in MANIFESTS {
+            let remote = Remote::with(&faults(fault));
+            let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 7}));
+            place.done(contacts(60));
+            assert!(remote.calls()["faults"].as_object().is_some_and(|all| !all.is_empty()));
+            let held = remote.by_ext("contacts");
+            assert_eq!(held.len(), 60, "{fault} {manifest}");
+            let all = place.counts("contacts");
+            assert_eq!(all["read"], 60);
+            assert_eq!(
+                all.get("created").unwrap_or(&0) + all.get("updated").unwrap_or(&0),
+                60,
+                "{fault} {manifest}: {all:?}"
+            );
+            // The second run knows them all.
+            place.done(contacts(60));
+            assert_eq!(place.counts("contacts"), counts([("read", 60), ("unchanged", 60)]));
+        }
+    }
+}
+
+#[test]
+fn calls_that_fail_before_anything_is_applied_are_made_again() {
+    for fault in [
+        "do: reset",
+        "do: status, status: 500",
+        "do: status, status: 503",
+        "do: status, status: 429",
+        "do: status, status: 429, retry_after: {seconds: 0}",
+        "do: html",
+    ] {
+        for manifest in MANIFESTS {
+            let remote = Remote::with(&faults(fault));
+            let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 7}));
+            place.done(contacts(60));
+            assert_eq!(remote.by_ext("contacts").len(), 60, "{fault} {manifest}");
+            assert!(place.summary()["streams"]["contacts"]["retries"].as_u64().unwrap() > 0);
+        }
+    }
+}
+
+#[test]
+fn a_throttled_call_waits_as_long_as_the_remote_asks() {
+    for form in ["{seconds: 1}", "{date_in_secs: 2}"] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: \"POST /v1/*/batch\", calls: [1], do: status, status: 429, retry_after: {form}}}]}}"
+        ));
+        let place = quick(Place::at(&remote, "sandbox"));
+        place.done(contacts(5));
+        assert_eq!(remote.by_ext("contacts").len(), 5);
+        let waited = place.summary()["throttled_secs"].as_f64().unwrap();
+        assert!(waited >= 0.9, "{form}: waited {waited} s");
+    }
+}
+
+#[test]
+fn a_remote_that_asks_for_hours_ends_the_job_with_the_state_told() {
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/*/batch\", calls: [2], do: status, status: 429, retry_after: {seconds: 7200}}]}",
+    );
+    let place = quick(Place::at(&remote, "sandbox")).set("max_in_flight", 1);
+    let ran = place.run(contacts(250));
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("7200 seconds"), "{}", ran.stderr);
+    let written = remote.by_ext("contacts").len();
+    assert_eq!(ran.state()["summary"]["contacts"]["success"], written);
+    assert_eq!(place.summary()["proof"]["holds"], true);
+    assert_eq!(place.counts("contacts")["read"], 250);
+}
+
+#[test]
+fn an_expired_token_is_refreshed_once_for_all_calls_in_flight() {
+    let remote = Remote::with("{static_token: false, latency_ms: 20, token_calls: 20}");
+    let place = quick(Place::at(&remote, "rest-by-ext"));
+    place.done(contacts(100));
+    assert_eq!(remote.by_ext("contacts").len(), 100);
+    assert_eq!(place.counts("contacts"), counts([("read", 100), ("created", 100)]));
+    let refreshed = remote.calls()["calls"]["POST /oauth/token"].as_u64().unwrap();
+    // Each token is good for 20 requests, and those in flight when it ends are sent again.
+    assert!((5..=20).contains(&refreshed), "{refreshed} refreshes for 100 calls");
+}
+
+#[test]
+fn a_rotated_refresh_token_is_kept_in_the_config_file() {
+    let remote = Remote::with("{static_token: false, rotate_refresh_token: true, token_calls: 10}");
+    let place = quick(Place::at(&remote, "rest-by-ext"));
+    place.done(contacts(35));
+    let config: serde_json::Value = serde_json::from_str(&place.read("config.json")).unwrap();
+    assert_ne!(config["refresh_token"], "sandbox-refresh");
+    assert_eq!(config["client_id"], "sandbox-client", "other keys stay");
+    // The next job starts from it.
+    let mut again = place;
+    again.config = config;
+    again.done(contacts(40));
+    assert_eq!(remote.by_ext("contacts").len(), 40);
+}
+
+#[test]
+fn a_refused_credential_ends_the_job_and_tells_what_was_written() {
+    let remote = Remote::with("{static_token: false}");
+    let place = Place::at(&remote, "sandbox").set("access_token", "wrong-token-123456");
+    let ran = place.run(contacts(10));
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("wrong-token-123456"));
+    assert_eq!(place.counts("contacts"), counts([("read", 10), ("failed", 10)]));
+    assert_eq!(ran.state()["summary"]["contacts"]["fail"], 10);
+}
+
+#[test]
+fn a_remote_out_of_reach_ends_the_job_with_exit_code_3() {
+    let url = {
+        let remote = Remote::start();
+        remote.url.clone()
+    };
+    let place = quick(Place::with(json!({
+        "connector": "rest", "manifest": "sandbox", "base_url": url,
+        "access_token": "sandbox-token",
+    })));
+    let ran = place.run(contacts(10));
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
+    assert_eq!(place.counts("contacts"), counts([("read", 10), ("failed", 10)]));
+    assert_eq!(place.summary()["status"], "failed");
+}
+
+#[test]
+fn a_bulk_answer_that_leaves_records_out_leaves_them_in_doubt_and_not_lost() {
+    for manifest in ["sandbox", "rest-lookup-bulk"] {
+        let remote = Remote::with(
+            "{faults: [{on: \"POST /v1/*/batch*\", every: 2, do: drop_results, count: 3}]}",
+        );
+        let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
+        place.done(contacts(100));
+        assert!(remote.faults("drop_results") > 0);
+        assert_eq!(remote.by_ext("contacts").len(), 100, "{manifest}");
+        let all = place.counts("contacts");
+        assert_eq!(all.get("failed"), None, "{all:?}");
+        assert_eq!(all.get("in_doubt"), None, "{all:?}");
+    }
+}
+
+#[test]
+fn verdicts_that_nobody_asked_for_are_no_verdicts() {
+    for manifest in ["sandbox", "rest-lookup-bulk"] {
+        let remote = Remote::with(
+            "{faults: [{on: \"POST /v1/*/batch*\", always: true, do: extra_results, count: 3}]}",
+        );
+        let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
+        let ran = place.done(contacts(50));
+        let held = remote.by_ext("contacts");
+        assert_eq!(held.len(), 50);
+        for mapping in ran.state()["mappings"]["contacts"].as_array().unwrap() {
+            let id = &held[mapping["InputId"].as_str().unwrap()]["id"];
+            assert_eq!(crate::support::text(id), mapping["RemoteId"].as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_lookup_that_lags_is_not_believed_too_early() {
+    // A new record stays invisible for a second; the first create's answer is lost.
+    let remote = Remote::with(
+        "{search_lag_ms: 1000, faults: [{on: \"POST /v1/*/batch/create\", calls: [1], do: reset_after}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"));
+    place.done(contacts(10));
+    assert_eq!(remote.by_ext("contacts").len(), 10);
+    assert_eq!(place.counts("contacts"), counts([("read", 10), ("created", 10)]));
+}
+
+#[test]
+fn a_hanging_call_is_given_up_after_the_timeout() {
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/*/batch\", calls: [1], do: hang_after, ms: 60000}]}",
+    );
+    let place = quick(Place::at(&remote, "sandbox")).set("timeout_secs", 1);
+    place.done(contacts(10));
+    assert_eq!(remote.by_ext("contacts").len(), 10);
+}
+
+#[test]
+fn an_answer_of_two_gigabytes_is_not_read() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/*/batch\", calls: [1], do: huge}]}");
+    let place = quick(Place::at(&remote, "sandbox"));
+    place.done(contacts(10));
+    assert_eq!(remote.by_ext("contacts").len(), 10);
+}
+
+#[test]
+fn a_redirect_is_refused_and_names_the_host() {
+    let remote = Remote::with(
+        "{faults: [{on: \"* /v1/*\", always: true, do: redirect, to: \"https://elsewhere.example/x?token=hush\"}]}",
+    );
+    let place = quick(Place::at(&remote, "sandbox"));
+    let ran = place.run(contacts(3));
+    let all = ran.stderr.clone() + &place.read("results.jsonl");
+    assert!(all.contains("elsewhere.example"), "{all}");
+    assert!(!all.contains("hush"), "{all}");
+    assert_eq!(place.counts("contacts")["rejected"], 3);
+}
+
+#[test]
+fn a_conflict_that_names_the_record_becomes_an_update() {
+    for manifest in ["rest-one-by-one", "rest-lookup-bulk"] {
+        // The lookup does not see it yet, the create does.
+        let remote = Remote::with("{search_lag_ms: 60000, unique_ext_id: true}");
+        let input = |city: &str| {
+            schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}))
+        };
+        quick(Place::at(&remote, manifest)).done(input("Oslo"));
+        let fresh = quick(Place::at(&remote, manifest));
+        fresh.done(input("Bergen"));
+        assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen", "{manifest}");
+        assert_eq!(fresh.counts("contacts"), counts([("read", 1), ("updated", 1)]), "{manifest}");
+    }
+}
+
+#[test]
+fn two_records_of_one_external_id_at_the_remote_are_told_and_not_touched() {
+    let remote = Remote::start();
+    let input =
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": "Oslo"}));
+    // Two jobs that know nothing of each other and of no lookup.
+    for _ in 0..2 {
+        let create_only = Place::at(&remote, "create-only");
+        create_only.done(&input);
+    }
+    assert_eq!(remote.records("contacts").len(), 2);
+    let place = Place::at(&remote, "rest-lookup-bulk");
+    place.done(
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": "Bergen"})),
+    );
+    let row = &place.results()[0];
+    assert_eq!(
+        (&row["outcome"], &row["error_code"]),
+        (&json!("rejected"), &json!("ambiguous")),
+        "{row}"
+    );
+    assert!(remote.records("contacts").iter().all(|record| record["city"] == "Oslo"));
+}
+
+#[test]
+fn a_create_that_nothing_can_look_up_is_told_as_in_doubt_and_never_sent_again() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/*\", calls: [2], do: reset_after}]}");
+    let place = quick(Place::at(&remote, "create-only")).set("max_in_flight", 1);
+    place.done(contacts(5));
+    assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 4), ("in_doubt", 1)]));
+    assert_eq!(remote.by_ext("contacts").len(), 5);
+    // Run again, and again: it stays in doubt, and nothing is there twice.
+    for _ in 0..2 {
+        place.done(contacts(5));
+        assert_eq!(
+            place.counts("contacts"),
+            counts([("read", 5), ("unchanged", 4), ("in_doubt", 1)])
+        );
+        assert_eq!(remote.by_ext("contacts").len(), 5);
+    }
+}
+
+#[test]
+fn more_rejected_than_allowed_is_exit_code_1() {
+    let remote = Remote::start();
+    let bad = |n: usize| record("contacts", &json!({"externalId": n, "email": "no"}));
+    let input = schema("contacts") + &bad(1) + &bad(2);
+    assert_eq!(Place::at(&remote, "sandbox").set("max_rejected", 1).run(&input).code, 1);
+    assert_eq!(Place::at(&remote, "sandbox").set("max_rejected", 2).run(&input).code, 0);
+}

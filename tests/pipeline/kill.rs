@@ -1,0 +1,78 @@
+//! A job that is killed at any instant and run again with the same input leaves each external id
+//! exactly once, and every record written.
+
+use std::time::Duration;
+
+use crate::support::{Place, Remote, contacts, finish};
+
+/// Kills jobs by SIGKILL after growing times until one ends by itself. Returns how many died.
+fn run_killed(place: &Place, input: &str, step: Duration) -> u32 {
+    let mut killed = 0;
+    for round in 1.. {
+        let child = place.job().spawn().unwrap();
+        let pid = child.id();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let killer = std::thread::spawn(move || {
+            if receiver.recv_timeout(step * round).is_err() {
+                // The child is reaped only after this thread was joined, so the id is its own.
+                drop(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status());
+            }
+        });
+        let ran = wait(child, input, sender);
+        killer.join().unwrap();
+        match ran {
+            -1 => killed += 1,
+            code => {
+                assert_eq!(code, 0);
+                return killed;
+            }
+        }
+    }
+    unreachable!()
+}
+
+fn wait(child: std::process::Child, input: &str, done: std::sync::mpsc::Sender<()>) -> i32 {
+    let code = finish(child, input.as_bytes()).code;
+    drop(done.send(()));
+    code
+}
+
+#[test]
+fn killed_again_and_again_it_ends_with_each_record_once() {
+    for manifest in ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"] {
+        let remote = Remote::with("{latency_ms: 2, latency_jitter_ms: 3}");
+        let place = Place::at(&remote, manifest)
+            .set("batch", serde_json::json!({"records": 10}))
+            .set("max_in_flight", 4);
+        let input = contacts(400);
+        let killed = run_killed(&place, &input, Duration::from_millis(23));
+        assert!(killed > 1, "{manifest}: killed {killed} times only");
+        let held = remote.by_ext("contacts");
+        assert_eq!(held.len(), 400, "{manifest}, killed {killed} times");
+        assert!((0..400).all(|n| held[&format!("c-{n}")]["visits"] == n), "{manifest}");
+        // The id map knows them all.
+        place.done(&input);
+        assert_eq!(place.counts("contacts")["unchanged"], 400, "{manifest}");
+    }
+}
+
+#[test]
+fn records_without_an_id_are_not_written_twice_when_a_job_is_killed() {
+    use crate::support::record;
+    let remote = Remote::with("{latency_ms: 3}");
+    let place = Place::at(&remote, "rest-one-by-one").set("max_in_flight", 4);
+    let schema = serde_json::json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
+        "schema": {"properties": {"n": {}}}});
+    let events = (0..200).map(|n| record("events", &serde_json::json!({"n": n})));
+    let input = format!("{schema}\n") + &events.collect::<String>();
+    let killed = run_killed(&place, &input, Duration::from_millis(31));
+    assert!(killed > 1, "killed {killed} times only");
+    let held = remote.records("events");
+    let mut numbers: Vec<i64> = held.iter().map(|record| record["n"].as_i64().unwrap()).collect();
+    numbers.sort_unstable();
+    let twice = numbers.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert_eq!(twice, 0, "killed {killed} times");
+    // What was in flight at a kill cannot be looked up: it is in doubt, and told so.
+    let doubtful = place.counts("events").get("in_doubt").copied().unwrap_or(0);
+    assert!(held.len() as u64 + doubtful >= 200, "{} there, {doubtful} in doubt", held.len());
+}

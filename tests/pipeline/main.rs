@@ -1,0 +1,19 @@
+//! Whole jobs of the real binary against remotes with a memory. What is asserted is what the
+//! remote holds.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod batches;
+mod content;
+mod faults;
+mod identity;
+mod kill;
+mod main_job;
+mod order;
+mod secrets;
+mod signals;
+mod snapshots;
+mod state;
+mod trouble;

@@ -1,0 +1,184 @@
+//! The state on stdout: three formats, STATEs only when they are safe, and earlier states read.
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Remote, contacts, counts, record, schema, singer, state};
+
+#[test]
+fn full_and_platform_have_the_shape_that_readers_know() {
+    let remote = Remote::start();
+    let full = Place::at(&remote, "sandbox").done(singer("contacts.jsonl"));
+    let keys: Vec<String> = full.state().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["bookmarks", "mappings", "summary", "tap"]);
+
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("state", json!({"format": "platform"}));
+    let ran = place.done(singer("contacts.jsonl"));
+    // Byte for byte as Python prints it: separators, escapes, the order of the keys.
+    assert!(
+        ran.stdout.starts_with("{\"bookmarks\": {\"companies\": [{\"success\": true, \"hash\": \"")
+    );
+    assert!(ran.stdout.ends_with(
+        "\"summary\": {\"companies\": {\"success\": 20, \"fail\": 0, \"existing\": 0, \"updated\": 0}, \
+         \"contacts\": {\"success\": 248, \"fail\": 2, \"existing\": 0, \"updated\": 0}}}\n"
+    ), "{}", &ran.stdout[ran.stdout.len() - 300..]);
+    let entries = ran.state()["bookmarks"]["contacts"].clone();
+    let failed: Vec<&Value> =
+        entries.as_array().unwrap().iter().filter(|entry| entry["success"] == false).collect();
+    assert_eq!(failed.len(), 2);
+    assert!(failed.iter().all(|entry| entry["hg_error_class"] == "InvalidPayloadError"));
+}
+
+#[test]
+fn the_published_record_has_the_published_hash() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("state", json!({"format": "platform"}));
+    let schema = json!({"type": "SCHEMA", "stream": "a", "key_properties": [], "schema": {"properties": {
+        "externalId": {"type": "string"}, "s": {"type": "string"}, "n": {"type": "number"},
+        "d": {"type": "string", "format": "date-time"}, "dd": {"type": "string", "format": "date"}}}});
+    let record = r#"{"type":"RECORD","stream":"a","record":{"externalId":"x1","s":"Läst","n":1.50,"d":"2026-01-02T03:04:05Z","dd":"2026-01-02"}}"#;
+    let ran = place.done(format!("{schema}\n{record}\n"));
+    let id = crate::support::text(&remote.records("a")[0]["id"]);
+    assert_eq!(
+        ran.stdout,
+        format!(
+            "{{\"bookmarks\": {{\"a\": [{{\"success\": true, \"hash\": \"c0539fd15175c790860796654ec8e04847eee447121a3460c7244e289a6c1210\", \"id\": \"{id}\", \"externalId\": \"x1\"}}]}}, \"summary\": {{\"a\": {{\"success\": 1, \"fail\": 0, \"existing\": 0, \"updated\": 0}}}}}}\n"
+        )
+    );
+}
+
+#[test]
+fn no_records_and_no_state_give_an_empty_object() {
+    let remote = Remote::start();
+    assert_eq!(Place::at(&remote, "sandbox").done("").stdout, "{}\n");
+    assert_eq!(Place::at(&remote, "sandbox").done(schema("contacts")).stdout, "{}\n");
+}
+
+#[test]
+fn a_streaming_job_wraps_both_states() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").env("STREAMING_JOB", "True");
+    let ran = place.done(contacts(2) + &state(&json!({"cursor": 7})));
+    let told = ran.state();
+    assert_eq!(told["tap"], json!({"cursor": 7}));
+    assert_eq!(told["target"]["summary"]["contacts"]["success"], 2);
+}
+
+#[test]
+fn the_mapped_record_is_told_on_request() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").env("OUTPUT_MAPPED_RECORD", "TRUE");
+    let told = place.done(contacts(1)).state();
+    assert_eq!(
+        told["bookmarks"]["contacts"][0]["mapped_record"],
+        json!({"email": "c0@example.com", "visits": 0})
+    );
+}
+
+#[test]
+fn the_tap_format_passes_each_state_on_as_it_came() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("state", json!({"format": "tap"}));
+    let value = r#"{"z": 1.50, "a":   "ä"}"#;
+    let input = state(&json!({"n": 0}))
+        + &contacts(3)
+        + &format!("{{\"type\": \"STATE\", \"value\": {value}}}\n")
+        + &record("contacts", &json!({"externalId": "late"}))
+        + &state(&json!({"n": 2}));
+    let ran = place.done(input);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["{\"n\":0}", value, "{\"n\":2}"]);
+}
+
+#[test]
+fn a_state_waits_for_every_record_before_it() {
+    // The call with the records of the first STATE is never answered within the test.
+    let remote = Remote::with(
+        "{faults: [{on: \"PATCH /v1/*\", always: true, do: status, status: 503}, {on: \"POST /v1/slow\", always: true, do: status, status: 503}]}",
+    );
+    let place = Place::at(&remote, "rest-one-by-one")
+        .set("state", json!({"format": "tap"}))
+        .set("retry", json!({"attempts": 2, "base_millis": 1}));
+    let input = schema("contacts")
+        + &schema("slow")
+        + &record("contacts", &json!({"externalId": "a"}))
+        + &state(&json!({"n": 1}))
+        + &record("slow", &json!({"externalId": "b"}))
+        + &state(&json!({"n": 2}))
+        + &record("contacts", &json!({"externalId": "c"}))
+        + &state(&json!({"n": 3}));
+    let ran = place.run(input);
+    // What failed has an outcome, so states behind it are safe; what was not attempted has none.
+    let rows = place.results();
+    let unsent = rows.iter().any(|row| row["error_code"] == "not_sent");
+    let last = ran.stdout.lines().last().unwrap();
+    if unsent {
+        assert_ne!(last, "{\"n\":3}", "{rows:?}");
+    }
+    assert!(ran.stdout.starts_with("{\"n\":1}"), "{}", ran.stdout);
+}
+
+#[test]
+fn records_that_are_not_attempted_hold_the_state_back() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox")
+        .set("access_token", "not-the-token")
+        .set("state", json!({"format": "tap"}));
+    let ran = place.run(state(&json!({"n": 0})) + &contacts(3) + &state(&json!({"n": 1})));
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.stdout, "{\"n\":0}\n");
+}
+
+#[test]
+fn a_state_from_elsewhere_is_known() {
+    let remote = Remote::start();
+    let first = Place::at(&remote, "sandbox").done(singer("contacts.jsonl"));
+    // Another machine: no store, but the state.
+    for format in ["full", "platform"] {
+        let place = Place::at(&remote, "sandbox").set("state", json!({"format": format}));
+        let path = place.file("state.json", &first.stdout);
+        let place = place.arg("--state").arg(path.to_str().unwrap());
+        place.done(singer("contacts.jsonl"));
+        assert_eq!(
+            place.counts("contacts"),
+            counts([("read", 250), ("unchanged", 248), ("rejected", 2)])
+        );
+    }
+    let place = Place::at(&remote, "sandbox");
+    let path = place.file("state.json", "[1, 2]");
+    let ran = place.arg("--state").arg(path.to_str().unwrap()).run(contacts(1));
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("state.json"), "{}", ran.stderr);
+}
+
+#[test]
+fn records_without_an_id_in_an_earlier_state_are_not_written_again() {
+    let remote = Remote::start();
+    let input = singer("no_ids.jsonl");
+    let first = Place::at(&remote, "sandbox").done(&input);
+    let stream = first.state()["bookmarks"].as_object().unwrap().keys().next().unwrap().clone();
+    let there = remote.records(&stream).len();
+    let place = Place::at(&remote, "sandbox");
+    let path = place.file("state.json", &first.stdout);
+    place.arg("--state").arg(path.to_str().unwrap()).done(&input);
+    assert_eq!(remote.records(&stream).len(), there);
+}
+
+#[test]
+fn schemas_say_what_is_printed() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let ran = place.done(singer("contacts.jsonl"));
+    let schemas: std::collections::HashMap<_, _> =
+        target_upsert::commands::schemas().into_iter().collect();
+    let valid = |name: &str, value: &Value| {
+        if let Err(error) = jsonschema::validator_for(&schemas[name]).unwrap().validate(value) {
+            panic!("{name}: {error} at {}", error.instance_path());
+        }
+    };
+    valid("state.schema.json", &ran.state());
+    valid("job-summary.schema.json", &place.summary());
+    place.results().iter().for_each(|row| valid("result.schema.json", row));
+    valid("config.schema.json", &place.config);
+    let platform = Place::at(&remote, "sandbox").set("state", json!({"format": "platform"}));
+    valid("state-platform.schema.json", &platform.done(singer("contacts.jsonl")).state());
+}

@@ -1,0 +1,123 @@
+//! This machine's own trouble: a store of another version, in use, on a disk that is full; files
+//! that cannot be written; a stdout that nobody reads.
+
+use std::process::Stdio;
+
+use crate::support::{Place, Remote, contacts, finish};
+
+#[test]
+fn a_store_in_use_is_refused_and_the_owner_named() {
+    let remote = Remote::with("{latency_ms: 200}");
+    let place = Place::at(&remote, "sandbox");
+    let mut first = place.job().spawn().unwrap();
+    let stdin = first.stdin.take();
+    let lock = place.path(".target-upsert/store.db.lock");
+    while std::fs::read_to_string(&lock).unwrap_or_default().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let second = place.run(contacts(1));
+    assert_eq!(second.code, 2);
+    assert!(second.stderr.contains(&first.id().to_string()), "{}", second.stderr);
+    assert!(second.stderr.contains("--store"), "{}", second.stderr);
+    drop(stdin);
+    assert_eq!(finish(first, b"").code, 0);
+}
+
+#[test]
+fn a_store_of_another_version_or_kind_is_left_as_it_is() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.done(contacts(1));
+    let path = place.path(".target-upsert/store.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let before = std::fs::read(&path).unwrap();
+    let ran = place.run(contacts(1));
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("version 99"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    let place = Place::at(&remote, "sandbox");
+    let path = place
+        .file("notes.txt", "my notes, not a database at all, and long enough to see\n".repeat(9));
+    let place = place.set("store", path.display().to_string());
+    let ran = place.run(contacts(1));
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("not a store"), "{}", ran.stderr);
+    assert!(place.read("notes.txt").starts_with("my notes"));
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_job_and_loses_nothing() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.file("config.json", place.config.to_string());
+    // No file of this process may grow past 300 blocks of 512 bytes.
+    let program = env!("CARGO_BIN_EXE_target-upsert");
+    let script = format!("trap '' XFSZ; ulimit -f 300; exec '{program}' --config config.json");
+    let mut command = std::process::Command::new("/bin/sh");
+    command
+        .args(["-c", &script])
+        .current_dir(place.folder.path())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let ran = finish(command.spawn().unwrap(), contacts(5000).as_bytes());
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("store"), "{}", ran.stderr);
+    // With room again, the same input is brought to its end.
+    place.done(contacts(5000));
+    assert_eq!(remote.by_ext("contacts").len(), 5000);
+}
+
+#[test]
+fn a_stdout_that_nobody_reads_is_told_and_the_state_can_be_had_later() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let mut child = place.job().spawn().unwrap();
+    drop(child.stdout.take());
+    let ran = finish(child, contacts(500).as_bytes());
+    assert_eq!(ran.code, 5);
+    assert!(ran.stderr.contains("jobs state last"), "{}", ran.stderr);
+    assert_eq!(remote.by_ext("contacts").len(), 500);
+    let state = place.call(&["jobs", "state", "last"]).state();
+    assert_eq!(state["summary"]["contacts"]["success"], 500);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_after_the_state() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.file("taken", "a file");
+    let place = place.arg("--summary").arg("x.json");
+    // Named twice is a usage error of the command line.
+    assert_eq!(place.run(contacts(1)).code, 2);
+
+    let place = Place::at(&remote, "sandbox");
+    place.file("taken", "a file");
+    place.file("config.json", place.config.to_string());
+    let mut command =
+        place.command(&["--config", "config.json", "--results", "taken/results.jsonl"]);
+    command.stdin(Stdio::piped());
+    let ran = finish(command.spawn().unwrap(), contacts(3).as_bytes());
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("taken/results.jsonl"), "{}", ran.stderr);
+    assert_eq!(ran.state()["summary"]["contacts"]["success"], 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_holds_records_is_readable_by_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.done(contacts(3));
+    let mode =
+        |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(".target-upsert"), 0o700);
+    for name in [".target-upsert/store.db", "results.jsonl", "rejects.jsonl"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+}
