@@ -47,6 +47,8 @@ impl RecordSchema {
             .with_format("date-time", is_date_time)
             .with_format("date", is_date)
             .with_format("time", is_time)
+            // A format of newer drafts, which taps use in schemas of any draft.
+            .with_format("uuid", is_uuid)
             .build(&schema)
             .map_err(|error| cut(error.to_string()))?;
         let properties = schema.get("properties").and_then(Value::as_object);
@@ -112,6 +114,11 @@ impl RecordSchema {
         let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
         format!("the schema does not allow it: {}{rest}", told.join("; "))
     }
+}
+
+/// RFC 9562, section 4: 8-4-4-4-12 hexadecimal digits, of either case.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 fn cut(text: String) -> String {

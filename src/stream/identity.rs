@@ -1,6 +1,7 @@
 //! Which fields of a stream hold its ids. Never guessed: a wrong guess overwrites a stranger's
 //! record.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::fields::Fields;
@@ -140,18 +141,31 @@ impl IdFields {
 
 /// The external id that one or several key properties make.
 fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
-    let value = |name: &String| -> Result<(&RawValue, String), String> {
-        let value = fields.get(name);
-        match value.map(|value| id_text(name, value)).transpose()?.flatten() {
-            Some(text) => Ok((value.unwrap_or(RawValue::NULL), text)),
-            None => Err(format!("the record misses its key property `{name}`")),
-        }
+    let missing = |name: &String| format!("the record misses its key property `{name}`");
+    let text = |name: &String| match fields.get(name) {
+        Some(value) => id_text(name, value),
+        None => Ok(None),
     };
     if let [name] = names {
-        return Ok(value(name)?.1);
+        return text(name)?.ok_or_else(|| missing(name));
     }
-    let parts: Vec<&str> =
-        names.iter().map(|name| Ok(value(name)?.0.get())).collect::<Result<_, String>>()?;
+    let mut parts = Vec::with_capacity(names.len());
+    let mut is_empty = true;
+    for name in names {
+        let part = match (text(name)?, fields.get(name).map(RawValue::get)) {
+            // However it was escaped, the same text is the same key.
+            (Some(text), Some(raw)) if raw.starts_with('"') => Value::from(text).to_string(),
+            (Some(text), _) => text,
+            // One part of several may be empty.
+            (None, Some("\"\"")) => "\"\"".to_owned(),
+            (None, _) => return Err(missing(name)),
+        };
+        is_empty &= part == "\"\"";
+        parts.push(part);
+    }
+    if is_empty {
+        return Err(format!("the key properties `{}` are all empty", names.join("`, `")));
+    }
     Ok(format!("[{}]", parts.join(",")))
 }
 

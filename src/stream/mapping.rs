@@ -1,6 +1,7 @@
 //! What goes out under which name: the `fields` option of a stream.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use minijinja::{Environment, UndefinedBehavior, Value};
@@ -146,20 +147,13 @@ impl Mapping {
 
 /// The record's fields as values; only templates pay for this.
 fn template_context(fields: &Fields<'_>) -> Value {
-    fields
-        .0
-        .iter()
-        .map(|(name, raw)| {
-            let value = serde_json::from_str::<serde_json::Value>(raw.get());
-            (
-                name.to_string(),
-                value.map_or_else(
-                    |_| raw.get().into(),
-                    |value| Value::from(minijinja::value::Serde(value)),
-                ),
-            )
-        })
-        .collect()
+    let values = fields.0.iter().map(|(name, raw)| {
+        let value = serde_json::from_str::<serde_json::Value>(raw.get());
+        let value = value
+            .map_or_else(|_| raw.get().into(), |value| Value::from(minijinja::value::Serde(value)));
+        (name.to_string(), value)
+    });
+    Value::from(values.collect::<BTreeMap<String, Value>>())
 }
 
 /// `{{ x }}` with nothing around it.

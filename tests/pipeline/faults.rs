@@ -6,6 +6,10 @@ use crate::support::{Place, Remote, contacts, counts, record, schema};
 
 const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
 
+/// Manifests that write in bulk, and the call by which they make records.
+const BULK: [(&str, &str); 2] =
+    [("sandbox", "/v1/*/batch"), ("rest-lookup-bulk", "/v1/*/batch/create")];
+
 /// Quick tries, so that a test does not wait for what a user would.
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 8}))
@@ -13,7 +17,7 @@ fn quick(place: Place) -> Place {
 
 /// Every write fails once in some way, now and then.
 fn faults(fault: &str) -> String {
-    format!("{{faults: [{{on: \"* /v1/*\", every: 3, {fault}}}]}}")
+    format!("{{faults: [{{on: \"*\", every: 3, {fault}}}]}}")
 }
 
 #[test]
@@ -153,10 +157,10 @@ fn a_remote_out_of_reach_ends_the_job_with_exit_code_3() {
 
 #[test]
 fn a_bulk_answer_that_leaves_records_out_leaves_them_in_doubt_and_not_lost() {
-    for manifest in ["sandbox", "rest-lookup-bulk"] {
-        let remote = Remote::with(
-            "{faults: [{on: \"POST /v1/*/batch*\", every: 2, do: drop_results, count: 3}]}",
-        );
+    for (manifest, call) in BULK {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: \"POST {call}\", every: 2, do: drop_results, count: 3}}]}}"
+        ));
         let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
         place.done(contacts(100));
         assert!(remote.faults("drop_results") > 0);
@@ -169,10 +173,10 @@ fn a_bulk_answer_that_leaves_records_out_leaves_them_in_doubt_and_not_lost() {
 
 #[test]
 fn verdicts_that_nobody_asked_for_are_no_verdicts() {
-    for manifest in ["sandbox", "rest-lookup-bulk"] {
-        let remote = Remote::with(
-            "{faults: [{on: \"POST /v1/*/batch*\", always: true, do: extra_results, count: 3}]}",
-        );
+    for (manifest, call) in BULK {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: \"POST {call}\", do: extra_results, count: 3}}]}}"
+        ));
         let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
         let ran = place.done(contacts(50));
         let held = remote.by_ext("contacts");
@@ -217,7 +221,7 @@ fn an_answer_of_two_gigabytes_is_not_read() {
 #[test]
 fn a_redirect_is_refused_and_names_the_host() {
     let remote = Remote::with(
-        "{faults: [{on: \"* /v1/*\", always: true, do: redirect, to: \"https://elsewhere.example/x?token=hush\"}]}",
+        "{faults: [{on: \"*\", do: redirect, to: \"https://elsewhere.example/x?token=hush\"}]}",
     );
     let place = quick(Place::at(&remote, "sandbox"));
     let ran = place.run(contacts(3));

@@ -9,7 +9,7 @@ fn full_and_platform_have_the_shape_that_readers_know() {
     let remote = Remote::start();
     let full = Place::at(&remote, "sandbox").done(singer("contacts.jsonl"));
     let keys: Vec<String> = full.state().as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["bookmarks", "mappings", "summary", "tap"]);
+    assert_eq!(keys, ["bookmarks", "summary", "mappings", "tap"]);
 
     let remote = Remote::start();
     let place = Place::at(&remote, "sandbox").set("state", json!({"format": "platform"}));
@@ -93,7 +93,7 @@ fn the_tap_format_passes_each_state_on_as_it_came() {
 fn a_state_waits_for_every_record_before_it() {
     // The call with the records of the first STATE is never answered within the test.
     let remote = Remote::with(
-        "{faults: [{on: \"PATCH /v1/*\", always: true, do: status, status: 503}, {on: \"POST /v1/slow\", always: true, do: status, status: 503}]}",
+        "{faults: [{on: \"PATCH /v1/*\", do: status, status: 503}, {on: \"POST /v1/slow\", do: status, status: 503}]}",
     );
     let place = Place::at(&remote, "rest-one-by-one")
         .set("state", json!({"format": "tap"}))
