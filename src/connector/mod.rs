@@ -1,3 +1,122 @@
 //! The remotes: what a connector promises, and each one that is built in.
+//!
+//! [`contract`] is what the pipeline sees. [`http`] is the room that all connectors share.
+//! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to.
 
 pub mod contract;
+mod error;
+pub mod http;
+pub mod rest;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+pub use contract::Connector;
+pub use error::BuildError;
+
+use crate::config::RateLimit;
+
+/// What a connector is built from.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// The whole merged config, secrets included.
+    pub values: Map<String, Value>,
+    /// Where the remote is, over the connector's own address.
+    pub base_url: Option<String>,
+    /// The file that new tokens are written back to.
+    pub config_file: Option<PathBuf>,
+    /// From sending one call to the last byte of its answer.
+    pub timeout: Duration,
+    /// The `User-Agent` of all requests.
+    pub user_agent: String,
+    /// Of single streams, by name; `*` for all others.
+    pub streams: IndexMap<String, StreamSettings>,
+    /// Over what the connector declares.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl Settings {
+    /// Those of `stream`: its own, else those of `*`.
+    pub fn stream(&self, stream: &str) -> Option<&StreamSettings> {
+        self.streams.get(stream).or_else(|| self.streams.get("*"))
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("keys", &self.values.keys().collect::<Vec<_>>())
+            .field("config_file", &self.config_file)
+            .field("timeout", &self.timeout)
+            .field("streams", &self.streams)
+            .field("rate_limit", &self.rate_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the user says of one stream, over what the connector declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// The remote's name for what the stream writes to.
+    pub object: Option<String>,
+    /// Where the remote keeps the external id.
+    pub external_id_property: Option<String>,
+}
+
+/// One connector, for lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// As in the config key `connector`.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// What it can send at once, one line for people.
+    pub limits: &'static str,
+}
+
+/// All connectors, by name.
+pub fn known() -> &'static [Known] {
+    const KNOWN: &[Known] = &[Known {
+        name: "rest",
+        description: "Any HTTP API with JSON, as a manifest describes it",
+        limits: "as the manifest says",
+    }];
+    KNOWN
+}
+
+/// Builds the connector `name`. No I/O but the reading of a manifest.
+///
+/// # Errors
+/// When there is no such connector, or `settings` lack what it needs.
+pub fn build(name: &str, settings: Settings) -> Result<Arc<dyn Connector>, BuildError> {
+    match name {
+        "rest" => Ok(Arc::new(rest::Rest::build(settings)?)),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// The token that the connector `name` would send now, renewed if it is due. New tokens are
+/// written back as in a job.
+///
+/// # Errors
+/// As [`build`], and when no token can be had.
+pub async fn access_token(name: &str, settings: Settings) -> Result<String, BuildError> {
+    match name {
+        "rest" => {
+            let token = rest::Rest::build(settings)?.access_token().await?;
+            Ok(token.expose_secret().to_owned())
+        }
+        _ => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> BuildError {
+    let names = known().iter().map(|known| known.name);
+    BuildError::Unknown { name: name.to_owned(), nearest: error::nearest(name, names) }
+}

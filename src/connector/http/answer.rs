@@ -1,0 +1,126 @@
+//! An answer that has been read to its end, and no further than its cap.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use serde_json::Value;
+use url::Url;
+
+use super::exact;
+use super::redact::Redactor;
+
+/// Bytes of a body, at most, after decompression. The greatest answers to what we ask are pages
+/// of a few hundred rows.
+pub const MAX_BODY_BYTES: usize = 16 << 20;
+/// Characters of a body that an error text may hold.
+const MAX_EXCERPT_CHARS: usize = 200;
+
+/// An answer that has been read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// As they came.
+    pub headers: HeaderMap,
+    /// Decompressed. Empty for a status of 300 and above whose body could not be read: there the
+    /// status alone says enough.
+    pub body: Bytes,
+    /// Where the request went, to resolve a redirect's relative address.
+    pub(super) asked: Url,
+}
+
+/// Reads the body of `response` up to `cap` bytes.
+///
+/// # Errors
+/// What went wrong, in words, without the URL.
+pub(super) async fn read_capped(
+    response: &mut reqwest::Response,
+    cap: usize,
+) -> Result<Bytes, String> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
+        if body.len() + chunk.len() > cap {
+            return Err(format!("the answer is over the limit of {cap} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// A transport error with its causes, without the URL.
+pub(super) fn told(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl Answer {
+    /// Whether the status is 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as JSON, each number with its digits; see [`exact::parse`].
+    ///
+    /// # Errors
+    /// What came instead, for people, without secrets.
+    pub fn json(&self, redactor: &Redactor) -> Result<Value, String> {
+        exact::parse(&self.body).map_err(|_| self.describe(redactor))
+    }
+
+    /// A header's value as text, if it is one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the remote asks to wait: `Retry-After` in seconds or as a date, which is not
+    /// longer ago than now. `None` when there is none that can be read.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse::<f64>() {
+            return Duration::try_from_secs_f64(seconds).ok();
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The host that a redirect points to. Never its path or query: these may hold a token.
+    pub fn redirect_host(&self) -> Option<String> {
+        let to = self.headers.get(LOCATION)?.to_str().ok()?;
+        let to = self.asked.join(to).ok()?;
+        to.host_str().map(ToOwned::to_owned)
+    }
+
+    /// What came, and how it begins: `an HTML page (status 502): Bad Gateway`. At most 200
+    /// characters of the body, without secrets.
+    pub fn describe(&self, redactor: &Redactor) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let text = text.trim_start();
+        let kind = self.header("content-type").unwrap_or_default();
+        let begins = text.get(..1).unwrap_or_default();
+        let what = match begins {
+            "" => return format!("an empty body (status {})", self.status),
+            "<" if kind.contains("html")
+                || text.to_ascii_lowercase().starts_with("<!doctype html") =>
+            {
+                "an HTML page"
+            }
+            "<" => "XML",
+            "{" | "[" if exact::parse(&self.body).is_ok() => "JSON",
+            "{" | "[" => "broken JSON",
+            _ => "a text",
+        };
+        let excerpt = redactor.excerpt(text, MAX_EXCERPT_CHARS);
+        format!("{what} (status {}): {excerpt}", self.status)
+    }
+}

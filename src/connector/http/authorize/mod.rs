@@ -1,0 +1,153 @@
+//! How a request says who sends it.
+
+mod oauth;
+
+use base64::Engine as _;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use oauth::{ClientIn, Grant, OAuth, OAuthSettings};
+
+use super::redact::Redactor;
+use crate::connector::contract::RequestError;
+
+/// How a request says who sends it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Authorizer {
+    /// It does not.
+    None,
+    /// A header that never changes.
+    Header {
+        /// Such as `authorization`.
+        name: HeaderName,
+        /// The whole value; its `Debug` shows nothing.
+        value: HeaderValue,
+        /// The part of it that is the credential.
+        token: SecretString,
+    },
+    /// A query parameter that never changes.
+    Query {
+        /// Of the parameter.
+        name: String,
+        /// The credential.
+        token: SecretString,
+    },
+    /// A bearer token that is renewed.
+    OAuth(OAuth),
+}
+
+impl Authorizer {
+    /// `Authorization: Bearer {token}`.
+    ///
+    /// # Errors
+    /// When `token` cannot stand in a header.
+    pub fn bearer(token: &str, redactor: &Redactor) -> Result<Self, String> {
+        let value = format!("Bearer {token}");
+        Self::header(AUTHORIZATION, &value, token, redactor)
+    }
+
+    /// `Authorization: Basic …`.
+    ///
+    /// # Errors
+    /// When `username` has a colon, where the password would begin.
+    pub fn basic(username: &str, password: &str, redactor: &Redactor) -> Result<Self, String> {
+        if username.contains(':') {
+            return Err("the user name of basic authorization has a colon".to_owned());
+        }
+        redactor.add(password);
+        let encoded =
+            base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+        Self::header(
+            AUTHORIZATION,
+            &format!("Basic {encoded}"),
+            &encoded,
+            redactor,
+        )
+    }
+
+    /// `{name}: {key}`.
+    ///
+    /// # Errors
+    /// When one of them cannot stand in a header.
+    pub fn key_header(name: &str, key: &str, redactor: &Redactor) -> Result<Self, String> {
+        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+        Self::header(name, key, key, redactor)
+    }
+
+    /// `?{name}={key}`.
+    pub fn key_query(name: &str, key: &str, redactor: &Redactor) -> Self {
+        redactor.add(key);
+        Self::Query {
+            name: name.to_owned(),
+            token: key.into(),
+        }
+    }
+
+    fn header(
+        name: HeaderName,
+        value: &str,
+        token: &str,
+        redactor: &Redactor,
+    ) -> Result<Self, String> {
+        redactor.add(token);
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| "the credential has characters that no header can hold".to_owned())?;
+        value.set_sensitive(true);
+        Ok(Self::Header {
+            name,
+            value,
+            token: token.into(),
+        })
+    }
+
+    /// Puts the credential into `request`; returns the generation of the token, for
+    /// [`renew`](Self::renew).
+    pub(super) async fn apply(&self, request: &mut reqwest::Request) -> Result<u64, RequestError> {
+        match self {
+            Self::None => Ok(0),
+            Self::Header { name, value, .. } => {
+                request.headers_mut().insert(name.clone(), value.clone());
+                Ok(0)
+            }
+            Self::Query { name, token } => {
+                let url = request.url_mut();
+                url.query_pairs_mut()
+                    .append_pair(name, token.expose_secret());
+                Ok(0)
+            }
+            Self::OAuth(oauth) => {
+                let (token, generation) = oauth.token().await?;
+                let value = format!("Bearer {}", token.expose_secret());
+                let mut value = HeaderValue::from_str(&value).map_err(|_| {
+                    RequestError::Unauthorized("the token cannot stand in a header".into())
+                })?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+                Ok(generation)
+            }
+        }
+    }
+
+    /// After a 401 with a token of `generation`: gets a newer one, unless another call already
+    /// has. `false` when there is nothing to renew.
+    pub(super) async fn renew(&self, generation: u64) -> Result<bool, RequestError> {
+        match self {
+            Self::OAuth(oauth) => oauth.renew(generation).await.map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// The credential that requests carry at this moment, renewed if it is due.
+    ///
+    /// # Errors
+    /// [`RequestError::Unauthorized`] when there is none, or no new one is given; else what kept
+    /// the token endpoint from answering.
+    pub async fn access_token(&self) -> Result<SecretString, RequestError> {
+        match self {
+            Self::None => Err(RequestError::Unauthorized("it uses no credential".into())),
+            Self::Header { token, .. } | Self::Query { token, .. } => Ok(token.clone()),
+            Self::OAuth(oauth) => Ok(oauth.sure_token().await?),
+        }
+    }
+}

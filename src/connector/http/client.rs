@@ -1,0 +1,158 @@
+//! Sends one request and reads its answer; says which of both was lost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Method, Url};
+
+use super::answer::{Answer, MAX_BODY_BYTES, read_capped, told};
+use super::authorize::Authorizer;
+use super::rate_limit::Limiter;
+use super::redact::Redactor;
+use crate::connector::contract::RequestError;
+
+/// A host that does not take a connection in this time is down. Told apart from the total
+/// timeout, for nothing has been sent yet.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One request, without its credential.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// HTTP method.
+    pub method: Method,
+    /// The whole address.
+    pub url: Url,
+    /// Without `Authorization` and `User-Agent`.
+    pub headers: HeaderMap,
+    /// `None` sends no body at all.
+    pub body: Option<Bytes>,
+    /// Whether it changes nothing at the remote: then a lost answer is no doubt.
+    pub reads_only: bool,
+}
+
+/// The client of one connector: pool, credential, rate limit, secrets.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    authorizer: Authorizer,
+    limiter: Option<Limiter>,
+    redactor: Redactor,
+    max_body_bytes: usize,
+}
+
+/// One pool: no redirects, for they would carry a token to another host.
+///
+/// `timeout` is from the start of a request to the last byte of its answer.
+///
+/// # Errors
+/// When the system's certificates or proxy settings cannot be used, in words.
+pub fn pool(timeout: Duration, user_agent: &str) -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .timeout(timeout)
+        .connect_timeout(timeout.min(CONNECT_TIMEOUT))
+        .user_agent(user_agent)
+        .gzip(true)
+        .build()
+        .map_err(told)
+}
+
+impl Client {
+    /// Over a [`pool`].
+    pub fn new(
+        http: reqwest::Client,
+        authorizer: Authorizer,
+        limiter: Option<Limiter>,
+        redactor: Redactor,
+    ) -> Self {
+        Self {
+            http,
+            authorizer,
+            limiter,
+            redactor,
+            max_body_bytes: MAX_BODY_BYTES,
+        }
+    }
+
+    /// With another cap on bodies, in bytes.
+    #[must_use]
+    pub fn with_max_body_bytes(self, max_body_bytes: usize) -> Self {
+        Self {
+            max_body_bytes,
+            ..self
+        }
+    }
+
+    /// The secrets that this client knows.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// The credential.
+    pub fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
+    }
+
+    /// Sends `request`, once more with a new token when it was refused with 401 and there is a
+    /// token to renew. Any status is an answer.
+    ///
+    /// # Errors
+    /// [`RequestError::Unreachable`] when nothing was sent, [`RequestError::InDoubt`] when a
+    /// write was sent and its answer is lost or cut (for a read: `Unreachable`, or
+    /// [`RequestError::Protocol`] for a body that is too long), and what the token endpoint says.
+    pub async fn send(&self, request: &Request) -> Result<Answer, RequestError> {
+        let (answer, generation) = self.send_once(request).await?;
+        if answer.status != 401 || !self.authorizer.renew(generation).await? {
+            return Ok(answer);
+        }
+        Ok(self.send_once(request).await?.0)
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<(Answer, u64), RequestError> {
+        let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
+        *sent.headers_mut() = request.headers.clone();
+        *sent.body_mut() = request.body.clone().map(Into::into);
+        let generation = self.authorizer.apply(&mut sent).await?;
+        if let Some(limiter) = &self.limiter {
+            limiter.turn().await;
+        }
+        let outcome = self.http.execute(sent).await;
+        let mut response = outcome.map_err(|error| self.lost(request, error))?;
+        let status = response.status().as_u16();
+        let headers = std::mem::take(response.headers_mut());
+        let body = match read_capped(&mut response, self.max_body_bytes).await {
+            Ok(body) => body,
+            Err(_) if status >= 300 => Bytes::new(),
+            Err(text) => {
+                let text = self
+                    .redactor
+                    .clean(&format!("status {status}, but {text}"))
+                    .into();
+                return Err(if request.reads_only {
+                    RequestError::Protocol(text)
+                } else {
+                    RequestError::InDoubt(text)
+                });
+            }
+        };
+        let answer = Answer {
+            status,
+            headers,
+            body,
+            asked: request.url.clone(),
+        };
+        Ok((answer, generation))
+    }
+
+    fn lost(&self, request: &Request, error: reqwest::Error) -> RequestError {
+        let never_left = error.is_connect() || error.is_builder();
+        let text = self.redactor.clean(&told(error)).into();
+        if never_left || request.reads_only {
+            RequestError::Unreachable(text)
+        } else {
+            RequestError::InDoubt(text)
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What every connector over HTTP needs and none should write again.
+//!
+//! - [`client`]: one request, sent once (or twice, after a 401), and its [`answer`] with a cap.
+//! - [`meaning`]: what a status says when the remote's own rules do not.
+//! - [`authorize`]: credentials, and tokens that are renewed under way.
+//! - [`rate_limit`]: how many requests leave in a time.
+//! - [`exact`]: JSON whose numbers keep their digits.
+//! - [`redact`]: the one place that knows which texts must not go outward.
+
+pub mod answer;
+pub mod authorize;
+pub mod client;
+pub mod exact;
+pub mod meaning;
+pub mod rate_limit;
+pub mod redact;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub use authorize::Authorizer;
+pub use client::{Client, Request};
+pub use meaning::{Call, Meaning};
+pub use redact::Redactor;

@@ -1,0 +1,75 @@
+//! Knows the secrets of a connector, so that no text that goes outward holds one.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Shorter texts are not replaced: they stand in half of all messages.
+const MIN_BYTES: usize = 6;
+/// What stands in a secret's place.
+const MARK: &str = "[secret]";
+
+/// The secrets of one connector. Clones share them.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<RwLock<Vec<SecretString>>>);
+
+impl Redactor {
+    /// From now on `secret` is replaced, also where it is percent-encoded or stands in JSON.
+    /// Secrets of less than 6 bytes are not.
+    pub fn add(&self, secret: &str) {
+        if secret.len() < MIN_BYTES {
+            return;
+        }
+        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        let json = serde_json::Value::from(secret).to_string();
+        let json = json.trim_matches('"').to_owned();
+        let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for form in [secret.to_owned(), encoded, json] {
+            if !secrets.iter().any(|known| known.expose_secret() == form) {
+                secrets.push(form.into());
+            }
+        }
+        // A secret may be part of another one; the longer goes first, so that no rest of it stays.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+    }
+
+    /// `text` without any secret.
+    pub fn clean(&self, text: &str) -> String {
+        let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut clean = text.to_owned();
+        for secret in secrets.iter().map(ExposeSecret::expose_secret) {
+            if clean.contains(secret) {
+                clean = clean.replace(secret, MARK);
+            }
+        }
+        clean
+    }
+
+    /// The first `chars` characters of `text` without any secret. Cleaned before it is cut, so
+    /// that no half of a secret is left at the end.
+    pub fn excerpt(&self, text: &str, chars: usize) -> String {
+        let clean = self.clean(text);
+        let mut words = String::new();
+        for word in clean.split_whitespace() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+            if words.len() > chars * 4 {
+                break;
+            }
+        }
+        match words.char_indices().nth(chars) {
+            Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
+            None => words,
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor")
+    }
+}

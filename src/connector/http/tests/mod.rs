@@ -1,0 +1,1 @@
+//! The room against remotes of one answer.

@@ -1,0 +1,226 @@
+//! From a manifest and a config to a connector: addresses and credentials filled in.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use minijinja::value::{Serde, Value as Name};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::Rest;
+use super::load::{Loaded, load, parse};
+use super::program::Auth;
+use super::template::Template;
+use crate::connector::http::authorize::{ClientIn, Grant, OAuth, OAuthSettings};
+use crate::connector::http::rate_limit::Limiter;
+use crate::connector::http::{Authorizer, Client, Redactor, client, exact};
+use crate::connector::{BuildError, Settings};
+
+/// A config key with one of these in its name holds a secret.
+const SECRET_WORDS: &[&str] = &["token", "secret", "password", "key", "credential", "auth"];
+
+impl Rest {
+    /// Reads the manifest that the config's `manifest` names.
+    ///
+    /// # Errors
+    /// When there is no manifest, something is wrong with it, or the config lacks what it names.
+    pub fn build(settings: Settings) -> Result<Self, BuildError> {
+        let name = settings.values.get("manifest").and_then(Value::as_str);
+        let name = name.ok_or_else(|| BuildError::MissingKey {
+            key: "manifest".to_owned(),
+            hint: "set it to the path of a manifest, or to `sandbox`".to_owned(),
+        })?;
+        Self::assemble(load(name)?, settings)
+    }
+
+    /// With the manifest `text`; `file` is for messages.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn of_text(file: &str, text: &str, settings: Settings) -> Result<Self, BuildError> {
+        Self::assemble(parse(file, text)?, settings)
+    }
+
+    fn assemble(loaded: Loaded, settings: Settings) -> Result<Self, BuildError> {
+        let redactor = Redactor::default();
+        for (key, value) in &settings.values {
+            let key = key.to_lowercase();
+            if let Value::String(value) = value
+                && SECRET_WORDS.iter().any(|word| key.contains(word))
+            {
+                redactor.add(value);
+            }
+        }
+        let config = Name::from(Serde(&settings.values));
+        let mut builder = Builder {
+            loaded: &loaded,
+            values: &settings.values,
+            context: Name::from_pairs([("config", config.clone())]),
+        };
+        let base_url = match &settings.base_url {
+            Some(given) => base_url(given).map_err(|message| BuildError::Setting {
+                message,
+                hint: None,
+            })?,
+            None => {
+                let template = &loaded.program.base_url;
+                base_url(&builder.fill(template)?)
+                    .map_err(|message| loaded.wrong(template.at().wrong(message)))?
+            }
+        };
+        builder.context = Name::from_pairs([
+            ("config", config.clone()),
+            ("base_url", Name::from(base_url.as_str())),
+        ]);
+        let unusable = |message| BuildError::Setting {
+            message,
+            hint: Some("look at the system's certificates and proxy settings".to_owned()),
+        };
+        let http = client::pool(settings.timeout, &settings.user_agent).map_err(unusable)?;
+        let authorizer = builder.authorizer(&http, &settings, &redactor)?;
+        let limit = settings.rate_limit.or(loaded.program.rate_limit);
+        let limiter = limit.and_then(Limiter::new);
+        Ok(Self {
+            client: Client::new(http, authorizer, limiter, redactor),
+            base_url,
+            config,
+            streams: settings.streams,
+            bound: Mutex::new(HashMap::new()),
+            program: loaded.program,
+        })
+    }
+}
+
+struct Builder<'a> {
+    loaded: &'a Loaded,
+    values: &'a Map<String, Value>,
+    context: Name,
+}
+
+impl Builder<'_> {
+    fn fill(&self, template: &Template) -> Result<String, BuildError> {
+        let filled = self
+            .loaded
+            .program
+            .templates
+            .render(template, &self.context);
+        filled.map_err(|message| {
+            let mut keys = template.config_keys().iter();
+            match keys.find(|key| !self.values.contains_key(*key)) {
+                Some(key) => BuildError::MissingKey {
+                    key: key.clone(),
+                    hint: format!(
+                        "set it: the manifest `{}` names it in line {}",
+                        self.loaded.file,
+                        template.at().line
+                    ),
+                },
+                None => self.loaded.wrong(template.at().wrong(message)),
+            }
+        })
+    }
+
+    /// A key of the config that must be there.
+    fn key(&self, key: &str) -> Result<String, BuildError> {
+        self.optional(key).ok_or_else(|| BuildError::MissingKey {
+            key: key.to_owned(),
+            hint: format!(
+                "the manifest `{}` uses OAuth 2, which needs it",
+                self.loaded.file
+            ),
+        })
+    }
+
+    fn optional(&self, key: &str) -> Option<String> {
+        self.values.get(key).and_then(exact::text)
+    }
+
+    fn authorizer(
+        &self,
+        http: &reqwest::Client,
+        settings: &Settings,
+        redactor: &Redactor,
+    ) -> Result<Authorizer, BuildError> {
+        let unusable = |message| BuildError::Setting {
+            message,
+            hint: None,
+        };
+        match &self.loaded.program.auth {
+            Auth::None => Ok(Authorizer::None),
+            Auth::Bearer { token } => {
+                Authorizer::bearer(&self.fill(token)?, redactor).map_err(unusable)
+            }
+            Auth::Basic { username, password } => {
+                let (username, password) = (self.fill(username)?, self.fill(password)?);
+                Authorizer::basic(&username, &password, redactor).map_err(unusable)
+            }
+            Auth::KeyHeader { name, key } => {
+                Authorizer::key_header(name, &self.fill(key)?, redactor).map_err(unusable)
+            }
+            Auth::KeyQuery { name, key } => {
+                Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
+            }
+            Auth::OAuth {
+                token_url,
+                refresh,
+                scope,
+                basic,
+            } => {
+                let filled = self.fill(token_url)?;
+                let token_url = Url::parse(&filled).map_err(|error| {
+                    let message = format!("the `token_url` is no URL: {error}");
+                    self.loaded.wrong(token_url.at().wrong(message))
+                })?;
+                let grant = if *refresh {
+                    Grant::RefreshToken {
+                        refresh_token: self.key("refresh_token")?.into(),
+                        redirect_uri: self.optional("redirect_uri"),
+                    }
+                } else {
+                    let scope = scope.as_ref().map(|scope| self.fill(scope)).transpose()?;
+                    Grant::ClientCredentials { scope }
+                };
+                let settings = OAuthSettings {
+                    token_url,
+                    grant,
+                    client_id: self.key("client_id")?,
+                    client_secret: self.key("client_secret")?.into(),
+                    client_in: if *basic {
+                        ClientIn::Basic
+                    } else {
+                        ClientIn::Form
+                    },
+                    access_token: self
+                        .optional("access_token")
+                        .filter(|_| *refresh)
+                        .map(SecretString::from),
+                    expires_in: self
+                        .optional("expires_in")
+                        .and_then(|text| text.parse().ok()),
+                    config_file: settings.config_file.clone(),
+                };
+                Ok(Authorizer::OAuth(OAuth::new(
+                    http.clone(),
+                    settings,
+                    redactor,
+                )))
+            }
+        }
+    }
+}
+
+/// A base address without a `/` at its end.
+fn base_url(text: &str) -> Result<String, String> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("`base_url` is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("`base_url` is no address of http or https".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("`base_url` holds a credential; use the manifest's `auth`".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("`base_url` has a `?` or `#`".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}

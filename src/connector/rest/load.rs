@@ -1,0 +1,103 @@
+//! Reads a manifest, and says what is wrong with it: file, line, column, and what may be meant.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::manifest::Manifest;
+use super::program::Program;
+use super::text::Wrong;
+use crate::connector::error::{BuildError, nearest};
+
+/// Manifests that are part of the program, by name.
+const BUILT_IN: &[(&str, &str)] = &[("sandbox", include_str!("sandbox.yaml"))];
+
+/// A manifest that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Path or name, for messages.
+    pub file: String,
+    /// What it means.
+    pub program: Program,
+}
+
+impl Loaded {
+    /// The same failure as an error, in this file.
+    pub fn wrong(&self, wrong: Wrong) -> BuildError {
+        told(&self.file, wrong)
+    }
+}
+
+/// Reads the built-in manifest `name`, or the file at that path.
+///
+/// # Errors
+/// When there is no such file, or what it says is unknown or impossible.
+pub fn load(name: &str) -> Result<Loaded, BuildError> {
+    if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+        return parse(name, text);
+    }
+    let text = std::fs::read_to_string(name).map_err(|source| BuildError::Read {
+        path: Path::new(name).to_owned(),
+        source,
+        nearest: nearest(name, BUILT_IN.iter().map(|(known, _)| *known)),
+    })?;
+    parse(name, &text)
+}
+
+/// Reads the text of a manifest; `file` is for messages.
+///
+/// # Errors
+/// When what it says is unknown or impossible.
+pub fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
+    let manifest: Manifest =
+        serde_saphyr::from_str(text).map_err(|error| told(file, unreadable(&error)))?;
+    let program = Program::compile(manifest).map_err(|wrong| told(file, wrong))?;
+    Ok(Loaded {
+        file: file.to_owned(),
+        program,
+    })
+}
+
+/// The JSON Schema of manifests.
+pub fn schema() -> Value {
+    schemars::schema_for!(Manifest).to_value()
+}
+
+fn told(file: &str, wrong: Wrong) -> BuildError {
+    let Wrong { at, message, hint } = wrong;
+    BuildError::Manifest {
+        file: file.to_owned(),
+        line: at.line,
+        column: at.column,
+        message,
+        hint,
+    }
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> Wrong {
+    use serde_saphyr::Error::{SerdeUnknownField, SerdeUnknownVariant};
+    let error = error.without_snippet();
+    let at = error
+        .location()
+        .map_or_else(Default::default, |location| super::text::Place {
+            line: location.line(),
+            column: location.column(),
+        });
+    let (what, found, expected) = match error {
+        SerdeUnknownField {
+            field, expected, ..
+        } => ("key", field, expected),
+        SerdeUnknownVariant {
+            variant, expected, ..
+        } => ("value", variant, expected),
+        other => return at.wrong(other.to_string()),
+    };
+    let hint = match nearest(found, expected.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("known here: {}", expected.join(", ")),
+    };
+    Wrong {
+        hint: Some(hint),
+        ..at.wrong(format!("unknown {what} `{found}`"))
+    }
+}

@@ -1,0 +1,258 @@
+//! The connector that needs no Rust: a manifest says how its remote is spoken to.
+//!
+//! - [`manifest`]: what can be written; [`text`] and [`shape`]: values that know their place.
+//! - [`load`]: from a file to a [`program`], whose [`template`]s and [`select`]ors are compiled,
+//!   with the parts of each [`operation`] checked against each other.
+//! - [`build`]: from a program and a config to a connector.
+//! - [`request`]: from an operation and records to a request; [`call`]: sends it.
+//! - [`judge`] and [`rows`]: from an answer to verdicts.
+//!
+//! A new key of the language has its documentation in `manifest`, its meaning in `operation`, and
+//! its effect in `request` or `judge`.
+
+mod build;
+mod call;
+mod judge;
+mod load;
+mod manifest;
+mod operation;
+mod program;
+mod request;
+mod rows;
+mod select;
+mod shape;
+mod template;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use minijinja::value::Value as Name;
+use secrecy::SecretString;
+
+use self::program::{Program, Stream, Write};
+use super::StreamSettings;
+use super::contract::{
+    Action, CallLimits, Capabilities, CheckLine, Connector, Lookup, RequestError, WriteAnswer,
+    WriteBatch,
+};
+use super::http::Client;
+use crate::record::{ExternalId, RemoteId, StreamName};
+
+/// The JSON Schema of manifests.
+pub fn manifest_schema() -> serde_json::Value {
+    load::schema()
+}
+
+/// A remote as its manifest describes it.
+pub struct Rest {
+    program: Program,
+    client: Client,
+    /// Without a `/` at its end.
+    base_url: String,
+    /// The whole config, secrets included, for templates.
+    config: Name,
+    streams: IndexMap<String, StreamSettings>,
+    /// What is known of streams that were asked for: the answer must not change during a job.
+    bound: Mutex<HashMap<StreamName, Arc<Bound>>>,
+}
+
+/// What a stream comes to.
+#[derive(Debug)]
+struct Bound {
+    /// The key in the manifest's `streams`.
+    entry: String,
+    object: String,
+    property: Option<String>,
+    capabilities: Capabilities,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest")
+            .field("manifest", &self.program.name)
+            .field("client", &self.client)
+            .field("streams", &self.streams)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rest {
+    /// The credential that requests carry now, renewed if it is due.
+    ///
+    /// # Errors
+    /// As [`Authorizer::access_token`](super::http::Authorizer::access_token).
+    pub async fn access_token(&self) -> Result<SecretString, RequestError> {
+        self.client.authorizer().access_token().await
+    }
+
+    fn bind(&self, stream: &StreamName) -> Result<Arc<Bound>, RequestError> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = bound.get(stream) {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(self.find(stream).map_err(|message| never_sent(&message))?);
+        bound.insert(stream.clone(), Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn find(&self, stream: &StreamName) -> Result<Bound, String> {
+        let streams = &self.program.streams;
+        let entry = [stream.as_str(), "*"]
+            .into_iter()
+            .find(|name| streams.contains_key(*name));
+        let (Some(entry), Some(found)) = (entry, entry.and_then(|name| streams.get(name))) else {
+            return Err(format!("the manifest has no stream `{stream}`, and no `*`"));
+        };
+        let own = self
+            .streams
+            .get(stream.as_str())
+            .or_else(|| self.streams.get("*"));
+        let mut values = vec![
+            ("config", self.config.clone()),
+            ("stream", Name::from(stream.as_str())),
+        ];
+        let fill = |template, values: &[(&'static str, Name)]| {
+            let context = Name::from_pairs(values.iter().cloned());
+            self.program.templates.render(template, &context)
+        };
+        let object = match own.and_then(|own| own.object.clone()) {
+            Some(object) => object,
+            None => fill(&found.object, &values)?,
+        };
+        if object.is_empty() {
+            return Err(format!("the object of the stream `{stream}` has no name"));
+        }
+        values.push(("object", Name::from(object.as_str())));
+        let property = match (
+            own.and_then(|own| own.external_id_property.clone()),
+            &found.property,
+        ) {
+            (Some(property), _) => Some(property),
+            (None, Some(template)) => Some(fill(template, &values)?),
+            (None, None) => None,
+        };
+        values.extend(
+            property
+                .as_deref()
+                .map(|name| ("external_id_property", Name::from(name))),
+        );
+        let mut reserved = Vec::new();
+        for write in operations(found).filter_map(|(_, write)| write) {
+            if write.record_needs_property && property.is_none() {
+                continue;
+            }
+            for (name, _) in &write.record {
+                let name = fill(name, &values);
+                let name = name?;
+                if !reserved.contains(&name) {
+                    reserved.push(name);
+                }
+            }
+        }
+        let limits = |write: &Option<Write>| {
+            let write = write.as_ref()?;
+            Some(CallLimits {
+                max_records: write.max_records,
+                max_bytes: write.max_bytes,
+            })
+        };
+        let capabilities = Capabilities {
+            create: limits(&found.create),
+            update: limits(&found.update),
+            upsert: limits(&found.upsert),
+            delete: limits(&found.delete),
+            lookup: found.lookup.as_ref().map(|lookup| Lookup {
+                max_ids: lookup.max_ids,
+                lag: lookup.lag,
+            }),
+            max_in_flight: self.program.in_flight,
+            idempotent_create: found
+                .create
+                .as_ref()
+                .is_some_and(|create| create.idempotency_key_header.is_some()),
+            external_id_property: property.clone(),
+            reserved_properties: reserved,
+        };
+        Ok(Bound {
+            entry: entry.to_owned(),
+            object,
+            property,
+            capabilities,
+        })
+    }
+
+    /// What every template of an operation on `stream` knows.
+    fn names(&self, stream: &StreamName, bound: &Bound) -> request::Scope {
+        let mut values = std::collections::BTreeMap::new();
+        values.insert("config", self.config.clone());
+        values.insert("stream", Name::from(stream.as_str()));
+        values.insert("object", Name::from(bound.object.as_str()));
+        if let Some(property) = &bound.property {
+            values.insert("external_id_property", Name::from(property.as_str()));
+        }
+        request::Scope::new(values)
+    }
+}
+
+fn operations(stream: &Stream) -> impl Iterator<Item = (Action, Option<&Write>)> {
+    let Stream {
+        create,
+        update,
+        upsert,
+        delete,
+        ..
+    } = stream;
+    [
+        (Action::Create, create.as_ref()),
+        (Action::Update, update.as_ref()),
+        (Action::Upsert, upsert.as_ref()),
+        (Action::Delete, delete.as_ref()),
+    ]
+    .into_iter()
+}
+
+/// Refused by us: nothing has left, and status 0 says so.
+fn never_sent(message: &str) -> RequestError {
+    RequestError::Refused {
+        status: 0,
+        code: None,
+        message: message.into(),
+    }
+}
+
+#[async_trait]
+impl Connector for Rest {
+    fn name(&self) -> &'static str {
+        "rest"
+    }
+
+    fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError> {
+        self.bind(stream).map(|bound| bound.capabilities.clone())
+    }
+
+    async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine> {
+        let mut lines = vec![self.check_credential().await];
+        for stream in streams {
+            lines.push(self.check_stream(stream));
+        }
+        lines
+    }
+
+    async fn lookup(
+        &self,
+        stream: &StreamName,
+        ids: &[ExternalId],
+    ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
+        self.find_ids(stream, ids).await
+    }
+
+    async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
+        self.send_batch(batch).await
+    }
+}

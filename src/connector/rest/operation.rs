@@ -1,0 +1,443 @@
+//! What the operations of a stream mean; see [`program`](super::program).
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::manifest::{self, Match, Method};
+use super::program::{
+    Endpoint, Lookup, Next, Node, Splice, Stream, Write, header_name, headers, selector,
+};
+use super::select::{RowsSelector, Selector};
+use super::shape::Shape;
+use super::template::{Template, Templates};
+use super::text::{Place, Placed, Text, Wrong};
+use crate::connector::contract::Action;
+
+/// What every template of an operation knows.
+const NAMES: [&str; 4] = ["config", "stream", "object", "external_id_property"];
+/// What tests of rows know.
+pub(super) const ROW_NAMES: &[&str] = &["row", "status", "body", "headers"];
+/// Ids in one lookup: what most searches take.
+const MAX_IDS: usize = 100;
+/// Bytes of a body: a megabyte is what the tightest APIs take.
+const MAX_BYTES: usize = 1_000_000;
+
+/// The common parts of all operations, as written.
+pub(super) struct Parts<'a> {
+    pub method: Method,
+    pub path: &'a Text,
+    pub query: &'a IndexMap<Text, Text>,
+    pub headers: &'a IndexMap<Text, Text>,
+    pub body: Option<&'a Placed<Shape>>,
+}
+
+/// Compiles a stream.
+pub(super) fn stream(
+    templates: &mut Templates,
+    stream: &manifest::Stream,
+) -> Result<Stream, Wrong> {
+    let default = Text::of("{{ stream }}");
+    let object = stream.object.as_ref().unwrap_or(&default);
+    let object = templates.text(object, &["config", "stream"])?;
+    let plain = [
+        stream
+            .lookup
+            .as_ref()
+            .and_then(|lookup| lookup.external_id.as_ref()),
+        stream
+            .upsert
+            .as_ref()
+            .and_then(|upsert| upsert.external_id.as_ref()),
+    ];
+    let plain = plain.into_iter().flatten().find_map(plain_name);
+    let property = match (&stream.external_id_property, plain) {
+        (Some(property), _) => Some(templates.text(property, &["config", "stream", "object"])?),
+        (None, Some(name)) => Some(templates.text(&Text::of(name), &[])?),
+        (None, None) => None,
+    };
+    let has_property = property.is_some();
+    let mut compile = |write: &Option<manifest::Write>, action| {
+        let write = write.as_ref();
+        write
+            .map(|write| self::write(templates, write, action, has_property))
+            .transpose()
+    };
+    let create = compile(&stream.create, Action::Create)?;
+    let update = compile(&stream.update, Action::Update)?;
+    let upsert = compile(&stream.upsert, Action::Upsert)?;
+    let delete = compile(&stream.delete, Action::Delete)?;
+    let lookup = stream.lookup.as_ref();
+    let lookup = lookup
+        .map(|found| self::lookup(templates, found, has_property))
+        .transpose()?;
+    Ok(Stream {
+        object,
+        property,
+        lookup,
+        create,
+        update,
+        upsert,
+        delete,
+    })
+}
+
+/// The name in `$.name`.
+fn plain_name(selector: &Text) -> Option<&str> {
+    let name = selector.as_str().strip_prefix("$.")?;
+    let plain = |c: char| c.is_alphanumeric() || c == '_';
+    name.chars()
+        .all(plain)
+        .then_some(name)
+        .filter(|name| !name.is_empty())
+}
+
+/// Compiles a request over [`NAMES`] and `more`, with `splices` in its body.
+pub(super) fn endpoint(
+    templates: &mut Templates,
+    parts: &Parts<'_>,
+    known: &[&str],
+    splices: &[Splice],
+) -> Result<Endpoint, Wrong> {
+    let path = parts.path;
+    if !path.as_str().starts_with('/') {
+        return Err(path.at().wrong(format!(
+            "the path `{}` does not begin with `/`",
+            path.as_str()
+        )));
+    }
+    if path.as_str().contains(['?', '#']) {
+        let message = "a path has no `?` or `#`; parameters go into `query`";
+        return Err(path.at().wrong(message));
+    }
+    let path = templates.path(path, known)?;
+    let mut query = Vec::new();
+    for (name, value) in parts.query {
+        query.push((name.as_str().to_owned(), templates.text(value, known)?));
+    }
+    let headers = headers(templates, parts.headers, known)?;
+    let body = parts
+        .body
+        .map(|body| node(templates, body, known, splices))
+        .transpose()?;
+    let method = match parts.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    };
+    Ok(Endpoint {
+        method,
+        path,
+        query,
+        headers,
+        body,
+    })
+}
+
+fn node(
+    templates: &mut Templates,
+    shape: &Placed<Shape>,
+    known: &[&str],
+    splices: &[Splice],
+) -> Result<Node, Wrong> {
+    Ok(match &shape.value {
+        Shape::Plain(value) => Node::Plain(value.to_string()),
+        Shape::Text(text) => {
+            let text = Text(Placed {
+                value: text.clone(),
+                at: shape.at,
+            });
+            match splice(text.as_str()) {
+                Some(splice) if splices.contains(&splice) => Node::Splice(splice),
+                Some(_) => {
+                    let message = format!("`{}` means nothing here", text.as_str());
+                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
+                                `{{ remote_ids }}` for `update` and `delete`";
+                    return Err(Wrong {
+                        hint: Some(hint.to_owned()),
+                        ..shape.at.wrong(message)
+                    });
+                }
+                None => Node::Text(templates.text(&text, known)?),
+            }
+        }
+        Shape::List(items) => {
+            let items = items
+                .iter()
+                .map(|item| node(templates, item, known, splices));
+            Node::List(items.collect::<Result<_, _>>()?)
+        }
+        Shape::Object(fields) => {
+            let mut compiled = Vec::new();
+            for (name, value) in fields {
+                let name = templates.text(name, known)?;
+                compiled.push((name, node(templates, value, known, splices)?));
+            }
+            Node::Object(compiled)
+        }
+    })
+}
+
+fn splice(text: &str) -> Option<Splice> {
+    let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    Some(match name.trim() {
+        "record" => Splice::Record,
+        "records" => Splice::Records,
+        "external_ids" => Splice::ExternalIds,
+        "remote_ids" => Splice::RemoteIds,
+        _ => return None,
+    })
+}
+
+impl Endpoint {
+    /// Whether a template of it names `name`.
+    fn names(&self, name: &str) -> bool {
+        let mut templates = self.query.iter().map(|(_, value)| value);
+        self.path.names(name)
+            || templates.any(|value| value.names(name))
+            || self.headers.iter().any(|(_, value)| value.names(name))
+            || self
+                .body
+                .as_ref()
+                .is_some_and(|body| body.any(&|node| node.names(name)))
+    }
+
+    fn splices(&self, splice: Splice) -> bool {
+        let is = |node: &Node| matches!(node, Node::Splice(found) if *found == splice);
+        self.body.as_ref().is_some_and(|body| body.any(&is))
+    }
+}
+
+impl Node {
+    fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
+        test(self)
+            || match self {
+                Self::List(items) => items.iter().any(|item| item.any(test)),
+                Self::Object(fields) => fields.iter().any(|(_, value)| value.any(test)),
+                Self::Plain(_) | Self::Text(_) | Self::Splice(_) => false,
+            }
+    }
+
+    /// Whether this very node, or a key of it, names `name`.
+    fn names(&self, name: &str) -> bool {
+        match self {
+            Self::Text(template) => template.names(name),
+            Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),
+            _ => false,
+        }
+    }
+}
+
+fn lookup(
+    templates: &mut Templates,
+    lookup: &manifest::Lookup,
+    has_property: bool,
+) -> Result<Lookup, Wrong> {
+    let at = lookup.path.at();
+    let max_ids = at_least_one(lookup.max_ids.unwrap_or(MAX_IDS), "max_ids", at)?;
+    let mut known = NAMES.to_vec();
+    known.push("external_ids");
+    known.extend((max_ids == 1).then_some("external_id"));
+    known.extend(lookup.next.is_some().then_some("next"));
+    let manifest::Lookup {
+        method,
+        path,
+        query,
+        headers,
+        body,
+        ..
+    } = lookup;
+    let parts = Parts {
+        method: *method,
+        path,
+        query,
+        headers,
+        body: body.as_ref(),
+    };
+    let endpoint = endpoint(templates, &parts, &known, &[Splice::ExternalIds])?;
+    let asks = endpoint.names("external_ids")
+        || endpoint.names("external_id")
+        || endpoint.splices(Splice::ExternalIds);
+    if !asks {
+        return Err(at.wrong("`lookup` names neither `external_ids` nor `external_id`"));
+    }
+    if lookup.external_id.is_none() && !has_property {
+        return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
+    }
+    let next = selector(lookup.next.as_ref())?;
+    let next = next.map(|selector| Next {
+        selector,
+        is_address: !endpoint.names("next"),
+    });
+    Ok(Lookup {
+        endpoint,
+        max_ids,
+        rows: RowsSelector::parse(&lookup.rows)?,
+        external_id: selector(lookup.external_id.as_ref())?,
+        remote_id: Selector::parse(&lookup.remote_id)?,
+        next,
+        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(0)),
+    })
+}
+
+fn write(
+    templates: &mut Templates,
+    write: &manifest::Write,
+    action: Action,
+    has_property: bool,
+) -> Result<Write, Wrong> {
+    let at = write.path.at();
+    let name = action.as_str();
+    let max_records = at_least_one(write.max_records.unwrap_or(1), "max_records", at)?;
+    let max_bytes = at_least_one(write.max_bytes.unwrap_or(MAX_BYTES), "max_bytes", at)?;
+    let has_remote_id = matches!(action, Action::Update | Action::Delete);
+    let single = max_records == 1;
+    let mut known = NAMES.to_vec();
+    known.push("external_ids");
+    known.extend(has_remote_id.then_some("remote_ids"));
+    let mut splices = vec![Splice::Records, Splice::ExternalIds];
+    splices.extend(has_remote_id.then_some(Splice::RemoteIds));
+    let mut fields = NAMES.to_vec();
+    fields.extend(["external_id", "key"]);
+    fields.extend(has_remote_id.then_some("remote_id"));
+    if single {
+        known.extend(&fields);
+        splices.push(Splice::Record);
+    }
+    let manifest::Write {
+        method,
+        path,
+        query,
+        headers,
+        body,
+        ..
+    } = write;
+    let parts = Parts {
+        method: *method,
+        path,
+        query,
+        headers,
+        body: body.as_ref(),
+    };
+    let endpoint = endpoint(templates, &parts, &known, &splices)?;
+    let sends = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
+    if !sends && action != Action::Delete {
+        let message = format!("`{name}` sends no record");
+        let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
+        return Err(Wrong {
+            hint: Some(hint),
+            ..at.wrong(message)
+        });
+    }
+    let default = IndexMap::from([(
+        Text::of("{{ external_id_property }}"),
+        Text::of("{{ external_id }}"),
+    )]);
+    let given = match (&write.record, action) {
+        (Some(given), _) => given,
+        (None, Action::Delete) => &IndexMap::new(),
+        (None, _) => &default,
+    };
+    let mut record = Vec::new();
+    for (field, value) in given {
+        record.push((
+            templates.text(field, &NAMES)?,
+            templates.text(value, &fields)?,
+        ));
+    }
+    let rows = rows(write, action, has_property, max_records)?;
+    let means_nothing =
+        |key: &str, at: Place, to: &str| Err(at.wrong(format!("`{key}` means nothing to {to}")));
+    let to = format!("`{name}`");
+    if let Some(created) = write.created.as_ref().filter(|_| action != Action::Upsert) {
+        return means_nothing("created", created.at(), &to);
+    }
+    if write.missing_is_done.is_some() && action != Action::Delete {
+        return means_nothing("missing_is_done", at, &to);
+    }
+    if let Some(header) = &write.idempotency_key_header
+        && !(action == Action::Create && single)
+    {
+        return means_nothing(
+            "idempotency_key_header",
+            header.at(),
+            "anything but a `create` of one record",
+        );
+    }
+    let created = write.created.as_ref();
+    Ok(Write {
+        endpoint,
+        max_records,
+        max_bytes,
+        record,
+        record_needs_property: write.record.is_none(),
+        rows,
+        external_id: selector(write.external_id.as_ref())?,
+        remote_id: selector(write.remote_id.as_ref())?,
+        index: selector(write.index.as_ref())?,
+        created: created
+            .map(|created| templates.test(created, ROW_NAMES))
+            .transpose()?,
+        error: selector(write.error.as_ref())?,
+        error_code: selector(write.error_code.as_ref())?,
+        error_field: selector(write.error_field.as_ref())?,
+        missing_is_done: write.missing_is_done.unwrap_or(false),
+        idempotency_key_header: write
+            .idempotency_key_header
+            .as_ref()
+            .map(header_name)
+            .transpose()?,
+    })
+}
+
+fn rows(
+    write: &manifest::Write,
+    action: Action,
+    has_property: bool,
+    max_records: usize,
+) -> Result<Option<(RowsSelector, Match)>, Wrong> {
+    let at = write.path.at();
+    let Some(rows) = &write.rows else {
+        if max_records > 1 {
+            return Err(at.wrong("`max_records` above 1 needs `rows` and `match`"));
+        }
+        if write.matched.is_some() || write.index.is_some() {
+            return Err(at.wrong("`match` and `index` mean nothing without `rows`"));
+        }
+        return Ok(None);
+    };
+    let found = RowsSelector::parse(rows)?;
+    if !found.members {
+        return Err(rows.at().wrong("the `rows` of a write end in `[*]`"));
+    }
+    let wrong = |message: &str| Err(rows.at().wrong(message));
+    match write.matched {
+        None => wrong("`rows` needs `match`: how a row finds its record"),
+        Some(Match::Index) if write.index.is_none() => wrong("`match: index` needs `index`"),
+        Some(Match::RemoteId) if write.remote_id.is_none() => {
+            wrong("`match: remote_id` needs `remote_id`")
+        }
+        Some(Match::RemoteId) if !matches!(action, Action::Update | Action::Delete) => {
+            wrong("`match: remote_id` is for `update` and `delete`: other records have none yet")
+        }
+        Some(Match::ExternalId) if write.external_id.is_none() && !has_property => {
+            wrong("`match: external_id` needs `external_id`, or the stream `external_id_property`")
+        }
+        Some(matched) => Ok(Some((found, matched))),
+    }
+}
+
+fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
+    if value == 0 {
+        Err(at.wrong(format!("`{key}` is at least 1")))
+    } else {
+        Ok(value)
+    }
+}
+
+/// Whether a template can be filled in by a call that lacks the values `absent`.
+pub(super) fn can_fill(template: &Template, absent: &[&str]) -> bool {
+    !absent.iter().any(|name| template.names(name))
+}

@@ -1,0 +1,400 @@
+//! What a manifest means: templates compiled, selectors parsed, defaults filled in, and what does
+//! not fit together refused, all before any call.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use reqwest::header::HeaderName;
+
+use super::manifest::{self, Manifest, Match};
+use super::operation;
+use super::select::{RowsSelector, Selector};
+use super::template::{Template, Templates};
+use super::text::{Placed, Text, Wrong};
+use crate::config::RateLimit;
+
+/// The version of the language that this program speaks.
+const VERSION: u32 = 1;
+/// Calls under way at once, where the manifest says nothing: most APIs take these.
+const IN_FLIGHT: usize = 4;
+
+/// What a manifest means.
+#[derive(Debug)]
+pub struct Program {
+    pub templates: Templates,
+    pub name: String,
+    pub base_url: Template,
+    pub auth: Auth,
+    pub headers: Vec<(HeaderName, Template)>,
+    pub rate_limit: Option<RateLimit>,
+    pub in_flight: usize,
+    pub answers: Vec<AnswerRule>,
+    pub row_answers: Vec<RowRule>,
+    pub check: Option<Endpoint>,
+    pub streams: IndexMap<String, Stream>,
+}
+
+/// How a request says who sends it.
+#[derive(Debug)]
+pub enum Auth {
+    None,
+    Bearer {
+        token: Template,
+    },
+    Basic {
+        username: Template,
+        password: Template,
+    },
+    KeyHeader {
+        name: String,
+        key: Template,
+    },
+    KeyQuery {
+        name: String,
+        key: Template,
+    },
+    OAuth {
+        token_url: Template,
+        refresh: bool,
+        scope: Option<Template>,
+        basic: bool,
+    },
+}
+
+/// What a whole answer means.
+#[derive(Debug)]
+pub struct AnswerRule {
+    pub when: Template,
+    pub is: manifest::AnswerIs,
+    pub detail: Detail,
+}
+
+/// What a row means.
+#[derive(Debug)]
+pub struct RowRule {
+    pub when: Template,
+    pub is: manifest::RowIs,
+    pub detail: Detail,
+}
+
+/// Where a rule finds the rest of what it tells.
+#[derive(Debug, Default)]
+pub struct Detail {
+    pub remote_id: Option<Selector>,
+    pub message: Option<Selector>,
+    pub code: Option<Selector>,
+    pub field: Option<Selector>,
+}
+
+/// What can be done with a stream.
+#[derive(Debug)]
+pub struct Stream {
+    pub object: Template,
+    pub property: Option<Template>,
+    pub lookup: Option<Lookup>,
+    pub create: Option<Write>,
+    pub update: Option<Write>,
+    pub upsert: Option<Write>,
+    pub delete: Option<Write>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub method: reqwest::Method,
+    pub path: Template,
+    pub query: Vec<(String, Template)>,
+    pub headers: Vec<(HeaderName, Template)>,
+    pub body: Option<Node>,
+}
+
+/// A body, or a part of one.
+#[derive(Debug)]
+pub enum Node {
+    /// JSON text.
+    Plain(String),
+    /// Becomes a JSON string.
+    Text(Template),
+    /// Becomes the raw JSON of what it names.
+    Splice(Splice),
+    List(Vec<Node>),
+    Object(Vec<(Template, Node)>),
+}
+
+/// What can stand in a body as raw JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Splice {
+    Record,
+    Records,
+    ExternalIds,
+    RemoteIds,
+}
+
+/// Finds remote ids by external ids.
+#[derive(Debug)]
+pub struct Lookup {
+    pub endpoint: Endpoint,
+    pub max_ids: usize,
+    pub rows: RowsSelector,
+    /// `None`: the property of the stream.
+    pub external_id: Option<Selector>,
+    pub remote_id: Selector,
+    pub next: Option<Next>,
+    pub lag: Duration,
+}
+
+/// How the next page is asked for.
+#[derive(Debug)]
+pub struct Next {
+    pub selector: Selector,
+    /// What is selected is the address of the next page; otherwise a template names it.
+    pub is_address: bool,
+}
+
+/// Writes records.
+#[derive(Debug)]
+pub struct Write {
+    pub endpoint: Endpoint,
+    pub max_records: usize,
+    pub max_bytes: usize,
+    /// Fields before a record's own.
+    pub record: Vec<(Template, Template)>,
+    /// Whether these are the default, which a stream without a property has no use for.
+    pub record_needs_property: bool,
+    pub rows: Option<(RowsSelector, Match)>,
+    pub external_id: Option<Selector>,
+    pub remote_id: Option<Selector>,
+    pub index: Option<Selector>,
+    pub created: Option<Template>,
+    pub error: Option<Selector>,
+    pub error_code: Option<Selector>,
+    pub error_field: Option<Selector>,
+    pub missing_is_done: bool,
+    pub idempotency_key_header: Option<HeaderName>,
+}
+
+impl Program {
+    /// Finds out what `manifest` means.
+    pub fn compile(manifest: Manifest) -> Result<Self, Wrong> {
+        if manifest.version.value != VERSION {
+            let found = manifest.version.value;
+            let message = format!("version {found} of the manifest is not known, only {VERSION}");
+            return Err(manifest.version.at.wrong(message));
+        }
+        let mut templates = Templates::new();
+        let base_url = templates.text(&manifest.base_url, &["config"])?;
+        let auth = auth(&mut templates, manifest.auth)?;
+        let headers = headers(&mut templates, &manifest.headers, &["config"])?;
+        let (rate_limit, in_flight) = limits(&manifest.limits)?;
+        let mut answers = Vec::new();
+        for rule in &manifest.answers {
+            let when = templates.test(&rule.when, &["status", "body", "headers"])?;
+            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            answers.push(AnswerRule {
+                when,
+                is: rule.is,
+                detail,
+            });
+        }
+        let mut row_answers = Vec::new();
+        for rule in &manifest.row_answers {
+            let when = templates.test(&rule.when, operation::ROW_NAMES)?;
+            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            row_answers.push(RowRule {
+                when,
+                is: rule.is,
+                detail,
+            });
+        }
+        let mut check = None;
+        if let Some(manifest::Endpoint {
+            method,
+            path,
+            query,
+            headers,
+            ..
+        }) = &manifest.check
+        {
+            let parts = operation::Parts {
+                method: *method,
+                path,
+                query,
+                headers,
+                body: None,
+            };
+            check = Some(operation::endpoint(
+                &mut templates,
+                &parts,
+                &["config"],
+                &[],
+            )?);
+        }
+        let mut streams = IndexMap::new();
+        for (name, stream) in manifest.streams {
+            streams.insert(name, operation::stream(&mut templates, &stream)?);
+        }
+        Ok(Self {
+            templates,
+            name: manifest.name,
+            base_url,
+            auth,
+            headers,
+            rate_limit,
+            in_flight,
+            answers,
+            row_answers,
+            check,
+            streams,
+        })
+    }
+}
+
+fn detail(
+    remote_id: &Option<Text>,
+    message: &Option<Text>,
+    code: &Option<Text>,
+    field: &Option<Text>,
+) -> Result<Detail, Wrong> {
+    Ok(Detail {
+        remote_id: selector(remote_id.as_ref())?,
+        message: selector(message.as_ref())?,
+        code: selector(code.as_ref())?,
+        field: selector(field.as_ref())?,
+    })
+}
+
+/// Parses a selector, if there is one.
+pub(super) fn selector(text: Option<&Text>) -> Result<Option<Selector>, Wrong> {
+    text.map(Selector::parse).transpose()
+}
+
+/// Compiles headers.
+pub(super) fn headers(
+    templates: &mut Templates,
+    headers: &IndexMap<Text, Text>,
+    known: &[&str],
+) -> Result<Vec<(HeaderName, Template)>, Wrong> {
+    let mut compiled = Vec::new();
+    for (name, value) in headers {
+        compiled.push((header_name(name)?, templates.text(value, known)?));
+    }
+    Ok(compiled)
+}
+
+/// Reads a header's name.
+pub(super) fn header_name(name: &Text) -> Result<HeaderName, Wrong> {
+    HeaderName::try_from(name.as_str()).map_err(|_| {
+        name.at()
+            .wrong(format!("`{}` is no header name", name.as_str()))
+    })
+}
+
+fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize), Wrong> {
+    let manifest::Limits {
+        requests,
+        per_secs,
+        in_flight,
+    } = limits.value;
+    let rate_limit = match (requests, per_secs) {
+        (None, None) => None,
+        (Some(requests @ 1..), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
+        _ => {
+            let message = "`requests` and `per_secs` go together, and both are at least 1";
+            return Err(limits.at.wrong(message));
+        }
+    };
+    match in_flight {
+        Some(0) => Err(limits.at.wrong("`in_flight` is at least 1")),
+        in_flight => Ok((rate_limit, in_flight.unwrap_or(IN_FLIGHT))),
+    }
+}
+
+fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
+    use manifest::{AuthKind, ClientPlace};
+    let Placed {
+        value: mut given,
+        at,
+    } = auth;
+    let kind = given.kind;
+    let name = match kind {
+        AuthKind::None => "none",
+        AuthKind::Bearer => "bearer",
+        AuthKind::Basic => "basic",
+        AuthKind::ApiKey => "api_key",
+        AuthKind::OAuth2Refresh => "oauth2_refresh",
+        AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
+    };
+    let needed = |text: Option<Text>, key: &str| {
+        text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
+    };
+    let known = &["config"];
+    let compiled = match kind {
+        AuthKind::None => Auth::None,
+        AuthKind::Bearer => Auth::Bearer {
+            token: templates.text(&needed(given.token.take(), "token")?, known)?,
+        },
+        AuthKind::Basic => Auth::Basic {
+            username: templates.text(&needed(given.username.take(), "username")?, known)?,
+            password: templates.text(&needed(given.password.take(), "password")?, known)?,
+        },
+        AuthKind::ApiKey => {
+            let key = templates.text(&needed(given.key.take(), "key")?, known)?;
+            match (given.header.take(), given.query.take()) {
+                (Some(header), None) => Auth::KeyHeader {
+                    name: header_name(&header)?.to_string(),
+                    key,
+                },
+                (None, Some(query)) => Auth::KeyQuery {
+                    name: query.as_str().to_owned(),
+                    key,
+                },
+                _ => {
+                    let message = "`type: api_key` needs either `header` or `query`";
+                    return Err(at.wrong(message));
+                }
+            }
+        }
+        AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
+            let refresh = kind == AuthKind::OAuth2Refresh;
+            let token_url = needed(given.token_url.take(), "token_url")?;
+            let scope = if refresh { None } else { given.scope.take() };
+            Auth::OAuth {
+                token_url: templates.text(&token_url, &["config", "base_url"])?,
+                refresh,
+                scope: scope
+                    .map(|scope| templates.text(&scope, known))
+                    .transpose()?,
+                basic: given.client_in.take() == Some(ClientPlace::Basic),
+            }
+        }
+    };
+    let manifest::Auth {
+        token,
+        username,
+        password,
+        header,
+        query,
+        key,
+        token_url,
+        scope,
+        ..
+    } = &given;
+    let left = [
+        ("token", token),
+        ("username", username),
+        ("password", password),
+        ("header", header),
+        ("query", query),
+        ("key", key),
+        ("token_url", token_url),
+        ("scope", scope),
+    ];
+    let left = left
+        .iter()
+        .find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
+    match (left, given.client_in) {
+        (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
+        (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
+        (None, None) => Ok(compiled),
+    }
+}

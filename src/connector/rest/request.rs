@@ -1,0 +1,251 @@
+//! Makes a request out of an operation and the values of one call.
+//!
+//! Bodies are put together as text, with each record's own JSON in its place: a detour over
+//! parsed values would change numbers that no machine type holds.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use minijinja::value::Value;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use super::operation::can_fill;
+use super::program::{Endpoint, Node, Splice};
+use super::template::{Template, Templates};
+use crate::connector::contract;
+use crate::connector::http::Request;
+
+/// The values of one call.
+#[derive(Debug)]
+pub struct Scope {
+    /// By name.
+    values: BTreeMap<&'static str, Value>,
+    /// Known to the templates, but not there: what names one is left out.
+    absent: Vec<&'static str>,
+    /// Raw JSON.
+    splices: Vec<(Splice, String)>,
+}
+
+impl Scope {
+    /// With these values.
+    pub fn new(values: BTreeMap<&'static str, Value>) -> Self {
+        Self {
+            values,
+            absent: Vec::new(),
+            splices: Vec::new(),
+        }
+    }
+
+    /// Sets `name`, or notes that it is not there.
+    pub fn set(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
+        self.absent.retain(|absent| *absent != name);
+        match value {
+            Some(value) => {
+                self.values.insert(name, value.into());
+            }
+            None => self.absent.push(name),
+        }
+    }
+
+    /// Sets what stands in a body as raw JSON.
+    pub fn splice(&mut self, splice: Splice, json: String) {
+        self.splices.push((splice, json));
+    }
+
+    /// As a context for templates.
+    pub fn context(&self) -> Value {
+        Value::from_pairs(
+            self.values
+                .iter()
+                .map(|(name, value)| (*name, value.clone())),
+        )
+    }
+}
+
+/// Makes the request to `endpoint` below `base`, which has no `/` at its end.
+///
+/// # Errors
+/// Why these values make no request, for people.
+pub fn request(
+    templates: &Templates,
+    base: &str,
+    common: &[(HeaderName, Template)],
+    endpoint: &Endpoint,
+    scope: &Scope,
+    reads_only: bool,
+) -> Result<Request, String> {
+    let context = scope.context();
+    let filled = |template: &Template| {
+        can_fill(template, &scope.absent)
+            .then(|| templates.render(template, &context))
+            .transpose()
+    };
+    let path = filled(&endpoint.path)?
+        .ok_or_else(|| "the path names what this record does not have".to_owned())?;
+    let mut url = address(base, &path)?;
+    for (name, value) in &endpoint.query {
+        if let Some(value) = filled(value)? {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+    }
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let mut body = None;
+    if let Some(node) = &endpoint.body {
+        let mut text = String::new();
+        write(templates, node, scope, &context, &mut text)?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        body = Some(Bytes::from(text));
+    }
+    for (name, value) in common.iter().chain(&endpoint.headers) {
+        if let Some(value) = filled(value)? {
+            let value = HeaderValue::try_from(value).map_err(|_| {
+                format!("the value of the header `{name}` has line ends or the like")
+            })?;
+            headers.insert(name.clone(), value);
+        }
+    }
+    Ok(Request {
+        method: endpoint.method.clone(),
+        url,
+        headers,
+        body,
+        reads_only,
+    })
+}
+
+/// The address of `path`.
+fn address(base: &str, path: &str) -> Result<Url, String> {
+    // Whoever reads a URL resolves these, in any spelling, and an id of this name would make it
+    // one of something else.
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err("an id of `.` or `..` cannot stand in a path".to_owned());
+    }
+    if path.split('/').skip(1).any(str::is_empty) {
+        return Err(format!("the path `{path}` has an empty segment"));
+    }
+    let url = format!("{base}{path}");
+    let parsed = Url::parse(&url).map_err(|error| format!("the address is no URL: {error}"))?;
+    if parsed.path().ends_with(path) {
+        Ok(parsed)
+    } else {
+        Err(format!("the path `{path}` cannot be sent as it is"))
+    }
+}
+
+fn write(
+    templates: &Templates,
+    node: &Node,
+    scope: &Scope,
+    context: &Value,
+    out: &mut String,
+) -> Result<(), String> {
+    match node {
+        Node::Plain(json) => out.push_str(json),
+        Node::Text(template) => quote(&templates.render(template, context)?, out),
+        Node::Splice(splice) => {
+            let found = scope.splices.iter().find(|(known, _)| known == splice);
+            let (_, json) = found.ok_or_else(|| format!("the call has no {splice:?}"))?;
+            out.push_str(json);
+        }
+        Node::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write(templates, item, scope, context, out)?;
+            }
+            out.push(']');
+        }
+        Node::Object(fields) => {
+            out.push('{');
+            let mut any = false;
+            for (name, value) in fields {
+                let left_out =
+                    matches!(value, Node::Text(value) if !can_fill(value, &scope.absent));
+                if left_out {
+                    continue;
+                }
+                if std::mem::replace(&mut any, true) {
+                    out.push(',');
+                }
+                quote(&templates.render(name, context)?, out);
+                out.push(':');
+                write(templates, value, scope, context, out)?;
+            }
+            out.push('}');
+        }
+    }
+    Ok(())
+}
+
+/// One record as it goes out: `fields` (names and templates), then its own.
+///
+/// # Errors
+/// Why a field cannot be filled in, for people.
+pub fn record(
+    templates: &Templates,
+    fields: &[(Template, Template)],
+    scope: &mut Scope,
+    write: &contract::Write,
+    with_body: bool,
+) -> Result<String, String> {
+    name_one(scope, write);
+    let context = scope.context();
+    let body = if with_body { write.body.trim() } else { "{}" };
+    let own = body
+        .strip_prefix('{')
+        .and_then(|body| body.strip_suffix('}'));
+    let own = own.ok_or("the record is no JSON object")?.trim();
+    let mut out = String::with_capacity(body.len() + 64);
+    out.push('{');
+    for (name, value) in fields {
+        if !can_fill(value, &scope.absent) {
+            continue;
+        }
+        if out.len() > 1 {
+            out.push(',');
+        }
+        quote(&templates.render(name, &context)?, &mut out);
+        out.push(':');
+        quote(&templates.render(value, &context)?, &mut out);
+    }
+    if out.len() > 1 && !own.is_empty() {
+        out.push(',');
+    }
+    out.push_str(own);
+    out.push('}');
+    Ok(out)
+}
+
+/// Lets `scope` speak of one record.
+pub fn name_one(scope: &mut Scope, write: &contract::Write) {
+    scope.set(
+        "external_id",
+        write.external_id.as_ref().map(|id| id.as_str().to_owned()),
+    );
+    scope.set(
+        "remote_id",
+        write.remote_id.as_ref().map(|id| id.as_str().to_owned()),
+    );
+    scope.set("key", Some(write.key.to_string()));
+}
+
+/// A JSON list of strings.
+pub fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut out = String::from("[");
+    for text in texts {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        quote(text, &mut out);
+    }
+    out.push(']');
+    out
+}
+
+fn quote(text: &str, out: &mut String) {
+    out.push_str(&serde_json::Value::from(text).to_string());
+}

@@ -1,0 +1,138 @@
+//! Values of a manifest that know where they stand, so that what is wrong with them can be told
+//! with line and column.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+/// A place in a manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// From 1; 0 for a value that is not in the file.
+    pub line: u64,
+    /// From 1; 0 for a value that is not in the file.
+    pub column: u64,
+}
+
+/// What is wrong with a manifest, and where.
+#[derive(Clone, Debug)]
+pub struct Wrong {
+    /// Where.
+    pub at: Place,
+    /// What, for people.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Place {
+    /// What is wrong here.
+    pub fn wrong(self, message: impl Into<String>) -> Wrong {
+        Wrong {
+            at: self,
+            message: message.into(),
+            hint: None,
+        }
+    }
+}
+
+/// A value and its place.
+#[derive(Clone, Debug, Default)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub at: Place,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned {
+            value, referenced, ..
+        } = Spanned::<T>::deserialize(deserializer)?;
+        let at = Place {
+            line: referenced.line(),
+            column: referenced.column(),
+        };
+        Ok(Self { value, at })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Placed<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A string and its place. As a key it is the string alone.
+#[derive(Clone, Debug, Default)]
+pub struct Text(pub Placed<String>);
+
+impl Text {
+    /// A text that is not in the file.
+    pub fn of(text: impl Into<String>) -> Self {
+        Self(Placed {
+            value: text.into(),
+            at: Place::default(),
+        })
+    }
+
+    /// The string.
+    pub fn as_str(&self) -> &str {
+        &self.0.value
+    }
+
+    /// Where it stands.
+    pub fn at(&self) -> Place {
+        self.0.at
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Placed::deserialize(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
