@@ -70,9 +70,7 @@ impl BuildError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let meant = |nearest: &Option<String>| {
-            nearest
-                .as_ref()
-                .map(|nearest| format!("did you mean `{nearest}`?"))
+            nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
         };
         match self {
             Self::Unknown { nearest, .. } | Self::Read { nearest, .. } => meant(nearest),
@@ -87,6 +85,5 @@ impl BuildError {
 pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let scored = names.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = scored.filter(|(likeness, _)| *likeness >= MIN_LIKENESS);
-    best.max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known.to_owned())
+    best.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known.to_owned())
 }

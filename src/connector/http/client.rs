@@ -67,22 +67,13 @@ impl Client {
         limiter: Option<Limiter>,
         redactor: Redactor,
     ) -> Self {
-        Self {
-            http,
-            authorizer,
-            limiter,
-            redactor,
-            max_body_bytes: MAX_BODY_BYTES,
-        }
+        Self { http, authorizer, limiter, redactor, max_body_bytes: MAX_BODY_BYTES }
     }
 
     /// With another cap on bodies, in bytes.
     #[must_use]
     pub fn with_max_body_bytes(self, max_body_bytes: usize) -> Self {
-        Self {
-            max_body_bytes,
-            ..self
-        }
+        Self { max_body_bytes, ..self }
     }
 
     /// The secrets that this client knows.
@@ -126,10 +117,7 @@ impl Client {
             Ok(body) => body,
             Err(_) if status >= 300 => Bytes::new(),
             Err(text) => {
-                let text = self
-                    .redactor
-                    .clean(&format!("status {status}, but {text}"))
-                    .into();
+                let text = self.redactor.clean(&format!("status {status}, but {text}")).into();
                 return Err(if request.reads_only {
                     RequestError::Protocol(text)
                 } else {
@@ -137,12 +125,7 @@ impl Client {
                 });
             }
         };
-        let answer = Answer {
-            status,
-            headers,
-            body,
-            asked: request.url.clone(),
-        };
+        let answer = Answer { status, headers, body, asked: request.url.clone() };
         Ok((answer, generation))
     }
 

@@ -58,15 +58,10 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         408 | 425 | 429 => throttled(answer),
         503 if answer.retry_after().is_some() => throttled(answer),
         401 => RequestError::Unauthorized(complaint(answer, redactor).message),
-        403 => RequestError::Forbidden {
-            status,
-            message: complaint(answer, redactor).message,
-        },
-        300..400 => RequestError::Refused {
-            status,
-            code: None,
-            message: redirected(answer).into(),
-        },
+        403 => RequestError::Forbidden { status, message: complaint(answer, redactor).message },
+        300..400 => {
+            RequestError::Refused { status, code: None, message: redirected(answer).into() }
+        }
         400..500 => refused(answer, redactor),
         _ => lost(answer.describe(redactor)),
     })
@@ -74,20 +69,13 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
 
 /// Too much at once, with what the remote asks to wait.
 pub fn throttled(answer: &Answer) -> RequestError {
-    RequestError::Throttled {
-        status: answer.status,
-        retry_after: answer.retry_after(),
-    }
+    RequestError::Throttled { status: answer.status, retry_after: answer.retry_after() }
 }
 
 /// The call as a whole is refused, with the remote's code and message.
 pub fn refused(answer: &Answer, redactor: &Redactor) -> RequestError {
     let Complaint { code, message } = complaint(answer, redactor);
-    RequestError::Refused {
-        status: answer.status,
-        code,
-        message,
-    }
+    RequestError::Refused { status: answer.status, code, message }
 }
 
 fn redirected(answer: &Answer) -> String {
@@ -110,15 +98,11 @@ pub struct Complaint {
 pub fn complaint(answer: &Answer, redactor: &Redactor) -> Complaint {
     let body = exact::parse(&answer.body).unwrap_or_default();
     let first = |pointers: &[&str]| {
-        let mut texts = pointers
-            .iter()
-            .filter_map(|pointer| match body.pointer(pointer)? {
-                Value::Bool(_) => None,
-                value => exact::text(value),
-            });
-        texts
-            .next()
-            .map(|text| redactor.excerpt(&text, MAX_MESSAGE_CHARS))
+        let mut texts = pointers.iter().filter_map(|pointer| match body.pointer(pointer)? {
+            Value::Bool(_) => None,
+            value => exact::text(value),
+        });
+        texts.next().map(|text| redactor.excerpt(&text, MAX_MESSAGE_CHARS))
     };
     let code = first(&[
         "/code",

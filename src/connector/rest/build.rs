@@ -59,10 +59,9 @@ impl Rest {
             context: Name::from_pairs([("config", config.clone())]),
         };
         let base_url = match &settings.base_url {
-            Some(given) => base_url(given).map_err(|message| BuildError::Setting {
-                message,
-                hint: None,
-            })?,
+            Some(given) => {
+                base_url(given).map_err(|message| BuildError::Setting { message, hint: None })?
+            }
             None => {
                 let template = &loaded.program.base_url;
                 base_url(&builder.fill(template)?)
@@ -100,11 +99,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn fill(&self, template: &Template) -> Result<String, BuildError> {
-        let filled = self
-            .loaded
-            .program
-            .templates
-            .render(template, &self.context);
+        let filled = self.loaded.program.templates.render(template, &self.context);
         filled.map_err(|message| {
             let mut keys = template.config_keys().iter();
             match keys.find(|key| !self.values.contains_key(*key)) {
@@ -125,10 +120,7 @@ impl Builder<'_> {
     fn key(&self, key: &str) -> Result<String, BuildError> {
         self.optional(key).ok_or_else(|| BuildError::MissingKey {
             key: key.to_owned(),
-            hint: format!(
-                "the manifest `{}` uses OAuth 2, which needs it",
-                self.loaded.file
-            ),
+            hint: format!("the manifest `{}` uses OAuth 2, which needs it", self.loaded.file),
         })
     }
 
@@ -142,10 +134,7 @@ impl Builder<'_> {
         settings: &Settings,
         redactor: &Redactor,
     ) -> Result<Authorizer, BuildError> {
-        let unusable = |message| BuildError::Setting {
-            message,
-            hint: None,
-        };
+        let unusable = |message| BuildError::Setting { message, hint: None };
         match &self.loaded.program.auth {
             Auth::None => Ok(Authorizer::None),
             Auth::Bearer { token } => {
@@ -161,12 +150,7 @@ impl Builder<'_> {
             Auth::KeyQuery { name, key } => {
                 Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
             }
-            Auth::OAuth {
-                token_url,
-                refresh,
-                scope,
-                basic,
-            } => {
+            Auth::OAuth { token_url, refresh, scope, basic } => {
                 let filled = self.fill(token_url)?;
                 let token_url = Url::parse(&filled).map_err(|error| {
                     let message = format!("the `token_url` is no URL: {error}");
@@ -186,25 +170,15 @@ impl Builder<'_> {
                     grant,
                     client_id: self.key("client_id")?,
                     client_secret: self.key("client_secret")?.into(),
-                    client_in: if *basic {
-                        ClientIn::Basic
-                    } else {
-                        ClientIn::Form
-                    },
+                    client_in: if *basic { ClientIn::Basic } else { ClientIn::Form },
                     access_token: self
                         .optional("access_token")
                         .filter(|_| *refresh)
                         .map(SecretString::from),
-                    expires_in: self
-                        .optional("expires_in")
-                        .and_then(|text| text.parse().ok()),
+                    expires_in: self.optional("expires_in").and_then(|text| text.parse().ok()),
                     config_file: settings.config_file.clone(),
                 };
-                Ok(Authorizer::OAuth(OAuth::new(
-                    http.clone(),
-                    settings,
-                    redactor,
-                )))
+                Ok(Authorizer::OAuth(OAuth::new(http.clone(), settings, redactor)))
             }
         }
     }

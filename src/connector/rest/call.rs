@@ -44,10 +44,7 @@ impl Rest {
             Whole::One(verdict) => vec![rows::settle(operation, action, verdict)],
             Whole::Rows => rows::verdicts(&reading, operation, bound.property.as_deref(), batch),
         };
-        Ok(WriteAnswer {
-            status: answer.status,
-            verdicts,
-        })
+        Ok(WriteAnswer { status: answer.status, verdicts })
     }
 
     fn write_request(
@@ -86,10 +83,7 @@ impl Rest {
             .iter()
             .filter_map(|write| write.remote_id.as_ref().map(RemoteId::as_str))
             .collect();
-        scope.splice(
-            Splice::ExternalIds,
-            request::list(external_ids.iter().copied()),
-        );
+        scope.splice(Splice::ExternalIds, request::list(external_ids.iter().copied()));
         scope.splice(Splice::RemoteIds, request::list(remote_ids.iter().copied()));
         scope.set("external_ids", Some(names(&external_ids)));
         scope.set("remote_ids", Some(names(&remote_ids)));
@@ -97,9 +91,7 @@ impl Rest {
         let bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
         if bytes > operation.max_bytes {
             let limit = operation.max_bytes;
-            return Err(format!(
-                "the body has {bytes} bytes, over the limit of {limit}"
-            ));
+            return Err(format!("the body has {bytes} bytes, over the limit of {limit}"));
         }
         if let (Some(header), [write]) =
             (&operation.idempotency_key_header, batch.writes.as_slice())
@@ -118,20 +110,12 @@ impl Rest {
         ids: &[ExternalId],
     ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
         let bound = self.bind(stream)?;
-        let lookup = self
-            .stream(&bound)
-            .and_then(|stream| stream.lookup.as_ref());
+        let lookup = self.stream(&bound).and_then(|stream| stream.lookup.as_ref());
         let lookup = lookup.ok_or_else(|| {
-            never_sent(&format!(
-                "the manifest has no `lookup` for `{}`",
-                bound.object
-            ))
+            never_sent(&format!("the manifest has no `lookup` for `{}`", bound.object))
         })?;
         let mut scope = self.names(stream, &bound);
-        scope.splice(
-            Splice::ExternalIds,
-            request::list(ids.iter().map(ExternalId::as_str)),
-        );
+        scope.splice(Splice::ExternalIds, request::list(ids.iter().map(ExternalId::as_str)));
         let all: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         scope.set("external_ids", Some(Name::from(all)));
         if let [id] = ids {
@@ -186,17 +170,14 @@ impl Rest {
                     .map_err(|message| never_sent(&message))?;
             }
         }
-        Err(RequestError::Protocol(
-            format!("the lookup has more than {MAX_PAGES} pages").into(),
-        ))
+        Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
     }
 
     /// The next page's address. On another host the token would go to strangers.
     fn next_address(&self, from: &Url, cursor: &str) -> Result<Url, RequestError> {
         let wrong = |text: &str| RequestError::Protocol(text.into());
-        let next = from
-            .join(cursor)
-            .map_err(|_| wrong("what leads to the next page is no address"))?;
+        let next =
+            from.join(cursor).map_err(|_| wrong("what leads to the next page is no address"))?;
         if next.origin() == from.origin() && next.username().is_empty() && next.password().is_none()
         {
             Ok(next)
@@ -235,18 +216,10 @@ impl Rest {
             _ => None,
         };
         match self.try_credential().await {
-            Ok(found) => CheckLine {
-                subject,
-                result: Ok(found.to_owned()),
-                hint: None,
-            },
+            Ok(found) => CheckLine { subject, result: Ok(found.to_owned()), hint: None },
             Err(error) => {
                 let hint = hint(&error);
-                CheckLine {
-                    subject,
-                    result: Err(error.to_string()),
-                    hint,
-                }
+                CheckLine { subject, result: Err(error.to_string()), hint }
             }
         }
     }

@@ -107,11 +107,7 @@ impl<'a> Reading<'a> {
         };
         let refused = || {
             let Rejection { code, message, .. } = rejection.clone();
-            Whole::Failed(RequestError::Refused {
-                status,
-                code,
-                message,
-            })
+            Whole::Failed(RequestError::Refused { status, code, message })
         };
         match is {
             AnswerIs::Rows => Whole::Rows,
@@ -162,10 +158,7 @@ impl<'a> Reading<'a> {
         ]);
         let templates = &self.program.templates;
         let remote_id = |selector: &Option<Selector>| {
-            selector
-                .as_ref()
-                .and_then(|id| id.text(row))
-                .map(RemoteId::new)
+            selector.as_ref().and_then(|id| id.text(row)).map(RemoteId::new)
         };
         let found = |selector: &Option<Selector>| selector.as_ref()?.joined(row);
         for rule in &self.program.row_answers {
@@ -174,12 +167,7 @@ impl<'a> Reading<'a> {
                 Err(error) => return Verdict::InDoubt(error.into()),
                 Ok(true) => {}
             }
-            let Detail {
-                message,
-                code,
-                field,
-                remote_id: named,
-            } = &rule.detail;
+            let Detail { message, code, field, remote_id: named } = &rule.detail;
             let id = remote_id(named).or_else(|| remote_id(&write.remote_id));
             let message = found(message).or_else(|| found(&write.error));
             let message = message.unwrap_or_else(|| row.to_string());
@@ -241,14 +229,9 @@ pub fn is_about(operation: &Write, action: Action, write: &contract::Write, row:
         let named = selector.as_ref().and_then(|selector| selector.text(row));
         named.is_none_or(|named| own.is_none_or(|own| own == named))
     };
-    same(
-        &operation.external_id,
-        write.external_id.as_ref().map(|id| id.as_str()),
-    ) && (!matches!(action, Action::Update | Action::Delete)
-        || same(
-            &operation.remote_id,
-            write.remote_id.as_ref().map(|id| id.as_str()),
-        ))
+    same(&operation.external_id, write.external_id.as_ref().map(|id| id.as_str()))
+        && (!matches!(action, Action::Update | Action::Delete)
+            || same(&operation.remote_id, write.remote_id.as_ref().map(|id| id.as_str())))
 }
 
 fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> Rejection {
@@ -256,9 +239,5 @@ fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> 
         Some(field) => format!("{message} (`{field}`)"),
         None => message,
     };
-    Rejection {
-        class: ErrorClass::Payload,
-        code,
-        message: message.into(),
-    }
+    Rejection { class: ErrorClass::Payload, code, message: message.into() }
 }

@@ -52,10 +52,7 @@ pub fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
     let manifest: Manifest =
         serde_saphyr::from_str(text).map_err(|error| told(file, unreadable(&error)))?;
     let program = Program::compile(manifest).map_err(|wrong| told(file, wrong))?;
-    Ok(Loaded {
-        file: file.to_owned(),
-        program,
-    })
+    Ok(Loaded { file: file.to_owned(), program })
 }
 
 /// The JSON Schema of manifests.
@@ -65,39 +62,24 @@ pub fn schema() -> Value {
 
 fn told(file: &str, wrong: Wrong) -> BuildError {
     let Wrong { at, message, hint } = wrong;
-    BuildError::Manifest {
-        file: file.to_owned(),
-        line: at.line,
-        column: at.column,
-        message,
-        hint,
-    }
+    BuildError::Manifest { file: file.to_owned(), line: at.line, column: at.column, message, hint }
 }
 
 fn unreadable(error: &serde_saphyr::Error) -> Wrong {
     use serde_saphyr::Error::{SerdeUnknownField, SerdeUnknownVariant};
     let error = error.without_snippet();
-    let at = error
-        .location()
-        .map_or_else(Default::default, |location| super::text::Place {
-            line: location.line(),
-            column: location.column(),
-        });
+    let at = error.location().map_or_else(Default::default, |location| super::text::Place {
+        line: location.line(),
+        column: location.column(),
+    });
     let (what, found, expected) = match error {
-        SerdeUnknownField {
-            field, expected, ..
-        } => ("key", field, expected),
-        SerdeUnknownVariant {
-            variant, expected, ..
-        } => ("value", variant, expected),
+        SerdeUnknownField { field, expected, .. } => ("key", field, expected),
+        SerdeUnknownVariant { variant, expected, .. } => ("value", variant, expected),
         other => return at.wrong(other.to_string()),
     };
     let hint = match nearest(found, expected.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("known here: {}", expected.join(", ")),
     };
-    Wrong {
-        hint: Some(hint),
-        ..at.wrong(format!("unknown {what} `{found}`"))
-    }
+    Wrong { hint: Some(hint), ..at.wrong(format!("unknown {what} `{found}`")) }
 }

@@ -103,20 +103,13 @@ impl Rest {
 
     fn find(&self, stream: &StreamName) -> Result<Bound, String> {
         let streams = &self.program.streams;
-        let entry = [stream.as_str(), "*"]
-            .into_iter()
-            .find(|name| streams.contains_key(*name));
+        let entry = [stream.as_str(), "*"].into_iter().find(|name| streams.contains_key(*name));
         let (Some(entry), Some(found)) = (entry, entry.and_then(|name| streams.get(name))) else {
             return Err(format!("the manifest has no stream `{stream}`, and no `*`"));
         };
-        let own = self
-            .streams
-            .get(stream.as_str())
-            .or_else(|| self.streams.get("*"));
-        let mut values = vec![
-            ("config", self.config.clone()),
-            ("stream", Name::from(stream.as_str())),
-        ];
+        let own = self.streams.get(stream.as_str()).or_else(|| self.streams.get("*"));
+        let mut values =
+            vec![("config", self.config.clone()), ("stream", Name::from(stream.as_str()))];
         let fill = |template, values: &[(&'static str, Name)]| {
             let context = Name::from_pairs(values.iter().cloned());
             self.program.templates.render(template, &context)
@@ -129,19 +122,13 @@ impl Rest {
             return Err(format!("the object of the stream `{stream}` has no name"));
         }
         values.push(("object", Name::from(object.as_str())));
-        let property = match (
-            own.and_then(|own| own.external_id_property.clone()),
-            &found.property,
-        ) {
+        let property = match (own.and_then(|own| own.external_id_property.clone()), &found.property)
+        {
             (Some(property), _) => Some(property),
             (None, Some(template)) => Some(fill(template, &values)?),
             (None, None) => None,
         };
-        values.extend(
-            property
-                .as_deref()
-                .map(|name| ("external_id_property", Name::from(name))),
-        );
+        values.extend(property.as_deref().map(|name| ("external_id_property", Name::from(name))));
         let mut reserved = Vec::new();
         for write in operations(found).filter_map(|(_, write)| write) {
             if write.record_needs_property && property.is_none() {
@@ -157,20 +144,17 @@ impl Rest {
         }
         let limits = |write: &Option<Write>| {
             let write = write.as_ref()?;
-            Some(CallLimits {
-                max_records: write.max_records,
-                max_bytes: write.max_bytes,
-            })
+            Some(CallLimits { max_records: write.max_records, max_bytes: write.max_bytes })
         };
         let capabilities = Capabilities {
             create: limits(&found.create),
             update: limits(&found.update),
             upsert: limits(&found.upsert),
             delete: limits(&found.delete),
-            lookup: found.lookup.as_ref().map(|lookup| Lookup {
-                max_ids: lookup.max_ids,
-                lag: lookup.lag,
-            }),
+            lookup: found
+                .lookup
+                .as_ref()
+                .map(|lookup| Lookup { max_ids: lookup.max_ids, lag: lookup.lag }),
             max_in_flight: self.program.in_flight,
             idempotent_create: found
                 .create
@@ -179,12 +163,7 @@ impl Rest {
             external_id_property: property.clone(),
             reserved_properties: reserved,
         };
-        Ok(Bound {
-            entry: entry.to_owned(),
-            object,
-            property,
-            capabilities,
-        })
+        Ok(Bound { entry: entry.to_owned(), object, property, capabilities })
     }
 
     /// What every template of an operation on `stream` knows.
@@ -201,13 +180,7 @@ impl Rest {
 }
 
 fn operations(stream: &Stream) -> impl Iterator<Item = (Action, Option<&Write>)> {
-    let Stream {
-        create,
-        update,
-        upsert,
-        delete,
-        ..
-    } = stream;
+    let Stream { create, update, upsert, delete, .. } = stream;
     [
         (Action::Create, create.as_ref()),
         (Action::Update, update.as_ref()),
@@ -219,11 +192,7 @@ fn operations(stream: &Stream) -> impl Iterator<Item = (Action, Option<&Write>)>
 
 /// Refused by us: nothing has left, and status 0 says so.
 fn never_sent(message: &str) -> RequestError {
-    RequestError::Refused {
-        status: 0,
-        code: None,
-        message: message.into(),
-    }
+    RequestError::Refused { status: 0, code: None, message: message.into() }
 }
 
 #[async_trait]

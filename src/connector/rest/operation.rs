@@ -41,14 +41,8 @@ pub(super) fn stream(
     let object = stream.object.as_ref().unwrap_or(&default);
     let object = templates.text(object, &["config", "stream"])?;
     let plain = [
-        stream
-            .lookup
-            .as_ref()
-            .and_then(|lookup| lookup.external_id.as_ref()),
-        stream
-            .upsert
-            .as_ref()
-            .and_then(|upsert| upsert.external_id.as_ref()),
+        stream.lookup.as_ref().and_then(|lookup| lookup.external_id.as_ref()),
+        stream.upsert.as_ref().and_then(|upsert| upsert.external_id.as_ref()),
     ];
     let plain = plain.into_iter().flatten().find_map(plain_name);
     let property = match (&stream.external_id_property, plain) {
@@ -59,37 +53,22 @@ pub(super) fn stream(
     let has_property = property.is_some();
     let mut compile = |write: &Option<manifest::Write>, action| {
         let write = write.as_ref();
-        write
-            .map(|write| self::write(templates, write, action, has_property))
-            .transpose()
+        write.map(|write| self::write(templates, write, action, has_property)).transpose()
     };
     let create = compile(&stream.create, Action::Create)?;
     let update = compile(&stream.update, Action::Update)?;
     let upsert = compile(&stream.upsert, Action::Upsert)?;
     let delete = compile(&stream.delete, Action::Delete)?;
     let lookup = stream.lookup.as_ref();
-    let lookup = lookup
-        .map(|found| self::lookup(templates, found, has_property))
-        .transpose()?;
-    Ok(Stream {
-        object,
-        property,
-        lookup,
-        create,
-        update,
-        upsert,
-        delete,
-    })
+    let lookup = lookup.map(|found| self::lookup(templates, found, has_property)).transpose()?;
+    Ok(Stream { object, property, lookup, create, update, upsert, delete })
 }
 
 /// The name in `$.name`.
 fn plain_name(selector: &Text) -> Option<&str> {
     let name = selector.as_str().strip_prefix("$.")?;
     let plain = |c: char| c.is_alphanumeric() || c == '_';
-    name.chars()
-        .all(plain)
-        .then_some(name)
-        .filter(|name| !name.is_empty())
+    name.chars().all(plain).then_some(name).filter(|name| !name.is_empty())
 }
 
 /// Compiles a request over [`NAMES`] and `more`, with `splices` in its body.
@@ -101,10 +80,9 @@ pub(super) fn endpoint(
 ) -> Result<Endpoint, Wrong> {
     let path = parts.path;
     if !path.as_str().starts_with('/') {
-        return Err(path.at().wrong(format!(
-            "the path `{}` does not begin with `/`",
-            path.as_str()
-        )));
+        return Err(path
+            .at()
+            .wrong(format!("the path `{}` does not begin with `/`", path.as_str())));
     }
     if path.as_str().contains(['?', '#']) {
         let message = "a path has no `?` or `#`; parameters go into `query`";
@@ -116,10 +94,7 @@ pub(super) fn endpoint(
         query.push((name.as_str().to_owned(), templates.text(value, known)?));
     }
     let headers = headers(templates, parts.headers, known)?;
-    let body = parts
-        .body
-        .map(|body| node(templates, body, known, splices))
-        .transpose()?;
+    let body = parts.body.map(|body| node(templates, body, known, splices)).transpose()?;
     let method = match parts.method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
@@ -127,13 +102,7 @@ pub(super) fn endpoint(
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    Ok(Endpoint {
-        method,
-        path,
-        query,
-        headers,
-        body,
-    })
+    Ok(Endpoint { method, path, query, headers, body })
 }
 
 fn node(
@@ -145,28 +114,20 @@ fn node(
     Ok(match &shape.value {
         Shape::Plain(value) => Node::Plain(value.to_string()),
         Shape::Text(text) => {
-            let text = Text(Placed {
-                value: text.clone(),
-                at: shape.at,
-            });
+            let text = Text(Placed { value: text.clone(), at: shape.at });
             match splice(text.as_str()) {
                 Some(splice) if splices.contains(&splice) => Node::Splice(splice),
                 Some(_) => {
                     let message = format!("`{}` means nothing here", text.as_str());
                     let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
                                 `{{ remote_ids }}` for `update` and `delete`";
-                    return Err(Wrong {
-                        hint: Some(hint.to_owned()),
-                        ..shape.at.wrong(message)
-                    });
+                    return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
                 }
                 None => Node::Text(templates.text(&text, known)?),
             }
         }
         Shape::List(items) => {
-            let items = items
-                .iter()
-                .map(|item| node(templates, item, known, splices));
+            let items = items.iter().map(|item| node(templates, item, known, splices));
             Node::List(items.collect::<Result<_, _>>()?)
         }
         Shape::Object(fields) => {
@@ -198,10 +159,7 @@ impl Endpoint {
         self.path.names(name)
             || templates.any(|value| value.names(name))
             || self.headers.iter().any(|(_, value)| value.names(name))
-            || self
-                .body
-                .as_ref()
-                .is_some_and(|body| body.any(&|node| node.names(name)))
+            || self.body.as_ref().is_some_and(|body| body.any(&|node| node.names(name)))
     }
 
     fn splices(&self, splice: Splice) -> bool {
@@ -241,21 +199,8 @@ fn lookup(
     known.push("external_ids");
     known.extend((max_ids == 1).then_some("external_id"));
     known.extend(lookup.next.is_some().then_some("next"));
-    let manifest::Lookup {
-        method,
-        path,
-        query,
-        headers,
-        body,
-        ..
-    } = lookup;
-    let parts = Parts {
-        method: *method,
-        path,
-        query,
-        headers,
-        body: body.as_ref(),
-    };
+    let manifest::Lookup { method, path, query, headers, body, .. } = lookup;
+    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
     let endpoint = endpoint(templates, &parts, &known, &[Splice::ExternalIds])?;
     let asks = endpoint.names("external_ids")
         || endpoint.names("external_id")
@@ -267,10 +212,7 @@ fn lookup(
         return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
     }
     let next = selector(lookup.next.as_ref())?;
-    let next = next.map(|selector| Next {
-        selector,
-        is_address: !endpoint.names("next"),
-    });
+    let next = next.map(|selector| Next { selector, is_address: !endpoint.names("next") });
     Ok(Lookup {
         endpoint,
         max_ids,
@@ -306,35 +248,17 @@ fn write(
         known.extend(&fields);
         splices.push(Splice::Record);
     }
-    let manifest::Write {
-        method,
-        path,
-        query,
-        headers,
-        body,
-        ..
-    } = write;
-    let parts = Parts {
-        method: *method,
-        path,
-        query,
-        headers,
-        body: body.as_ref(),
-    };
+    let manifest::Write { method, path, query, headers, body, .. } = write;
+    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
     let endpoint = endpoint(templates, &parts, &known, &splices)?;
     let sends = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
     if !sends && action != Action::Delete {
         let message = format!("`{name}` sends no record");
         let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
-        return Err(Wrong {
-            hint: Some(hint),
-            ..at.wrong(message)
-        });
+        return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
     }
-    let default = IndexMap::from([(
-        Text::of("{{ external_id_property }}"),
-        Text::of("{{ external_id }}"),
-    )]);
+    let default =
+        IndexMap::from([(Text::of("{{ external_id_property }}"), Text::of("{{ external_id }}"))]);
     let given = match (&write.record, action) {
         (Some(given), _) => given,
         (None, Action::Delete) => &IndexMap::new(),
@@ -342,10 +266,7 @@ fn write(
     };
     let mut record = Vec::new();
     for (field, value) in given {
-        record.push((
-            templates.text(field, &NAMES)?,
-            templates.text(value, &fields)?,
-        ));
+        record.push((templates.text(field, &NAMES)?, templates.text(value, &fields)?));
     }
     let rows = rows(write, action, has_property, max_records)?;
     let means_nothing =
@@ -377,9 +298,7 @@ fn write(
         external_id: selector(write.external_id.as_ref())?,
         remote_id: selector(write.remote_id.as_ref())?,
         index: selector(write.index.as_ref())?,
-        created: created
-            .map(|created| templates.test(created, ROW_NAMES))
-            .transpose()?,
+        created: created.map(|created| templates.test(created, ROW_NAMES)).transpose()?,
         error: selector(write.error.as_ref())?,
         error_code: selector(write.error_code.as_ref())?,
         error_field: selector(write.error_field.as_ref())?,
@@ -430,11 +349,7 @@ fn rows(
 }
 
 fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
-    if value == 0 {
-        Err(at.wrong(format!("`{key}` is at least 1")))
-    } else {
-        Ok(value)
-    }
+    if value == 0 { Err(at.wrong(format!("`{key}` is at least 1"))) } else { Ok(value) }
 }
 
 /// Whether a template can be filled in by a call that lacks the values `absent`.

@@ -38,27 +38,11 @@ pub struct Program {
 #[derive(Debug)]
 pub enum Auth {
     None,
-    Bearer {
-        token: Template,
-    },
-    Basic {
-        username: Template,
-        password: Template,
-    },
-    KeyHeader {
-        name: String,
-        key: Template,
-    },
-    KeyQuery {
-        name: String,
-        key: Template,
-    },
-    OAuth {
-        token_url: Template,
-        refresh: bool,
-        scope: Option<Template>,
-        basic: bool,
-    },
+    Bearer { token: Template },
+    Basic { username: Template, password: Template },
+    KeyHeader { name: String, key: Template },
+    KeyQuery { name: String, key: Template },
+    OAuth { token_url: Template, refresh: bool, scope: Option<Template>, basic: bool },
 }
 
 /// What a whole answer means.
@@ -190,44 +174,18 @@ impl Program {
         for rule in &manifest.answers {
             let when = templates.test(&rule.when, &["status", "body", "headers"])?;
             let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
-            answers.push(AnswerRule {
-                when,
-                is: rule.is,
-                detail,
-            });
+            answers.push(AnswerRule { when, is: rule.is, detail });
         }
         let mut row_answers = Vec::new();
         for rule in &manifest.row_answers {
             let when = templates.test(&rule.when, operation::ROW_NAMES)?;
             let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
-            row_answers.push(RowRule {
-                when,
-                is: rule.is,
-                detail,
-            });
+            row_answers.push(RowRule { when, is: rule.is, detail });
         }
         let mut check = None;
-        if let Some(manifest::Endpoint {
-            method,
-            path,
-            query,
-            headers,
-            ..
-        }) = &manifest.check
-        {
-            let parts = operation::Parts {
-                method: *method,
-                path,
-                query,
-                headers,
-                body: None,
-            };
-            check = Some(operation::endpoint(
-                &mut templates,
-                &parts,
-                &["config"],
-                &[],
-            )?);
+        if let Some(manifest::Endpoint { method, path, query, headers, .. }) = &manifest.check {
+            let parts = operation::Parts { method: *method, path, query, headers, body: None };
+            check = Some(operation::endpoint(&mut templates, &parts, &["config"], &[])?);
         }
         let mut streams = IndexMap::new();
         for (name, stream) in manifest.streams {
@@ -283,18 +241,12 @@ pub(super) fn headers(
 
 /// Reads a header's name.
 pub(super) fn header_name(name: &Text) -> Result<HeaderName, Wrong> {
-    HeaderName::try_from(name.as_str()).map_err(|_| {
-        name.at()
-            .wrong(format!("`{}` is no header name", name.as_str()))
-    })
+    HeaderName::try_from(name.as_str())
+        .map_err(|_| name.at().wrong(format!("`{}` is no header name", name.as_str())))
 }
 
 fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize), Wrong> {
-    let manifest::Limits {
-        requests,
-        per_secs,
-        in_flight,
-    } = limits.value;
+    let manifest::Limits { requests, per_secs, in_flight } = limits.value;
     let rate_limit = match (requests, per_secs) {
         (None, None) => None,
         (Some(requests @ 1..), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
@@ -311,10 +263,7 @@ fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize
 
 fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
     use manifest::{AuthKind, ClientPlace};
-    let Placed {
-        value: mut given,
-        at,
-    } = auth;
+    let Placed { value: mut given, at } = auth;
     let kind = given.kind;
     let name = match kind {
         AuthKind::None => "none",
@@ -330,9 +279,9 @@ fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth,
     let known = &["config"];
     let compiled = match kind {
         AuthKind::None => Auth::None,
-        AuthKind::Bearer => Auth::Bearer {
-            token: templates.text(&needed(given.token.take(), "token")?, known)?,
-        },
+        AuthKind::Bearer => {
+            Auth::Bearer { token: templates.text(&needed(given.token.take(), "token")?, known)? }
+        }
         AuthKind::Basic => Auth::Basic {
             username: templates.text(&needed(given.username.take(), "username")?, known)?,
             password: templates.text(&needed(given.password.take(), "password")?, known)?,
@@ -340,14 +289,10 @@ fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth,
         AuthKind::ApiKey => {
             let key = templates.text(&needed(given.key.take(), "key")?, known)?;
             match (given.header.take(), given.query.take()) {
-                (Some(header), None) => Auth::KeyHeader {
-                    name: header_name(&header)?.to_string(),
-                    key,
-                },
-                (None, Some(query)) => Auth::KeyQuery {
-                    name: query.as_str().to_owned(),
-                    key,
-                },
+                (Some(header), None) => {
+                    Auth::KeyHeader { name: header_name(&header)?.to_string(), key }
+                }
+                (None, Some(query)) => Auth::KeyQuery { name: query.as_str().to_owned(), key },
                 _ => {
                     let message = "`type: api_key` needs either `header` or `query`";
                     return Err(at.wrong(message));
@@ -361,24 +306,13 @@ fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth,
             Auth::OAuth {
                 token_url: templates.text(&token_url, &["config", "base_url"])?,
                 refresh,
-                scope: scope
-                    .map(|scope| templates.text(&scope, known))
-                    .transpose()?,
+                scope: scope.map(|scope| templates.text(&scope, known)).transpose()?,
                 basic: given.client_in.take() == Some(ClientPlace::Basic),
             }
         }
     };
-    let manifest::Auth {
-        token,
-        username,
-        password,
-        header,
-        query,
-        key,
-        token_url,
-        scope,
-        ..
-    } = &given;
+    let manifest::Auth { token, username, password, header, query, key, token_url, scope, .. } =
+        &given;
     let left = [
         ("token", token),
         ("username", username),
@@ -389,9 +323,7 @@ fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth,
         ("token_url", token_url),
         ("scope", scope),
     ];
-    let left = left
-        .iter()
-        .find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
+    let left = left.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
     match (left, given.client_in) {
         (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
         (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),

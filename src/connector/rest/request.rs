@@ -30,11 +30,7 @@ pub struct Scope {
 impl Scope {
     /// With these values.
     pub fn new(values: BTreeMap<&'static str, Value>) -> Self {
-        Self {
-            values,
-            absent: Vec::new(),
-            splices: Vec::new(),
-        }
+        Self { values, absent: Vec::new(), splices: Vec::new() }
     }
 
     /// Sets `name`, or notes that it is not there.
@@ -55,11 +51,7 @@ impl Scope {
 
     /// As a context for templates.
     pub fn context(&self) -> Value {
-        Value::from_pairs(
-            self.values
-                .iter()
-                .map(|(name, value)| (*name, value.clone())),
-        )
+        Value::from_pairs(self.values.iter().map(|(name, value)| (*name, value.clone())))
     }
 }
 
@@ -77,9 +69,7 @@ pub fn request(
 ) -> Result<Request, String> {
     let context = scope.context();
     let filled = |template: &Template| {
-        can_fill(template, &scope.absent)
-            .then(|| templates.render(template, &context))
-            .transpose()
+        can_fill(template, &scope.absent).then(|| templates.render(template, &context)).transpose()
     };
     let path = filled(&endpoint.path)?
         .ok_or_else(|| "the path names what this record does not have".to_owned())?;
@@ -106,13 +96,7 @@ pub fn request(
             headers.insert(name.clone(), value);
         }
     }
-    Ok(Request {
-        method: endpoint.method.clone(),
-        url,
-        headers,
-        body,
-        reads_only,
-    })
+    Ok(Request { method: endpoint.method.clone(), url, headers, body, reads_only })
 }
 
 /// The address of `path`.
@@ -195,9 +179,7 @@ pub fn record(
     name_one(scope, write);
     let context = scope.context();
     let body = if with_body { write.body.trim() } else { "{}" };
-    let own = body
-        .strip_prefix('{')
-        .and_then(|body| body.strip_suffix('}'));
+    let own = body.strip_prefix('{').and_then(|body| body.strip_suffix('}'));
     let own = own.ok_or("the record is no JSON object")?.trim();
     let mut out = String::with_capacity(body.len() + 64);
     out.push('{');
@@ -222,14 +204,8 @@ pub fn record(
 
 /// Lets `scope` speak of one record.
 pub fn name_one(scope: &mut Scope, write: &contract::Write) {
-    scope.set(
-        "external_id",
-        write.external_id.as_ref().map(|id| id.as_str().to_owned()),
-    );
-    scope.set(
-        "remote_id",
-        write.remote_id.as_ref().map(|id| id.as_str().to_owned()),
-    );
+    scope.set("external_id", write.external_id.as_ref().map(|id| id.as_str().to_owned()));
+    scope.set("remote_id", write.remote_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("key", Some(write.key.to_string()));
 }
 

@@ -25,9 +25,7 @@ pub fn verdicts(
     };
     let rows = reading.body.as_ref().and_then(|body| selector.rows(body));
     let Some(rows) = rows else {
-        return all(Verdict::InDoubt(
-            format!("no rows, but {}", reading.describe()).into(),
-        ));
+        return all(Verdict::InDoubt(format!("no rows, but {}", reading.describe()).into()));
     };
     if *matched == Match::Position && rows.len() != batch.writes.len() {
         let (rows, records) = (rows.len(), batch.writes.len());
@@ -64,13 +62,7 @@ pub fn settle(operation: &Write, action: Action, verdict: Verdict) -> Verdict {
 
 /// The body is the row.
 fn single(reading: &Reading<'_>, operation: &Write, action: Action) -> Verdict {
-    let Write {
-        external_id,
-        remote_id,
-        created,
-        error,
-        ..
-    } = operation;
+    let Write { external_id, remote_id, created, error, .. } = operation;
     let is_read =
         external_id.is_some() || remote_id.is_some() || created.is_some() || error.is_some();
     match &reading.body {
@@ -93,9 +85,8 @@ fn places(
 ) -> Vec<Option<usize>> {
     let named = |selector: &Selector, id: fn(&contract::Write) -> Option<&str>| {
         let writes = batch.writes.iter().enumerate();
-        let ids: HashMap<_, _> = writes
-            .filter_map(|(place, write)| Some((id(write)?, place)))
-            .collect();
+        let ids: HashMap<_, _> =
+            writes.filter_map(|(place, write)| Some((id(write)?, place))).collect();
         let place = |row| ids.get(selector.text(row)?.as_str()).copied();
         rows.iter().map(place).collect()
     };
@@ -114,9 +105,7 @@ fn places(
         },
         Match::Index => {
             let index = operation.index.as_ref();
-            rows.iter()
-                .map(|row| index?.text(row)?.parse().ok())
-                .collect()
+            rows.iter().map(|row| index?.text(row)?.parse().ok()).collect()
         }
     }
 }

@@ -61,14 +61,8 @@ impl RowsSelector {
         // The list is asked for, and then its members: an answer whose list is empty and one that
         // has no list at all must not look the same.
         match text.as_str().trim_end().strip_suffix("[*]") {
-            Some(list) => Ok(Self {
-                path: parse(list, text)?,
-                members: true,
-            }),
-            None => Ok(Self {
-                path: parse(text.as_str(), text)?,
-                members: false,
-            }),
+            Some(list) => Ok(Self { path: parse(list, text)?, members: true }),
+            None => Ok(Self { path: parse(text.as_str(), text)?, members: false }),
         }
     }
 

@@ -13,11 +13,7 @@ use crate::connector::error::nearest;
 /// Steps of one rendering, at most: a template that joins a thousand ids takes less than a tenth.
 const FUEL: u64 = 50_000;
 /// What stands in a path segment as it is: all else could be taken for something else on the way.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A compiled template. Belongs to the [`Templates`] that compiled it.
 #[derive(Clone, Debug)]
@@ -118,14 +114,10 @@ impl Templates {
     /// An expression that is true or not, with or without braces around it.
     pub fn test(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
         let trimmed = text.as_str().trim();
-        let inner = trimmed
-            .strip_prefix("{{")
-            .and_then(|text| text.strip_suffix("}}"));
+        let inner = trimmed.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
         let expression = inner.unwrap_or(trimmed);
         if let Err(error) = self.test.compile_expression_owned(expression.to_owned()) {
-            return Err(text
-                .at()
-                .wrong(format!("`{trimmed}` is no test: {}", said(&error))));
+            return Err(text.at().wrong(format!("`{trimmed}` is no test: {}", said(&error))));
         }
         let source = format!("{{% if {expression} %}}1{{% endif %}}");
         self.compile(Kind::Test, source, text, known)
@@ -141,12 +133,7 @@ impl Templates {
         let at = text.at();
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
             let source = Source::Constant(source);
-            return Ok(Template {
-                source,
-                names: BTreeSet::new(),
-                config_keys: Vec::new(),
-                at,
-            });
+            return Ok(Template { source, names: BTreeSet::new(), config_keys: Vec::new(), at });
         }
         let name = self.count.to_string();
         self.count += 1;
@@ -156,18 +143,10 @@ impl Templates {
             Kind::Test => &mut self.test,
         };
         let wrong = |error: &minijinja::Error| {
-            at.wrong(format!(
-                "`{}` is no template: {}",
-                text.as_str(),
-                said(error)
-            ))
+            at.wrong(format!("`{}` is no template: {}", text.as_str(), said(error)))
         };
-        environment
-            .add_template_owned(name.clone(), source)
-            .map_err(|error| wrong(&error))?;
-        let template = environment
-            .get_template(&name)
-            .map_err(|error| wrong(&error))?;
+        environment.add_template_owned(name.clone(), source).map_err(|error| wrong(&error))?;
+        let template = environment.get_template(&name).map_err(|error| wrong(&error))?;
         let names: BTreeSet<_> = template.undeclared_variables(false).into_iter().collect();
         let strange = names.iter().find(|name| {
             let name = name.as_str();
@@ -179,22 +158,12 @@ impl Templates {
                 None => format!("known here: {}", known.join(", ")),
             };
             let message = format!("unknown name `{name}` in `{}`", text.as_str());
-            return Err(Wrong {
-                hint: Some(hint),
-                ..at.wrong(message)
-            });
+            return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
         }
         let nested = template.undeclared_variables(true);
-        let config_keys = nested
-            .iter()
-            .filter_map(|name| name.strip_prefix("config."));
+        let config_keys = nested.iter().filter_map(|name| name.strip_prefix("config."));
         let config_keys = config_keys.map(ToOwned::to_owned).collect();
-        Ok(Template {
-            source: Source::Named(kind, name),
-            names,
-            config_keys,
-            at,
-        })
+        Ok(Template { source: Source::Named(kind, name), names, config_keys, at })
     }
 
     /// Fills `template` in.
@@ -211,15 +180,11 @@ impl Templates {
             Kind::Path => &self.path,
             Kind::Test => &self.test,
         };
-        let rendered = environment
-            .get_template(name)
-            .and_then(|found| found.render(values.clone()));
+        let rendered =
+            environment.get_template(name).and_then(|found| found.render(values.clone()));
         rendered.map_err(|error| {
             let Place { line, column } = template.at;
-            format!(
-                "the template at {line}:{column} of the manifest: {}",
-                said(&error)
-            )
+            format!("the template at {line}:{column} of the manifest: {}", said(&error))
         })
     }
 
@@ -245,8 +210,6 @@ fn said(error: &minijinja::Error) -> String {
 
 impl fmt::Debug for Templates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Templates")
-            .field("count", &self.count)
-            .finish_non_exhaustive()
+        f.debug_struct("Templates").field("count", &self.count).finish_non_exhaustive()
     }
 }

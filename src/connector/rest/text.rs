@@ -31,11 +31,7 @@ pub struct Wrong {
 impl Place {
     /// What is wrong here.
     pub fn wrong(self, message: impl Into<String>) -> Wrong {
-        Wrong {
-            at: self,
-            message: message.into(),
-            hint: None,
-        }
+        Wrong { at: self, message: message.into(), hint: None }
     }
 }
 
@@ -50,13 +46,8 @@ pub struct Placed<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned {
-            value, referenced, ..
-        } = Spanned::<T>::deserialize(deserializer)?;
-        let at = Place {
-            line: referenced.line(),
-            column: referenced.column(),
-        };
+        let Spanned { value, referenced, .. } = Spanned::<T>::deserialize(deserializer)?;
+        let at = Place { line: referenced.line(), column: referenced.column() };
         Ok(Self { value, at })
     }
 }
@@ -86,10 +77,7 @@ pub struct Text(pub Placed<String>);
 impl Text {
     /// A text that is not in the file.
     pub fn of(text: impl Into<String>) -> Self {
-        Self(Placed {
-            value: text.into(),
-            at: Place::default(),
-        })
+        Self(Placed { value: text.into(), at: Place::default() })
     }
 
     /// The string.

@@ -58,12 +58,7 @@ impl Authorizer {
         redactor.add(password);
         let encoded =
             base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
-        Self::header(
-            AUTHORIZATION,
-            &format!("Basic {encoded}"),
-            &encoded,
-            redactor,
-        )
+        Self::header(AUTHORIZATION, &format!("Basic {encoded}"), &encoded, redactor)
     }
 
     /// `{name}: {key}`.
@@ -78,10 +73,7 @@ impl Authorizer {
     /// `?{name}={key}`.
     pub fn key_query(name: &str, key: &str, redactor: &Redactor) -> Self {
         redactor.add(key);
-        Self::Query {
-            name: name.to_owned(),
-            token: key.into(),
-        }
+        Self::Query { name: name.to_owned(), token: key.into() }
     }
 
     fn header(
@@ -94,11 +86,7 @@ impl Authorizer {
         let mut value = HeaderValue::from_str(value)
             .map_err(|_| "the credential has characters that no header can hold".to_owned())?;
         value.set_sensitive(true);
-        Ok(Self::Header {
-            name,
-            value,
-            token: token.into(),
-        })
+        Ok(Self::Header { name, value, token: token.into() })
     }
 
     /// Puts the credential into `request`; returns the generation of the token, for
@@ -112,8 +100,7 @@ impl Authorizer {
             }
             Self::Query { name, token } => {
                 let url = request.url_mut();
-                url.query_pairs_mut()
-                    .append_pair(name, token.expose_secret());
+                url.query_pairs_mut().append_pair(name, token.expose_secret());
                 Ok(0)
             }
             Self::OAuth(oauth) => {

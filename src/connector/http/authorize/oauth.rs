@@ -114,9 +114,7 @@ impl OAuth {
         let state = State {
             access: settings.access_token.clone(),
             refresh,
-            due: settings
-                .expires_in
-                .and_then(|given| due(seconds_left(given))),
+            due: settings.expires_in.and_then(|given| due(seconds_left(given))),
             generation: 0,
             failure: None,
         };
@@ -127,9 +125,7 @@ impl OAuth {
             tries: AtomicU64::new(0),
             state: Arc::new(Mutex::new(state)),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// The token to use now, and its generation; got or renewed if it is due.
@@ -141,17 +137,12 @@ impl OAuth {
     /// A token that is known to be good for a while: one whose end nobody knows is renewed.
     pub(super) async fn sure_token(&self) -> Result<SecretString, RequestError> {
         let good = |state: &State| state.due.is_some_and(|due| Instant::now() < due);
-        Ok(self
-            .get(|state| good(state) || state.generation > 0)
-            .await?
-            .0)
+        Ok(self.get(|state| good(state) || state.generation > 0).await?.0)
     }
 
     /// Gets a token newer than that of `generation`, unless there is one.
     pub(super) async fn renew(&self, generation: u64) -> Result<(), RequestError> {
-        self.get(|state| state.generation > generation)
-            .await
-            .map(drop)
+        self.get(|state| state.generation > generation).await.map(drop)
     }
 
     async fn get(
@@ -226,14 +217,8 @@ impl Shared {
     }
 
     async fn ask(&self, refresh: Option<&SecretString>) -> Result<Answer, RequestError> {
-        let OAuthSettings {
-            token_url,
-            grant,
-            client_id,
-            client_secret,
-            client_in,
-            ..
-        } = &self.settings;
+        let OAuthSettings { token_url, grant, client_id, client_secret, client_in, .. } =
+            &self.settings;
         let mut form = Vec::new();
         match grant {
             Grant::RefreshToken { redirect_uri, .. } => {
@@ -260,16 +245,9 @@ impl Shared {
             let text = format!("the token endpoint: {}", self.redactor.clean(&text));
             RequestError::Unreachable(text.into())
         };
-        let request = request
-            .header(reqwest::header::ACCEPT, "application/json")
-            .form(&form);
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| unreachable(told(error)))?;
-        let body = read_capped(&mut response, MAX_BODY_BYTES)
-            .await
-            .map_err(unreachable)?;
+        let request = request.header(reqwest::header::ACCEPT, "application/json").form(&form);
+        let mut response = request.send().await.map_err(|error| unreachable(told(error)))?;
+        let body = read_capped(&mut response, MAX_BODY_BYTES).await.map_err(unreachable)?;
         Ok(Answer {
             status: response.status().as_u16(),
             headers: std::mem::take(response.headers_mut()),
@@ -291,10 +269,7 @@ impl Shared {
             },
         };
         let said = self.redactor.excerpt(&said, 500);
-        format!(
-            "the token endpoint answered {said} (status {})",
-            answer.status
-        )
+        format!("the token endpoint answered {said} (status {})", answer.status)
     }
 
     /// What came with a status that promises a token may hold one that is not known yet, so none
@@ -344,9 +319,7 @@ impl Shared {
 
 /// A number, or a text of digits: some endpoints quote it.
 fn number(value: &Value) -> Option<u64> {
-    value
-        .as_u64()
-        .or_else(|| value.as_str()?.trim().parse().ok())
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// How long a token is good from now on.
@@ -354,9 +327,7 @@ fn seconds_left(given: u64) -> Duration {
     if given < FIRST_EPOCH_SECS {
         return Duration::from_secs(given);
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Duration::from_secs(given).saturating_sub(now)
 }
 
@@ -368,8 +339,6 @@ fn due(left: Duration) -> Option<Instant> {
 impl fmt::Debug for OAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = &self.shared.settings.token_url;
-        f.debug_struct("OAuth")
-            .field("host", &url.host_str())
-            .finish_non_exhaustive()
+        f.debug_struct("OAuth").field("host", &url.host_str()).finish_non_exhaustive()
     }
 }

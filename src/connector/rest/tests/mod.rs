@@ -57,13 +57,8 @@ struct Remote {
 
 impl Remote {
     async fn start(faults: &str) -> Self {
-        let options = Options {
-            faults: faults.parse().unwrap(),
-            ..Options::default()
-        };
-        Self {
-            running: start(options).await.unwrap(),
-        }
+        let options = Options { faults: faults.parse().unwrap(), ..Options::default() };
+        Self { running: start(options).await.unwrap() }
     }
 
     fn url(&self) -> String {
@@ -88,11 +83,7 @@ impl Remote {
 
     /// All records of an object.
     async fn held(&self, object: &str) -> Vec<Value> {
-        self.asked(&format!("objects/{object}"))
-            .await
-            .as_array()
-            .unwrap()
-            .clone()
+        self.asked(&format!("objects/{object}")).await.as_array().unwrap().clone()
     }
 }
 
@@ -134,11 +125,7 @@ fn write(external_id: Option<&str>, remote_id: Option<&str>, body: &str) -> Writ
 }
 
 fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {
-    WriteBatch {
-        stream: stream(),
-        action,
-        writes,
-    }
+    WriteBatch { stream: stream(), action, writes }
 }
 
 /// Writes in batches of what the connector takes.
@@ -152,10 +139,8 @@ async fn write_all(connector: &dyn Connector, action: Action, writes: &[Write]) 
     };
     let mut verdicts = Vec::new();
     for chunk in writes.chunks(limits.unwrap().max_records) {
-        let WriteAnswer { verdicts: more, .. } = connector
-            .write(&batch(action, chunk.to_vec()))
-            .await
-            .unwrap();
+        let WriteAnswer { verdicts: more, .. } =
+            connector.write(&batch(action, chunk.to_vec())).await.unwrap();
         assert_eq!(more.len(), chunk.len());
         verdicts.extend(more);
     }

@@ -7,10 +7,8 @@ use crate::connector::contract::RequestError;
 use crate::connector::http::exact;
 
 fn ext_ids(held: &[Value]) -> Vec<String> {
-    let mut ids: Vec<_> = held
-        .iter()
-        .map(|record| exact::text(&record["ext_id"]).unwrap())
-        .collect();
+    let mut ids: Vec<_> =
+        held.iter().map(|record| exact::text(&record["ext_id"]).unwrap()).collect();
     ids.sort();
     ids
 }
@@ -25,19 +23,13 @@ async fn round(manifest: &str) {
     let remote = Remote::start("seed: 7").await;
     let connector = remote.connector(manifest);
     let capabilities = connector.capabilities(&stream()).unwrap();
-    let first = if capabilities.upsert.is_some() {
-        Action::Upsert
-    } else {
-        Action::Create
-    };
+    let first = if capabilities.upsert.is_some() { Action::Upsert } else { Action::Create };
     let ids = nasty();
     let body = r#"{"price":1.50,"big":12345678901234567890123,"huge":1e400,"note":"n"}"#;
     let writes: Vec<_> = ids.iter().map(|id| write(Some(id), None, body)).collect();
     let verdicts = write_all(connector.as_ref(), first, &writes).await;
     assert!(
-        verdicts
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Created(Some(_)))),
+        verdicts.iter().all(|verdict| matches!(verdict, Verdict::Created(Some(_)))),
         "{verdicts:?}"
     );
     let held = remote.held("contacts").await;
@@ -48,14 +40,8 @@ async fn round(manifest: &str) {
         assert_eq!(record["huge"], "1e400");
     }
     for (id, verdict) in ids.iter().zip(&verdicts) {
-        let record = held
-            .iter()
-            .find(|record| exact::text(&record["ext_id"]).as_ref() == Some(id));
-        assert_eq!(
-            record.unwrap()["id"],
-            remote_id(verdict).as_str(),
-            "of {id}"
-        );
+        let record = held.iter().find(|record| exact::text(&record["ext_id"]).as_ref() == Some(id));
+        assert_eq!(record.unwrap()["id"], remote_id(verdict).as_str(), "of {id}");
     }
     if let Some(lookup) = capabilities.lookup {
         let mut asked: Vec<_> = ids.iter().map(|id| ExternalId::from(id.as_str())).collect();
@@ -75,18 +61,12 @@ async fn round(manifest: &str) {
             .iter()
             .zip(&verdicts)
             .map(|(id, verdict)| {
-                write(
-                    Some(id),
-                    Some(remote_id(verdict).as_str()),
-                    r#"{"note":"new"}"#,
-                )
+                write(Some(id), Some(remote_id(verdict).as_str()), r#"{"note":"new"}"#)
             })
             .collect();
         let updated = write_all(connector.as_ref(), Action::Update, &writes).await;
         assert!(
-            updated
-                .iter()
-                .all(|verdict| matches!(verdict, Verdict::Updated(_))),
+            updated.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))),
             "{updated:?}"
         );
         let gone = write_all(
@@ -97,24 +77,14 @@ async fn round(manifest: &str) {
         .await;
         assert_eq!(gone, [Verdict::Missing]);
     } else {
-        let writes: Vec<_> = ids
-            .iter()
-            .map(|id| write(Some(id), None, r#"{"note":"new"}"#))
-            .collect();
+        let writes: Vec<_> =
+            ids.iter().map(|id| write(Some(id), None, r#"{"note":"new"}"#)).collect();
         let again = write_all(connector.as_ref(), Action::Upsert, &writes).await;
-        assert!(
-            again
-                .iter()
-                .all(|verdict| matches!(verdict, Verdict::Updated(_))),
-            "{again:?}"
-        );
+        assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))), "{again:?}");
     }
     let held = remote.held("contacts").await;
     assert_eq!(ext_ids(&held), sorted(ids.clone()));
-    assert!(
-        held.iter()
-            .all(|record| record["note"] == "new" && record["price"] == "1.50")
-    );
+    assert!(held.iter().all(|record| record["note"] == "new" && record["price"] == "1.50"));
     if capabilities.delete.is_some() {
         let mut writes: Vec<_> = verdicts
             .iter()
@@ -122,10 +92,7 @@ async fn round(manifest: &str) {
             .collect();
         writes.push(write(None, Some("999"), "{}"));
         let removed = write_all(connector.as_ref(), Action::Delete, &writes).await;
-        assert!(
-            removed.iter().all(|verdict| *verdict == Verdict::Deleted),
-            "{removed:?}"
-        );
+        assert!(removed.iter().all(|verdict| *verdict == Verdict::Deleted), "{removed:?}");
         assert!(remote.held("contacts").await.is_empty());
     }
     let lines = connector.check(&[stream()]).await;
@@ -157,24 +124,12 @@ async fn by_ext_writes_all() {
 async fn dots_stand_in_bodies_and_are_refused_in_paths() {
     let remote = Remote::start("").await;
     let bulk = remote.connector("sandbox");
-    let writes: Vec<_> = [".", ".."]
-        .iter()
-        .map(|id| write(Some(id), None, "{}"))
-        .collect();
+    let writes: Vec<_> = [".", ".."].iter().map(|id| write(Some(id), None, "{}")).collect();
     let verdicts = write_all(bulk.as_ref(), Action::Upsert, &writes).await;
-    assert!(
-        verdicts
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Created(_)))
-    );
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Created(_))));
     let one = remote.connector(&fixture("rest-by-ext"));
-    let sent = one
-        .write(&batch(Action::Upsert, vec![write(Some(".."), None, "{}")]))
-        .await;
-    assert!(
-        matches!(sent, Err(RequestError::Refused { status: 0, .. })),
-        "{sent:?}"
-    );
+    let sent = one.write(&batch(Action::Upsert, vec![write(Some(".."), None, "{}")])).await;
+    assert!(matches!(sent, Err(RequestError::Refused { status: 0, .. })), "{sent:?}");
     assert_eq!(ext_ids(&remote.held("contacts").await), [".", ".."]);
 }
 
@@ -185,12 +140,9 @@ async fn a_bulk_answer_names_what_is_wrong_with_each() {
         let connector = remote.connector(&manifest);
         let prefix = if manifest == "sandbox" { "s" } else { "l" };
         let id = |name: &str| format!("{prefix}-{name}");
-        let old = write_all(
-            connector.as_ref(),
-            Action::Create,
-            &[write(Some(&id("old")), None, "{}")],
-        )
-        .await;
+        let old =
+            write_all(connector.as_ref(), Action::Create, &[write(Some(&id("old")), None, "{}")])
+                .await;
         let writes = [
             write(Some(&id("good")), None, r#"{"name":"n"}"#),
             write(Some(&id("bad")), None, r#"{"email":"no address"}"#),
@@ -198,9 +150,7 @@ async fn a_bulk_answer_names_what_is_wrong_with_each() {
         ];
         let verdicts = write_all(connector.as_ref(), Action::Create, &writes).await;
         assert!(matches!(&verdicts[0], Verdict::Created(Some(_))));
-        let Verdict::Rejected(rejection) = &verdicts[1] else {
-            panic!("{verdicts:?}")
-        };
+        let Verdict::Rejected(rejection) = &verdicts[1] else { panic!("{verdicts:?}") };
         assert_eq!(rejection.code.as_deref(), Some("INVALID_EMAIL"));
         assert_eq!(&*rejection.message, "`email` is not an address (`email`)");
         assert_eq!(verdicts[2], Verdict::Exists(Some(remote_id(&old[0]))));
@@ -219,9 +169,7 @@ async fn a_record_that_is_there_is_told_with_its_id_one_by_one() {
     assert_eq!(again, [Verdict::Exists(Some(remote_id(&made[0])))]);
     let bad = [write(Some("b"), None, r#"{"readonly":1}"#)];
     let bad = write_all(connector.as_ref(), Action::Create, &bad).await;
-    let Verdict::Rejected(rejection) = &bad[0] else {
-        panic!("{bad:?}")
-    };
+    let Verdict::Rejected(rejection) = &bad[0] else { panic!("{bad:?}") };
     assert_eq!(rejection.code.as_deref(), Some("READ_ONLY"));
     assert_eq!(remote.held("contacts").await.len(), 1);
 }
@@ -248,28 +196,14 @@ async fn what_the_answer_leaves_out_is_in_doubt_and_what_it_adds_is_nothing() {
     let names: Vec<_> = (0..10).map(|index| format!("id-{index}")).collect();
     let writes: Vec<_> = names.iter().map(|id| write(Some(id), None, "{}")).collect();
     let dropped = write_all(connector.as_ref(), Action::Upsert, &writes).await;
-    let lost = dropped
-        .iter()
-        .filter(|verdict| matches!(verdict, Verdict::InDoubt(_)))
-        .count();
-    let made = dropped
-        .iter()
-        .filter(|verdict| matches!(verdict, Verdict::Created(_)))
-        .count();
+    let lost = dropped.iter().filter(|verdict| matches!(verdict, Verdict::InDoubt(_))).count();
+    let made = dropped.iter().filter(|verdict| matches!(verdict, Verdict::Created(_))).count();
     assert_eq!((lost, made), (2, 8));
     let extra = write_all(connector.as_ref(), Action::Upsert, &writes).await;
-    assert!(
-        extra
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Updated(_))),
-        "{extra:?}"
-    );
+    assert!(extra.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))), "{extra:?}");
     let held = remote.held("contacts").await;
     for (name, verdict) in names.iter().zip(&extra) {
-        let record = held
-            .iter()
-            .find(|record| record["ext_id"] == name.as_str())
-            .unwrap();
+        let record = held.iter().find(|record| record["ext_id"] == name.as_str()).unwrap();
         assert_eq!(record["id"], remote_id(verdict).as_str());
     }
 }
@@ -281,10 +215,6 @@ async fn a_renewed_token_is_used_at_once_and_by_all() {
     let names: Vec<_> = (0..10).map(|index| format!("id-{index}")).collect();
     let writes: Vec<_> = names.iter().map(|id| write(Some(id), None, "{}")).collect();
     let verdicts = write_all(connector.as_ref(), Action::Upsert, &writes).await;
-    assert!(
-        verdicts
-            .iter()
-            .all(|verdict| matches!(verdict, Verdict::Created(_)))
-    );
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Created(_))));
     assert_eq!(remote.held("contacts").await.len(), 10);
 }
