@@ -1,0 +1,75 @@
+//! `jobs`: what became of past jobs, also without their files.
+
+use serde_json::Value;
+
+use crate::support::{Place, Remote, counts, singer};
+
+#[test]
+fn past_jobs_are_listed_and_told_again() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let first = place.done(singer("contacts.jsonl"));
+    let job = place.summary()["job_id"].as_str().unwrap().to_owned();
+    let list = place.call(&["jobs"]);
+    assert!(list.stdout.contains(&job) && list.stdout.contains("completed with failures"));
+
+    let shown: Value = serde_json::from_str(&place.call(&["jobs", "show"]).stdout).unwrap();
+    assert_eq!(shown, place.summary());
+    assert_eq!(place.call(&["jobs", "state", &job]).stdout, first.stdout);
+    assert_eq!(place.call(&["jobs", "results", &job]).stdout, place.read("results.jsonl"));
+    assert_eq!(place.call(&["jobs", "rejects"]).stdout, place.read("rejects.jsonl"));
+    let rejected = place.call(&["jobs", "results", "--outcome", "rejected", "--format", "csv"]);
+    assert_eq!(rejected.stdout.lines().count(), 3, "a header and two rows");
+    assert_eq!(place.call(&["jobs", "results", "--outcome", "lost"]).code, 2);
+    assert_eq!(place.call(&["jobs", "show", "nosuchjob"]).code, 2);
+}
+
+#[test]
+fn what_failed_is_tried_again_without_the_input() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/{object}\", do: status, status: 403}]}");
+    let place = Place::at(&remote, "create-only");
+    let ran = place.run(crate::support::contacts(3));
+    assert!(ran.code == 0 || ran.code == 3, "{}", ran.stderr);
+    assert_eq!(remote.records("contacts").len(), 0);
+
+    // The remote is another one now, which takes them.
+    let well = Remote::start();
+    let mut config = place.config.clone();
+    config["base_url"] = well.url.clone().into();
+    config["namespace"] = place.summary()["namespace"].clone();
+    place.file("config.json", config.to_string());
+    let again = place.call(&[
+        "jobs",
+        "retry",
+        "last",
+        "--config",
+        "config.json",
+        "--summary",
+        "summary.json",
+    ]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(well.by_ext("contacts").len(), 3);
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 3)]));
+}
+
+#[test]
+fn a_job_that_was_killed_can_be_told() {
+    let remote = Remote::with("{latency_ms: 20}");
+    let place = Place::at(&remote, "rest-one-by-one").set("max_in_flight", 2);
+    let mut child = place.job().spawn().unwrap();
+    {
+        use std::io::Write as _;
+        child.stdin.as_mut().unwrap().write_all(crate::support::contacts(200).as_bytes()).unwrap();
+    }
+    while remote.records("contacts").len() < 20 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let state = place.call(&["jobs", "state", "last"]).state();
+    let told = state["bookmarks"]["contacts"].as_array().unwrap().len();
+    assert!(told >= 10, "{told} are told");
+    assert_eq!(state["summary"]["contacts"]["success"], told);
+    assert_eq!(place.call(&["jobs", "results"]).stdout.lines().count(), told);
+    assert_eq!(place.call(&["jobs", "show"]).code, 2, "it has no summary");
+}

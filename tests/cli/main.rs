@@ -1,0 +1,11 @@
+//! The command line of the real binary: what it prints, and how it ends.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod about;
+mod config;
+mod ids;
+mod jobs;
+mod remotes;
+mod schemas;
