@@ -118,5 +118,8 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
 
 fn unknown(name: &str) -> BuildError {
     let names = known().iter().map(|known| known.name);
-    BuildError::Unknown { name: name.to_owned(), nearest: error::nearest(name, names) }
+    BuildError::Unknown {
+        name: name.to_owned(),
+        nearest: error::nearest(name, names),
+    }
 }

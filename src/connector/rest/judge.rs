@@ -18,7 +18,7 @@ const MAX_MESSAGE_CHARS: usize = 500;
 
 /// What a whole answer means.
 #[derive(Debug)]
-pub enum Whole {
+pub(super) enum Whole {
     /// Its rows say more.
     Rows,
     /// It is about the one record of the call.
@@ -29,12 +29,12 @@ pub enum Whole {
 
 /// An answer, and what its rules need to read it.
 #[derive(Debug)]
-pub struct Reading<'a> {
+pub(super) struct Reading<'a> {
     program: &'a Program,
     redactor: &'a Redactor,
     answer: &'a Answer,
     /// The body; `None` when it is no JSON.
-    pub body: Option<Value>,
+    pub(super) body: Option<Value>,
     status: Name,
     headers: Name,
     named_body: Name,
@@ -42,7 +42,7 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Reads the body once, for all rules and rows.
-    pub fn new(program: &'a Program, redactor: &'a Redactor, answer: &'a Answer) -> Self {
+    pub(super) fn new(program: &'a Program, redactor: &'a Redactor, answer: &'a Answer) -> Self {
         let body = exact::parse(&answer.body).ok();
         let has_rules = !program.answers.is_empty() || !program.row_answers.is_empty();
         let headers = answer.headers.iter().filter_map(|(name, value)| {
@@ -63,17 +63,17 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether there is no body at all.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.answer.body.is_empty()
     }
 
     /// What came, for people.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         self.answer.describe(self.redactor)
     }
 
     /// What the answer to `call` means as a whole.
-    pub fn whole(&self, call: Call) -> Whole {
+    pub(super) fn whole(&self, call: Call) -> Whole {
         let names = Name::from_pairs([
             ("status", self.status.clone()),
             ("headers", self.headers.clone()),
@@ -153,7 +153,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What `row` says of the record that it is about.
-    pub fn row(&self, write: &Write, action: Action, row: &Value) -> Verdict {
+    pub(super) fn row(&self, write: &Write, action: Action, row: &Value) -> Verdict {
         let names = Name::from_pairs([
             ("status", self.status.clone()),
             ("headers", self.headers.clone()),
@@ -226,7 +226,7 @@ impl<'a> Reading<'a> {
 }
 
 /// Success without a body to read, for an operation that expects none.
-pub fn unread(action: Action) -> Verdict {
+pub(super) fn unread(action: Action) -> Verdict {
     match action {
         Action::Create => Verdict::Created(None),
         Action::Update => Verdict::Updated(None),
@@ -236,7 +236,12 @@ pub fn unread(action: Action) -> Verdict {
 }
 
 /// Whether a row that names these ids is about `write`.
-pub fn is_about(operation: &Write, action: Action, write: &contract::Write, row: &Value) -> bool {
+pub(super) fn is_about(
+    operation: &Write,
+    action: Action,
+    write: &contract::Write,
+    row: &Value,
+) -> bool {
     let same = |selector: &Option<Selector>, own: Option<&str>| {
         let named = selector.as_ref().and_then(|selector| selector.text(row));
         named.is_none_or(|named| own.is_none_or(|own| own == named))

@@ -25,11 +25,11 @@ const MAX_BYTES: usize = 1_000_000;
 
 /// The common parts of all operations, as written.
 pub(super) struct Parts<'a> {
-    pub method: Method,
-    pub path: &'a Text,
-    pub query: &'a IndexMap<Text, Text>,
-    pub headers: &'a IndexMap<Text, Text>,
-    pub body: Option<&'a Placed<Shape>>,
+    pub(super) method: Method,
+    pub(super) path: &'a Text,
+    pub(super) query: &'a IndexMap<Text, Text>,
+    pub(super) headers: &'a IndexMap<Text, Text>,
+    pub(super) body: Option<&'a Placed<Shape>>,
 }
 
 /// Compiles a stream.

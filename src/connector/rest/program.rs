@@ -20,23 +20,23 @@ const IN_FLIGHT: usize = 4;
 
 /// What a manifest means.
 #[derive(Debug)]
-pub struct Program {
-    pub templates: Templates,
-    pub name: String,
-    pub base_url: Template,
-    pub auth: Auth,
-    pub headers: Vec<(HeaderName, Template)>,
-    pub rate_limit: Option<RateLimit>,
-    pub in_flight: usize,
-    pub answers: Vec<AnswerRule>,
-    pub row_answers: Vec<RowRule>,
-    pub check: Option<Endpoint>,
-    pub streams: IndexMap<String, Stream>,
+pub(super) struct Program {
+    pub(super) templates: Templates,
+    pub(super) name: String,
+    pub(super) base_url: Template,
+    pub(super) auth: Auth,
+    pub(super) headers: Vec<(HeaderName, Template)>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) in_flight: usize,
+    pub(super) answers: Vec<AnswerRule>,
+    pub(super) row_answers: Vec<RowRule>,
+    pub(super) check: Option<Endpoint>,
+    pub(super) streams: IndexMap<String, Stream>,
 }
 
 /// How a request says who sends it.
 #[derive(Debug)]
-pub enum Auth {
+pub(super) enum Auth {
     None,
     Bearer {
         token: Template,
@@ -63,54 +63,54 @@ pub enum Auth {
 
 /// What a whole answer means.
 #[derive(Debug)]
-pub struct AnswerRule {
-    pub when: Template,
-    pub is: manifest::AnswerIs,
-    pub detail: Detail,
+pub(super) struct AnswerRule {
+    pub(super) when: Template,
+    pub(super) is: manifest::AnswerIs,
+    pub(super) detail: Detail,
 }
 
 /// What a row means.
 #[derive(Debug)]
-pub struct RowRule {
-    pub when: Template,
-    pub is: manifest::RowIs,
-    pub detail: Detail,
+pub(super) struct RowRule {
+    pub(super) when: Template,
+    pub(super) is: manifest::RowIs,
+    pub(super) detail: Detail,
 }
 
 /// Where a rule finds the rest of what it tells.
 #[derive(Debug, Default)]
-pub struct Detail {
-    pub remote_id: Option<Selector>,
-    pub message: Option<Selector>,
-    pub code: Option<Selector>,
-    pub field: Option<Selector>,
+pub(super) struct Detail {
+    pub(super) remote_id: Option<Selector>,
+    pub(super) message: Option<Selector>,
+    pub(super) code: Option<Selector>,
+    pub(super) field: Option<Selector>,
 }
 
 /// What can be done with a stream.
 #[derive(Debug)]
-pub struct Stream {
-    pub object: Template,
-    pub property: Option<Template>,
-    pub lookup: Option<Lookup>,
-    pub create: Option<Write>,
-    pub update: Option<Write>,
-    pub upsert: Option<Write>,
-    pub delete: Option<Write>,
+pub(super) struct Stream {
+    pub(super) object: Template,
+    pub(super) property: Option<Template>,
+    pub(super) lookup: Option<Lookup>,
+    pub(super) create: Option<Write>,
+    pub(super) update: Option<Write>,
+    pub(super) upsert: Option<Write>,
+    pub(super) delete: Option<Write>,
 }
 
 /// One request.
 #[derive(Debug)]
-pub struct Endpoint {
-    pub method: reqwest::Method,
-    pub path: Template,
-    pub query: Vec<(String, Template)>,
-    pub headers: Vec<(HeaderName, Template)>,
-    pub body: Option<Node>,
+pub(super) struct Endpoint {
+    pub(super) method: reqwest::Method,
+    pub(super) path: Template,
+    pub(super) query: Vec<(String, Template)>,
+    pub(super) headers: Vec<(HeaderName, Template)>,
+    pub(super) body: Option<Node>,
 }
 
 /// A body, or a part of one.
 #[derive(Debug)]
-pub enum Node {
+pub(super) enum Node {
     /// JSON text.
     Plain(String),
     /// Becomes a JSON string.
@@ -123,7 +123,7 @@ pub enum Node {
 
 /// What can stand in a body as raw JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Splice {
+pub(super) enum Splice {
     Record,
     Records,
     ExternalIds,
@@ -132,50 +132,50 @@ pub enum Splice {
 
 /// Finds remote ids by external ids.
 #[derive(Debug)]
-pub struct Lookup {
-    pub endpoint: Endpoint,
-    pub max_ids: usize,
-    pub rows: RowsSelector,
+pub(super) struct Lookup {
+    pub(super) endpoint: Endpoint,
+    pub(super) max_ids: usize,
+    pub(super) rows: RowsSelector,
     /// `None`: the property of the stream.
-    pub external_id: Option<Selector>,
-    pub remote_id: Selector,
-    pub next: Option<Next>,
-    pub lag: Duration,
+    pub(super) external_id: Option<Selector>,
+    pub(super) remote_id: Selector,
+    pub(super) next: Option<Next>,
+    pub(super) lag: Duration,
 }
 
 /// How the next page is asked for.
 #[derive(Debug)]
-pub struct Next {
-    pub selector: Selector,
+pub(super) struct Next {
+    pub(super) selector: Selector,
     /// What is selected is the address of the next page; otherwise a template names it.
-    pub is_address: bool,
+    pub(super) is_address: bool,
 }
 
 /// Writes records.
 #[derive(Debug)]
-pub struct Write {
-    pub endpoint: Endpoint,
-    pub max_records: usize,
-    pub max_bytes: usize,
+pub(super) struct Write {
+    pub(super) endpoint: Endpoint,
+    pub(super) max_records: usize,
+    pub(super) max_bytes: usize,
     /// Fields before a record's own.
-    pub record: Vec<(Template, Template)>,
+    pub(super) record: Vec<(Template, Template)>,
     /// Whether these are the default, which a stream without a property has no use for.
-    pub record_needs_property: bool,
-    pub rows: Option<(RowsSelector, Match)>,
-    pub external_id: Option<Selector>,
-    pub remote_id: Option<Selector>,
-    pub index: Option<Selector>,
-    pub created: Option<Template>,
-    pub error: Option<Selector>,
-    pub error_code: Option<Selector>,
-    pub error_field: Option<Selector>,
-    pub missing_is_done: bool,
-    pub idempotency_key_header: Option<HeaderName>,
+    pub(super) record_needs_property: bool,
+    pub(super) rows: Option<(RowsSelector, Match)>,
+    pub(super) external_id: Option<Selector>,
+    pub(super) remote_id: Option<Selector>,
+    pub(super) index: Option<Selector>,
+    pub(super) created: Option<Template>,
+    pub(super) error: Option<Selector>,
+    pub(super) error_code: Option<Selector>,
+    pub(super) error_field: Option<Selector>,
+    pub(super) missing_is_done: bool,
+    pub(super) idempotency_key_header: Option<HeaderName>,
 }
 
 impl Program {
     /// Finds out what `manifest` means.
-    pub fn compile(manifest: Manifest) -> Result<Self, Wrong> {
+    pub(super) fn compile(manifest: Manifest) -> Result<Self, Wrong> {
         if manifest.version.value != VERSION {
             let found = manifest.version.value;
             let message = format!("version {found} of the manifest is not known, only {VERSION}");

@@ -12,7 +12,7 @@ use crate::connector::contract::{self, Action, Verdict, WriteBatch};
 
 /// The verdicts on all writes of `batch`, in their order. `property`: where the rows of the
 /// stream hold the external id, for operations that do not say.
-pub fn verdicts(
+pub(super) fn verdicts(
     reading: &Reading<'_>,
     operation: &Write,
     property: Option<&str>,
@@ -53,7 +53,7 @@ pub fn verdicts(
 }
 
 /// A record that was not there to be removed is as good as removed, where the manifest says so.
-pub fn settle(operation: &Write, action: Action, verdict: Verdict) -> Verdict {
+pub(super) fn settle(operation: &Write, action: Action, verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Missing if action == Action::Delete && operation.missing_is_done => {
             Verdict::Deleted
