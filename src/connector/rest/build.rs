@@ -58,16 +58,15 @@ impl Rest {
             values: &settings.values,
             context: Name::from_pairs([("config", config.clone())]),
         };
-        let base_url = match &settings.base_url {
-            Some(given) => base_url(given).map_err(|message| BuildError::Setting {
+        let base_url = if let Some(given) = &settings.base_url {
+            base_url(given).map_err(|message| BuildError::Setting {
                 message,
                 hint: None,
-            })?,
-            None => {
-                let template = &loaded.program.base_url;
-                base_url(&builder.fill(template)?)
-                    .map_err(|message| loaded.wrong(template.at().wrong(message)))?
-            }
+            })?
+        } else {
+            let template = &loaded.program.base_url;
+            base_url(&builder.fill(template)?)
+                .map_err(|message| loaded.wrong(template.at().wrong(message)))?
         };
         builder.context = Name::from_pairs([
             ("config", config.clone()),
@@ -161,7 +160,7 @@ impl Builder<'_> {
             Auth::KeyQuery { name, key } => {
                 Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
             }
-            Auth::OAuth {
+            Auth::Tokens {
                 token_url,
                 refresh,
                 scope,

@@ -11,7 +11,7 @@ use super::select::Selector;
 use crate::connector::contract::{self, Action, ErrorClass, Rejection, RequestError, Verdict};
 use crate::connector::http::meaning::{complaint, meaning, throttled};
 use crate::connector::http::{Answer, Call, Meaning, Redactor, exact};
-use crate::record::RemoteId;
+use crate::record::{ExternalId, RemoteId};
 
 /// Characters of a remote's message that are passed on.
 const MAX_MESSAGE_CHARS: usize = 500;
@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
                 Ok(false) => {}
                 Ok(true) => return self.ruled(rule.is, &rule.detail, call),
                 // A rule that cannot be asked must not let a refusal pass for a success.
-                Err(error) => return Whole::Failed(self.lost(call, error)),
+                Err(error) => return Whole::Failed(lost(call, error)),
             }
         }
         match meaning(self.answer, call, self.redactor) {
@@ -117,7 +117,7 @@ impl<'a> Reading<'a> {
             AnswerIs::Rows => Whole::Rows,
             AnswerIs::Throttled => Whole::Failed(throttled(self.answer)),
             AnswerIs::Unreachable => Whole::Failed(RequestError::Unreachable(message)),
-            AnswerIs::InDoubt => Whole::Failed(self.lost(call, message.into())),
+            AnswerIs::InDoubt => Whole::Failed(lost(call, message.into())),
             AnswerIs::Unauthorized => Whole::Failed(RequestError::Unauthorized(message)),
             AnswerIs::Forbidden => Whole::Failed(RequestError::Forbidden { status, message }),
             AnswerIs::Busy if !one => Whole::Failed(throttled(self.answer)),
@@ -131,13 +131,6 @@ impl<'a> Reading<'a> {
             AnswerIs::Refused | AnswerIs::Rejected | AnswerIs::Missing | AnswerIs::Exists => {
                 refused()
             }
-        }
-    }
-
-    fn lost(&self, call: Call, text: String) -> RequestError {
-        match call {
-            Call::Read => RequestError::Unreachable(text.into()),
-            Call::Write { .. } => RequestError::InDoubt(text.into()),
         }
     }
 
@@ -178,9 +171,9 @@ impl<'a> Reading<'a> {
                 message,
                 code,
                 field,
-                remote_id: named,
+                remote_id: own_id,
             } = &rule.detail;
-            let id = remote_id(named).or_else(|| remote_id(&write.remote_id));
+            let id = remote_id(own_id).or_else(|| remote_id(&write.remote_id));
             let message = found(message).or_else(|| found(&write.error));
             let message = message.unwrap_or_else(|| row.to_string());
             let message = self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
@@ -248,11 +241,11 @@ pub(super) fn is_about(
     };
     same(
         &operation.external_id,
-        write.external_id.as_ref().map(|id| id.as_str()),
+        write.external_id.as_ref().map(ExternalId::as_str),
     ) && (!matches!(action, Action::Update | Action::Delete)
         || same(
             &operation.remote_id,
-            write.remote_id.as_ref().map(|id| id.as_str()),
+            write.remote_id.as_ref().map(RemoteId::as_str),
         ))
 }
 
@@ -265,5 +258,12 @@ fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> 
         class: ErrorClass::Payload,
         code,
         message: message.into(),
+    }
+}
+
+fn lost(call: Call, text: String) -> RequestError {
+    match call {
+        Call::Read => RequestError::Unreachable(text.into()),
+        Call::Write { .. } => RequestError::InDoubt(text.into()),
     }
 }

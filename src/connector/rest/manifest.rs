@@ -11,7 +11,7 @@ use super::text::{Placed, Text};
 
 /// How the `rest` connector speaks to one HTTP API.
 ///
-/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is JSONPath (RFC 9535), such as
+/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is a JSON path (RFC 9535), such as
 /// `$.error.message`. A *test* is a Jinja expression, such as `{{ status == 409 }}`; what it names
 /// and is not there equals nothing.
 ///
@@ -259,7 +259,6 @@ pub(super) struct Endpoint {
 /// HTTP methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "they are what they are called")]
 pub(super) enum Method {
     Get,
     Post,

@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use reqwest::header::HeaderName;
 
 use super::manifest::{self, Manifest, Match};
-use super::operation;
 use super::select::{RowsSelector, Selector};
 use super::template::{Template, Templates};
 use super::text::{Placed, Text, Wrong};
+use super::{credential, endpoint, operation};
 use crate::config::RateLimit;
 
 /// The version of the language that this program speaks.
@@ -53,7 +53,7 @@ pub(super) enum Auth {
         name: String,
         key: Template,
     },
-    OAuth {
+    Tokens {
         token_url: Template,
         refresh: bool,
         scope: Option<Template>,
@@ -183,13 +183,18 @@ impl Program {
         }
         let mut templates = Templates::new();
         let base_url = templates.text(&manifest.base_url, &["config"])?;
-        let auth = auth(&mut templates, manifest.auth)?;
+        let auth = credential::auth(&mut templates, manifest.auth)?;
         let headers = headers(&mut templates, &manifest.headers, &["config"])?;
         let (rate_limit, in_flight) = limits(&manifest.limits)?;
         let mut answers = Vec::new();
         for rule in &manifest.answers {
             let when = templates.test(&rule.when, &["status", "body", "headers"])?;
-            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            let detail = detail(
+                rule.remote_id.as_ref(),
+                rule.message.as_ref(),
+                rule.code.as_ref(),
+                rule.field.as_ref(),
+            )?;
             answers.push(AnswerRule {
                 when,
                 is: rule.is,
@@ -199,7 +204,12 @@ impl Program {
         let mut row_answers = Vec::new();
         for rule in &manifest.row_answers {
             let when = templates.test(&rule.when, operation::ROW_NAMES)?;
-            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            let detail = detail(
+                rule.remote_id.as_ref(),
+                rule.message.as_ref(),
+                rule.code.as_ref(),
+                rule.field.as_ref(),
+            )?;
             row_answers.push(RowRule {
                 when,
                 is: rule.is,
@@ -215,14 +225,14 @@ impl Program {
             ..
         }) = &manifest.check
         {
-            let parts = operation::Parts {
+            let parts = endpoint::Parts {
                 method: *method,
                 path,
                 query,
                 headers,
                 body: None,
             };
-            check = Some(operation::endpoint(
+            check = Some(endpoint::endpoint(
                 &mut templates,
                 &parts,
                 &["config"],
@@ -250,16 +260,16 @@ impl Program {
 }
 
 fn detail(
-    remote_id: &Option<Text>,
-    message: &Option<Text>,
-    code: &Option<Text>,
-    field: &Option<Text>,
+    remote_id: Option<&Text>,
+    message: Option<&Text>,
+    code: Option<&Text>,
+    field: Option<&Text>,
 ) -> Result<Detail, Wrong> {
     Ok(Detail {
-        remote_id: selector(remote_id.as_ref())?,
-        message: selector(message.as_ref())?,
-        code: selector(code.as_ref())?,
-        field: selector(field.as_ref())?,
+        remote_id: selector(remote_id)?,
+        message: selector(message)?,
+        code: selector(code)?,
+        field: selector(field)?,
     })
 }
 
@@ -306,95 +316,5 @@ fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize
     match in_flight {
         Some(0) => Err(limits.at.wrong("`in_flight` is at least 1")),
         in_flight => Ok((rate_limit, in_flight.unwrap_or(IN_FLIGHT))),
-    }
-}
-
-fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
-    use manifest::{AuthKind, ClientPlace};
-    let Placed {
-        value: mut given,
-        at,
-    } = auth;
-    let kind = given.kind;
-    let name = match kind {
-        AuthKind::None => "none",
-        AuthKind::Bearer => "bearer",
-        AuthKind::Basic => "basic",
-        AuthKind::ApiKey => "api_key",
-        AuthKind::OAuth2Refresh => "oauth2_refresh",
-        AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
-    };
-    let needed = |text: Option<Text>, key: &str| {
-        text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
-    };
-    let known = &["config"];
-    let compiled = match kind {
-        AuthKind::None => Auth::None,
-        AuthKind::Bearer => Auth::Bearer {
-            token: templates.text(&needed(given.token.take(), "token")?, known)?,
-        },
-        AuthKind::Basic => Auth::Basic {
-            username: templates.text(&needed(given.username.take(), "username")?, known)?,
-            password: templates.text(&needed(given.password.take(), "password")?, known)?,
-        },
-        AuthKind::ApiKey => {
-            let key = templates.text(&needed(given.key.take(), "key")?, known)?;
-            match (given.header.take(), given.query.take()) {
-                (Some(header), None) => Auth::KeyHeader {
-                    name: header_name(&header)?.to_string(),
-                    key,
-                },
-                (None, Some(query)) => Auth::KeyQuery {
-                    name: query.as_str().to_owned(),
-                    key,
-                },
-                _ => {
-                    let message = "`type: api_key` needs either `header` or `query`";
-                    return Err(at.wrong(message));
-                }
-            }
-        }
-        AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
-            let refresh = kind == AuthKind::OAuth2Refresh;
-            let token_url = needed(given.token_url.take(), "token_url")?;
-            let scope = if refresh { None } else { given.scope.take() };
-            Auth::OAuth {
-                token_url: templates.text(&token_url, &["config", "base_url"])?,
-                refresh,
-                scope: scope
-                    .map(|scope| templates.text(&scope, known))
-                    .transpose()?,
-                basic: given.client_in.take() == Some(ClientPlace::Basic),
-            }
-        }
-    };
-    let manifest::Auth {
-        token,
-        username,
-        password,
-        header,
-        query,
-        key,
-        token_url,
-        scope,
-        ..
-    } = &given;
-    let left = [
-        ("token", token),
-        ("username", username),
-        ("password", password),
-        ("header", header),
-        ("query", query),
-        ("key", key),
-        ("token_url", token_url),
-        ("scope", scope),
-    ];
-    let left = left
-        .iter()
-        .find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
-    match (left, given.client_in) {
-        (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
-        (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
-        (None, None) => Ok(compiled),
     }
 }

@@ -10,7 +10,7 @@ use minijinja::value::Value;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::operation::can_fill;
+use super::endpoint::can_fill;
 use super::program::{Endpoint, Node, Splice};
 use super::template::{Template, Templates};
 use crate::connector::contract;

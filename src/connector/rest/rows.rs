@@ -9,6 +9,7 @@ use super::manifest::Match;
 use super::program::Write;
 use super::select::Selector;
 use crate::connector::contract::{self, Action, Verdict, WriteBatch};
+use crate::record::{ExternalId, RemoteId};
 
 /// The verdicts on all writes of `batch`, in their order. `property`: where the rows of the
 /// stream hold the external id, for operations that do not say.
@@ -104,12 +105,14 @@ fn places(
         Match::ExternalId => {
             let default = property.map(|name| Selector::Property(name.to_owned()));
             match operation.external_id.as_ref().or(default.as_ref()) {
-                Some(id) => named(id, |write| write.external_id.as_ref().map(|id| id.as_str())),
+                Some(id) => named(id, |write| {
+                    write.external_id.as_ref().map(ExternalId::as_str)
+                }),
                 None => vec![None; rows.len()],
             }
         }
         Match::RemoteId => match &operation.remote_id {
-            Some(id) => named(id, |write| write.remote_id.as_ref().map(|id| id.as_str())),
+            Some(id) => named(id, |write| write.remote_id.as_ref().map(RemoteId::as_str)),
             None => vec![None; rows.len()],
         },
         Match::Index => {

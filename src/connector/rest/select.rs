@@ -16,7 +16,7 @@ pub(super) enum Selector {
 }
 
 impl Selector {
-    /// Parses a JSONPath.
+    /// Parses a JSON path.
     pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
         parse(text.as_str(), text).map(Self::Path)
     }
@@ -56,7 +56,7 @@ pub(super) struct RowsSelector {
 }
 
 impl RowsSelector {
-    /// Parses a JSONPath that ends in `[*]`, or one that leads to a single object.
+    /// Parses a JSON path that ends in `[*]`, or one that leads to a single object.
     pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
         // The list is asked for, and then its members: an answer whose list is empty and one that
         // has no list at all must not look the same.

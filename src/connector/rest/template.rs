@@ -62,14 +62,6 @@ impl Template {
     pub(super) fn at(&self) -> Place {
         self.at
     }
-
-    /// What it always says, if it fills nothing in.
-    pub(super) fn constant(&self) -> Option<&str> {
-        match &self.source {
-            Source::Constant(text) => Some(text),
-            Source::Named(..) => None,
-        }
-    }
 }
 
 /// All templates of a manifest.

@@ -62,10 +62,10 @@ impl Case {
             expires_in,
             config_file: Some(self.config.clone()),
         };
-        self.with(settings)
+        Self::with(settings)
     }
 
-    fn with(&self, settings: OAuthSettings) -> Client {
+    fn with(settings: OAuthSettings) -> Client {
         let http = pool(Duration::from_secs(5), "test").unwrap();
         let redactor = Redactor::default();
         let oauth = OAuth::new(http.clone(), settings, &redactor);
@@ -264,7 +264,7 @@ async fn client_credentials_are_never_written_back() {
         .respond_with(token())
         .mount(&case.server)
         .await;
-    let client = case.with(OAuthSettings {
+    let client = Case::with(OAuthSettings {
         token_url: format!("{}/token", case.server.uri()).parse().unwrap(),
         grant: Grant::ClientCredentials {
             scope: Some("a b".to_owned()),

@@ -244,7 +244,7 @@ fn nothing_shows_a_secret() {
     let settings = settings("http://127.0.0.1:1", &fixture("rest-by-ext"));
     let shown = format!("{settings:?}");
     let connector = build("rest", settings).unwrap();
-    let shown = format!("{shown}{connector:?}{:#?}", connector);
+    let shown = format!("{shown}{connector:?}{connector:#?}");
     for secret in ["sandbox-token", "sandbox-refresh", "sandbox-secret"] {
         assert!(!shown.contains(secret), "{shown}");
     }
