@@ -1,6 +1,7 @@
 //! A job that is killed at any instant and run again with the same input leaves each external id
 //! exactly once, and every record written.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use crate::support::{Place, Remote, contacts, finish};
@@ -12,15 +13,17 @@ fn run_killed(place: &Place, input: &str, step: Duration) -> u32 {
         let child = place.job().spawn().unwrap();
         let pid = child.id();
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let killer = std::thread::spawn(move || {
-            if receiver.recv_timeout(step * round).is_err() {
+        let thread = std::thread::spawn(move || {
+            if receiver.recv_timeout(step * round) == Err(RecvTimeoutError::Timeout) {
                 // The child is reaped only after this thread was joined, so the id is its own.
                 drop(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status());
             }
         });
-        let ran = wait(child, input, sender);
-        killer.join().unwrap();
-        match ran {
+        let code = finish(child, input.as_bytes()).code;
+        // The killer may have done its work by now, and listens no more.
+        drop(sender);
+        thread.join().unwrap();
+        match code {
             -1 => killed += 1,
             code => {
                 assert_eq!(code, 0);
@@ -29,12 +32,6 @@ fn run_killed(place: &Place, input: &str, step: Duration) -> u32 {
         }
     }
     unreachable!()
-}
-
-fn wait(child: std::process::Child, input: &str, done: std::sync::mpsc::Sender<()>) -> i32 {
-    let code = finish(child, input.as_bytes()).code;
-    drop(done.send(()));
-    code
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Whole jobs of the real binary against remotes with a memory. What is asserted is what the
 //! remote holds.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -87,7 +87,10 @@ fn changes(number: &[u8]) -> bool {
         return false;
     };
     match serde_json::from_str::<Value>(text) {
-        Ok(value) => value.to_string() != text,
+        Ok(value) => {
+            let printed = value.to_string();
+            printed != text
+        }
         // Out of the range of `f64`, or no number at all: then it is left for the parser to refuse.
         Err(_) => serde_json::from_str::<&RawValue>(text).is_ok(),
     }

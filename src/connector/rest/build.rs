@@ -58,15 +58,12 @@ impl Rest {
             values: &settings.values,
             context: Name::from_pairs([("config", config.clone())]),
         };
-        let base_url = match &settings.base_url {
-            Some(given) => {
-                base_url(given).map_err(|message| BuildError::Setting { message, hint: None })?
-            }
-            None => {
-                let template = &loaded.program.base_url;
-                base_url(&builder.fill(template)?)
-                    .map_err(|message| loaded.wrong(template.at().wrong(message)))?
-            }
+        let base_url = if let Some(given) = &settings.base_url {
+            base_url(given).map_err(|message| BuildError::Setting { message, hint: None })?
+        } else {
+            let template = &loaded.program.base_url;
+            base_url(&builder.fill(template)?)
+                .map_err(|message| loaded.wrong(template.at().wrong(message)))?
         };
         builder.context = Name::from_pairs([
             ("config", config.clone()),
@@ -150,7 +147,7 @@ impl Builder<'_> {
             Auth::KeyQuery { name, key } => {
                 Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
             }
-            Auth::OAuth { token_url, refresh, scope, basic } => {
+            Auth::Tokens { token_url, refresh, scope, basic } => {
                 let filled = self.fill(token_url)?;
                 let token_url = Url::parse(&filled).map_err(|error| {
                     let message = format!("the `token_url` is no URL: {error}");

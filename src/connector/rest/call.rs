@@ -160,7 +160,7 @@ impl Rest {
                 return Err(RequestError::Protocol(text.into()));
             }
             if next.is_address {
-                request.url = self.next_address(&request.url, &cursor)?;
+                request.url = next_address(&request.url, &cursor)?;
                 request.method = Method::GET;
                 request.body = None;
             } else {
@@ -171,19 +171,6 @@ impl Rest {
             }
         }
         Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
-    }
-
-    /// The next page's address. On another host the token would go to strangers.
-    fn next_address(&self, from: &Url, cursor: &str) -> Result<Url, RequestError> {
-        let wrong = |text: &str| RequestError::Protocol(text.into());
-        let next =
-            from.join(cursor).map_err(|_| wrong("what leads to the next page is no address"))?;
-        if next.origin() == from.origin() && next.username().is_empty() && next.password().is_none()
-        {
-            Ok(next)
-        } else {
-            Err(wrong("the address of the next page is on another host"))
-        }
     }
 
     fn request(
@@ -264,6 +251,17 @@ impl Rest {
             result: Ok(able.join(", ")),
             hint: None,
         }
+    }
+}
+
+/// The next page's address. On another host the token would go to strangers.
+fn next_address(from: &Url, cursor: &str) -> Result<Url, RequestError> {
+    let wrong = |text: &str| RequestError::Protocol(text.into());
+    let next = from.join(cursor).map_err(|_| wrong("what leads to the next page is no address"))?;
+    if next.origin() == from.origin() && next.username().is_empty() && next.password().is_none() {
+        Ok(next)
+    } else {
+        Err(wrong("the address of the next page is on another host"))
     }
 }
 

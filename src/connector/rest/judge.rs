@@ -11,14 +11,14 @@ use super::select::Selector;
 use crate::connector::contract::{self, Action, ErrorClass, Rejection, RequestError, Verdict};
 use crate::connector::http::meaning::{complaint, meaning, throttled};
 use crate::connector::http::{Answer, Call, Meaning, Redactor, exact};
-use crate::record::RemoteId;
+use crate::record::{ExternalId, RemoteId};
 
 /// Characters of a remote's message that are passed on.
 const MAX_MESSAGE_CHARS: usize = 500;
 
 /// What a whole answer means.
 #[derive(Debug)]
-pub enum Whole {
+pub(super) enum Whole {
     /// Its rows say more.
     Rows,
     /// It is about the one record of the call.
@@ -29,12 +29,12 @@ pub enum Whole {
 
 /// An answer, and what its rules need to read it.
 #[derive(Debug)]
-pub struct Reading<'a> {
+pub(super) struct Reading<'a> {
     program: &'a Program,
     redactor: &'a Redactor,
     answer: &'a Answer,
     /// The body; `None` when it is no JSON.
-    pub body: Option<Value>,
+    pub(super) body: Option<Value>,
     status: Name,
     headers: Name,
     named_body: Name,
@@ -42,7 +42,7 @@ pub struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Reads the body once, for all rules and rows.
-    pub fn new(program: &'a Program, redactor: &'a Redactor, answer: &'a Answer) -> Self {
+    pub(super) fn new(program: &'a Program, redactor: &'a Redactor, answer: &'a Answer) -> Self {
         let body = exact::parse(&answer.body).ok();
         let has_rules = !program.answers.is_empty() || !program.row_answers.is_empty();
         let headers = answer.headers.iter().filter_map(|(name, value)| {
@@ -63,17 +63,17 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether there is no body at all.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.answer.body.is_empty()
     }
 
     /// What came, for people.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         self.answer.describe(self.redactor)
     }
 
     /// What the answer to `call` means as a whole.
-    pub fn whole(&self, call: Call) -> Whole {
+    pub(super) fn whole(&self, call: Call) -> Whole {
         let names = Name::from_pairs([
             ("status", self.status.clone()),
             ("headers", self.headers.clone()),
@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
                 Ok(false) => {}
                 Ok(true) => return self.ruled(rule.is, &rule.detail, call),
                 // A rule that cannot be asked must not let a refusal pass for a success.
-                Err(error) => return Whole::Failed(self.lost(call, error)),
+                Err(error) => return Whole::Failed(lost(call, error)),
             }
         }
         match meaning(self.answer, call, self.redactor) {
@@ -113,7 +113,7 @@ impl<'a> Reading<'a> {
             AnswerIs::Rows => Whole::Rows,
             AnswerIs::Throttled => Whole::Failed(throttled(self.answer)),
             AnswerIs::Unreachable => Whole::Failed(RequestError::Unreachable(message)),
-            AnswerIs::InDoubt => Whole::Failed(self.lost(call, message.into())),
+            AnswerIs::InDoubt => Whole::Failed(lost(call, message.into())),
             AnswerIs::Unauthorized => Whole::Failed(RequestError::Unauthorized(message)),
             AnswerIs::Forbidden => Whole::Failed(RequestError::Forbidden { status, message }),
             AnswerIs::Busy if !one => Whole::Failed(throttled(self.answer)),
@@ -130,13 +130,6 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn lost(&self, call: Call, text: String) -> RequestError {
-        match call {
-            Call::Read => RequestError::Unreachable(text.into()),
-            Call::Write { .. } => RequestError::InDoubt(text.into()),
-        }
-    }
-
     fn rejection(&self, value: &Value, detail: &Detail) -> Rejection {
         let found = |selector: &Option<Selector>| selector.as_ref()?.joined(value);
         let whole = complaint(self.answer, self.redactor);
@@ -149,7 +142,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What `row` says of the record that it is about.
-    pub fn row(&self, write: &Write, action: Action, row: &Value) -> Verdict {
+    pub(super) fn row(&self, write: &Write, action: Action, row: &Value) -> Verdict {
         let names = Name::from_pairs([
             ("status", self.status.clone()),
             ("headers", self.headers.clone()),
@@ -167,8 +160,8 @@ impl<'a> Reading<'a> {
                 Err(error) => return Verdict::InDoubt(error.into()),
                 Ok(true) => {}
             }
-            let Detail { message, code, field, remote_id: named } = &rule.detail;
-            let id = remote_id(named).or_else(|| remote_id(&write.remote_id));
+            let Detail { message, code, field, remote_id: own_id } = &rule.detail;
+            let id = remote_id(own_id).or_else(|| remote_id(&write.remote_id));
             let message = found(message).or_else(|| found(&write.error));
             let message = message.unwrap_or_else(|| row.to_string());
             let message = self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
@@ -214,7 +207,7 @@ impl<'a> Reading<'a> {
 }
 
 /// Success without a body to read, for an operation that expects none.
-pub fn unread(action: Action) -> Verdict {
+pub(super) fn unread(action: Action) -> Verdict {
     match action {
         Action::Create => Verdict::Created(None),
         Action::Update => Verdict::Updated(None),
@@ -224,14 +217,19 @@ pub fn unread(action: Action) -> Verdict {
 }
 
 /// Whether a row that names these ids is about `write`.
-pub fn is_about(operation: &Write, action: Action, write: &contract::Write, row: &Value) -> bool {
+pub(super) fn is_about(
+    operation: &Write,
+    action: Action,
+    write: &contract::Write,
+    row: &Value,
+) -> bool {
     let same = |selector: &Option<Selector>, own: Option<&str>| {
         let named = selector.as_ref().and_then(|selector| selector.text(row));
         named.is_none_or(|named| own.is_none_or(|own| own == named))
     };
-    same(&operation.external_id, write.external_id.as_ref().map(|id| id.as_str()))
+    same(&operation.external_id, write.external_id.as_ref().map(ExternalId::as_str))
         && (!matches!(action, Action::Update | Action::Delete)
-            || same(&operation.remote_id, write.remote_id.as_ref().map(|id| id.as_str())))
+            || same(&operation.remote_id, write.remote_id.as_ref().map(RemoteId::as_str)))
 }
 
 fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> Rejection {
@@ -240,4 +238,11 @@ fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> 
         None => message,
     };
     Rejection { class: ErrorClass::Payload, code, message: message.into() }
+}
+
+fn lost(call: Call, text: String) -> RequestError {
+    match call {
+        Call::Read => RequestError::Unreachable(text.into()),
+        Call::Write { .. } => RequestError::InDoubt(text.into()),
+    }
 }

@@ -14,16 +14,16 @@ const BUILT_IN: &[(&str, &str)] = &[("sandbox", include_str!("sandbox.yaml"))];
 
 /// A manifest that can be used.
 #[derive(Debug)]
-pub struct Loaded {
+pub(super) struct Loaded {
     /// Path or name, for messages.
-    pub file: String,
+    pub(super) file: String,
     /// What it means.
-    pub program: Program,
+    pub(super) program: Program,
 }
 
 impl Loaded {
     /// The same failure as an error, in this file.
-    pub fn wrong(&self, wrong: Wrong) -> BuildError {
+    pub(super) fn wrong(&self, wrong: Wrong) -> BuildError {
         told(&self.file, wrong)
     }
 }
@@ -32,7 +32,7 @@ impl Loaded {
 ///
 /// # Errors
 /// When there is no such file, or what it says is unknown or impossible.
-pub fn load(name: &str) -> Result<Loaded, BuildError> {
+pub(super) fn load(name: &str) -> Result<Loaded, BuildError> {
     if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
         return parse(name, text);
     }
@@ -48,7 +48,7 @@ pub fn load(name: &str) -> Result<Loaded, BuildError> {
 ///
 /// # Errors
 /// When what it says is unknown or impossible.
-pub fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
+pub(super) fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
     let manifest: Manifest =
         serde_saphyr::from_str(text).map_err(|error| told(file, unreadable(&error)))?;
     let program = Program::compile(manifest).map_err(|wrong| told(file, wrong))?;
@@ -56,7 +56,7 @@ pub fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
 }
 
 /// The JSON Schema of manifests.
-pub fn schema() -> Value {
+pub(super) fn schema() -> Value {
     schemars::schema_for!(Manifest).to_value()
 }
 

@@ -11,7 +11,7 @@ use super::text::{Placed, Text};
 
 /// How the `rest` connector speaks to one HTTP API.
 ///
-/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is JSONPath (RFC 9535), such as
+/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is a JSON path (RFC 9535), such as
 /// `$.error.message`. A *test* is a Jinja expression, such as `{{ status == 409 }}`; what it names
 /// and is not there equals nothing.
 ///
@@ -22,71 +22,71 @@ use super::text::{Placed, Text};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Manifest of the rest connector")]
-pub struct Manifest {
+pub(super) struct Manifest {
     /// Version of this language: 1.
-    pub version: Placed<u32>,
+    pub(super) version: Placed<u32>,
     /// Name of the remote, for logs.
-    pub name: String,
+    pub(super) name: String,
     /// Template: where all paths begin, such as `https://api.example.com`. The config's own
     /// `base_url` wins over it.
-    pub base_url: Text,
+    pub(super) base_url: Text,
     /// How a request says who sends it. Default: not at all.
     #[serde(default)]
-    pub auth: Placed<Auth>,
+    pub(super) auth: Placed<Auth>,
     /// Headers of all requests; the values are templates.
     #[serde(default)]
-    pub headers: IndexMap<Text, Text>,
+    pub(super) headers: IndexMap<Text, Text>,
     /// How much the remote takes at once.
     #[serde(default)]
-    pub limits: Placed<Limits>,
+    pub(super) limits: Placed<Limits>,
     /// What whole answers mean. The first rule whose test is true wins; what no rule names
     /// follows HTTP: 2xx is read, 429 waits, 404 and 409 are about the record, and so on.
     #[serde(default)]
-    pub answers: Vec<AnswerRule>,
+    pub(super) answers: Vec<AnswerRule>,
     /// What single rows of an answer mean; the body itself where an operation has no `rows`. The
     /// first rule whose test is true wins; what no rule names is a refusal when the operation's
     /// `error` finds something, else a success.
     #[serde(default)]
-    pub row_answers: Vec<RowRule>,
+    pub(super) row_answers: Vec<RowRule>,
     /// A request that succeeds with a good credential.
-    pub check: Option<Endpoint>,
+    pub(super) check: Option<Endpoint>,
     /// What can be done with which stream, by its name; `*` for all others.
-    pub streams: IndexMap<String, Stream>,
+    pub(super) streams: IndexMap<String, Stream>,
 }
 
 /// How a request says who sends it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Auth {
+pub(super) struct Auth {
     /// Which way. The keys below belong to single ways.
     #[serde(rename = "type", default)]
-    pub kind: AuthKind,
+    pub(super) kind: AuthKind,
     /// For `bearer`: template of the token.
-    pub token: Option<Text>,
+    pub(super) token: Option<Text>,
     /// For `basic`: template of the user name.
-    pub username: Option<Text>,
+    pub(super) username: Option<Text>,
     /// For `basic`: template of the password.
-    pub password: Option<Text>,
+    pub(super) password: Option<Text>,
     /// For `api_key`: name of the header that holds the key.
-    pub header: Option<Text>,
+    pub(super) header: Option<Text>,
     /// For `api_key`: name of the query parameter that holds the key, instead of a header.
-    pub query: Option<Text>,
+    pub(super) query: Option<Text>,
     /// For `api_key`: template of the key, or of the header's whole value.
-    pub key: Option<Text>,
+    pub(super) key: Option<Text>,
     /// For `oauth2_refresh` and `oauth2_client_credentials`: template of the token endpoint's
     /// address; knows `base_url` too.
-    pub token_url: Option<Text>,
+    pub(super) token_url: Option<Text>,
     /// For `oauth2_client_credentials`: template of the rights to ask for.
-    pub scope: Option<Text>,
+    pub(super) scope: Option<Text>,
     /// For `oauth2_refresh` and `oauth2_client_credentials`: where the client says who it is.
     /// Default: in the form.
-    pub client_in: Option<ClientPlace>,
+    pub(super) client_in: Option<ClientPlace>,
 }
 
 /// The ways of saying who sends a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AuthKind {
+pub(super) enum AuthKind {
     /// None.
     #[default]
     None,
@@ -109,7 +109,7 @@ pub enum AuthKind {
 /// Where an OAuth 2 client says who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ClientPlace {
+pub(super) enum ClientPlace {
     /// As `client_id` and `client_secret` in the form.
     Form,
     /// In a basic `Authorization`.
@@ -119,37 +119,37 @@ pub enum ClientPlace {
 /// How much the remote takes at once.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Requests in `per_secs`, at least 1.
-    pub requests: Option<u32>,
+    pub(super) requests: Option<u32>,
     /// Seconds, at least 1.
-    pub per_secs: Option<u32>,
+    pub(super) per_secs: Option<u32>,
     /// Calls under way at once, at least 1. Default 4.
-    pub in_flight: Option<usize>,
+    pub(super) in_flight: Option<usize>,
 }
 
 /// What a whole answer means.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AnswerRule {
+pub(super) struct AnswerRule {
     /// Test: knows `status`, `body` and `headers` (names in lower case).
-    pub when: Text,
+    pub(super) when: Text,
     /// What it means.
-    pub is: AnswerIs,
+    pub(super) is: AnswerIs,
     /// For `exists`: selector in the body of the id that the record has.
-    pub remote_id: Option<Text>,
+    pub(super) remote_id: Option<Text>,
     /// Selector in the body of the message for people; several are joined.
-    pub message: Option<Text>,
+    pub(super) message: Option<Text>,
     /// Selector in the body of the remote's error code.
-    pub code: Option<Text>,
+    pub(super) code: Option<Text>,
     /// Selector in the body of the field at fault.
-    pub field: Option<Text>,
+    pub(super) field: Option<Text>,
 }
 
 /// What a whole answer can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AnswerIs {
+pub(super) enum AnswerIs {
     /// What its rows say, whatever the status.
     Rows,
     /// Too much at once, not applied: it is sent again, after `Retry-After` if there is one.
@@ -177,25 +177,25 @@ pub enum AnswerIs {
 /// What one row of an answer means.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RowRule {
+pub(super) struct RowRule {
     /// Test: knows `row`, `status`, `body` and `headers` (names in lower case).
-    pub when: Text,
+    pub(super) when: Text,
     /// What it means.
-    pub is: RowIs,
+    pub(super) is: RowIs,
     /// Selector in the row of the record's id, over the operation's own.
-    pub remote_id: Option<Text>,
+    pub(super) remote_id: Option<Text>,
     /// Selector in the row of the message for people; several are joined.
-    pub message: Option<Text>,
+    pub(super) message: Option<Text>,
     /// Selector in the row of the remote's error code.
-    pub code: Option<Text>,
+    pub(super) code: Option<Text>,
     /// Selector in the row of the field at fault.
-    pub field: Option<Text>,
+    pub(super) field: Option<Text>,
 }
 
 /// What one row of an answer can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum RowIs {
+pub(super) enum RowIs {
     /// Made.
     Created,
     /// Changed.
@@ -219,48 +219,47 @@ pub enum RowIs {
 /// What can be done with a stream.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stream {
+pub(super) struct Stream {
     /// Template of the remote's name for what the stream writes to. Default `{{ stream }}`.
-    pub object: Option<Text>,
+    pub(super) object: Option<Text>,
     /// Template of the property in which the remote keeps the external id. It is sent with each
     /// record. Default: the name in `lookup.external_id` or `upsert.external_id`, where that is a
     /// plain `$.name`.
-    pub external_id_property: Option<Text>,
+    pub(super) external_id_property: Option<Text>,
     /// Finds remote ids by external ids. Templates also know `external_ids` (a list), with
     /// `max_ids: 1` also `external_id`, and with `next` also `next`.
-    pub lookup: Option<Lookup>,
+    pub(super) lookup: Option<Lookup>,
     /// Makes new records.
-    pub create: Option<Write>,
+    pub(super) create: Option<Write>,
     /// Changes records with known remote ids.
-    pub update: Option<Write>,
+    pub(super) update: Option<Write>,
     /// Finds by external id by itself, and creates or updates.
-    pub upsert: Option<Write>,
+    pub(super) upsert: Option<Write>,
     /// Removes records with known remote ids.
-    pub delete: Option<Write>,
+    pub(super) delete: Option<Write>,
 }
 
 /// One request that changes nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// HTTP method.
-    pub method: Method,
+    pub(super) method: Method,
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
-    pub path: Text,
+    pub(super) path: Text,
     /// Query parameters; the values are templates.
     #[serde(default)]
-    pub query: IndexMap<Text, Text>,
+    pub(super) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
     #[serde(default)]
-    pub headers: IndexMap<Text, Text>,
+    pub(super) headers: IndexMap<Text, Text>,
 }
 
 /// HTTP methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "they are what they are called")]
-pub enum Method {
+pub(super) enum Method {
     Get,
     Post,
     Put,
@@ -271,35 +270,35 @@ pub enum Method {
 /// Finds remote ids by external ids.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Lookup {
+pub(super) struct Lookup {
     /// HTTP method.
-    pub method: Method,
+    pub(super) method: Method,
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
-    pub path: Text,
+    pub(super) path: Text,
     /// Query parameters; the values are templates.
     #[serde(default)]
-    pub query: IndexMap<Text, Text>,
+    pub(super) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
     #[serde(default)]
-    pub headers: IndexMap<Text, Text>,
+    pub(super) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys. A string that is `{{ external_ids }}` alone is
     /// the list of ids, as strings.
-    pub body: Option<Placed<Shape>>,
+    pub(super) body: Option<Placed<Shape>>,
     /// Ids in one call, at least 1. Default 100.
-    pub max_ids: Option<usize>,
+    pub(super) max_ids: Option<usize>,
     /// Selector of the rows: of a list's members (`$.data[*]`), or of one object.
-    pub rows: Text,
+    pub(super) rows: Text,
     /// Selector in a row of the external id. Default: the `external_id_property`.
-    pub external_id: Option<Text>,
+    pub(super) external_id: Option<Text>,
     /// Selector in a row of the remote id.
-    pub remote_id: Text,
+    pub(super) remote_id: Text,
     /// Selector in the body of what leads to the next page; none, an empty string or `null` on the
     /// last. Where a template names `next`, the same request is sent with it; otherwise it is the
     /// address of the next page, on the same host.
-    pub next: Option<Text>,
+    pub(super) next: Option<Text>,
     /// Seconds that a written record may stay invisible to this lookup. Default 0.
-    pub lag_secs: Option<u64>,
+    pub(super) lag_secs: Option<u64>,
 }
 
 /// Writes records, one or many in a call.
@@ -309,63 +308,63 @@ pub struct Lookup {
 /// `external_ids`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Write {
+pub(super) struct Write {
     /// HTTP method.
-    pub method: Method,
+    pub(super) method: Method,
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
-    pub path: Text,
+    pub(super) path: Text,
     /// Query parameters; the values are templates.
     #[serde(default)]
-    pub query: IndexMap<Text, Text>,
+    pub(super) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
     #[serde(default)]
-    pub headers: IndexMap<Text, Text>,
+    pub(super) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys. A string that is `{{ records }}` alone is the
     /// list of records, `{{ record }}` the only one, `{{ external_ids }}` the list of ids; numbers
     /// keep their digits.
-    pub body: Option<Placed<Shape>>,
+    pub(super) body: Option<Placed<Shape>>,
     /// Records in one call, at least 1. Default 1.
-    pub max_records: Option<usize>,
+    pub(super) max_records: Option<usize>,
     /// Bytes of the body, at most. Default 1000000.
-    pub max_bytes: Option<usize>,
+    pub(super) max_bytes: Option<usize>,
     /// Fields that stand in each record before its own: names and templates, which know
     /// `external_id`, `remote_id` (in `update` and `delete`) and `key`. Default: the
     /// `external_id_property` with the external id; for `delete`, none.
-    pub record: Option<IndexMap<Text, Text>>,
+    pub(super) record: Option<IndexMap<Text, Text>>,
     /// Selector of the rows, a list's members: `$.results[*]`. Needed with `max_records` above 1;
     /// otherwise the body is the row.
-    pub rows: Option<Text>,
+    pub(super) rows: Option<Text>,
     /// How a row finds its record. Needed with `rows`.
     #[serde(rename = "match")]
-    pub matched: Option<Match>,
+    pub(super) matched: Option<Match>,
     /// Selector in a row of the external id. Default with `match: external_id`: the
     /// `external_id_property`. A row that names another one than its record's is ignored.
-    pub external_id: Option<Text>,
+    pub(super) external_id: Option<Text>,
     /// Selector in a row of the remote id. A created or upserted record whose row lacks it is in
     /// doubt; an updated or deleted one's that names another is ignored.
-    pub remote_id: Option<Text>,
+    pub(super) remote_id: Option<Text>,
     /// Selector in a row of the record's place in the call, from 0.
-    pub index: Option<Text>,
+    pub(super) index: Option<Text>,
     /// For `upsert`. Test: whether the record is new. Knows `row`, `status`, `body`, `headers`.
-    pub created: Option<Text>,
+    pub(super) created: Option<Text>,
     /// Selector in a row of the refusal's message. Where it finds something, the row is a refusal.
-    pub error: Option<Text>,
+    pub(super) error: Option<Text>,
     /// Selector in a row of the refusal's code.
-    pub error_code: Option<Text>,
+    pub(super) error_code: Option<Text>,
     /// Selector in a row of the field at fault.
-    pub error_field: Option<Text>,
+    pub(super) error_field: Option<Text>,
     /// For `delete`: a record that is not there counts as deleted.
-    pub missing_is_done: Option<bool>,
+    pub(super) missing_is_done: Option<bool>,
     /// For `create` with `max_records: 1`: the header in which the remote takes a key, so that
     /// the same create twice makes one record.
-    pub idempotency_key_header: Option<Text>,
+    pub(super) idempotency_key_header: Option<Text>,
 }
 
 /// How a row finds its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Match {
+pub(super) enum Match {
     /// Rows come in the order of the records, as many.
     Position,
     /// By `external_id`.

@@ -2,16 +2,20 @@
 //!
 //! - [`manifest`]: what can be written; [`text`] and [`shape`]: values that know their place.
 //! - [`load`]: from a file to a [`program`], whose [`template`]s and [`select`]ors are compiled,
-//!   with the parts of each [`operation`] checked against each other.
+//!   with the parts of each [`operation`], [`endpoint`] and [`credential`] checked against each
+//!   other.
 //! - [`build`]: from a program and a config to a connector.
 //! - [`request`]: from an operation and records to a request; [`call`]: sends it.
 //! - [`judge`] and [`rows`]: from an answer to verdicts.
 //!
-//! A new key of the language has its documentation in `manifest`, its meaning in `operation`, and
+//! A new key of the language has its documentation in `manifest`, its meaning in `operation` or
+//! `endpoint`, and
 //! its effect in `request` or `judge`.
 
 mod build;
 mod call;
+mod credential;
+mod endpoint;
 mod judge;
 mod load;
 mod manifest;

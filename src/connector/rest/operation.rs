@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::manifest::{self, Match, Method};
-use super::program::{
-    Endpoint, Lookup, Next, Node, Splice, Stream, Write, header_name, headers, selector,
-};
+use super::endpoint::{Parts, endpoint};
+use super::manifest::{self, Match};
+use super::program::{Lookup, Next, Splice, Stream, Write, header_name, selector};
 use super::select::{RowsSelector, Selector};
-use super::shape::Shape;
 use super::template::{Template, Templates};
-use super::text::{Place, Placed, Text, Wrong};
+use super::text::{Place, Text, Wrong};
 use crate::connector::contract::Action;
 
 /// What every template of an operation knows.
@@ -22,15 +20,6 @@ pub(super) const ROW_NAMES: &[&str] = &["row", "status", "body", "headers"];
 const MAX_IDS: usize = 100;
 /// Bytes of a body: a megabyte is what the tightest APIs take.
 const MAX_BYTES: usize = 1_000_000;
-
-/// The common parts of all operations, as written.
-pub(super) struct Parts<'a> {
-    pub method: Method,
-    pub path: &'a Text,
-    pub query: &'a IndexMap<Text, Text>,
-    pub headers: &'a IndexMap<Text, Text>,
-    pub body: Option<&'a Placed<Shape>>,
-}
 
 /// Compiles a stream.
 pub(super) fn stream(
@@ -69,123 +58,6 @@ fn plain_name(selector: &Text) -> Option<&str> {
     let name = selector.as_str().strip_prefix("$.")?;
     let plain = |c: char| c.is_alphanumeric() || c == '_';
     name.chars().all(plain).then_some(name).filter(|name| !name.is_empty())
-}
-
-/// Compiles a request over [`NAMES`] and `more`, with `splices` in its body.
-pub(super) fn endpoint(
-    templates: &mut Templates,
-    parts: &Parts<'_>,
-    known: &[&str],
-    splices: &[Splice],
-) -> Result<Endpoint, Wrong> {
-    let path = parts.path;
-    if !path.as_str().starts_with('/') {
-        return Err(path
-            .at()
-            .wrong(format!("the path `{}` does not begin with `/`", path.as_str())));
-    }
-    if path.as_str().contains(['?', '#']) {
-        let message = "a path has no `?` or `#`; parameters go into `query`";
-        return Err(path.at().wrong(message));
-    }
-    let path = templates.path(path, known)?;
-    let mut query = Vec::new();
-    for (name, value) in parts.query {
-        query.push((name.as_str().to_owned(), templates.text(value, known)?));
-    }
-    let headers = headers(templates, parts.headers, known)?;
-    let body = parts.body.map(|body| node(templates, body, known, splices)).transpose()?;
-    let method = match parts.method {
-        Method::Get => reqwest::Method::GET,
-        Method::Post => reqwest::Method::POST,
-        Method::Put => reqwest::Method::PUT,
-        Method::Patch => reqwest::Method::PATCH,
-        Method::Delete => reqwest::Method::DELETE,
-    };
-    Ok(Endpoint { method, path, query, headers, body })
-}
-
-fn node(
-    templates: &mut Templates,
-    shape: &Placed<Shape>,
-    known: &[&str],
-    splices: &[Splice],
-) -> Result<Node, Wrong> {
-    Ok(match &shape.value {
-        Shape::Plain(value) => Node::Plain(value.to_string()),
-        Shape::Text(text) => {
-            let text = Text(Placed { value: text.clone(), at: shape.at });
-            match splice(text.as_str()) {
-                Some(splice) if splices.contains(&splice) => Node::Splice(splice),
-                Some(_) => {
-                    let message = format!("`{}` means nothing here", text.as_str());
-                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
-                                `{{ remote_ids }}` for `update` and `delete`";
-                    return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
-                }
-                None => Node::Text(templates.text(&text, known)?),
-            }
-        }
-        Shape::List(items) => {
-            let items = items.iter().map(|item| node(templates, item, known, splices));
-            Node::List(items.collect::<Result<_, _>>()?)
-        }
-        Shape::Object(fields) => {
-            let mut compiled = Vec::new();
-            for (name, value) in fields {
-                let name = templates.text(name, known)?;
-                compiled.push((name, node(templates, value, known, splices)?));
-            }
-            Node::Object(compiled)
-        }
-    })
-}
-
-fn splice(text: &str) -> Option<Splice> {
-    let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
-    Some(match name.trim() {
-        "record" => Splice::Record,
-        "records" => Splice::Records,
-        "external_ids" => Splice::ExternalIds,
-        "remote_ids" => Splice::RemoteIds,
-        _ => return None,
-    })
-}
-
-impl Endpoint {
-    /// Whether a template of it names `name`.
-    fn names(&self, name: &str) -> bool {
-        let mut templates = self.query.iter().map(|(_, value)| value);
-        self.path.names(name)
-            || templates.any(|value| value.names(name))
-            || self.headers.iter().any(|(_, value)| value.names(name))
-            || self.body.as_ref().is_some_and(|body| body.any(&|node| node.names(name)))
-    }
-
-    fn splices(&self, splice: Splice) -> bool {
-        let is = |node: &Node| matches!(node, Node::Splice(found) if *found == splice);
-        self.body.as_ref().is_some_and(|body| body.any(&is))
-    }
-}
-
-impl Node {
-    fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
-        test(self)
-            || match self {
-                Self::List(items) => items.iter().any(|item| item.any(test)),
-                Self::Object(fields) => fields.iter().any(|(_, value)| value.any(test)),
-                Self::Plain(_) | Self::Text(_) | Self::Splice(_) => false,
-            }
-    }
-
-    /// Whether this very node, or a key of it, names `name`.
-    fn names(&self, name: &str) -> bool {
-        match self {
-            Self::Text(template) => template.names(name),
-            Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),
-            _ => false,
-        }
-    }
 }
 
 fn lookup(
@@ -257,17 +129,7 @@ fn write(
         let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
         return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
     }
-    let default =
-        IndexMap::from([(Text::of("{{ external_id_property }}"), Text::of("{{ external_id }}"))]);
-    let given = match (&write.record, action) {
-        (Some(given), _) => given,
-        (None, Action::Delete) => &IndexMap::new(),
-        (None, _) => &default,
-    };
-    let mut record = Vec::new();
-    for (field, value) in given {
-        record.push((templates.text(field, &NAMES)?, templates.text(value, &fields)?));
-    }
+    let record = record(templates, write.record.as_ref(), action, &fields)?;
     let rows = rows(write, action, has_property, max_records)?;
     let means_nothing =
         |key: &str, at: Place, to: &str| Err(at.wrong(format!("`{key}` means nothing to {to}")));
@@ -311,6 +173,27 @@ fn write(
     })
 }
 
+/// Compiles the fields that stand before a record's own.
+fn record(
+    templates: &mut Templates,
+    given: Option<&IndexMap<Text, Text>>,
+    action: Action,
+    known: &[&str],
+) -> Result<Vec<(Template, Template)>, Wrong> {
+    let default = match action {
+        Action::Delete => IndexMap::new(),
+        _ => IndexMap::from([(
+            Text::of("{{ external_id_property }}"),
+            Text::of("{{ external_id }}"),
+        )]),
+    };
+    let mut compiled = Vec::new();
+    for (name, value) in given.unwrap_or(&default) {
+        compiled.push((templates.text(name, &NAMES)?, templates.text(value, known)?));
+    }
+    Ok(compiled)
+}
+
 fn rows(
     write: &manifest::Write,
     action: Action,
@@ -350,9 +233,4 @@ fn rows(
 
 fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
     if value == 0 { Err(at.wrong(format!("`{key}` is at least 1"))) } else { Ok(value) }
-}
-
-/// Whether a template can be filled in by a call that lacks the values `absent`.
-pub(super) fn can_fill(template: &Template, absent: &[&str]) -> bool {
-    !absent.iter().any(|name| template.names(name))
 }

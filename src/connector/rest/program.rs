@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 use reqwest::header::HeaderName;
 
 use super::manifest::{self, Manifest, Match};
-use super::operation;
 use super::select::{RowsSelector, Selector};
 use super::template::{Template, Templates};
 use super::text::{Placed, Text, Wrong};
+use super::{credential, endpoint, operation};
 use crate::config::RateLimit;
 
 /// The version of the language that this program speaks.
@@ -20,81 +20,81 @@ const IN_FLIGHT: usize = 4;
 
 /// What a manifest means.
 #[derive(Debug)]
-pub struct Program {
-    pub templates: Templates,
-    pub name: String,
-    pub base_url: Template,
-    pub auth: Auth,
-    pub headers: Vec<(HeaderName, Template)>,
-    pub rate_limit: Option<RateLimit>,
-    pub in_flight: usize,
-    pub answers: Vec<AnswerRule>,
-    pub row_answers: Vec<RowRule>,
-    pub check: Option<Endpoint>,
-    pub streams: IndexMap<String, Stream>,
+pub(super) struct Program {
+    pub(super) templates: Templates,
+    pub(super) name: String,
+    pub(super) base_url: Template,
+    pub(super) auth: Auth,
+    pub(super) headers: Vec<(HeaderName, Template)>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) in_flight: usize,
+    pub(super) answers: Vec<AnswerRule>,
+    pub(super) row_answers: Vec<RowRule>,
+    pub(super) check: Option<Endpoint>,
+    pub(super) streams: IndexMap<String, Stream>,
 }
 
 /// How a request says who sends it.
 #[derive(Debug)]
-pub enum Auth {
+pub(super) enum Auth {
     None,
     Bearer { token: Template },
     Basic { username: Template, password: Template },
     KeyHeader { name: String, key: Template },
     KeyQuery { name: String, key: Template },
-    OAuth { token_url: Template, refresh: bool, scope: Option<Template>, basic: bool },
+    Tokens { token_url: Template, refresh: bool, scope: Option<Template>, basic: bool },
 }
 
 /// What a whole answer means.
 #[derive(Debug)]
-pub struct AnswerRule {
-    pub when: Template,
-    pub is: manifest::AnswerIs,
-    pub detail: Detail,
+pub(super) struct AnswerRule {
+    pub(super) when: Template,
+    pub(super) is: manifest::AnswerIs,
+    pub(super) detail: Detail,
 }
 
 /// What a row means.
 #[derive(Debug)]
-pub struct RowRule {
-    pub when: Template,
-    pub is: manifest::RowIs,
-    pub detail: Detail,
+pub(super) struct RowRule {
+    pub(super) when: Template,
+    pub(super) is: manifest::RowIs,
+    pub(super) detail: Detail,
 }
 
 /// Where a rule finds the rest of what it tells.
 #[derive(Debug, Default)]
-pub struct Detail {
-    pub remote_id: Option<Selector>,
-    pub message: Option<Selector>,
-    pub code: Option<Selector>,
-    pub field: Option<Selector>,
+pub(super) struct Detail {
+    pub(super) remote_id: Option<Selector>,
+    pub(super) message: Option<Selector>,
+    pub(super) code: Option<Selector>,
+    pub(super) field: Option<Selector>,
 }
 
 /// What can be done with a stream.
 #[derive(Debug)]
-pub struct Stream {
-    pub object: Template,
-    pub property: Option<Template>,
-    pub lookup: Option<Lookup>,
-    pub create: Option<Write>,
-    pub update: Option<Write>,
-    pub upsert: Option<Write>,
-    pub delete: Option<Write>,
+pub(super) struct Stream {
+    pub(super) object: Template,
+    pub(super) property: Option<Template>,
+    pub(super) lookup: Option<Lookup>,
+    pub(super) create: Option<Write>,
+    pub(super) update: Option<Write>,
+    pub(super) upsert: Option<Write>,
+    pub(super) delete: Option<Write>,
 }
 
 /// One request.
 #[derive(Debug)]
-pub struct Endpoint {
-    pub method: reqwest::Method,
-    pub path: Template,
-    pub query: Vec<(String, Template)>,
-    pub headers: Vec<(HeaderName, Template)>,
-    pub body: Option<Node>,
+pub(super) struct Endpoint {
+    pub(super) method: reqwest::Method,
+    pub(super) path: Template,
+    pub(super) query: Vec<(String, Template)>,
+    pub(super) headers: Vec<(HeaderName, Template)>,
+    pub(super) body: Option<Node>,
 }
 
 /// A body, or a part of one.
 #[derive(Debug)]
-pub enum Node {
+pub(super) enum Node {
     /// JSON text.
     Plain(String),
     /// Becomes a JSON string.
@@ -107,7 +107,7 @@ pub enum Node {
 
 /// What can stand in a body as raw JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Splice {
+pub(super) enum Splice {
     Record,
     Records,
     ExternalIds,
@@ -116,50 +116,50 @@ pub enum Splice {
 
 /// Finds remote ids by external ids.
 #[derive(Debug)]
-pub struct Lookup {
-    pub endpoint: Endpoint,
-    pub max_ids: usize,
-    pub rows: RowsSelector,
+pub(super) struct Lookup {
+    pub(super) endpoint: Endpoint,
+    pub(super) max_ids: usize,
+    pub(super) rows: RowsSelector,
     /// `None`: the property of the stream.
-    pub external_id: Option<Selector>,
-    pub remote_id: Selector,
-    pub next: Option<Next>,
-    pub lag: Duration,
+    pub(super) external_id: Option<Selector>,
+    pub(super) remote_id: Selector,
+    pub(super) next: Option<Next>,
+    pub(super) lag: Duration,
 }
 
 /// How the next page is asked for.
 #[derive(Debug)]
-pub struct Next {
-    pub selector: Selector,
+pub(super) struct Next {
+    pub(super) selector: Selector,
     /// What is selected is the address of the next page; otherwise a template names it.
-    pub is_address: bool,
+    pub(super) is_address: bool,
 }
 
 /// Writes records.
 #[derive(Debug)]
-pub struct Write {
-    pub endpoint: Endpoint,
-    pub max_records: usize,
-    pub max_bytes: usize,
+pub(super) struct Write {
+    pub(super) endpoint: Endpoint,
+    pub(super) max_records: usize,
+    pub(super) max_bytes: usize,
     /// Fields before a record's own.
-    pub record: Vec<(Template, Template)>,
+    pub(super) record: Vec<(Template, Template)>,
     /// Whether these are the default, which a stream without a property has no use for.
-    pub record_needs_property: bool,
-    pub rows: Option<(RowsSelector, Match)>,
-    pub external_id: Option<Selector>,
-    pub remote_id: Option<Selector>,
-    pub index: Option<Selector>,
-    pub created: Option<Template>,
-    pub error: Option<Selector>,
-    pub error_code: Option<Selector>,
-    pub error_field: Option<Selector>,
-    pub missing_is_done: bool,
-    pub idempotency_key_header: Option<HeaderName>,
+    pub(super) record_needs_property: bool,
+    pub(super) rows: Option<(RowsSelector, Match)>,
+    pub(super) external_id: Option<Selector>,
+    pub(super) remote_id: Option<Selector>,
+    pub(super) index: Option<Selector>,
+    pub(super) created: Option<Template>,
+    pub(super) error: Option<Selector>,
+    pub(super) error_code: Option<Selector>,
+    pub(super) error_field: Option<Selector>,
+    pub(super) missing_is_done: bool,
+    pub(super) idempotency_key_header: Option<HeaderName>,
 }
 
 impl Program {
     /// Finds out what `manifest` means.
-    pub fn compile(manifest: Manifest) -> Result<Self, Wrong> {
+    pub(super) fn compile(manifest: Manifest) -> Result<Self, Wrong> {
         if manifest.version.value != VERSION {
             let found = manifest.version.value;
             let message = format!("version {found} of the manifest is not known, only {VERSION}");
@@ -167,25 +167,35 @@ impl Program {
         }
         let mut templates = Templates::new();
         let base_url = templates.text(&manifest.base_url, &["config"])?;
-        let auth = auth(&mut templates, manifest.auth)?;
+        let auth = credential::auth(&mut templates, manifest.auth)?;
         let headers = headers(&mut templates, &manifest.headers, &["config"])?;
         let (rate_limit, in_flight) = limits(&manifest.limits)?;
         let mut answers = Vec::new();
         for rule in &manifest.answers {
             let when = templates.test(&rule.when, &["status", "body", "headers"])?;
-            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            let detail = detail(
+                rule.remote_id.as_ref(),
+                rule.message.as_ref(),
+                rule.code.as_ref(),
+                rule.field.as_ref(),
+            )?;
             answers.push(AnswerRule { when, is: rule.is, detail });
         }
         let mut row_answers = Vec::new();
         for rule in &manifest.row_answers {
             let when = templates.test(&rule.when, operation::ROW_NAMES)?;
-            let detail = detail(&rule.remote_id, &rule.message, &rule.code, &rule.field)?;
+            let detail = detail(
+                rule.remote_id.as_ref(),
+                rule.message.as_ref(),
+                rule.code.as_ref(),
+                rule.field.as_ref(),
+            )?;
             row_answers.push(RowRule { when, is: rule.is, detail });
         }
         let mut check = None;
         if let Some(manifest::Endpoint { method, path, query, headers, .. }) = &manifest.check {
-            let parts = operation::Parts { method: *method, path, query, headers, body: None };
-            check = Some(operation::endpoint(&mut templates, &parts, &["config"], &[])?);
+            let parts = endpoint::Parts { method: *method, path, query, headers, body: None };
+            check = Some(endpoint::endpoint(&mut templates, &parts, &["config"], &[])?);
         }
         let mut streams = IndexMap::new();
         for (name, stream) in manifest.streams {
@@ -208,16 +218,16 @@ impl Program {
 }
 
 fn detail(
-    remote_id: &Option<Text>,
-    message: &Option<Text>,
-    code: &Option<Text>,
-    field: &Option<Text>,
+    remote_id: Option<&Text>,
+    message: Option<&Text>,
+    code: Option<&Text>,
+    field: Option<&Text>,
 ) -> Result<Detail, Wrong> {
     Ok(Detail {
-        remote_id: selector(remote_id.as_ref())?,
-        message: selector(message.as_ref())?,
-        code: selector(code.as_ref())?,
-        field: selector(field.as_ref())?,
+        remote_id: selector(remote_id)?,
+        message: selector(message)?,
+        code: selector(code)?,
+        field: selector(field)?,
     })
 }
 
@@ -258,75 +268,5 @@ fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize
     match in_flight {
         Some(0) => Err(limits.at.wrong("`in_flight` is at least 1")),
         in_flight => Ok((rate_limit, in_flight.unwrap_or(IN_FLIGHT))),
-    }
-}
-
-fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
-    use manifest::{AuthKind, ClientPlace};
-    let Placed { value: mut given, at } = auth;
-    let kind = given.kind;
-    let name = match kind {
-        AuthKind::None => "none",
-        AuthKind::Bearer => "bearer",
-        AuthKind::Basic => "basic",
-        AuthKind::ApiKey => "api_key",
-        AuthKind::OAuth2Refresh => "oauth2_refresh",
-        AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
-    };
-    let needed = |text: Option<Text>, key: &str| {
-        text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
-    };
-    let known = &["config"];
-    let compiled = match kind {
-        AuthKind::None => Auth::None,
-        AuthKind::Bearer => {
-            Auth::Bearer { token: templates.text(&needed(given.token.take(), "token")?, known)? }
-        }
-        AuthKind::Basic => Auth::Basic {
-            username: templates.text(&needed(given.username.take(), "username")?, known)?,
-            password: templates.text(&needed(given.password.take(), "password")?, known)?,
-        },
-        AuthKind::ApiKey => {
-            let key = templates.text(&needed(given.key.take(), "key")?, known)?;
-            match (given.header.take(), given.query.take()) {
-                (Some(header), None) => {
-                    Auth::KeyHeader { name: header_name(&header)?.to_string(), key }
-                }
-                (None, Some(query)) => Auth::KeyQuery { name: query.as_str().to_owned(), key },
-                _ => {
-                    let message = "`type: api_key` needs either `header` or `query`";
-                    return Err(at.wrong(message));
-                }
-            }
-        }
-        AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
-            let refresh = kind == AuthKind::OAuth2Refresh;
-            let token_url = needed(given.token_url.take(), "token_url")?;
-            let scope = if refresh { None } else { given.scope.take() };
-            Auth::OAuth {
-                token_url: templates.text(&token_url, &["config", "base_url"])?,
-                refresh,
-                scope: scope.map(|scope| templates.text(&scope, known)).transpose()?,
-                basic: given.client_in.take() == Some(ClientPlace::Basic),
-            }
-        }
-    };
-    let manifest::Auth { token, username, password, header, query, key, token_url, scope, .. } =
-        &given;
-    let left = [
-        ("token", token),
-        ("username", username),
-        ("password", password),
-        ("header", header),
-        ("query", query),
-        ("key", key),
-        ("token_url", token_url),
-        ("scope", scope),
-    ];
-    let left = left.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
-    match (left, given.client_in) {
-        (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
-        (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
-        (None, None) => Ok(compiled),
     }
 }

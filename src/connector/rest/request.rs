@@ -10,7 +10,7 @@ use minijinja::value::Value;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::operation::can_fill;
+use super::endpoint::can_fill;
 use super::program::{Endpoint, Node, Splice};
 use super::template::{Template, Templates};
 use crate::connector::contract;
@@ -18,7 +18,7 @@ use crate::connector::http::Request;
 
 /// The values of one call.
 #[derive(Debug)]
-pub struct Scope {
+pub(super) struct Scope {
     /// By name.
     values: BTreeMap<&'static str, Value>,
     /// Known to the templates, but not there: what names one is left out.
@@ -29,12 +29,12 @@ pub struct Scope {
 
 impl Scope {
     /// With these values.
-    pub fn new(values: BTreeMap<&'static str, Value>) -> Self {
+    pub(super) fn new(values: BTreeMap<&'static str, Value>) -> Self {
         Self { values, absent: Vec::new(), splices: Vec::new() }
     }
 
     /// Sets `name`, or notes that it is not there.
-    pub fn set(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
+    pub(super) fn set(&mut self, name: &'static str, value: Option<impl Into<Value>>) {
         self.absent.retain(|absent| *absent != name);
         match value {
             Some(value) => {
@@ -45,12 +45,12 @@ impl Scope {
     }
 
     /// Sets what stands in a body as raw JSON.
-    pub fn splice(&mut self, splice: Splice, json: String) {
+    pub(super) fn splice(&mut self, splice: Splice, json: String) {
         self.splices.push((splice, json));
     }
 
     /// As a context for templates.
-    pub fn context(&self) -> Value {
+    pub(super) fn context(&self) -> Value {
         Value::from_pairs(self.values.iter().map(|(name, value)| (*name, value.clone())))
     }
 }
@@ -59,7 +59,7 @@ impl Scope {
 ///
 /// # Errors
 /// Why these values make no request, for people.
-pub fn request(
+pub(super) fn request(
     templates: &Templates,
     base: &str,
     common: &[(HeaderName, Template)],
@@ -169,7 +169,7 @@ fn write(
 ///
 /// # Errors
 /// Why a field cannot be filled in, for people.
-pub fn record(
+pub(super) fn record(
     templates: &Templates,
     fields: &[(Template, Template)],
     scope: &mut Scope,
@@ -203,14 +203,14 @@ pub fn record(
 }
 
 /// Lets `scope` speak of one record.
-pub fn name_one(scope: &mut Scope, write: &contract::Write) {
+pub(super) fn name_one(scope: &mut Scope, write: &contract::Write) {
     scope.set("external_id", write.external_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("remote_id", write.remote_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("key", Some(write.key.to_string()));
 }
 
 /// A JSON list of strings.
-pub fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut out = String::from("[");
     for text in texts {
         if out.len() > 1 {

@@ -9,10 +9,11 @@ use super::manifest::Match;
 use super::program::Write;
 use super::select::Selector;
 use crate::connector::contract::{self, Action, Verdict, WriteBatch};
+use crate::record::{ExternalId, RemoteId};
 
 /// The verdicts on all writes of `batch`, in their order. `property`: where the rows of the
 /// stream hold the external id, for operations that do not say.
-pub fn verdicts(
+pub(super) fn verdicts(
     reading: &Reading<'_>,
     operation: &Write,
     property: Option<&str>,
@@ -51,7 +52,7 @@ pub fn verdicts(
 }
 
 /// A record that was not there to be removed is as good as removed, where the manifest says so.
-pub fn settle(operation: &Write, action: Action, verdict: Verdict) -> Verdict {
+pub(super) fn settle(operation: &Write, action: Action, verdict: Verdict) -> Verdict {
     match verdict {
         Verdict::Missing if action == Action::Delete && operation.missing_is_done => {
             Verdict::Deleted
@@ -95,12 +96,12 @@ fn places(
         Match::ExternalId => {
             let default = property.map(|name| Selector::Property(name.to_owned()));
             match operation.external_id.as_ref().or(default.as_ref()) {
-                Some(id) => named(id, |write| write.external_id.as_ref().map(|id| id.as_str())),
+                Some(id) => named(id, |write| write.external_id.as_ref().map(ExternalId::as_str)),
                 None => vec![None; rows.len()],
             }
         }
         Match::RemoteId => match &operation.remote_id {
-            Some(id) => named(id, |write| write.remote_id.as_ref().map(|id| id.as_str())),
+            Some(id) => named(id, |write| write.remote_id.as_ref().map(RemoteId::as_str)),
             None => vec![None; rows.len()],
         },
         Match::Index => {

@@ -8,7 +8,7 @@ use crate::connector::http::exact;
 
 /// Where something stands in an answer.
 #[derive(Clone, Debug)]
-pub enum Selector {
+pub(super) enum Selector {
     /// A query of RFC 9535.
     Path(JsonPath),
     /// The member of this name.
@@ -16,13 +16,13 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// Parses a JSONPath.
-    pub fn parse(text: &Text) -> Result<Self, Wrong> {
+    /// Parses a JSON path.
+    pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
         parse(text.as_str(), text).map(Self::Path)
     }
 
     /// The first scalar that is found, as text; see [`exact::text`].
-    pub fn text(&self, value: &Value) -> Option<String> {
+    pub(super) fn text(&self, value: &Value) -> Option<String> {
         match self {
             Self::Path(path) => path.query(value).all().into_iter().find_map(exact::text),
             Self::Property(name) => exact::text(value.get(name)?),
@@ -31,7 +31,7 @@ impl Selector {
 
     /// All that is found, for people: scalars as they are, the rest as JSON, joined by `; `.
     /// `None` when nothing is found, or only `null`, `false` and empty texts and lists.
-    pub fn joined(&self, value: &Value) -> Option<String> {
+    pub(super) fn joined(&self, value: &Value) -> Option<String> {
         let found = match self {
             Self::Path(path) => path.query(value).all(),
             Self::Property(name) => value.get(name).into_iter().collect(),
@@ -49,15 +49,15 @@ impl Selector {
 
 /// Where the rows of an answer stand.
 #[derive(Clone, Debug)]
-pub struct RowsSelector {
+pub(super) struct RowsSelector {
     path: JsonPath,
     /// Whether the rows are the members of the list at `path`; otherwise the row is there itself.
-    pub members: bool,
+    pub(super) members: bool,
 }
 
 impl RowsSelector {
-    /// Parses a JSONPath that ends in `[*]`, or one that leads to a single object.
-    pub fn parse(text: &Text) -> Result<Self, Wrong> {
+    /// Parses a JSON path that ends in `[*]`, or one that leads to a single object.
+    pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
         // The list is asked for, and then its members: an answer whose list is empty and one that
         // has no list at all must not look the same.
         match text.as_str().trim_end().strip_suffix("[*]") {
@@ -67,7 +67,7 @@ impl RowsSelector {
     }
 
     /// The rows; `None` when the answer does not have exactly one such list or object.
-    pub fn rows<'a>(&self, body: &'a Value) -> Option<&'a [Value]> {
+    pub(super) fn rows<'a>(&self, body: &'a Value) -> Option<&'a [Value]> {
         let found = self.path.query(body).exactly_one().ok()?;
         match found {
             Value::Array(list) if self.members => Some(list),

@@ -12,7 +12,7 @@ use super::text::{Placed, Text};
 
 /// Any JSON.
 #[derive(Clone, Debug)]
-pub enum Shape {
+pub(super) enum Shape {
     /// What is neither string, list nor object.
     Plain(Value),
     /// A template.

@@ -17,7 +17,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 
 /// A compiled template. Belongs to the [`Templates`] that compiled it.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub(super) struct Template {
     source: Source,
     names: BTreeSet<String>,
     config_keys: Vec<String>,
@@ -45,31 +45,23 @@ enum Kind {
 
 impl Template {
     /// Whether it names the variable `name`.
-    pub fn names(&self, name: &str) -> bool {
+    pub(super) fn names(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
     /// The config's keys that it names.
-    pub fn config_keys(&self) -> &[String] {
+    pub(super) fn config_keys(&self) -> &[String] {
         &self.config_keys
     }
 
     /// Where it stands.
-    pub fn at(&self) -> Place {
+    pub(super) fn at(&self) -> Place {
         self.at
-    }
-
-    /// What it always says, if it fills nothing in.
-    pub fn constant(&self) -> Option<&str> {
-        match &self.source {
-            Source::Constant(text) => Some(text),
-            Source::Named(..) => None,
-        }
     }
 }
 
 /// All templates of a manifest.
-pub struct Templates {
+pub(super) struct Templates {
     text: Environment<'static>,
     path: Environment<'static>,
     test: Environment<'static>,
@@ -78,7 +70,7 @@ pub struct Templates {
 
 impl Templates {
     /// Without any.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let environment = |undefined| {
             let mut environment = Environment::new();
             environment.set_undefined_behavior(undefined);
@@ -102,17 +94,17 @@ impl Templates {
     }
 
     /// A template whose values come out as they are, over the variables `known`.
-    pub fn text(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
+    pub(super) fn text(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
         self.compile(Kind::Text, text.as_str().to_owned(), text, known)
     }
 
     /// A template whose values come out as one segment of a path each.
-    pub fn path(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
+    pub(super) fn path(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
         self.compile(Kind::Path, text.as_str().to_owned(), text, known)
     }
 
     /// An expression that is true or not, with or without braces around it.
-    pub fn test(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
+    pub(super) fn test(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
         let trimmed = text.as_str().trim();
         let inner = trimmed.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
         let expression = inner.unwrap_or(trimmed);
@@ -170,7 +162,7 @@ impl Templates {
     ///
     /// # Errors
     /// What is missing, or that it ran away; holds no values.
-    pub fn render(&self, template: &Template, values: &Value) -> Result<String, String> {
+    pub(super) fn render(&self, template: &Template, values: &Value) -> Result<String, String> {
         let (kind, name) = match &template.source {
             Source::Constant(text) => return Ok(text.clone()),
             Source::Named(kind, name) => (*kind, name),
@@ -192,7 +184,7 @@ impl Templates {
     ///
     /// # Errors
     /// As [`render`](Self::render).
-    pub fn holds(&self, test: &Template, values: &Value) -> Result<bool, String> {
+    pub(super) fn holds(&self, test: &Template, values: &Value) -> Result<bool, String> {
         Ok(!self.render(test, values)?.is_empty())
     }
 }

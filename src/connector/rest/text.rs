@@ -10,38 +10,38 @@ use serde_saphyr::Spanned;
 
 /// A place in a manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub(super) struct Place {
     /// From 1; 0 for a value that is not in the file.
-    pub line: u64,
+    pub(super) line: u64,
     /// From 1; 0 for a value that is not in the file.
-    pub column: u64,
+    pub(super) column: u64,
 }
 
 /// What is wrong with a manifest, and where.
 #[derive(Clone, Debug)]
-pub struct Wrong {
+pub(super) struct Wrong {
     /// Where.
-    pub at: Place,
+    pub(super) at: Place,
     /// What, for people.
-    pub message: String,
+    pub(super) message: String,
     /// What to do.
-    pub hint: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Place {
     /// What is wrong here.
-    pub fn wrong(self, message: impl Into<String>) -> Wrong {
+    pub(super) fn wrong(self, message: impl Into<String>) -> Wrong {
         Wrong { at: self, message: message.into(), hint: None }
     }
 }
 
 /// A value and its place.
 #[derive(Clone, Debug, Default)]
-pub struct Placed<T> {
+pub(super) struct Placed<T> {
     /// The value.
-    pub value: T,
+    pub(super) value: T,
     /// Where it stands.
-    pub at: Place,
+    pub(super) at: Place,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
@@ -72,21 +72,21 @@ impl<T: JsonSchema> JsonSchema for Placed<T> {
 
 /// A string and its place. As a key it is the string alone.
 #[derive(Clone, Debug, Default)]
-pub struct Text(pub Placed<String>);
+pub(super) struct Text(pub(super) Placed<String>);
 
 impl Text {
     /// A text that is not in the file.
-    pub fn of(text: impl Into<String>) -> Self {
+    pub(super) fn of(text: impl Into<String>) -> Self {
         Self(Placed { value: text.into(), at: Place::default() })
     }
 
     /// The string.
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0.value
     }
 
     /// Where it stands.
-    pub fn at(&self) -> Place {
+    pub(super) fn at(&self) -> Place {
         self.0.at
     }
 }

@@ -333,7 +333,7 @@ fn seconds_left(given: u64) -> Duration {
 
 /// When to renew a token that is good for `left`.
 fn due(left: Duration) -> Option<Instant> {
-    Instant::now().checked_add(left - MARGIN.min(left / 2))
+    Instant::now().checked_add(left.saturating_sub(MARGIN.min(left / 2)))
 }
 
 impl fmt::Debug for OAuth {

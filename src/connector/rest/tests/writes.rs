@@ -43,45 +43,8 @@ async fn round(manifest: &str) {
         let record = held.iter().find(|record| exact::text(&record["ext_id"]).as_ref() == Some(id));
         assert_eq!(record.unwrap()["id"], remote_id(verdict).as_str(), "of {id}");
     }
-    if let Some(lookup) = capabilities.lookup {
-        let mut asked: Vec<_> = ids.iter().map(|id| ExternalId::from(id.as_str())).collect();
-        asked.push(ExternalId::from("nowhere"));
-        let mut found = Vec::new();
-        for chunk in asked.chunks(lookup.max_ids) {
-            found.extend(connector.lookup(&stream(), chunk).await.unwrap());
-        }
-        assert_eq!(found.len(), ids.len());
-        for (id, verdict) in ids.iter().zip(&verdicts) {
-            let pair = (ExternalId::from(id.as_str()), remote_id(verdict));
-            assert!(found.contains(&pair), "{pair:?}");
-        }
-    }
-    if capabilities.update.is_some() {
-        let writes: Vec<_> = ids
-            .iter()
-            .zip(&verdicts)
-            .map(|(id, verdict)| {
-                write(Some(id), Some(remote_id(verdict).as_str()), r#"{"note":"new"}"#)
-            })
-            .collect();
-        let updated = write_all(connector.as_ref(), Action::Update, &writes).await;
-        assert!(
-            updated.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))),
-            "{updated:?}"
-        );
-        let gone = write_all(
-            connector.as_ref(),
-            Action::Update,
-            &[write(Some("gone"), Some("999"), r#"{"note":"new"}"#)],
-        )
-        .await;
-        assert_eq!(gone, [Verdict::Missing]);
-    } else {
-        let writes: Vec<_> =
-            ids.iter().map(|id| write(Some(id), None, r#"{"note":"new"}"#)).collect();
-        let again = write_all(connector.as_ref(), Action::Upsert, &writes).await;
-        assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))), "{again:?}");
-    }
+    found_again(connector.as_ref(), &ids, &verdicts).await;
+    changed(connector.as_ref(), &ids, &verdicts).await;
     let held = remote.held("contacts").await;
     assert_eq!(ext_ids(&held), sorted(ids.clone()));
     assert!(held.iter().all(|record| record["note"] == "new" && record["price"] == "1.50"));
@@ -98,6 +61,53 @@ async fn round(manifest: &str) {
     let lines = connector.check(&[stream()]).await;
     assert_eq!(lines[0].result.as_deref(), Ok("taken by the remote"));
     assert_eq!(lines[1].subject, "object contacts");
+}
+
+/// Looks all up, and one that is not there.
+async fn found_again(connector: &dyn Connector, ids: &[String], verdicts: &[Verdict]) {
+    if let Some(lookup) = connector.capabilities(&stream()).unwrap().lookup {
+        let mut asked: Vec<_> = ids.iter().map(|id| ExternalId::from(id.as_str())).collect();
+        asked.push(ExternalId::from("nowhere"));
+        let mut found = Vec::new();
+        for chunk in asked.chunks(lookup.max_ids) {
+            found.extend(connector.lookup(&stream(), chunk).await.unwrap());
+        }
+        assert_eq!(found.len(), ids.len());
+        for (id, verdict) in ids.iter().zip(verdicts) {
+            let pair = (ExternalId::from(id.as_str()), remote_id(verdict));
+            assert!(found.contains(&pair), "{pair:?}");
+        }
+    }
+}
+
+/// Changes all, and one that is not there.
+async fn changed(connector: &dyn Connector, ids: &[String], verdicts: &[Verdict]) {
+    if connector.capabilities(&stream()).unwrap().update.is_some() {
+        let writes: Vec<_> = ids
+            .iter()
+            .zip(verdicts)
+            .map(|(id, verdict)| {
+                write(Some(id), Some(remote_id(verdict).as_str()), r#"{"note":"new"}"#)
+            })
+            .collect();
+        let updated = write_all(connector, Action::Update, &writes).await;
+        assert!(
+            updated.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))),
+            "{updated:?}"
+        );
+        let gone = write_all(
+            connector,
+            Action::Update,
+            &[write(Some("gone"), Some("999"), r#"{"note":"new"}"#)],
+        )
+        .await;
+        assert_eq!(gone, [Verdict::Missing]);
+    } else {
+        let writes: Vec<_> =
+            ids.iter().map(|id| write(Some(id), None, r#"{"note":"new"}"#)).collect();
+        let again = write_all(connector, Action::Upsert, &writes).await;
+        assert!(again.iter().all(|verdict| matches!(verdict, Verdict::Updated(_))), "{again:?}");
+    }
 }
 
 #[tokio::test]
@@ -217,4 +227,39 @@ async fn a_renewed_token_is_used_at_once_and_by_all() {
     let verdicts = write_all(connector.as_ref(), Action::Upsert, &writes).await;
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Created(_))));
     assert_eq!(remote.held("contacts").await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_record_without_an_external_id_is_created_without_one() {
+    let remote = Remote::start("seed: 1").await;
+    let connector = remote.connector("sandbox");
+    let writes =
+        [write(None, None, "{\"n\":1}"), write(Some("a"), None, " { } "), write(None, None, "{}")];
+    let made = write_all(connector.as_ref(), Action::Create, &writes).await;
+    let held = remote.held("contacts").await;
+    let of = |verdict| {
+        let id = remote_id(verdict);
+        held.iter().find(|record| record["id"] == id.as_str()).unwrap()
+    };
+    assert_eq!(of(&made[0])["n"], 1);
+    assert_eq!(of(&made[1])["ext_id"], "a");
+    assert!(of(&made[2]).get("ext_id").is_none());
+}
+
+#[tokio::test]
+async fn the_token_can_be_had_alone() {
+    let remote = Remote::start("rotate_refresh_token: true").await;
+    let manifest = fixture("rest-by-ext");
+    let mut settings = settings(&remote.url(), &manifest);
+    // Nobody knows how long the token of the config is still good, so it is renewed.
+    settings.values.remove("expires_in");
+    let token = crate::connector::access_token("rest", settings.clone()).await;
+    assert_eq!(token.unwrap(), "sandbox-access-1");
+    let again = crate::connector::access_token("rest", settings.clone()).await;
+    let told = again.unwrap_err().to_string();
+    assert!(told.contains("invalid_grant"), "{told}");
+    assert!(!told.contains("sandbox-refresh"), "{told}");
+    settings.values.insert("manifest".to_owned(), "sandbox".into());
+    let fixed = crate::connector::access_token("rest", settings).await;
+    assert_eq!(fixed.unwrap(), "sandbox-token");
 }

@@ -1,0 +1,76 @@
+//! What the `auth` of a manifest means; see [`program`](super::program).
+
+use super::manifest::{self, AuthKind, ClientPlace};
+use super::program::{Auth, header_name};
+use super::template::Templates;
+use super::text::{Placed, Text, Wrong};
+
+/// Compiles `auth`, and refuses keys of another `type`.
+pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
+    let Placed { value: mut given, at } = auth;
+    let kind = given.kind;
+    let name = match kind {
+        AuthKind::None => "none",
+        AuthKind::Bearer => "bearer",
+        AuthKind::Basic => "basic",
+        AuthKind::ApiKey => "api_key",
+        AuthKind::OAuth2Refresh => "oauth2_refresh",
+        AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
+    };
+    let needed = |text: Option<Text>, key: &str| {
+        text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
+    };
+    let known = &["config"];
+    let compiled = match kind {
+        AuthKind::None => Auth::None,
+        AuthKind::Bearer => {
+            Auth::Bearer { token: templates.text(&needed(given.token.take(), "token")?, known)? }
+        }
+        AuthKind::Basic => Auth::Basic {
+            username: templates.text(&needed(given.username.take(), "username")?, known)?,
+            password: templates.text(&needed(given.password.take(), "password")?, known)?,
+        },
+        AuthKind::ApiKey => {
+            let key = templates.text(&needed(given.key.take(), "key")?, known)?;
+            match (given.header.take(), given.query.take()) {
+                (Some(header), None) => {
+                    Auth::KeyHeader { name: header_name(&header)?.to_string(), key }
+                }
+                (None, Some(query)) => Auth::KeyQuery { name: query.as_str().to_owned(), key },
+                _ => {
+                    let message = "`type: api_key` needs either `header` or `query`";
+                    return Err(at.wrong(message));
+                }
+            }
+        }
+        AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
+            let refresh = kind == AuthKind::OAuth2Refresh;
+            let token_url = needed(given.token_url.take(), "token_url")?;
+            let scope = if refresh { None } else { given.scope.take() };
+            Auth::Tokens {
+                token_url: templates.text(&token_url, &["config", "base_url"])?,
+                refresh,
+                scope: scope.map(|scope| templates.text(&scope, known)).transpose()?,
+                basic: given.client_in.take() == Some(ClientPlace::Basic),
+            }
+        }
+    };
+    let manifest::Auth { token, username, password, header, query, key, token_url, scope, .. } =
+        &given;
+    let left = [
+        ("token", token),
+        ("username", username),
+        ("password", password),
+        ("header", header),
+        ("query", query),
+        ("key", key),
+        ("token_url", token_url),
+        ("scope", scope),
+    ];
+    let left = left.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
+    match (left, given.client_in) {
+        (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
+        (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
+        (None, None) => Ok(compiled),
+    }
+}
