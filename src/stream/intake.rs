@@ -2,15 +2,13 @@
 //!
 //! It runs on a thread of its own, for reading blocks and this is where most of the computing is.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
+use super::batch_files::BatchFiles;
 use super::identity::IdFields;
 use super::mapping::Mapping;
 use super::prepare::{Extension, Known};
@@ -93,14 +91,6 @@ pub struct Intake<R> {
     position: u64,
     /// What was counted.
     pub tally: Tally,
-}
-
-/// The files of a BATCH message, one after another.
-struct BatchFiles {
-    stream: String,
-    is_gzip: bool,
-    open: Option<(PathBuf, LineReader<Box<dyn Read + Send>>)>,
-    waiting: VecDeque<String>,
 }
 
 impl<R> std::fmt::Debug for Intake<R> {
@@ -193,7 +183,10 @@ impl<R: Read> Intake<R> {
     }
 
     fn bad_line(&mut self, number: u64, problem: &str, items: &mut Vec<Item>) -> Result<(), Error> {
-        let place = format!("line {number} of the input: {problem}");
+        self.refuse_line(format!("line {number} of the input: {problem}"), items)
+    }
+
+    fn refuse_line(&mut self, place: String, items: &mut Vec<Item>) -> Result<(), Error> {
         match self.options.on_bad_line {
             OnBadLine::Fail => Err(Error::input(place).hint(
                 "what stands before it is written and told; \
@@ -208,63 +201,25 @@ impl<R: Read> Intake<R> {
         }
     }
 
-    /// The next line of a BATCH message's files.
+    /// The next record of a BATCH message's files.
     fn step_file(&mut self, mut files: BatchFiles, items: &mut Vec<Item>) -> Result<Step, Error> {
-        let in_file = |path: &Path, what: &str| {
-            Error::input(format!("the BATCH file `{}`: {what}", path.display()))
-        };
-        let Some((path, reader)) = &mut files.open else {
-            let Some(name) = files.waiting.pop_front() else { return Ok(Step::Took(0)) };
-            let path = PathBuf::from(name.strip_prefix("file://").unwrap_or(&name));
-            let file = File::open(&path)
-                .map_err(|error| in_file(&path, "it cannot be opened").caused_by(error))?;
-            let input: Box<dyn Read + Send> = if files.is_gzip {
-                Box::new(flate2::read::MultiGzDecoder::new(file))
-            } else {
-                Box::new(file)
-            };
-            files.open = Some((path, LineReader::new(input, self.options.max_line_bytes)));
-            self.files = Some(files);
-            return Ok(Step::Took(0));
-        };
-        let line = reader
-            .next_line()
-            .map_err(|error| in_file(path, "it cannot be read").caused_by(error))?;
-        let Some((number, line)) = line else {
-            files.open = None;
-            self.files = Some(files);
-            return Ok(Step::Took(0));
-        };
-        let parsed: Result<&RawValue, String> = match line {
-            Line::TooLong { bytes } => {
-                Err(format!("a line has {bytes} bytes, over `max_line_bytes`"))
-            }
-            Line::Text { bytes, .. } => {
-                serde_json::from_slice::<&RawValue>(bytes).map_err(|error| error.to_string())
-            }
-        };
-        let count = match parsed {
-            Ok(record) if record.get().starts_with('{') => {
-                let known = self.streams.get_mut(&files.stream);
-                let Some(known) = known else {
-                    return Err(in_file(path, "its stream has no SCHEMA yet"));
-                };
+        let stream = files.stream.clone();
+        let count = match (files.next(self.options.max_line_bytes)?, self.streams.get_mut(&*stream))
+        {
+            (Some(Ok(record)), Some(known)) => {
                 self.position += 1;
                 items.push(known.prepare(record, self.position, &self.options));
                 record.get().len()
             }
-            other => {
-                let problem = other.err().unwrap_or_else(|| "a line is no JSON object".to_owned());
-                let place = format!("line {number} of `{}`: {problem}", path.display());
-                if self.options.on_bad_line == OnBadLine::Fail {
-                    return Err(Error::input(place));
-                }
-                self.position += 1;
-                items.push(Item::BadLine { position: self.position, reason: place });
+            (Some(Err(place)), _) => {
+                self.refuse_line(place, items)?;
                 0
             }
+            (None, _) | (_, None) => 0,
         };
-        self.files = Some(files);
+        if !files.is_through() {
+            self.files = Some(files);
+        }
         Ok(Step::Took(count))
     }
 }
@@ -311,32 +266,10 @@ impl Shared<'_> {
                 tracing::debug!(%stream, "ACTIVATE_VERSION was read; nothing is deleted.");
             }
             Message::Batch { stream, encoding, manifest } => {
-                #[derive(Deserialize)]
-                struct Encoding {
-                    format: String,
-                    compression: Option<String>,
+                if !self.streams.contains_key(&*stream) {
+                    return Err(record_before_schema(&stream, line_number));
                 }
-                let encoding: Encoding = serde_json::from_str(encoding.get()).map_err(|error| {
-                    Error::input(format!(
-                        "line {line_number} of the input: the BATCH message's `encoding`"
-                    ))
-                    .caused_by(error)
-                })?;
-                let is_gzip = encoding.compression.as_deref() == Some("gzip");
-                if encoding.format != "jsonl" || (encoding.compression.is_some() && !is_gzip) {
-                    return Err(Error::input(format!(
-                        "line {line_number} of the input: BATCH files of format `{}` with compression `{}` are not read",
-                        encoding.format,
-                        encoding.compression.as_deref().unwrap_or("none")
-                    ))
-                    .hint("let the tap write `jsonl` files, with `gzip` or no compression"));
-                }
-                *self.files = Some(BatchFiles {
-                    stream: stream.into_owned(),
-                    is_gzip,
-                    open: None,
-                    waiting: manifest.into(),
-                });
+                *self.files = Some(BatchFiles::new(&stream, encoding, manifest, line_number)?);
             }
             Message::Unknown { kind } => {
                 let unknown = &mut self.tally.unknown;

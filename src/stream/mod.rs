@@ -3,6 +3,7 @@
 //! [`intake`] turns lines into prepared records, [`batch`] gathers them for a call.
 
 pub mod batch;
+mod batch_files;
 pub mod fields;
 pub mod fingerprint;
 pub mod identity;
