@@ -182,3 +182,39 @@ fn schemas_say_what_is_printed() {
     let platform = Place::at(&remote, "sandbox").set("state", json!({"format": "platform"}));
     valid("state-platform.schema.json", &platform.done(singer("contacts.jsonl")).state());
 }
+
+#[test]
+fn the_platforms_job_that_is_started_again_knows_what_was_written() {
+    // The platform's place for it is absolute; where it cannot be made, the platform is not either.
+    let job_id = format!("target-upsert-test-{}", std::process::id());
+    let folder = std::path::Path::new("/home/hotglue").join(&job_id);
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        println!("left out: {} cannot be made: {error}", folder.display());
+        return;
+    }
+    let remote =
+        Remote::with("{faults: [{on: \"POST /v1/*/batch\", calls: [2], do: status, status: 401}]}");
+    let place = || {
+        Place::at(&remote, "sandbox")
+            .env("JOB_ID", &job_id)
+            .env("FLOW", "f")
+            .set("max_in_flight", 1)
+            .set("state", json!({"format": "platform"}))
+    };
+    let first = place();
+    let ran = first.run(contacts(250));
+    let path = folder.join("incremental_target_state.json");
+    let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    // Another machine: no store, but that file.
+    let second = place();
+    second.done(contacts(250));
+    let counted = second.counts("contacts");
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ran.code, 3);
+    assert_eq!(told, ran.state());
+    let written = told["summary"]["contacts"]["success"].as_u64().unwrap();
+    assert!(written >= 100 && written < 250, "{written}");
+    assert_eq!(counted["unchanged"], written);
+    assert_eq!(remote.by_ext("contacts").len(), 250);
+    assert_eq!(remote.calls()["records_written"], 250);
+}
