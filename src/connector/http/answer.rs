@@ -1,5 +1,6 @@
 //! An answer that has been read to its end, and no further than its cap.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -17,7 +18,7 @@ pub const MAX_BODY_BYTES: usize = 16 << 20;
 const MAX_EXCERPT_CHARS: usize = 200;
 
 /// An answer that has been read to its end.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -28,6 +29,16 @@ pub struct Answer {
     pub body: Bytes,
     /// Where the request went, to resolve a redirect's relative address.
     pub(super) asked: Url,
+}
+
+impl fmt::Debug for Answer {
+    /// Without the headers and the body, which may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads the body of `response` up to `cap` bytes.

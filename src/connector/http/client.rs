@@ -1,5 +1,6 @@
 //! Sends one request and reads its answer; says which of both was lost.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::connector::contract::RequestError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One request, without its credential.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// HTTP method.
     pub method: Method,
@@ -30,6 +31,17 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// Whether it changes nothing at the remote: then a lost answer is no doubt.
     pub reads_only: bool,
+}
+
+impl fmt::Debug for Request {
+    /// Headers and query may hold what a manifest put there from the config.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("host", &self.url.host_str())
+            .field("path", &self.url.path())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The client of one connector: pool, credential, rate limit, secrets.
@@ -102,13 +114,14 @@ impl Client {
     }
 
     async fn send_once(&self, request: &Request) -> Result<(Answer, u64), RequestError> {
+        // Before the token is chosen, which may run out during the wait.
+        if let Some(limiter) = &self.limiter {
+            limiter.turn().await;
+        }
         let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
         *sent.headers_mut() = request.headers.clone();
         *sent.body_mut() = request.body.clone().map(Into::into);
         let generation = self.authorizer.apply(&mut sent).await?;
-        if let Some(limiter) = &self.limiter {
-            limiter.turn().await;
-        }
         let outcome = self.http.execute(sent).await;
         let mut response = outcome.map_err(|error| self.lost(request, error))?;
         let status = response.status().as_u16();

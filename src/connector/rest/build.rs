@@ -18,7 +18,16 @@ use crate::connector::http::{Authorizer, Client, Redactor, client, exact};
 use crate::connector::{BuildError, Settings};
 
 /// A config key with one of these in its name holds a secret.
-const SECRET_WORDS: &[&str] = &["token", "secret", "password", "key", "credential", "auth"];
+const SECRET_WORDS: &[&str] = &[
+    "token",
+    "secret",
+    "password",
+    "api_key",
+    "apikey",
+    "private_key",
+    "credential",
+    "authorization",
+];
 
 impl Rest {
     /// Reads the manifest that the config's `manifest` names.
@@ -51,6 +60,15 @@ impl Rest {
             {
                 redactor.add(value);
             }
+        }
+        // What stands in a header of all requests is most likely a credential too.
+        let named = loaded
+            .program
+            .headers
+            .iter()
+            .flat_map(|(_, value)| value.config_keys());
+        for value in named.filter_map(|key| settings.values.get(key).and_then(Value::as_str)) {
+            redactor.add(value);
         }
         let config = Name::from(Serde(&settings.values));
         let mut builder = Builder {

@@ -16,8 +16,7 @@ use super::template::{Template, Templates};
 use crate::connector::contract;
 use crate::connector::http::Request;
 
-/// The values of one call.
-#[derive(Debug)]
+/// The values of one call, the config's secrets among them: never to be printed.
 pub(super) struct Scope {
     /// By name.
     values: BTreeMap<&'static str, Value>,
