@@ -147,11 +147,13 @@ pub fn write_snapshot(
     flow: Option<&str>,
     format: SnapshotFormat,
 ) -> Result<PathBuf, Error> {
-    let path = snapshot::path(folder, name, flow, format)?;
-    if let Some(stream) = id_map::find_stream(connection, namespace, name).map_err(unreadable)? {
-        export_file(connection, stream, &path, format)?;
-    }
-    Ok(path)
+    let Some(stream) = id_map::find_stream(connection, namespace, name).map_err(unreadable)? else {
+        return snapshot::write(folder, name, flow, format, std::iter::empty());
+    };
+    id_map::entries(connection, stream, |entries| {
+        snapshot::write(folder, name, flow, format, rows(entries))
+    })
+    .map_err(unreadable)?
 }
 
 /// Writes all ids of a stream to a snapshot file.
@@ -164,22 +166,22 @@ pub fn export_file(
     path: &Path,
     format: SnapshotFormat,
 ) -> Result<(), Error> {
-    id_map::entries(connection, stream, |entries| {
-        let rows = entries.filter_map(|entry| {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(unreadable(error))),
-            };
-            let remote_id = entry.mapped.remote_id?;
-            Some(Ok(Row {
-                input_id: entry.external_id.to_string(),
-                remote_id: remote_id.to_string(),
-                custom_data: entry.mapped.custom_data.map(|data| data.to_string()),
-            }))
-        });
-        snapshot::write_file(path, format, rows)
+    id_map::entries(connection, stream, |entries| snapshot::write_file(path, format, rows(entries)))
+        .map_err(unreadable)?
+}
+
+/// Entries as rows of a snapshot; those without a remote id are none.
+fn rows(
+    entries: &mut dyn Iterator<Item = rusqlite::Result<Entry>>,
+) -> impl Iterator<Item = Result<Row, Error>> {
+    entries.filter_map(|entry| match entry {
+        Ok(entry) => Some(Ok(Row {
+            input_id: entry.external_id.to_string(),
+            remote_id: entry.mapped.remote_id?.to_string(),
+            custom_data: entry.mapped.custom_data.map(|data| data.to_string()),
+        })),
+        Err(error) => Some(Err(unreadable(error))),
     })
-    .map_err(unreadable)?
 }
 
 fn unreadable(error: rusqlite::Error) -> Error {

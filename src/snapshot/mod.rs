@@ -166,13 +166,14 @@ pub fn read<E: From<SnapshotError>>(
         rows += 1;
         each(row)
     };
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+    match path.extension() {
         #[cfg(feature = "parquet")]
-        parquet::read(path, each)?;
+        Some(ending) if ending.eq_ignore_ascii_case("parquet") => parquet::read(path, each)?,
         #[cfg(not(feature = "parquet"))]
-        return Err(SnapshotError::NoParquet(path.display().to_string()).into());
-    } else {
-        csv::read(path, each)?;
+        Some(ending) if ending.eq_ignore_ascii_case("parquet") => {
+            return Err(SnapshotError::NoParquet(path.display().to_string()).into());
+        }
+        _ => csv::read(path, each)?,
     }
     if incomplete > 0 {
         tracing::warn!(

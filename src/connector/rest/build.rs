@@ -62,11 +62,7 @@ impl Rest {
             }
         }
         // What stands in a header of all requests is most likely a credential too.
-        let named = loaded
-            .program
-            .headers
-            .iter()
-            .flat_map(|(_, value)| value.config_keys());
+        let named = loaded.program.headers.iter().flat_map(|(_, value)| value.config_keys());
         for value in named.filter_map(|key| settings.values.get(key).and_then(Value::as_str)) {
             redactor.add(value);
         }
