@@ -203,8 +203,8 @@ pub struct RetryOptions {
     pub attempts: u32,
     /// Bound of the first wait, in milliseconds. Default 500.
     pub base_millis: u64,
-    /// Bound of every wait, in seconds, `Retry-After` included: a remote that asks for more ends
-    /// the job, with a hint. Default 300.
+    /// Bound of every wait, in seconds, `Retry-After` included: a remote that asks for more, or
+    /// that answers no call for longer than this but throttles, ends the job. Default 300.
     pub max_wait_secs: u64,
     /// Calls in a row that fail for good before the job gives up. Default 10.
     pub give_up_after: u32,

@@ -174,15 +174,7 @@ impl Delivery<'_> {
         times: u32,
     ) -> Result<(), Option<Error>> {
         let retry = &self.dispatcher.retry;
-        let Ok(wait) = retry.throttled(asked, times) else {
-            let secs = asked.unwrap_or_default().as_secs();
-            return Err(Some(
-                Error::remote(format!("the remote asks to wait for {secs} seconds")).hint(
-                    "its quota is probably spent: run the same input again later, or allow a \
-                     longer wait with `retry.max_wait_secs`",
-                ),
-            ));
-        };
+        let wait = retry.throttled(asked, times).map_err(Some)?;
         self.dispatcher.limiter.pause(Instant::now(), wait);
         retry.sleep(wait).await.map_err(|_| None)
     }

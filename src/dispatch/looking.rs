@@ -101,13 +101,11 @@ pub(super) async fn find(
             RequestError::Throttled { retry_after, .. } => {
                 dispatcher.limiter.troubled(Instant::now());
                 throttled += 1;
-                match retry.throttled(retry_after, throttled) {
-                    Ok(wait) => {
-                        dispatcher.limiter.pause(Instant::now(), wait);
-                        retry.sleep(wait).await
-                    }
-                    Err(gave_up) => Err(gave_up),
-                }
+                let wait = retry
+                    .throttled(retry_after, throttled)
+                    .map_err(|fatal| no_answer(Some(fatal)))?;
+                dispatcher.limiter.pause(Instant::now(), wait);
+                retry.sleep(wait).await
             }
             _ => {
                 dispatcher.limiter.troubled(Instant::now());

@@ -2,6 +2,7 @@
 //! sleeps.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ pub struct Retry {
     /// Calls that were answered, and calls that failed for good.
     answered: AtomicU64,
     failed: AtomicU64,
+    /// When a call was answered last; before the first, when the job began.
+    last_answer: Mutex<Instant>,
     /// Milliseconds spent waiting because the remote throttled.
     throttled_millis: AtomicU64,
     /// Ended when the job is to end: nobody waits any longer.
@@ -41,6 +44,7 @@ impl Retry {
             failed_in_a_row: AtomicU32::new(0),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            last_answer: Mutex::new(Instant::now()),
             throttled_millis: AtomicU64::new(0),
             stop,
         }
@@ -57,15 +61,27 @@ impl Retry {
         self.sleep(self.jitter(attempt)).await
     }
 
-    /// Waits because the remote throttles: as long as it asks, else longer with each time.
-    /// Returns the wait that all calls should keep.
+    /// The remote throttles: all calls wait as long as it asks, else longer with each time.
     ///
     /// # Errors
-    /// [`GaveUp::Attempts`] when it asks for more than `max_wait_secs`.
-    pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, GaveUp> {
+    /// What ends the job: the remote asks for more than `max_wait_secs`, or no call was answered
+    /// for longer than that.
+    pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, Error> {
         let max = Duration::from_secs(self.options.max_wait_secs);
+        let hint = "its quota is probably spent: run the same input again later, or allow a longer \
+                    wait with `retry.max_wait_secs`";
+        let silence = self.last_answer().elapsed();
+        if silence > max {
+            let secs = silence.as_secs();
+            let message = format!("the remote has throttled every call for {secs} seconds");
+            return Err(Error::remote(message).hint(hint));
+        }
         let wait = match asked {
-            Some(asked) if asked > max => return Err(GaveUp::Attempts),
+            Some(asked) if asked > max => {
+                let secs = asked.as_secs();
+                let message = format!("the remote asks to wait for {secs} seconds");
+                return Err(Error::remote(message).hint(hint));
+            }
             Some(asked) => asked,
             None => self.jitter(times).max(Duration::from_millis(self.options.base_millis / 2)),
         };
@@ -100,8 +116,13 @@ impl Retry {
         Duration::from_millis(fastrand::u64(0..=bound))
     }
 
+    fn last_answer(&self) -> MutexGuard<'_, Instant> {
+        self.last_answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A call was answered, whatever the answer says of its records.
     pub fn answered(&self) {
+        *self.last_answer() = Instant::now();
         self.failed_in_a_row.store(0, Ordering::Relaxed);
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
@@ -146,9 +167,13 @@ mod tests {
     fn what_the_remote_asks_for_is_obeyed_up_to_the_bound() {
         let retry = retry(RetryOptions { max_wait_secs: 10, ..RetryOptions::default() });
         let second = Duration::from_secs(1);
-        assert_eq!(retry.throttled(Some(7 * second), 1), Ok(7 * second));
-        assert_eq!(retry.throttled(Some(11 * second), 1), Err(GaveUp::Attempts));
+        assert_eq!(retry.throttled(Some(7 * second), 1).unwrap(), 7 * second);
+        assert!(retry.throttled(Some(11 * second), 1).is_err());
         assert!(retry.throttled(None, 99).unwrap() <= 10 * second);
+        *retry.last_answer() -= 11 * second;
+        assert!(retry.throttled(None, 1).unwrap_err().to_string().contains("every call"));
+        retry.answered();
+        retry.throttled(None, 1).unwrap();
     }
 
     #[tokio::test(start_paused = true)]

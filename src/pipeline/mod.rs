@@ -123,6 +123,8 @@ struct Job {
     totals: Counts,
     finished: Finished,
     input_ended: bool,
+    /// The user wants the job to end.
+    stop_seen: bool,
     /// The store's stream for lines that are no message.
     unreadable: Option<StoredStream>,
 }
@@ -146,6 +148,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         totals: Counts::default(),
         finished: Finished::default(),
         input_ended: false,
+        stop_seen: false,
         unreadable: None,
     };
     while !job.is_through() {
@@ -171,6 +174,11 @@ impl Job {
                 self.queue(stream, task, records);
             }
         }
+        if self.stop_seen && self.wiring.dispatcher.limiter.paused_until(now).is_some() {
+            // A remote that throttles would hold up the end.
+            self.finished.stopped = true;
+            self.leave_all_unsent();
+        }
         self.start_ready(now);
         let wake = self.wake(now);
         tokio::select! {
@@ -183,10 +191,13 @@ impl Job {
                     self.take_event(event)?;
                 }
             }
-            () = self.wiring.stop.cancelled(), if !self.input_ended => {
-                tracing::info!("Stopping: no more is read, what was read is written.");
-                self.finished.stopped = true;
-                self.input_ended = true;
+            () = self.wiring.stop.cancelled(), if !self.stop_seen => {
+                self.stop_seen = true;
+                if !self.input_ended {
+                    tracing::info!("Stopping: no more is read, what was read is written.");
+                    self.finished.stopped = true;
+                    self.input_ended = true;
+                }
             }
             chunk = self.wiring.input.recv(), if can_read => self.take_chunk(chunk).await?,
             () = tokio::time::sleep_until(wake.into()) => {
@@ -228,18 +239,10 @@ impl Job {
     /// The job cannot go on: nothing new is read or sent, what is under way comes to its end.
     fn fail(&mut self, error: Error) {
         self.input_ended = true;
-        let unsent: Vec<Planned> = self
-            .ready
-            .drain(..)
-            .flat_map(|batch| batch.records)
-            .chain(self.batcher.take_all().into_iter().flat_map(|(_, records)| records))
-            .collect();
         if self.finished.error.is_none() {
             self.finished.error = Some(error);
         }
-        for planned in unsent {
-            self.leave_unsent(planned);
-        }
+        self.leave_all_unsent();
     }
 
     fn release_states(&mut self) -> Result<(), Error> {

@@ -65,6 +65,16 @@ impl Job {
         Ok(())
     }
 
+    /// Whatever waits to be sent is not.
+    pub(super) fn leave_all_unsent(&mut self) {
+        let open = self.batcher.take_all().into_iter().flat_map(|(_, records)| records);
+        let unsent: Vec<Planned> =
+            self.ready.drain(..).flat_map(|batch| batch.records).chain(open).collect();
+        for planned in unsent {
+            self.leave_unsent(planned);
+        }
+    }
+
     /// A record that is not sent because the job has failed. It has an outcome all the same.
     pub(super) fn leave_unsent(&mut self, planned: Planned) {
         let (planned, action, ended) = crate::dispatch::not_sent(planned);

@@ -45,3 +45,25 @@ fn term_int_and_usr1_end_a_job_in_good_order() {
         assert_eq!(summary["proof"]["read"], held);
     }
 }
+
+#[test]
+fn a_signal_does_not_wait_for_a_remote_that_throttles() {
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/*/batch\", do: status, status: 429, retry_after: {seconds: 250}}]}",
+    );
+    let place = Place::at(&remote, "sandbox");
+    let mut child = place.job().spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(contacts(450).as_bytes()).unwrap();
+    drop(stdin);
+    until(|| remote.faults("status") >= 1);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    // Without the stop this test would run for minutes, and be ended.
+    let ran = finish(child, b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let summary = place.summary();
+    assert_eq!((&summary["status"], &summary["proof"]["holds"]), (&"stopped".into(), &true.into()));
+    assert_eq!(place.counts("contacts")["failed"], 450);
+    assert_eq!(remote.records("contacts").len(), 0);
+}
