@@ -57,6 +57,7 @@ impl Watermark {
             self.frozen = Some(position);
             self.ended.split_off(&position);
             self.waiting.retain(|(after, _)| *after < position);
+            self.waiting_bytes = self.waiting.iter().map(|(_, value)| value.get().len()).sum();
         }
     }
 

@@ -13,6 +13,7 @@ mod faults;
 mod identity;
 mod kill;
 mod main_job;
+mod memory;
 mod order;
 mod secrets;
 mod signals;
