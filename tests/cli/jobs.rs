@@ -73,3 +73,27 @@ fn a_job_that_was_killed_can_be_told() {
     assert_eq!(place.call(&["jobs", "results"]).stdout.lines().count(), told);
     assert_eq!(place.call(&["jobs", "show"]).code, 2, "it has no summary");
 }
+
+#[test]
+fn a_job_can_be_looked_at_while_it_runs() {
+    use std::io::Write as _;
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("batch", serde_json::json!({"secs": 0.01}));
+    let mut child = place.job().spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(crate::support::contacts(150).as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    // The outcomes follow the writes; the job itself waits for its tap.
+    loop {
+        let results = place.call(&["jobs", "results", "last"]);
+        if results.code == 0 && results.stdout.lines().count() == 150 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(place.call(&["jobs"]).stdout.contains("running"));
+    assert_eq!(place.call(&["ids", "list"]).code, 0);
+    drop(stdin);
+    assert_eq!(crate::support::finish(child, b"").code, 0);
+    assert!(place.call(&["jobs"]).stdout.contains("succeeded"));
+}
