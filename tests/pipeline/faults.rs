@@ -297,3 +297,35 @@ fn more_rejected_than_allowed_is_exit_code_1() {
     assert_eq!(Place::at(&remote, "sandbox").set("max_rejected", 1).run(&input).code, 1);
     assert_eq!(Place::at(&remote, "sandbox").set("max_rejected", 2).run(&input).code, 0);
 }
+
+#[test]
+fn what_failed_is_never_unchanged_next_time() {
+    let ways = [
+        ("sandbox", "POST /v1/{object}/batch/update", 1),
+        ("rest-lookup-bulk", "POST /v1/{object}/batch/update", 1),
+        ("rest-one-by-one", "PATCH *", 1),
+        ("rest-by-ext", "PUT *", 2),
+    ];
+    let input = |city: &str| {
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}))
+    };
+    for (manifest, call, first) in ways {
+        // Applied or not, the job does not know; the next one says what is to be there.
+        for (fault, next) in [("status_after", "Oslo"), ("status", "Bergen")] {
+            let second = first + 1;
+            let remote = Remote::with(&format!(
+                "{{faults: [{{on: \"{call}\", calls: [{first}, {second}], do: {fault}, status: 500}}]}}"
+            ));
+            let place =
+                Place::at(&remote, manifest).set("retry", json!({"attempts": 2, "base_millis": 1}));
+            place.done(input("Oslo"));
+            place.run(input("Bergen"));
+            assert_eq!(remote.faults(fault), 2, "{manifest}");
+            let all = place.counts("contacts");
+            assert!(!all.contains_key("updated") && !all.contains_key("unchanged"), "{all:?}");
+            place.done(input(next));
+            assert_eq!(remote.by_ext("contacts")["a"]["city"], next, "{manifest} {fault}");
+            assert_eq!(place.counts("contacts").get("unchanged"), None, "{manifest} {fault}");
+        }
+    }
+}
