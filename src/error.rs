@@ -82,6 +82,11 @@ impl Error {
         self
     }
 
+    /// Whether the store is what failed.
+    pub fn is_of_store(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<crate::store::StoreError>())
+    }
+
     /// What the user can do, if we know.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()

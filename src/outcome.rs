@@ -134,8 +134,8 @@ impl Trouble {
 pub struct Content {
     /// Which of the stream's SCHEMAs it came under.
     pub schema_version: u32,
-    /// As it came in.
-    pub source: Arc<str>,
-    /// As it went out, where that is to be told too.
+    /// As it came in, where `keep` says so.
+    pub source: Option<Arc<str>>,
+    /// As it went out, where the state tells that.
     pub body: Option<Arc<str>>,
 }

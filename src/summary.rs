@@ -262,9 +262,13 @@ impl Errors {
 /// Who can mend an error, and how.
 fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
     match code {
-        "schema" => {
-            ("data", "mend the records in the rejects file (`--rejects FILE`) and pipe it in again")
+        "fields" => {
+            ("configuration", "mend the template under `fields`, or give the records what it names")
         }
+        "stream" => (
+            "configuration",
+            "add the stream, or `*`, to the manifest's `streams`, or name its `object`",
+        ),
         "bad_line" => ("data", "see how the input was made: these lines are no Singer messages"),
         "forbidden" => ("credential", "give the credential the permission that the message names"),
         "missing" => (

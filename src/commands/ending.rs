@@ -1,5 +1,6 @@
 //! The end of a job: files, state line, summary, exit code.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -62,13 +63,24 @@ pub(super) async fn end(
         errors: errors.finish(),
         proof,
         throttled_secs: started.dispatcher.retry.throttled_secs(),
-        files: std::collections::BTreeMap::new(),
+        files: Files::new(),
     };
     if let Some(tap) = &tap_state {
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
         trouble.note(kept.map_err(Error::from));
     }
-    trouble.note(write_files(&started, options, &mut summary));
+    let files = &mut summary.files;
+    if let Some(path) = &options.results {
+        trouble.note(write_results(&started, path, files));
+    }
+    if let Some(path) = &options.rejects {
+        trouble.note(write_rejects(&started, path, files));
+    }
+    if started.config.save_record_ids && !options.dry_run {
+        for stream in summary.streams.keys().filter(|name| !name.is_empty()) {
+            trouble.note(write_snapshot(&started, stream, files));
+        }
+    }
     trouble.note(print_state(&started, options, tap_state.as_deref()));
     settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
@@ -130,43 +142,45 @@ fn settle_status(summary: &mut Summary, started: &Started, stopped: bool, error:
     });
 }
 
-fn write_files(started: &Started, options: &Run, summary: &mut Summary) -> Result<(), Error> {
-    let job = started.job.id;
-    if let Some(path) = &options.results {
-        let format = Format::of(path)?;
-        read(started, |connection| {
-            results::write_file(path, "results", |out| {
-                results::write_results(out, connection, job, format, |_| true)
-            })
-        })?;
-        summary.files.insert("results".to_owned(), path.display().to_string());
+/// Files written, by what they are.
+type Files = BTreeMap<String, String>;
+
+fn write_results(started: &Started, path: &Path, files: &mut Files) -> Result<(), Error> {
+    let format = Format::of(path)?;
+    read(started, |connection| {
+        results::write_file(path, "results", |out| {
+            results::write_results(out, connection, started.job.id, format, |_| true)
+        })
+    })?;
+    files.insert("results".to_owned(), path.display().to_string());
+    Ok(())
+}
+
+fn write_rejects(started: &Started, path: &Path, files: &mut Files) -> Result<(), Error> {
+    let missing = read(started, |connection| {
+        results::write_file(path, "rejects", |out| {
+            results::write_rejects(out, connection, started.job.id)
+        })
+    })?;
+    if missing > 0 {
+        tracing::warn!(
+            records = missing,
+            "Records are missing from the rejects file, since the store does not keep their \
+             content (lines that are no message, or `keep` is `none`); the results name them."
+        );
     }
-    if let Some(path) = &options.rejects {
-        let missing = read(started, |connection| {
-            results::write_file(path, "rejects", |out| results::write_rejects(out, connection, job))
-        })?;
-        if missing > 0 {
-            tracing::warn!(
-                records = missing,
-                "Records are missing from the rejects file, since the store does not keep their \
-                 content (lines that are no message, or `keep` is `none`); the results name them."
-            );
-        }
-        summary.files.insert("rejects".to_owned(), path.display().to_string());
-    }
-    if started.config.save_record_ids
-        && !options.dry_run
-        && let Some(folder) = snapshot_folder(started)
-    {
-        for name in summary.streams.keys().filter(|name| !name.is_empty()) {
-            let flow = started.environment.flow.as_deref();
-            let format = started.config.snapshot_format;
-            let path = read(started, |connection| {
-                ids::write_snapshot(connection, &started.namespace, name, &folder, flow, format)
-            })?;
-            summary.files.insert(format!("snapshot {name}"), path.display().to_string());
-        }
-    }
+    files.insert("rejects".to_owned(), path.display().to_string());
+    Ok(())
+}
+
+fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<(), Error> {
+    let Some(folder) = snapshot_folder(started) else { return Ok(()) };
+    let flow = started.environment.flow.as_deref();
+    let format = started.config.snapshot_format;
+    let path = read(started, |connection| {
+        ids::write_snapshot(connection, &started.namespace, stream, &folder, flow, format)
+    })?;
+    files.insert(format!("snapshot {stream}"), path.display().to_string());
     Ok(())
 }
 

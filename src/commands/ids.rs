@@ -104,7 +104,7 @@ fn import(
         (Err(error), None) => {
             return Err(error.hint(
                 "say with `--namespace` which connector and account the ids are of, as the \
-                 summary of a job names it, such as `rest@api.example.com`",
+                 summary of a job names it, such as `rest:my-api@api.example.com`",
             ));
         }
     };

@@ -11,7 +11,7 @@ use super::Called;
 use crate::cli::Configured;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
 use crate::connector::contract::Connector;
-use crate::connector::{self, Settings, StreamSettings};
+use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::error::Error;
 use crate::sandbox::{self, Running};
 
@@ -82,16 +82,9 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
         Some(remote) => Some(start_sandbox(&remote, &mut config, &mut values).await?),
         None => None,
     };
-    let namespace = config.namespace.clone().unwrap_or_else(|| {
-        match (&config.sandbox, config.base_url.as_deref()) {
-            (Some(_), _) => format!("{name}@sandbox"),
-            (None, Some(url)) => format!("{name}@{}", host(url)),
-            (None, None) => name.clone(),
-        }
-    });
     let token_file = if sandbox.is_some() { None } else { token_file };
     let settings = settings(&config, values, token_file);
-    let connector = connector::build(&name, settings).map_err(|error| {
+    let Built { connector, namespace } = connector::build(&name, settings).map_err(|error| {
         let message = error.to_string();
         let mut mended = Error::usage(message);
         if let Some(hint) = error.hint() {
@@ -99,6 +92,12 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
         }
         mended
     })?;
+    let namespace = match &config.namespace {
+        Some(given) => given.clone(),
+        // Its port is another one each time.
+        None if config.sandbox.is_some() => format!("{name}@sandbox"),
+        None => namespace,
+    };
     let store = config.store.clone();
     Ok(Setup { config, connector, namespace, store, sandbox })
 }
@@ -120,18 +119,6 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
         streams,
         rate_limit: config.rate_limit,
         values,
-    }
-}
-
-/// Host and port of an address, without what may be secret in it.
-fn host(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(url) => match (url.host_str(), url.port()) {
-            (Some(host), Some(port)) => format!("{host}:{port}"),
-            (Some(host), None) => host.to_owned(),
-            _ => "unknown".to_owned(),
-        },
-        Err(_) => "unknown".to_owned(),
     }
 }
 

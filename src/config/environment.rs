@@ -1,4 +1,5 @@
-//! Every environment variable that the program reads, in one place.
+//! The environment variables that a job reads. (`LOGLEVEL` is read where logging begins, and
+//! `TARGET_UPSERT_*` with the config files.)
 
 use std::path::PathBuf;
 

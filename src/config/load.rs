@@ -25,7 +25,7 @@ pub struct Loaded {
     /// The whole flat object, for the connector. Holds secrets: never print it.
     pub values: Values,
     /// The file that tokens are written back to: the last one that has a token in it, else the
-    /// last one.
+    /// first one.
     pub token_file: Option<PathBuf>,
     /// What is odd about it but does not hinder, each a line for people.
     pub warnings: Vec<String>,

@@ -55,8 +55,8 @@ pub struct Config {
     pub max_in_flight: Option<usize>,
     /// Seconds that one call may take, from sending to the last byte of the answer. Default 60.
     pub timeout_secs: u64,
-    /// The job ends with exit code 1 when more records than this were rejected or failed.
-    /// Default: no limit.
+    /// The job ends with exit code 1 when more records than this were rejected, failed or are in
+    /// doubt. Default: no limit.
     pub max_rejected: Option<u64>,
     /// What happens to a record that its SCHEMA does not allow.
     pub validation: Validation,
@@ -76,7 +76,8 @@ pub struct Config {
     pub snapshot_dir: Option<PathBuf>,
     /// File format of new snapshots.
     pub snapshot_format: SnapshotFormat,
-    /// A key that is not known is an error instead of a warning.
+    /// A key that looks like one of ours, misspelt, is an error instead of a warning. (Any other
+    /// may be the connector's.)
     pub strict_config: bool,
     /// Options of single streams, by name; `*` for all others.
     pub streams: IndexMap<String, StreamOptions>,

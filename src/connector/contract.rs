@@ -136,7 +136,8 @@ impl Action {
 
 /// Records of one stream that share one call.
 ///
-/// 1 to [`CallLimits::max_records`] of them, no external id and no remote id twice.
+/// 1 to [`CallLimits::max_records`] of them, no external id twice. Two external ids may be mapped
+/// to one remote id: a connector whose remote cannot take that twice leaves the second in doubt.
 #[derive(Clone, Debug)]
 pub struct WriteBatch {
     /// The Singer stream; the connector knows the object behind it.

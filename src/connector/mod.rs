@@ -41,13 +41,6 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
 }
 
-impl Settings {
-    /// Those of `stream`: its own, else those of `*`.
-    pub fn stream(&self, stream: &str) -> Option<&StreamSettings> {
-        self.streams.get(stream).or_else(|| self.streams.get("*"))
-    }
-}
-
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -90,13 +83,26 @@ pub fn known() -> &'static [Known] {
     KNOWN
 }
 
+/// A connector, ready for a job.
+#[derive(Debug)]
+pub struct Built {
+    /// The remote.
+    pub connector: Arc<dyn Connector>,
+    /// The namespace of its ids, where the config gives none: connector, host and account.
+    pub namespace: String,
+}
+
 /// Builds the connector `name`. No I/O but the reading of a manifest.
 ///
 /// # Errors
 /// When there is no such connector, or `settings` lack what it needs.
-pub fn build(name: &str, settings: Settings) -> Result<Arc<dyn Connector>, BuildError> {
+pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
     match name {
-        "rest" => Ok(Arc::new(rest::Rest::build(settings)?)),
+        "rest" => {
+            let rest = rest::Rest::build(settings)?;
+            let namespace = rest.namespace().to_owned();
+            Ok(Built { connector: Arc::new(rest), namespace })
+        }
         _ => Err(unknown(name)),
     }
 }

@@ -68,6 +68,20 @@ struct Delivery<'a> {
     intent: Option<IntentId>,
 }
 
+/// A record that a call has not brought to its end, and how it ends if nothing helps.
+pub(super) struct Open {
+    pub(super) planned: Planned,
+    pub(super) fate: Fate,
+    pub(super) code: &'static str,
+    pub(super) why: Box<str>,
+}
+
+impl Open {
+    fn give_up(self) -> (Planned, Ended) {
+        (self.planned, Ended::trouble(self.fate, Trouble::other(self.code, self.why)))
+    }
+}
+
 /// What one call leaves.
 #[derive(Default)]
 struct Judged {
@@ -76,11 +90,9 @@ struct Judged {
     /// Need another plan.
     again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
-    open: Vec<Planned>,
+    open: Vec<Open>,
     /// May have been applied.
-    doubtful: Vec<Planned>,
-    /// Why `open` or `doubtful` are: code and message, for the case that nothing helps.
-    why: (&'static str, Box<str>),
+    doubtful: Vec<Open>,
     /// How long to wait because the remote throttles.
     #[expect(clippy::option_option, reason = "throttled or not; and with a wait asked for or not")]
     throttled: Option<Option<Duration>>,
@@ -109,24 +121,17 @@ impl Delivery<'_> {
             if !judged.again.is_empty() {
                 self.told.event(Event::Again(judged.again));
             }
-            let is_doubt = !doubtful.is_empty();
-            if self.action == Action::Create && is_doubt {
-                let resolved = in_doubt::resolve(
-                    self.dispatcher,
-                    self.told,
-                    doubtful,
-                    self.calls,
-                    &judged.why.1,
-                )
-                .await;
-                open.extend(resolved.not_there);
-                self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
-            } else {
+            if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
+            } else {
+                let resolved =
+                    in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
+                open.extend(resolved.resend);
+                self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
             }
-            if open.is_empty() {
+            let Some(first) = open.first() else {
                 return Ok(judged.fatal);
-            }
+            };
             let waited = match (judged.fatal, judged.throttled) {
                 (Some(fatal), _) => Err(Some(fatal)),
                 (None, Some(asked)) => {
@@ -137,20 +142,15 @@ impl Delivery<'_> {
                     attempt += 1;
                     throttled = 0;
                     self.dispatcher.retry.again(attempt).await.map_err(|gave_up| match gave_up {
-                        GaveUp::Attempts => self.call_failed(judged.why.0, &judged.why.1),
+                        GaveUp::Attempts => self.call_failed(first.code, &first.why),
                         GaveUp::Stopped => None,
                     })
                 }
             };
             match waited {
-                Ok(()) => records = open,
+                Ok(()) => records = open.into_iter().map(|open| open.planned).collect(),
                 Err(fatal) => {
-                    let fate = if is_doubt { Fate::InDoubt } else { Fate::Failed };
-                    let trouble = Trouble::other(judged.why.0, judged.why.1);
-                    let ended = open
-                        .into_iter()
-                        .map(|planned| (planned, Ended::trouble(fate, trouble.clone())))
-                        .collect();
+                    let ended = open.into_iter().map(Open::give_up).collect();
                     self.settle(ended, pieces.is_empty()).await?;
                     return Ok(fatal);
                 }
@@ -243,8 +243,13 @@ impl Delivery<'_> {
     ) -> Judged {
         let limiter = &self.dispatcher.limiter;
         let retry = &self.dispatcher.retry;
-        let mut judged = Judged { why: ("failed", "".into()), ..Judged::default() };
-        let message = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let mut judged = Judged::default();
+        let message: Box<str> =
+            answer.as_ref().err().map(ToString::to_string).unwrap_or_default().into();
+        let open = |records: Vec<Planned>, fate, code| {
+            let open = |planned| Open { planned, fate, code, why: message.clone() };
+            records.into_iter().map(open).collect()
+        };
         match answer {
             Ok(answer) => {
                 limiter.succeeded();
@@ -283,26 +288,22 @@ impl Delivery<'_> {
             }
             Err(RequestError::Throttled { retry_after, .. }) => {
                 limiter.troubled(Instant::now());
-                judged.why = ("throttled", message.into());
                 judged.throttled = Some(retry_after);
-                judged.open = records;
+                judged.open = open(records, Fate::Failed, "throttled");
             }
             Err(RequestError::Unreachable(_)) => {
                 limiter.troubled(Instant::now());
-                judged.why = (UNREACHABLE, message.into());
-                judged.open = records;
+                judged.open = open(records, Fate::Failed, UNREACHABLE);
             }
             Err(RequestError::Unauthorized(_)) => {
-                judged.why = (NOT_SENT, message.clone().into());
+                judged.open = open(records, Fate::Failed, NOT_SENT);
                 judged.fatal = Some(Error::remote(message).hint(
                     "check the credential with `target-upsert check`, then run the same input again",
                 ));
-                judged.open = records;
             }
             Err(RequestError::InDoubt(_) | RequestError::Protocol(_)) => {
                 limiter.troubled(Instant::now());
-                judged.why = ("no_answer", message.into());
-                judged.doubtful = records;
+                judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
             }
         }
         judged
@@ -324,16 +325,18 @@ fn judge_one(mut planned: Planned, status: u16, verdict: Verdict, judged: &mut J
         Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
         Verdict::Missing => return judged.again.push((planned, Again::Missing)),
         Verdict::Busy(why) => {
-            judged.why = ("busy", why);
-            return judged.open.push(planned);
+            return judged.open.push(Open { planned, fate: Fate::Failed, code: "busy", why });
         }
         Verdict::InDoubt(why) => {
-            judged.why = ("no_answer", why);
-            return judged.doubtful.push(planned);
+            let (fate, code) = (Fate::InDoubt, NO_ANSWER);
+            return judged.doubtful.push(Open { planned, fate, code, why });
         }
     };
     judged.ended.push((planned, ended));
 }
+
+/// Code of a record that may have been applied.
+const NO_ANSWER: &str = "no_answer";
 
 /// Code of a record whose remote cannot be reached.
 const UNREACHABLE: &str = "unreachable";

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::delivery::Open;
 use super::{Calls, Dispatcher, Ended, Planned, Told, looking};
 use crate::connector::contract::{Action, Capabilities, Lookup};
 use crate::error::Error;
@@ -17,54 +18,62 @@ use crate::store::recovery::Leftover;
 pub(super) struct Resolved {
     /// They are there, or nobody can tell.
     pub(super) ended: Vec<(Planned, Ended)>,
-    /// They are not there for sure, and may be sent again.
-    pub(super) not_there: Vec<Planned>,
+    /// They are not there for sure, or the remote makes no second record of them: they may be
+    /// sent again.
+    pub(super) resend: Vec<Open>,
 }
 
 /// Looks for `records`, once what was written can be seen by a lookup.
 pub(super) async fn resolve(
     dispatcher: &Dispatcher,
     told: &Told<'_>,
-    records: Vec<Planned>,
+    records: Vec<Open>,
     calls: &Calls,
-    why: &str,
 ) -> Resolved {
     let mut resolved = Resolved::default();
     let capabilities = &told.stream.capabilities;
-    let can_find = |planned: &Planned| planned.record.external_id.is_some();
+    let can_find = |open: &Open| open.planned.record.external_id.is_some();
+    let in_doubt = |open: Open, code, why: String| {
+        let message = format!("{}; {why}", open.why);
+        (open.planned, Ended::trouble(Fate::InDoubt, Trouble::other(code, message)))
+    };
     let (askable, blind): (Vec<_>, Vec<_>) = match capabilities.lookup {
         Some(_) => records.into_iter().partition(can_find),
         None => (Vec::new(), records),
     };
-    resolved.ended.extend(blind.into_iter().map(|planned| {
-        let message = format!("{why}; nothing can tell whether it was applied");
-        (planned, Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", message)))
-    }));
+    if capabilities.idempotent_create {
+        resolved.resend = blind;
+    } else {
+        resolved.ended.extend(blind.into_iter().map(|open| {
+            in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
+        }));
+    }
     let Some(lookup) = capabilities.lookup.filter(|_| !askable.is_empty()) else {
         return resolved;
     };
     let ids: Vec<ExternalId> =
-        askable.iter().filter_map(|planned| planned.record.external_id.clone()).collect();
+        askable.iter().filter_map(|open| open.planned.record.external_id.clone()).collect();
     let found = find_late(dispatcher, &told.stream.name, &ids, lookup, Instant::now(), calls).await;
-    for planned in askable {
-        let id = planned.record.external_id.as_ref();
+    for mut open in askable {
+        let id = open.planned.record.external_id.as_ref();
         match &found {
             Ok(found) => match id.and_then(|id| found.get(id)).map(Vec::as_slice) {
-                None | Some([]) => resolved.not_there.push(planned),
+                None | Some([]) => {
+                    open.fate = Fate::Failed;
+                    resolved.resend.push(open);
+                }
                 Some([id]) => {
                     let ended = Ended::under(Fate::Created, Some(id.clone()));
-                    resolved.ended.push((planned, ended));
+                    resolved.ended.push((open.planned, ended));
                 }
                 Some(several) => {
-                    let message = format!("{why}; the remote has {} records of it", several.len());
-                    let trouble = Trouble::other("ambiguous", message);
-                    resolved.ended.push((planned, Ended::trouble(Fate::InDoubt, trouble)));
+                    let why = format!("the remote has {} records of it", several.len());
+                    resolved.ended.push(in_doubt(open, "ambiguous", why));
                 }
             },
             Err(lookup_failed) => {
-                let message = format!("{why}; and the lookup failed: {lookup_failed}");
-                let trouble = Trouble::other("in_doubt", message);
-                resolved.ended.push((planned, Ended::trouble(Fate::InDoubt, trouble)));
+                let why = format!("and the lookup failed: {lookup_failed}");
+                resolved.ended.push(in_doubt(open, "in_doubt", why));
             }
         }
     }

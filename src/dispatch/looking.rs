@@ -20,7 +20,8 @@ pub(super) struct NoAnswer {
     pub(super) is_refusal: bool,
 }
 
-/// Looks up a batch of records and tells of it.
+/// Looks up a batch of records and tells of it. A lookup that is refused as a whole is halved
+/// until the id that the remote does not take stands alone.
 ///
 /// # Errors
 /// What ends the job, after every record was settled.
@@ -30,6 +31,34 @@ pub(super) async fn look_up(
     calls: &Calls,
     told: &Told<'_>,
 ) -> Result<(), Error> {
+    // A create in doubt is asked for when the remote can show it, not before.
+    if let Some(visible) = records.iter().filter_map(|planned| planned.visible).max()
+        && dispatcher.retry.sleep_until(visible).await.is_err()
+    {
+        let ended = records.into_iter().map(super::not_sent).collect();
+        return told.settle(ended, None).await;
+    }
+    let mut pieces = vec![records];
+    let mut fatal = None;
+    while let Some(piece) = pieces.pop() {
+        let ended = look_up_piece(dispatcher, piece, calls, told, &mut pieces).await?;
+        if ended.is_some() {
+            fatal = ended;
+            let left = pieces.drain(..).flatten().map(super::not_sent).collect();
+            told.settle(left, None).await?;
+        }
+    }
+    fatal.map_or(Ok(()), Err)
+}
+
+/// Looks up records in one call. Returns what ends the job.
+async fn look_up_piece(
+    dispatcher: &Dispatcher,
+    mut records: Vec<Planned>,
+    calls: &Calls,
+    told: &Told<'_>,
+    pieces: &mut Vec<Vec<Planned>>,
+) -> Result<Option<Error>, Error> {
     let ids: Vec<ExternalId> =
         records.iter().filter_map(|planned| planned.record.external_id.clone()).collect();
     match find(dispatcher, &told.stream.name, &ids, calls).await {
@@ -42,9 +71,18 @@ pub(super) async fn look_up(
                 })
                 .collect();
             told.event(Event::Found(found));
-            Ok(())
+            Ok(None)
         }
-        Err(NoAnswer { why, fatal, is_refusal }) => {
+        Err(NoAnswer { is_refusal: true, .. }) if records.len() > 1 => {
+            let right = records.split_off(records.len() / 2);
+            pieces.push(right);
+            pieces.push(records);
+            Ok(None)
+        }
+        Err(NoAnswer { why, mut fatal, is_refusal }) => {
+            if is_refusal {
+                fatal = dispatcher.retry.failed(&why);
+            }
             let code = if is_refusal { "lookup_refused" } else { "lookup_failed" };
             let trouble = Trouble::other(code, format!("the lookup failed: {why}"));
             let ended = records
@@ -52,7 +90,7 @@ pub(super) async fn look_up(
                 .map(|planned| (planned, None, Ended::trouble(Fate::Failed, trouble.clone())))
                 .collect();
             told.settle(ended, None).await?;
-            fatal.map_or(Ok(()), Err)
+            Ok(fatal)
         }
     }
 }
@@ -95,8 +133,7 @@ pub(super) async fn find(
                 ))));
             }
             RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
-                let fatal = retry.failed(&why);
-                return Err(NoAnswer { why, fatal, is_refusal: true });
+                return Err(NoAnswer { why, fatal: None, is_refusal: true });
             }
             RequestError::Throttled { retry_after, .. } => {
                 dispatcher.limiter.troubled(Instant::now());

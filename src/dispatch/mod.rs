@@ -44,6 +44,8 @@ pub struct Planned {
     pub was_mapped: bool,
     /// Calls that it was part of.
     pub attempts: u32,
+    /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
+    pub visible: Option<Instant>,
     /// Times that an answer made a new plan necessary.
     pub plans: u32,
     /// When it was sent first.
@@ -55,7 +57,16 @@ pub struct Planned {
 impl Planned {
     /// A record that was not sent yet.
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
-        Self { record, remote_id, was_mapped, attempts: 0, plans: 0, sent: None, status: None }
+        Self {
+            record,
+            remote_id,
+            was_mapped,
+            attempts: 0,
+            visible: None,
+            plans: 0,
+            sent: None,
+            status: None,
+        }
     }
 }
 
@@ -103,7 +114,7 @@ pub struct Settled {
     pub stream: usize,
     /// What became of them.
     pub outcomes: Arc<Vec<Outcome>>,
-    /// The key of each, in the same order.
+    /// The key of each that went through the gate.
     pub keys: Vec<Key>,
     /// Bytes of memory that they held.
     pub bytes: usize,
@@ -148,7 +159,7 @@ pub struct Dispatcher {
     pub job: JobKey,
     /// What of a record's content is kept.
     pub keep: Keep,
-    /// The state tells what was sent, so bodies are kept until then.
+    /// The state tells what was sent, so bodies are kept too.
     pub keep_bodies: bool,
     /// How many calls at once.
     pub limiter: Limiter,
@@ -202,7 +213,7 @@ impl Dispatcher {
         let body = self.keep_bodies.then(|| Arc::clone(&record.body));
         let content = (keep || self.keep_bodies).then(|| Content {
             schema_version: record.stream.version,
-            source: Arc::clone(&record.source),
+            source: keep.then(|| Arc::clone(&record.source)),
             body,
         });
         Outcome {

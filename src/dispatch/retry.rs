@@ -1,5 +1,4 @@
-//! How long to wait before a call is tried again, and when to stop trying. The only place that
-//! sleeps.
+//! How long to wait before a call is tried again, and when to stop trying.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -76,14 +75,16 @@ impl Retry {
             let message = format!("the remote has throttled every call for {secs} seconds");
             return Err(Error::remote(message).hint(hint));
         }
+        // A remote that asks for no wait at all, or for one that is over, is not hammered.
+        let floor = Duration::from_millis(self.options.base_millis / 2).min(max);
         let wait = match asked {
             Some(asked) if asked > max => {
                 let secs = asked.as_secs();
                 let message = format!("the remote asks to wait for {secs} seconds");
                 return Err(Error::remote(message).hint(hint));
             }
-            Some(asked) => asked,
-            None => self.jitter(times).max(Duration::from_millis(self.options.base_millis / 2)),
+            Some(asked) => asked.max(floor),
+            None => self.jitter(times).max(floor),
         };
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
@@ -148,11 +149,6 @@ impl Retry {
     pub fn throttled_secs(&self) -> f64 {
         Duration::from_millis(self.throttled_millis.load(Ordering::Relaxed)).as_secs_f64()
     }
-
-    /// Whether the job is to end.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled()
-    }
 }
 
 #[cfg(test)]
@@ -169,6 +165,8 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(retry.throttled(Some(7 * second), 1).unwrap(), 7 * second);
         assert!(retry.throttled(Some(11 * second), 1).is_err());
+        // Zero, or a date that is past, is no leave to hammer.
+        assert!(retry.throttled(Some(Duration::ZERO), 1).unwrap() >= second / 4);
         assert!(retry.throttled(None, 99).unwrap() <= 10 * second);
         *retry.last_answer() -= 11 * second;
         assert!(retry.throttled(None, 1).unwrap_err().to_string().contains("every call"));

@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::BatchOptions;
 use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::outcome::Outcome;
 use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
@@ -111,18 +112,22 @@ struct Job {
     gate: Gate,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
-    /// Batches that are being delivered.
+    /// What runs beside this loop: batches on their way, and outcomes that go to disk.
+    tasks: JoinSet<()>,
+    /// Batches on their way.
     under_way: usize,
     /// Bytes of records that were read and are not settled.
     buffered: usize,
     /// Outcomes that need no call, to be put on disk together.
-    local: Vec<(usize, Key, usize, Outcome)>,
+    local: Vec<(usize, Option<Key>, usize, Outcome)>,
     watermark: Watermark,
     /// Position of the last record that was taken from the intake.
     position: u64,
     totals: Counts,
     finished: Finished,
     input_ended: bool,
+    /// Outcomes cannot be put on disk, or tasks were lost: nothing can be settled any more.
+    is_broken: bool,
     /// The user wants the job to end.
     stop_seen: bool,
     /// The store's stream for lines that are no message.
@@ -140,6 +145,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         gate: Gate::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
+        tasks: JoinSet::new(),
         under_way: 0,
         buffered: 0,
         local: Vec::new(),
@@ -148,14 +154,15 @@ pub async fn run(wiring: Wiring) -> Finished {
         totals: Counts::default(),
         finished: Finished::default(),
         input_ended: false,
+        is_broken: false,
         stop_seen: false,
         unreadable: None,
     };
-    while !job.is_through() {
+    while !job.is_through() || !told.is_empty() {
         if let Err(error) = job.step(&mut told).await {
             job.fail(error);
         }
-        if job.is_broken() {
+        if job.is_broken && job.tasks.is_empty() {
             break;
         }
     }
@@ -168,7 +175,7 @@ impl Job {
         let now = Instant::now();
         let has_room = self.buffered < self.wiring.max_buffer_bytes;
         let can_read = !self.input_ended && has_room;
-        if self.input_ended || !has_room {
+        if self.input_ended || (!has_room && self.ready.is_empty()) {
             // Nothing more comes in before something goes out: company is not waited for.
             for ((stream, task), records) in self.batcher.take_all() {
                 self.queue(stream, task, records);
@@ -199,6 +206,12 @@ impl Job {
                     self.input_ended = true;
                 }
             }
+            Some(ended) = self.tasks.join_next() => {
+                if ended.is_err() {
+                    self.is_broken = true;
+                    return Err(Error::ours("a task that carries records has panicked"));
+                }
+            }
             chunk = self.wiring.input.recv(), if can_read => self.take_chunk(chunk).await?,
             () = tokio::time::sleep_until(wake.into()) => {
                 for ((stream, task), records) in self.batcher.take_due(Instant::now()) {
@@ -219,30 +232,31 @@ impl Job {
 
     fn is_through(&self) -> bool {
         self.input_ended
-            && self.under_way == 0
+            && self.tasks.is_empty()
             && self.ready.is_empty()
             && self.batcher.is_empty()
             && self.gate.waiting() == 0
             && self.local.is_empty()
     }
 
-    /// Nothing can be settled any more: the store is gone.
-    fn is_broken(&self) -> bool {
-        self.under_way == 0
-            && self
-                .finished
-                .error
-                .as_ref()
-                .is_some_and(|error| error.exit == crate::error::ExitCode::Ours)
-    }
-
     /// The job cannot go on: nothing new is read or sent, what is under way comes to its end.
     fn fail(&mut self, error: Error) {
         self.input_ended = true;
-        if self.finished.error.is_none() {
-            self.finished.error = Some(error);
+        self.is_broken |= error.is_of_store();
+        match &self.finished.error {
+            // What the input did wrong is told, but does not hide that the job cannot go on.
+            Some(first) if first.exit != ExitCode::Input => {
+                tracing::error!("and then: {}", error.full_message());
+            }
+            first => {
+                if let Some(first) = first {
+                    tracing::error!("{}", first.full_message());
+                }
+                self.finished.error = Some(error);
+            }
         }
         self.leave_all_unsent();
+        self.settle_local();
     }
 
     fn release_states(&mut self) -> Result<(), Error> {

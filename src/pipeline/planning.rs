@@ -18,13 +18,16 @@ impl Job {
     pub(super) fn plan(&mut self, record: Record) -> Result<(), Error> {
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let stored = self.streams[record.stream.index].stored;
+        let mut doubt = None;
         let known = match &record.external_id {
             Some(id) => {
                 let mapped = dispatcher.store.find(&stored, id)?;
-                let capabilities = &record.stream.capabilities;
-                let is_blind = capabilities.upsert.is_none() && capabilities.lookup.is_none();
-                let in_doubt = is_blind && dispatcher.store.is_in_doubt(stored.id, id)?;
-                Known { mapped, written: None, in_doubt }
+                let has_upsert = record.stream.capabilities.upsert.is_some();
+                doubt = match mapped {
+                    None if !has_upsert => dispatcher.store.find_doubt(stored.id, id)?,
+                    _ => None,
+                };
+                Known { mapped, written: None, in_doubt: doubt.is_some() }
             }
             None if record.remote_id.is_none() => Known {
                 written: dispatcher.store.find_written(
@@ -48,7 +51,9 @@ impl Job {
             .mapped
             .as_ref()
             .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
-        self.follow(Planned::new(record, None, was_mapped), plan);
+        let lag = record.stream.capabilities.lookup.map(|lookup| lookup.lag);
+        let visible = lag.zip(doubt).map(|(lag, age)| Instant::now() + lag.saturating_sub(age));
+        self.follow(Planned { visible, ..Planned::new(record, None, was_mapped) }, plan);
         Ok(())
     }
 
@@ -84,7 +89,7 @@ impl Job {
 
     /// Puts a record into its batch.
     pub(super) fn gather(&mut self, task: Task, planned: Planned) {
-        if self.finished.error.is_some() && self.input_ended && self.finished_early() {
+        if self.finished_early() {
             return self.leave_unsent(planned);
         }
         let stream = planned.record.stream.index;
@@ -156,7 +161,7 @@ impl Job {
             let dispatcher = Arc::clone(&self.wiring.dispatcher);
             let calls = Arc::clone(&self.streams[batch.stream.index].calls);
             let events = self.events.clone();
-            tokio::spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
+            self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
     }
 }

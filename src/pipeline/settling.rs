@@ -81,19 +81,18 @@ impl Job {
         self.end_locally(&planned, action, ended, true);
     }
 
-    /// Ends a record without a call. `has_key` says whether it went through the gate.
+    /// Ends a record without a call. `is_in_gate` says whether it went through the gate.
     pub(super) fn end_locally(
         &mut self,
         planned: &Planned,
         action: Option<Action>,
         ended: Ended,
-        has_key: bool,
+        is_in_gate: bool,
     ) {
         let stream = planned.record.stream.index;
         let stored = self.streams[stream].stored.id;
-        let key = Key::of(&planned.record);
-        let bytes = if has_key { planned.record.size() } else { 0 };
-        let key = if has_key { key } else { Key::Content(usize::MAX, planned.record.fingerprint) };
+        let key = is_in_gate.then(|| Key::of(&planned.record));
+        let bytes = planned.record.size();
         let outcome = self.wiring.dispatcher.outcome(stored, planned, action, ended);
         self.local.push((stream, key, bytes, outcome));
     }
@@ -104,26 +103,29 @@ impl Job {
         local.sort_by_key(|(stream, ..)| *stream);
         let mut local = local.into_iter().peekable();
         while let Some((stream, key, bytes, outcome)) = local.next() {
-            let mut settled = Settled { stream, outcomes: Arc::default(), keys: vec![key], bytes };
+            let mut settled = Settled {
+                stream,
+                outcomes: Arc::default(),
+                keys: key.into_iter().collect(),
+                bytes,
+            };
             let mut outcomes = vec![outcome];
             while let Some((_, key, bytes, outcome)) = local.next_if(|next| next.0 == stream) {
-                settled.keys.push(key);
+                settled.keys.extend(key);
                 settled.bytes += bytes;
                 outcomes.push(outcome);
             }
             settled.outcomes = Arc::new(outcomes);
-            self.under_way += 1;
             let dispatcher = Arc::clone(&self.wiring.dispatcher);
             let events = self.events.clone();
-            tokio::spawn(async move {
+            self.tasks.spawn(async move {
                 let outcomes = Arc::clone(&settled.outcomes);
                 let event = match dispatcher.store.record(dispatcher.job, outcomes, None).await {
                     Ok(()) => Event::Settled(settled),
                     Err(error) => Event::Fatal(error.into()),
                 };
-                // The job listens until nothing is under way.
+                // The job listens until all tasks have ended.
                 drop(events.send(event));
-                drop(events.send(Event::Delivered));
             });
         }
     }

@@ -15,10 +15,11 @@ impl Job {
     pub(super) async fn take_chunk(&mut self, chunk: Option<Chunk>) -> Result<(), Error> {
         match chunk {
             Some(Chunk::Items(items)) => {
+                let mut bad_lines = Vec::new();
                 for item in items {
-                    self.take_item(item).await?;
+                    self.take_item(item, &mut bad_lines).await?;
                 }
-                Ok(())
+                self.settle_bad_lines(bad_lines).await
             }
             Some(Chunk::End(tally, error)) => {
                 self.input_ended = true;
@@ -39,7 +40,11 @@ impl Job {
         }
     }
 
-    pub(super) async fn take_item(&mut self, item: Item) -> Result<(), Error> {
+    async fn take_item(
+        &mut self,
+        item: Item,
+        bad_lines: &mut Vec<(u64, String)>,
+    ) -> Result<(), Error> {
         match item {
             Item::Stream(stream) => self.take_stream(stream).await?,
             Item::Record(record) => {
@@ -49,9 +54,9 @@ impl Job {
                     self.plan(record)?;
                 }
             }
-            Item::Refused { record, reason } => {
+            Item::Refused { record, trouble } => {
                 self.read(record.stream.index, record.position);
-                let trouble = Trouble::payload("schema", reason);
+                self.buffered += record.size();
                 self.end_locally(
                     &Planned::new(record, None, false),
                     None,
@@ -59,7 +64,10 @@ impl Job {
                     false,
                 );
             }
-            Item::BadLine { position, reason } => self.take_bad_line(position, reason).await?,
+            Item::BadLine { position, reason } => {
+                self.position = position;
+                bad_lines.push((position, reason));
+            }
             Item::State(value) => self.watermark.state(self.position, value),
             Item::Beyond { position, stream } => {
                 self.read(stream, position);
@@ -100,19 +108,17 @@ impl Job {
     }
 
     /// A line that is no message is a rejected record of the stream with the empty name.
-    pub(super) async fn take_bad_line(
-        &mut self,
-        position: u64,
-        reason: String,
-    ) -> Result<(), Error> {
-        self.position = position;
+    async fn settle_bad_lines(&mut self, bad_lines: Vec<(u64, String)>) -> Result<(), Error> {
+        if bad_lines.is_empty() {
+            return Ok(());
+        }
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let stored = match self.unreadable {
             Some(stored) => stored,
             None => dispatcher.store.stream(&self.wiring.namespace, "").await?,
         };
         self.unreadable = Some(stored);
-        let outcome = Outcome {
+        let outcome = |(position, reason): (u64, String)| Outcome {
             position,
             stream: stored.id,
             external_id: None,
@@ -131,10 +137,13 @@ impl Job {
             custom_data: None,
             content: None,
         };
-        self.finished.input.bad_lines += 1;
-        self.finished.errors.add(usize::MAX, "", &outcome);
-        dispatcher.store.record(dispatcher.job, Arc::new(vec![outcome]), None).await?;
-        self.watermark.end(position);
+        let outcomes: Arc<Vec<Outcome>> = Arc::new(bad_lines.into_iter().map(outcome).collect());
+        dispatcher.store.record(dispatcher.job, Arc::clone(&outcomes), None).await?;
+        for outcome in outcomes.iter() {
+            self.finished.input.bad_lines += 1;
+            self.finished.errors.add(usize::MAX, "", outcome);
+            self.watermark.end(outcome.position);
+        }
         Ok(())
     }
 }

@@ -111,7 +111,14 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
 /// Plans a record that a lookup has looked for.
 pub fn plan_found(record: &Record, found: &[RemoteId]) -> Plan {
     match found {
-        [] => create(&record.stream.capabilities),
+        [] => {
+            let capabilities = &record.stream.capabilities;
+            match (capabilities.create, capabilities.upsert) {
+                // A dry run looks up what it would upsert.
+                (None, Some(_)) => Plan::Write(Action::Upsert, None),
+                _ => create(capabilities),
+            }
+        }
         [remote_id] => update(record, remote_id.clone()),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(RemoteId::as_str).collect();

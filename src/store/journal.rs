@@ -1,6 +1,7 @@
 //! Intents before a call that is not idempotent, outcomes after it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -139,16 +140,23 @@ impl Store {
         })
     }
 
-    /// Whether a create of this external id is in doubt.
+    /// How long ago a create of this external id came into doubt, if one is.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn is_in_doubt(&self, stream: i64, id: &ExternalId) -> Result<bool, StoreError> {
-        self.read(|connection| {
+    pub fn find_doubt(&self, stream: i64, id: &ExternalId) -> Result<Option<Duration>, StoreError> {
+        let since: Option<i64> = self.read(|connection| {
             connection
-                .prepare_cached("SELECT 1 FROM doubts WHERE stream = ? AND external_id = ?")?
-                .exists(params![stream, id.as_str()])
-        })
+                .prepare_cached(
+                    "SELECT since_millis FROM doubts WHERE stream = ? AND external_id = ?",
+                )?
+                .query_row(params![stream, id.as_str()], |row| row.get(0))
+                .optional()
+        })?;
+        let now = chrono::Utc::now().timestamp_millis();
+        // A clock that went back makes it younger, never older.
+        let age = |since| u64::try_from(now.saturating_sub(since)).unwrap_or(0);
+        Ok(since.map(|since| Duration::from_millis(age(since))))
     }
 }
 
@@ -214,13 +222,13 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
                 outcome.stream,
                 outcome.position,
                 content.schema_version,
-                &*content.source,
+                content.source.as_deref(),
                 content.body.as_deref(),
             ])?;
     }
     match &outcome.external_id {
         None => remember_written(transaction, job, outcome),
-        Some(id) => remember_doubt(transaction, job, outcome, id),
+        Some(id) => remember_doubt(transaction, outcome, id),
     }
 }
 
@@ -271,12 +279,11 @@ pub fn import_written(
 
 fn remember_doubt(
     transaction: &Transaction<'_>,
-    job: JobKey,
     outcome: &Outcome,
     id: &ExternalId,
 ) -> rusqlite::Result<()> {
     match (outcome.fate, outcome.action) {
-        (Fate::InDoubt, Some(Action::Create)) => set_doubt(transaction, job.id, outcome, id),
+        (Fate::InDoubt, Some(Action::Create)) => set_doubt(transaction, outcome.stream, id),
         (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
             clear_doubt(transaction, outcome.stream, id)
         }
@@ -284,17 +291,12 @@ fn remember_doubt(
     }
 }
 
-fn set_doubt(
-    connection: &Connection,
-    job: i64,
-    outcome: &Outcome,
-    id: &ExternalId,
-) -> rusqlite::Result<()> {
+fn set_doubt(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO doubts (stream, external_id, job, position) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO doubts (stream, external_id, since_millis) VALUES (?, ?, ?)",
         )?
-        .execute(params![outcome.stream, id.as_str(), job, outcome.position])?;
+        .execute(params![stream, id.as_str(), chrono::Utc::now().timestamp_millis()])?;
     Ok(())
 }
 

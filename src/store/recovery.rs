@@ -66,14 +66,12 @@ impl Store {
             let mut leftovers = Vec::new();
             while let Some(row) = rows.next()? {
                 let (job, stream) = (row.get(1)?, row.get(2)?);
-                let mut writes = read_writes(&row.get::<_, String>(5)?);
-                let mut known = Vec::new();
-                for write in &writes {
-                    if has_outcome.exists(params![job, stream, write.position])? {
-                        known.push(write.position);
+                let mut writes = Vec::new();
+                for write in read_writes(&row.get::<_, String>(5)?)? {
+                    if !has_outcome.exists(params![job, stream, write.position])? {
+                        writes.push(write);
                     }
                 }
-                writes.retain(|write| !known.contains(&write.position));
                 leftovers.push(Leftover {
                     intent: IntentId(row.get(0)?),
                     job,
@@ -88,16 +86,18 @@ impl Store {
     }
 }
 
-fn read_writes(text: &str) -> Vec<Intent> {
+/// An intent that cannot be read is an error: passed over, its records could be created twice.
+fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
+    let unreadable = |why: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, why)
+    };
     let rows: Vec<(u64, Option<ExternalId>, String)> =
-        serde_json::from_str(text).unwrap_or_default();
+        serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
     rows.into_iter()
-        .filter_map(|(position, external_id, fingerprint)| {
-            Some(Intent {
-                position,
-                external_id,
-                fingerprint: Fingerprint::from_hex(&fingerprint)?,
-            })
+        .map(|(position, external_id, fingerprint)| {
+            let fingerprint = Fingerprint::from_hex(&fingerprint)
+                .ok_or_else(|| unreadable("an intent has no fingerprint".into()))?;
+            Ok(Intent { position, external_id, fingerprint })
         })
         .collect()
 }

@@ -146,7 +146,9 @@ pub enum Reject {
 }
 
 /// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
-/// input, each SCHEMA before the records that came under it.
+/// input, each SCHEMA before the records that came under it. A record whose external id was
+/// written later, in this job or another, is left out: sent again, it would put old content over
+/// new.
 ///
 /// Returns how many records of that kind are not kept, so that they cannot be told.
 ///
@@ -160,10 +162,23 @@ pub fn rejects<E: From<rusqlite::Error>>(
     let mut missing = 0;
     for (stream, name) in streams(connection, job)? {
         let mut statement = connection.prepare_cached(
-            "SELECT schema_version, source FROM outcomes
+            "WITH written AS MATERIALIZED (
+                SELECT external_id, max(job) AS job, max(position) FILTER (WHERE job = ?1) AS position
+                FROM outcomes
+                WHERE job >= ?1 AND stream = ?2
+                  AND outcome IN ('created', 'updated', 'unchanged', 'deleted')
+                  AND external_id IN (
+                    SELECT external_id FROM outcomes
+                    WHERE job = ?1 AND stream = ?2
+                      AND outcome IN ('rejected', 'failed', 'in_doubt'))
+                GROUP BY external_id)
+             SELECT schema_version, source FROM outcomes
              LEFT JOIN contents USING (job, stream, position)
-             WHERE job = ? AND stream = ? AND outcome IN ('rejected', 'failed', 'in_doubt')
-             ORDER BY position",
+             LEFT JOIN written ON written.external_id = outcomes.external_id
+             WHERE outcomes.job = ?1 AND outcomes.stream = ?2
+               AND outcome IN ('rejected', 'failed', 'in_doubt')
+               AND NOT coalesce(written.job > ?1 OR written.position > outcomes.position, 0)
+             ORDER BY outcomes.position",
         )?;
         let mut rows = statement.query([job, stream])?;
         let mut told = None;

@@ -34,7 +34,7 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls that are not idempotent, before they leave: a JSON array of
--- [position, external id, fingerprint, source]. A row is deleted together with the writing of its
+-- [position, external id, fingerprint]. A row is deleted together with the writing of its
 -- last outcome, so what is left after a crash is in doubt.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,
@@ -67,13 +67,14 @@ CREATE TABLE outcomes (
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 
--- The content of records, as far as `keep` says.
+-- The content of records: as they came in, as far as `keep` says; as they went out, where the
+-- state tells it.
 CREATE TABLE contents (
     job INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     position INTEGER NOT NULL,
     schema_version INTEGER NOT NULL,
-    source TEXT NOT NULL,
+    source TEXT,
     body TEXT,
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
@@ -101,13 +102,12 @@ CREATE TABLE written (
     PRIMARY KEY (stream, series, fingerprint)
 ) WITHOUT ROWID;
 
--- Creates of records with an external id that nobody knows the fate of, and that cannot be
--- looked up.
+-- Creates of records with an external id that nobody knows the fate of: since when, in
+-- milliseconds of Unix time. The call had left before.
 CREATE TABLE doubts (
     stream INTEGER NOT NULL,
     external_id TEXT NOT NULL,
-    job INTEGER NOT NULL,
-    position INTEGER NOT NULL,
+    since_millis INTEGER NOT NULL,
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 

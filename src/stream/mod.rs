@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::config::StreamOptions;
 use crate::connector::contract::Capabilities;
+use crate::outcome::Trouble;
 use crate::record::{ExternalId, Fingerprint, RemoteId, StreamName};
 
 /// A stream, as its last SCHEMA and the configuration make it. A changed SCHEMA makes a new one
@@ -76,8 +77,8 @@ pub enum Item {
     Refused {
         /// The record, with as much of it as could be read.
         record: Record,
-        /// Why, for people.
-        reason: String,
+        /// Why.
+        trouble: Trouble,
     },
     /// A line that is no message, passed over as `on_bad_line` says.
     BadLine {

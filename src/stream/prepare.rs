@@ -12,6 +12,7 @@ use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
+use crate::outcome::Trouble;
 use crate::record::Fingerprint;
 use crate::singer::schema::RecordSchema;
 
@@ -93,7 +94,7 @@ impl Known {
         };
         match self.complete(&mut record, source, options) {
             Ok(()) => Item::Record(record),
-            Err(reason) => Item::Refused { record, reason },
+            Err(trouble) => Item::Refused { record, trouble },
         }
     }
 
@@ -102,11 +103,12 @@ impl Known {
         record: &mut Record,
         source: &RawValue,
         options: &IntakeOptions,
-    ) -> Result<(), String> {
-        let mut fields =
-            Fields::parse(source).map_err(|error| format!("the record cannot be read: {error}"))?;
+    ) -> Result<(), Trouble> {
+        let mut fields = Fields::parse(source).map_err(|error| {
+            Trouble::payload("record", format!("the record cannot be read: {error}"))
+        })?;
         // Ids and fingerprint come first, so that a refused record is told with them.
-        let ids = self.ids.read(&fields)?;
+        let ids = self.ids.read(&fields).map_err(|reason| Trouble::payload("ids", reason))?;
         record.external_id = ids.external;
         record.remote_id = ids.remote;
         if !options.keep_metadata {
@@ -116,8 +118,9 @@ impl Known {
         let mut prepared = &fields;
         let mapped_fields;
         if let Some(mapping) = &self.mapping {
-            mapped = mapping.apply(&fields)?;
-            mapped_fields = Fields::parse(&mapped).map_err(|error| error.to_string())?;
+            let trouble = |reason: String| Trouble::payload("fields", reason);
+            mapped = mapping.apply(&fields).map_err(trouble)?;
+            mapped_fields = Fields::parse(&mapped).map_err(|error| trouble(error.to_string()))?;
             prepared = &mapped_fields;
         }
         let external = prepared
@@ -135,13 +138,13 @@ impl Known {
         );
         record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
         if let Some(reason) = &self.unusable {
-            return Err(reason.clone());
+            return Err(Trouble::other("stream", reason.clone()));
         }
         if options.validation != Validation::Off
             && let Err(reason) = self.schema.check(source)
         {
             if options.validation == Validation::Reject {
-                return Err(reason);
+                return Err(Trouble::payload("schema", reason));
             }
             if !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");

@@ -77,12 +77,12 @@ fn records_without_an_id_are_not_written_twice_when_a_job_is_killed() {
 #[test]
 fn a_lookup_that_lags_behind_a_killed_job_is_waited_for() {
     // What a killed job has made stays invisible to a lookup for most of a second.
-    let remote = Remote::with("{latency_ms: 5, search_lag_ms: 900}");
+    let remote = Remote::with("{latency_ms: 30, search_lag_ms: 900}");
     let place = Place::at(&remote, "rest-lookup-bulk")
         .set("batch", serde_json::json!({"records": 4}))
         .set("max_in_flight", 4);
     let input = contacts(160);
-    let killed = run_killed(&place, &input, Duration::from_millis(170));
+    let killed = run_killed(&place, &input, Duration::from_millis(110));
     assert!(killed > 1, "killed {killed} times only");
     assert_eq!(remote.by_ext("contacts").len(), 160, "killed {killed} times");
 }

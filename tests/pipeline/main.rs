@@ -9,6 +9,7 @@ mod support;
 mod bad_input;
 mod batches;
 mod content;
+mod doubt;
 mod faults;
 mod identity;
 mod kill;

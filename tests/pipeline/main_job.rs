@@ -104,6 +104,28 @@ fn rejects_are_mended_and_piped_in_again() {
     assert_eq!(held.len(), 250);
 }
 
+#[test]
+fn what_was_written_later_is_not_sent_again_from_the_rejects() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let one = |id: &str, email: &str| {
+        crate::support::record("contacts", &json!({"externalId": id, "email": email}))
+    };
+    let schema = crate::support::schema("contacts");
+    place.done(schema.clone() + &one("a", "no") + &one("b", "no") + &one("a", "a@example.com"));
+    let rejected = |rejects: &str| rejects.matches("\"RECORD\"").count();
+    let rejects = place.read("rejects.jsonl");
+    assert!(rejected(&rejects) == 1 && rejects.contains("\"b\""), "{rejects}");
+    // What a later job wrote counts as well.
+    let first = place.summary()["job_id"].as_str().unwrap().to_owned();
+    let told = |place: &Place| {
+        place.call(&["jobs", "rejects", &first, "--store", ".target-upsert/store.db"]).stdout
+    };
+    assert_eq!(rejected(&told(&place)), 1);
+    place.done(schema + &one("b", "b@example.com"));
+    assert_eq!(rejected(&told(&place)), 0);
+}
+
 /// What a person would do with an editor.
 fn mend(rejects: &str) -> String {
     let lines = rejects.lines().map(|line| {

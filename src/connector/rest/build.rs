@@ -92,6 +92,7 @@ impl Rest {
         let limit = settings.rate_limit.or(loaded.program.rate_limit);
         let limiter = limit.and_then(Limiter::new);
         Ok(Self {
+            namespace: namespace(&loaded.program.name, &base_url),
             client: Client::new(http, authorizer, limiter, redactor),
             base_url,
             config,
@@ -100,6 +101,14 @@ impl Rest {
             program: loaded.program,
         })
     }
+}
+
+fn namespace(name: &str, base_url: &str) -> String {
+    let address = Url::parse(base_url).ok().and_then(|url| {
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}{port}{}", url.host_str()?, url.path().trim_end_matches('/')))
+    });
+    format!("rest:{name}@{}", address.unwrap_or_default())
 }
 
 struct Builder<'a> {

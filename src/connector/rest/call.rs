@@ -38,8 +38,10 @@ impl Rest {
         let request = request.map_err(|message| never_sent(&message))?;
         let answer = self.client.send(&request).await?;
         let reading = Reading::new(&self.program, self.client.redactor(), &answer);
-        let single = batch.writes.len() == 1;
-        let verdicts = match reading.whole(Call::Write { action, single }) {
+        // The 404 of a bulk call is about the call, also when it carries one record.
+        let single = operation.max_records == 1;
+        let is_alone = batch.writes.len() == 1;
+        let verdicts = match reading.whole(Call::Write { action, single }, is_alone) {
             Whole::Failed(error) => return Err(error),
             Whole::One(verdict) => vec![rows::settle(operation, action, verdict)],
             Whole::Rows => rows::verdicts(&reading, operation, bound.property.as_deref(), batch),
@@ -131,7 +133,7 @@ impl Rest {
         for _ in 0..MAX_PAGES {
             let answer = self.client.send(&request).await?;
             let reading = Reading::new(&self.program, self.client.redactor(), &answer);
-            match reading.whole(Call::Read) {
+            match reading.whole(Call::Read, false) {
                 Whole::Rows => {}
                 Whole::One(Verdict::Missing) => return Ok(found),
                 Whole::One(other) => {
@@ -220,7 +222,7 @@ impl Rest {
         let request = request.map_err(|message| never_sent(&message))?;
         let answer = self.client.send(&request).await?;
         let reading = Reading::new(&self.program, self.client.redactor(), &answer);
-        match reading.whole(Call::Read) {
+        match reading.whole(Call::Read, false) {
             Whole::Rows => Ok("taken by the remote"),
             Whole::One(_) => Err(RequestError::Protocol(reading.describe().into())),
             Whole::Failed(error) => Err(error),

@@ -15,6 +15,8 @@ use crate::record::{ExternalId, RemoteId};
 
 /// Characters of a remote's message that are passed on.
 const MAX_MESSAGE_CHARS: usize = 500;
+/// Characters of its codes and of the names of its fields.
+const MAX_CODE_CHARS: usize = 100;
 
 /// What a whole answer means.
 #[derive(Debug)]
@@ -72,8 +74,9 @@ impl<'a> Reading<'a> {
         self.answer.describe(self.redactor)
     }
 
-    /// What the answer to `call` means as a whole.
-    pub(super) fn whole(&self, call: Call) -> Whole {
+    /// What the answer to `call` means as a whole; `is_alone` says that a write has one record, so
+    /// that a rule may be about it.
+    pub(super) fn whole(&self, call: Call, is_alone: bool) -> Whole {
         let names = Name::from_pairs([
             ("status", self.status.clone()),
             ("headers", self.headers.clone()),
@@ -82,7 +85,7 @@ impl<'a> Reading<'a> {
         for rule in &self.program.answers {
             match self.program.templates.holds(&rule.when, &names) {
                 Ok(false) => {}
-                Ok(true) => return self.ruled(rule.is, &rule.detail, call),
+                Ok(true) => return self.ruled(rule.is, &rule.detail, call, is_alone),
                 // A rule that cannot be asked must not let a refusal pass for a success.
                 Err(error) => return Whole::Failed(lost(call, error)),
             }
@@ -95,7 +98,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn ruled(&self, is: AnswerIs, detail: &Detail, call: Call) -> Whole {
+    fn ruled(&self, is: AnswerIs, detail: &Detail, call: Call, is_alone: bool) -> Whole {
         let null = Value::Null;
         let body = self.body.as_ref().unwrap_or(&null);
         let rejection = self.rejection(body, detail);
@@ -103,7 +106,7 @@ impl<'a> Reading<'a> {
         let status = self.answer.status;
         let one = match call {
             Call::Read => is == AnswerIs::Missing,
-            Call::Write { single, .. } => single,
+            Call::Write { .. } => is_alone,
         };
         let refused = || {
             let Rejection { code, message, .. } = rejection.clone();
@@ -133,12 +136,26 @@ impl<'a> Reading<'a> {
     fn rejection(&self, value: &Value, detail: &Detail) -> Rejection {
         let found = |selector: &Option<Selector>| selector.as_ref()?.joined(value);
         let whole = complaint(self.answer, self.redactor);
-        let code = found(&detail.code).map(|code| self.redactor.excerpt(&code, 100).into());
+        let code = found(&detail.code).map(|code| self.code(&code));
         let message = match found(&detail.message) {
             Some(message) => self.redactor.excerpt(&message, MAX_MESSAGE_CHARS),
             None => whole.message.into(),
         };
-        rejection(code.or(whole.code), message, found(&detail.field))
+        self.refusal(code.or(whole.code), message, found(&detail.field))
+    }
+
+    fn code(&self, code: &str) -> Box<str> {
+        self.redactor.excerpt(code, MAX_CODE_CHARS).into()
+    }
+
+    fn refusal(&self, code: Option<Box<str>>, message: String, field: Option<String>) -> Rejection {
+        let message = match field {
+            Some(field) => {
+                format!("{message} (`{}`)", self.redactor.excerpt(&field, MAX_CODE_CHARS))
+            }
+            None => message,
+        };
+        Rejection { class: ErrorClass::Payload, code, message: message.into() }
     }
 
     /// What `row` says of the record that it is about.
@@ -177,14 +194,15 @@ impl<'a> Reading<'a> {
                 RowIs::Rejected => {
                     let code = found(code).or_else(|| found(&write.error_code));
                     let field = found(field).or_else(|| found(&write.error_field));
-                    Verdict::Rejected(rejection(code.map(Into::into), message, field))
+                    let code = code.map(|code| self.code(&code));
+                    Verdict::Rejected(self.refusal(code, message, field))
                 }
             };
         }
         if let Some(message) = found(&write.error) {
             let message = self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
-            let code = found(&write.error_code).map(Into::into);
-            return Verdict::Rejected(rejection(code, message, found(&write.error_field)));
+            let code = found(&write.error_code).map(|code| self.code(&code));
+            return Verdict::Rejected(self.refusal(code, message, found(&write.error_field)));
         }
         let id = remote_id(&write.remote_id);
         let needs_id = write.remote_id.is_some() && id.is_none();
@@ -230,14 +248,6 @@ pub(super) fn is_about(
     same(&operation.external_id, write.external_id.as_ref().map(ExternalId::as_str))
         && (!matches!(action, Action::Update | Action::Delete)
             || same(&operation.remote_id, write.remote_id.as_ref().map(RemoteId::as_str)))
-}
-
-fn rejection(code: Option<Box<str>>, message: String, field: Option<String>) -> Rejection {
-    let message = match field {
-        Some(field) => format!("{message} (`{field}`)"),
-        None => message,
-    };
-    Rejection { class: ErrorClass::Payload, code, message: message.into() }
 }
 
 fn lost(call: Call, text: String) -> RequestError {

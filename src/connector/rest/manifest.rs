@@ -297,7 +297,9 @@ pub(super) struct Lookup {
     /// last. Where a template names `next`, the same request is sent with it; otherwise it is the
     /// address of the next page, on the same host.
     pub(super) next: Option<Text>,
-    /// Seconds that a written record may stay invisible to this lookup. Default 0.
+    /// Seconds that a written record may stay invisible to this lookup: a create whose answer was
+    /// lost is looked up for so long before it is sent again. Default 1, since the remote may
+    /// still be at work on a call that was given up.
     pub(super) lag_secs: Option<u64>,
 }
 

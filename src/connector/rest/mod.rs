@@ -57,6 +57,8 @@ pub fn manifest_schema() -> serde_json::Value {
 pub struct Rest {
     program: Program,
     client: Client,
+    /// Where ids belong: `rest:my-api@api.example.com/tenant`.
+    namespace: String,
     /// Without a `/` at its end.
     base_url: String,
     /// The whole config, secrets included, for templates.
@@ -87,6 +89,11 @@ impl fmt::Debug for Rest {
 }
 
 impl Rest {
+    /// Manifest, host and path: what tells one account's ids from another's, without a secret.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// The credential that requests carry now, renewed if it is due.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ fn lookup(
         external_id: selector(lookup.external_id.as_ref())?,
         remote_id: Selector::parse(&lookup.remote_id)?,
         next,
-        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(0)),
+        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(1)),
     })
 }
 

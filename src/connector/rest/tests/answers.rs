@@ -77,6 +77,21 @@ async fn rows_find_their_records_in_four_ways_and_never_by_luck() {
 }
 
 #[tokio::test]
+async fn the_code_and_the_field_of_a_row_show_no_secret() {
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"rows": [
+        {"key": "7", "error": "bad", "code": "c sandbox-token", "field": "f sandbox-token"}]}));
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let manifest = MANIFEST
+        .replace("MATCH", "external_id")
+        .replace("error: $.error", "error: $.error, error_code: $.code, error_field: $.field");
+    let connector = of_text(&manifest, &server.uri()).unwrap();
+    let sent = connector.write(&batch(Action::Upsert, vec![write(Some("7"), None, "{}")])).await;
+    let shown = format!("{sent:?}");
+    assert!(shown.contains("bad") && !shown.contains("sandbox-token"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_long_number_as_an_id_keeps_its_digits() {
     let body = r#"{"id": 12345678901234567890123, "price": 1e400}"#;
     let answer = ResponseTemplate::new(201).set_body_raw(body, "application/json");

@@ -194,10 +194,22 @@ fn the_settings_of_a_stream_win() {
 }
 
 #[test]
+fn ids_of_other_remotes_and_accounts_are_kept_apart() {
+    let namespace = |manifest: &str, url: &str| {
+        let connector = Rest::of_text("m.yaml", manifest, settings(url, "-")).unwrap();
+        connector.namespace().to_owned()
+    };
+    let url = "https://api.example.com:8443/tenant-1/";
+    assert_eq!(namespace(GOOD, url), "rest:test@api.example.com:8443/tenant-1");
+    let other = GOOD.replace("name: test", "name: other");
+    assert_eq!(namespace(&other, "http://h"), "rest:other@h");
+}
+
+#[test]
 fn nothing_shows_a_secret() {
     let settings = settings("http://127.0.0.1:1", &fixture("rest-by-ext"));
     let shown = format!("{settings:?}");
-    let connector = build("rest", settings).unwrap();
+    let connector = build("rest", settings).unwrap().connector;
     let shown = format!("{shown}{connector:?}{connector:#?}");
     for secret in ["sandbox-token", "sandbox-refresh", "sandbox-secret"] {
         assert!(!shown.contains(secret), "{shown}");

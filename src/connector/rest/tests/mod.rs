@@ -66,7 +66,7 @@ impl Remote {
     }
 
     fn connector(&self, manifest: &str) -> std::sync::Arc<dyn Connector> {
-        build("rest", settings(&self.url(), manifest)).unwrap()
+        build("rest", settings(&self.url(), manifest)).unwrap().connector
     }
 
     async fn asked(&self, path: &str) -> Value {

@@ -12,7 +12,7 @@ async fn faulty(fault: &str) -> (Remote, std::sync::Arc<dyn Connector>) {
     let remote = Remote::start(&faults).await;
     let mut settings = settings(&remote.url(), "sandbox");
     settings.timeout = Duration::from_millis(700);
-    let connector = build("rest", settings).unwrap();
+    let connector = build("rest", settings).unwrap().connector;
     (remote, connector)
 }
 
@@ -114,7 +114,7 @@ async fn a_remote_that_is_not_there_got_nothing() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let connector = build("rest", settings(&url, "sandbox")).unwrap();
+    let connector = build("rest", settings(&url, "sandbox")).unwrap().connector;
     let sent = connector.write(&batch(Action::Upsert, vec![write(Some("a"), None, "{}")])).await;
     assert!(matches!(sent, Err(RequestError::Unreachable(_))), "{sent:?}");
     let lines = connector.check(&[stream()]).await;
@@ -138,7 +138,7 @@ async fn a_bad_credential_is_told_without_itself() {
     let remote = Remote::start("").await;
     let mut settings = settings(&remote.url(), "sandbox");
     settings.values.insert("access_token".to_owned(), "wrong-token-value".into());
-    let connector = build("rest", settings).unwrap();
+    let connector = build("rest", settings).unwrap().connector;
     let lines = connector.check(&[]).await;
     let told = lines[0].result.as_ref().unwrap_err();
     assert!(told.starts_with("the remote refuses the credential"), "{told}");
