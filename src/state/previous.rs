@@ -88,29 +88,6 @@ struct Mapping {
     remote_id: Option<Id>,
 }
 
-impl Bookmark {
-    fn entry(self) -> Option<Entry> {
-        if self.success != Some(Value::Bool(true)) {
-            return None;
-        }
-        Some(Entry {
-            external_id: self.external_id.and_then(Id::text).map(ExternalId::new),
-            remote_id: self.id.and_then(Id::text).map(RemoteId::new),
-            fingerprint: self.hash.as_deref().and_then(Fingerprint::from_hex),
-        })
-    }
-}
-
-impl Mapping {
-    fn entry(self) -> Option<Entry> {
-        Some(Entry {
-            external_id: Some(ExternalId::new(self.input_id.and_then(Id::text)?)),
-            remote_id: Some(RemoteId::new(self.remote_id.and_then(Id::text)?)),
-            fingerprint: None,
-        })
-    }
-}
-
 /// The outermost object; also `{"tap":…,"target":{…}}` of a streaming job.
 struct State<'a, 'b> {
     sink: &'a RefCell<&'a mut Sink<'b>>,
@@ -151,13 +128,24 @@ trait Row: for<'de> Deserialize<'de> {
 
 impl Row for Bookmark {
     fn entry(self) -> Option<Entry> {
-        self.entry()
+        if self.success != Some(Value::Bool(true)) {
+            return None;
+        }
+        Some(Entry {
+            external_id: self.external_id.and_then(Id::text).map(ExternalId::new),
+            remote_id: self.id.and_then(Id::text).map(RemoteId::new),
+            fingerprint: self.hash.as_deref().and_then(Fingerprint::from_hex),
+        })
     }
 }
 
 impl Row for Mapping {
     fn entry(self) -> Option<Entry> {
-        self.entry()
+        Some(Entry {
+            external_id: Some(ExternalId::new(self.input_id.and_then(Id::text)?)),
+            remote_id: Some(RemoteId::new(self.remote_id.and_then(Id::text)?)),
+            fingerprint: None,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which STATE may be passed on: one before which every record has a durable outcome.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::value::RawValue;
 
@@ -13,8 +13,9 @@ const MAX_WAITING_BYTES: usize = 4 << 20;
 pub struct Watermark {
     /// All positions below have come to their end.
     next: u64,
-    /// Those at or above `next` that have, too.
-    ended: BTreeSet<u64>,
+    /// Those above `next` that have, too: runs without a gap, each from its first position to
+    /// behind its last. Their number depends on what is open, not on how long it is.
+    ended: BTreeMap<u64, u64>,
     /// STATEs that wait, each with the last position before it.
     waiting: VecDeque<(u64, Box<RawValue>)>,
     waiting_bytes: usize,
@@ -26,7 +27,7 @@ impl Default for Watermark {
     fn default() -> Self {
         Self {
             next: 1,
-            ended: BTreeSet::new(),
+            ended: BTreeMap::new(),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             frozen: None,
@@ -40,13 +41,16 @@ impl Watermark {
         if self.frozen.is_some_and(|frozen| position >= frozen) {
             return;
         }
+        // The run behind it, if one begins there.
+        let behind = self.ended.remove(&(position + 1)).unwrap_or(position + 1);
         if position == self.next {
-            self.next += 1;
-            while self.ended.remove(&self.next) {
-                self.next += 1;
-            }
+            self.next = behind;
+        } else if let Some((_, end)) = self.ended.range_mut(..position).next_back()
+            && *end == position
+        {
+            *end = behind;
         } else {
-            self.ended.insert(position);
+            self.ended.insert(position, behind);
         }
     }
 
@@ -56,6 +60,11 @@ impl Watermark {
         if self.frozen.is_none_or(|frozen| position < frozen) {
             self.frozen = Some(position);
             self.ended.split_off(&position);
+            if let Some(mut last) = self.ended.last_entry()
+                && *last.get() > position
+            {
+                last.insert(position);
+            }
             self.waiting.retain(|(after, _)| *after < position);
             self.waiting_bytes = self.waiting.iter().map(|(_, value)| value.get().len()).sum();
         }
@@ -127,6 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_ended_behind_an_open_record_takes_no_room() {
+        let mut watermark = Watermark::default();
+        for position in (2..100_000).step_by(2).chain((3..100_000).step_by(2)) {
+            watermark.end(position);
+        }
+        assert_eq!(watermark.ended.len(), 1);
+        watermark.freeze(50_000);
+        watermark.state(49_999, value(1));
+        watermark.end(1);
+        assert_eq!((safe(&mut watermark), watermark.next), (vec![1], 50_000));
+    }
+
+    #[test]
     fn waiting_states_are_bounded_and_the_newest_stays() {
         let mut watermark = Watermark::default();
         let big = format!("\"{}\"", "x".repeat(1 << 20));
@@ -149,7 +171,7 @@ mod tests {
             for after in &states {
                 watermark.state(*after, value(*after));
             }
-            let mut ended = BTreeSet::new();
+            let mut ended = std::collections::BTreeSet::new();
             let mut out = safe(&mut watermark);
             for position in order {
                 watermark.end(position);

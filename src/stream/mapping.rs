@@ -13,6 +13,8 @@ use crate::error::Error;
 
 /// Steps that one template may take; a plain one needs a few dozen.
 const FUEL: u64 = 50_000;
+/// What a template that is one expression sets.
+const VALUE: &str = "value";
 
 /// A stream's compiled `fields` option.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ enum Rule {
     From(String),
     Constant(String),
     /// A template that is one expression keeps the value's type.
-    Expression(String),
+    Expression,
     Text,
 }
 
@@ -73,16 +75,15 @@ impl Mapping {
                 }
                 Some(FieldRule::Constant(value)) => Rule::Constant(value.to_string()),
                 Some(FieldRule::Template(template)) => {
-                    if let Some(expression) = only_expression(template) {
-                        mapping.templates.compile_expression(expression).map_err(bad)?;
-                        Rule::Expression(expression.to_owned())
-                    } else {
-                        mapping
-                            .templates
-                            .add_template_owned(name.clone(), template.clone())
-                            .map_err(bad)?;
-                        Rule::Text
-                    }
+                    let (rule, source) = match only_expression(template) {
+                        // Compiled once; what it sets is read after it has run.
+                        Some(expression) => {
+                            (Rule::Expression, format!("{{% set {VALUE} = ({expression}) %}}"))
+                        }
+                        None => (Rule::Text, template.clone()),
+                    };
+                    mapping.templates.add_template_owned(name.clone(), source).map_err(bad)?;
+                    rule
                 }
             };
             mapping.taken.push(name.clone());
@@ -112,7 +113,7 @@ impl Mapping {
                     None => continue,
                 },
                 Rule::Constant(value) => value.as_str().into(),
-                Rule::Expression(_) | Rule::Text => {
+                Rule::Expression | Rule::Text => {
                     let context = context.get_or_insert_with(|| template_context(fields));
                     self.render(name, rule, context)
                         .map_err(|error| format!("the template of field `{name}`: {error}"))?
@@ -125,22 +126,14 @@ impl Mapping {
     }
 
     fn render(&self, name: &str, rule: &Rule, context: &Value) -> Result<String, String> {
-        if let Rule::Expression(expression) = rule {
-            let value = self
-                .templates
-                .compile_expression(expression)
-                .and_then(|expression| expression.eval(context))
-                .map_err(|error| error.to_string())?;
-            if value.is_undefined() {
-                return Err("it has no value".to_owned());
-            }
+        let template = self.templates.get_template(name).map_err(|error| error.to_string())?;
+        if matches!(rule, Rule::Expression) {
+            let ran = template.render_captured(context).map_err(|error| error.to_string())?;
+            let value = ran.state().lookup(VALUE).filter(|value| !value.is_undefined());
+            let value = value.ok_or("it has no value")?;
             return serde_json::to_string(&value).map_err(|error| error.to_string());
         }
-        let text = self
-            .templates
-            .get_template(name)
-            .and_then(|template| template.render(context))
-            .map_err(|error| error.to_string())?;
+        let text = template.render(context).map_err(|error| error.to_string())?;
         Ok(serde_json::Value::from(text).to_string())
     }
 }
@@ -182,6 +175,11 @@ mod tests {
         assert_eq!(
             apply(rules, record).unwrap(),
             r#"{"first":"A","last":"B","d":0.10,"mail":"x@example.com","kind":{"a":1},"name":"A B","n":2}"#
+        );
+        // A field may have the name that is used within.
+        assert_eq!(
+            apply(r#"{"value": {"template": "{{ value * 2 }}"}}"#, r#"{"value": 3}"#).unwrap(),
+            r#"{"value":6}"#
         );
         assert_eq!(
             apply(r#"{"*": null, "a": {"from": "a"}}"#, r#"{"a": 1.0, "b": 2}"#).unwrap(),
