@@ -127,6 +127,9 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
+                if !resolved.again.is_empty() {
+                    self.told.event(Event::Again(resolved.again));
+                }
                 self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
             }
             let Some(first) = open.first() else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::delivery::Open;
-use super::{Calls, Dispatcher, Ended, Planned, Told, looking};
+use super::{Again, Calls, Dispatcher, Ended, Planned, Told, looking};
 use crate::connector::contract::{Action, Capabilities, Lookup};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome, Trouble};
@@ -18,6 +18,9 @@ use crate::store::recovery::Leftover;
 pub(super) struct Resolved {
     /// They are there, or nobody can tell.
     pub(super) ended: Vec<(Planned, Ended)>,
+    /// They are there. Whether with our content is not known, for another may have made them: they
+    /// are updated.
+    pub(super) again: Vec<(Planned, Again)>,
     /// They are not there for sure, or the remote makes no second record of them: they may be
     /// sent again.
     pub(super) resend: Vec<Open>,
@@ -62,6 +65,9 @@ pub(super) async fn resolve(
                     open.fate = Fate::Failed;
                     resolved.resend.push(open);
                 }
+                Some([id]) if can_update(capabilities) => {
+                    resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
+                }
                 Some([id]) => {
                     let ended = Ended::under(Fate::Created, Some(id.clone()));
                     resolved.ended.push((open.planned, ended));
@@ -78,6 +84,10 @@ pub(super) async fn resolve(
         }
     }
     resolved
+}
+
+fn can_update(capabilities: &Capabilities) -> bool {
+    capabilities.update.is_some() || capabilities.upsert.is_some()
 }
 
 /// Finds `ids` among what may have been written until `since`.
@@ -118,8 +128,9 @@ async fn find_late(
 
 /// Finds out what became of a batch that a killed job left in doubt, and records it with that job.
 ///
-/// What the remote has was created. What it has not, once it could show it, was not, and may be
-/// created when it comes again. Where nothing can tell, the records stay in doubt.
+/// What the remote has keeps its id, and is updated when it comes again: whether it has our content
+/// is not known. What it has not, once it could show it, was not created, and may be when it comes
+/// again. Where nothing can tell, the records stay in doubt.
 ///
 /// # Errors
 /// What ends the job: the remote gives no answer, or the store fails.
@@ -153,6 +164,12 @@ pub async fn recover(
         let ended = if let (Some(found), Some(id)) = (&found, &write.external_id) {
             match found.get(id).map(Vec::as_slice) {
                 None | Some([]) => continue,
+                Some([remote_id]) if can_update(capabilities) => {
+                    let why = "the job was killed before the answer; the remote has it by now";
+                    let trouble = Trouble::other("in_doubt", why);
+                    let remote_id = Some(remote_id.clone());
+                    Ended { fate: Fate::InDoubt, remote_id, trouble: Some(trouble) }
+                }
                 Some([remote_id]) => Ended::under(Fate::Created, Some(remote_id.clone())),
                 Some(several) => {
                     let why = format!("the remote has {} records of it", several.len());

@@ -67,3 +67,22 @@ fn a_lookup_that_is_refused_is_halved() {
     place.done(contacts(8));
     assert_eq!(remote.by_ext("contacts").len(), 8);
 }
+
+#[test]
+fn what_somebody_else_made_under_our_id_gets_our_content_all_the_same() {
+    // A record is there that a lookup cannot show yet; our create is refused for it, and the
+    // refusal is lost. What is found then is not ours.
+    let remote = Remote::with(
+        "{search_lag_ms: 800, unique_ext_id: true, faults: [
+            {on: \"POST /v1/*/batch/create\", calls: [2], do: reset_after}]}",
+    );
+    let input = |city: &str| {
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}))
+    };
+    quick(Place::at(&remote, "rest-lookup-bulk")).done(input("Oslo"));
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"));
+    place.done(input("Bergen"));
+    assert_eq!(remote.faults("reset_after"), 1);
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
+}
