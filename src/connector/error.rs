@@ -37,11 +37,11 @@ pub enum BuildError {
         hint: Option<String>,
     },
     /// The manifest's file cannot be read.
-    #[error("the manifest `{}` cannot be read", path.display())]
+    #[error("the manifest `{}` cannot be read: {source}", path.display())]
     Read {
         /// Of the manifest.
         path: PathBuf,
-        /// What the system says.
+        /// What the system says; the message has it.
         #[source]
         source: io::Error,
         /// A built-in manifest that may be meant.
@@ -73,7 +73,12 @@ impl BuildError {
             nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
         };
         match self {
-            Self::Unknown { nearest, .. } | Self::Read { nearest, .. } => meant(nearest),
+            Self::Unknown { nearest, .. } => meant(nearest),
+            Self::Read { nearest, .. } => meant(nearest).or_else(|| {
+                let hint = "set `manifest` to the path of a YAML file, as seen from the folder that \
+                            the program runs in";
+                Some(hint.to_owned())
+            }),
             Self::MissingKey { hint, .. } => Some(hint.clone()),
             Self::Setting { hint, .. } | Self::Manifest { hint, .. } => hint.clone(),
             Self::Token(_) => None,

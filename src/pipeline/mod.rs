@@ -246,7 +246,10 @@ impl Job {
         match &self.finished.error {
             // What the input did wrong is told, but does not hide that the job cannot go on.
             Some(first) if first.exit != ExitCode::Input => {
-                tracing::error!("and then: {}", error.full_message());
+                // Calls under way at once fail for one cause.
+                if first.full_message() != error.full_message() {
+                    tracing::error!("and then: {}", error.full_message());
+                }
             }
             first => {
                 if let Some(first) = first {

@@ -83,3 +83,13 @@ fn a_manifest_that_is_wrong_is_told_with_line_column_and_the_nearest_key() {
     place.file("c.json", "{\"connector\": \"rest\", \"manifest\": \"bad.yaml\"}");
     refused(&place, &["--config", "c.json"], &["bad.yaml", "6", "upsrt", "upsert"]);
 }
+
+#[test]
+fn a_manifest_that_is_not_there_is_told_with_the_cause_and_the_way_out() {
+    let place = Place::with(serde_json::json!({"connector": "rest", "manifest": "nowhere.yaml"}));
+    let ran = place.run("");
+    assert_eq!(ran.code, 2);
+    for part in ["nowhere.yaml", "No such file", "set `manifest`"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+}
