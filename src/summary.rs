@@ -180,6 +180,8 @@ pub struct Planned {
     pub update: u64,
     /// Records that the remote itself would have created or updated.
     pub upsert: u64,
+    /// Records to be deleted.
+    pub delete: u64,
     /// Calls that write.
     pub calls: u64,
 }
@@ -228,7 +230,8 @@ pub struct Errors {
 impl Errors {
     /// Takes one outcome of the stream at `index`, if it has an error.
     pub fn add(&mut self, index: usize, stream: &str, outcome: &Outcome) {
-        let Some(trouble) = &outcome.trouble else { return };
+        let trouble = outcome.trouble.as_ref().filter(|_| outcome.fate.is_trouble());
+        let Some(trouble) = trouble else { return };
         let is_full = self.groups.len() >= MAX_KINDS;
         let mut key = (index, trouble.code.clone());
         if is_full && !self.groups.contains_key(&key) {

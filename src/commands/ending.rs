@@ -281,10 +281,11 @@ fn tell(summary: &Summary) {
     for (name, stream) in summary.streams.iter().filter(|(_, stream)| stream.planned.is_some()) {
         if let Some(planned) = &stream.planned {
             tracing::info!(
-                "{name}: would create {}, update {}, upsert {}, leave {} as they are, in {} calls",
+                "{name}: would create {}, update {}, upsert {}, delete {}, leave {} as they are, in {} calls",
                 planned.create,
                 planned.update,
                 planned.upsert,
+                planned.delete,
                 stream.counts.unchanged,
                 planned.calls
             );

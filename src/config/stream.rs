@@ -60,6 +60,12 @@ pub enum Mode {
     /// Created where the remote has none of this external id, updated otherwise.
     #[default]
     Upsert,
+    /// Created where the remote has none of this external id; skipped otherwise.
+    Insert,
+    /// Updated where the remote has one of this external id; skipped otherwise.
+    Update,
+    /// Deleted where the remote has one of this external id; skipped otherwise.
+    Delete,
 }
 
 /// One field name, or several.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::delivery::Open;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told, looking};
+use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Capabilities, Lookup};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome, Trouble};
@@ -65,7 +66,7 @@ pub(super) async fn resolve(
                     open.fate = Fate::Failed;
                     resolved.resend.push(open);
                 }
-                Some([id]) if can_update(capabilities) => {
+                Some([id]) if is_updated(told.stream.options.mode, capabilities) => {
                     resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
                 }
                 Some([id]) => {
@@ -86,8 +87,9 @@ pub(super) async fn resolve(
     resolved
 }
 
-fn can_update(capabilities: &Capabilities) -> bool {
-    capabilities.update.is_some() || capabilities.upsert.is_some()
+/// Whether a record that is found after all is updated.
+fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
+    mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
 }
 
 /// Finds `ids` among what may have been written until `since`.
@@ -138,6 +140,7 @@ pub async fn recover(
     dispatcher: &Dispatcher,
     leftover: Leftover,
     capabilities: &Capabilities,
+    mode: Mode,
 ) -> Result<(), Error> {
     let stream = StreamName::new(leftover.stream_name.as_str());
     let ids: Vec<ExternalId> =
@@ -164,7 +167,7 @@ pub async fn recover(
         let ended = if let (Some(found), Some(id)) = (&found, &write.external_id) {
             match found.get(id).map(Vec::as_slice) {
                 None | Some([]) => continue,
-                Some([remote_id]) if can_update(capabilities) => {
+                Some([remote_id]) if is_updated(mode, capabilities) => {
                     let why = "the job was killed before the answer; the remote has it by now";
                     let trouble = Trouble::other("in_doubt", why);
                     let remote_id = Some(remote_id.clone());

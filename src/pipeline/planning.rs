@@ -70,6 +70,13 @@ impl Job {
             Plan::Unchanged(remote_id) => {
                 self.end_locally(&planned, None, Ended::under(Fate::Unchanged, remote_id), true);
             }
+            Plan::Skip(trouble) => {
+                self.end_locally(&planned, None, Ended::trouble(Fate::Skipped, trouble), true);
+            }
+            Plan::Gone(remote_id) => {
+                let ended = Ended::under(Fate::Deleted, Some(remote_id));
+                self.end_locally(&planned, Some(Action::Delete), ended, true);
+            }
             Plan::Refuse(trouble) => {
                 self.end_locally(&planned, None, Ended::trouble(Fate::Rejected, trouble), true);
             }
@@ -143,7 +150,8 @@ impl Job {
             planned.calls += 1;
             match action {
                 Action::Create => planned.create += count,
-                Action::Update | Action::Delete => planned.update += count,
+                Action::Update => planned.update += count,
+                Action::Delete => planned.delete += count,
                 Action::Upsert => planned.upsert += count,
             }
         }

@@ -6,6 +6,7 @@
 pub mod gate;
 
 use crate::config::OnMissing;
+use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Capabilities};
 use crate::outcome::Trouble;
 use crate::record::RemoteId;
@@ -22,6 +23,10 @@ pub enum Plan {
     Write(Action, Option<RemoteId>),
     /// The remote is asked for it first.
     Lookup,
+    /// In this stream's mode nothing is to be done for it.
+    Skip(Trouble),
+    /// It was to be deleted, and is not there any more.
+    Gone(RemoteId),
     /// It cannot be written at all.
     Refuse(Trouble),
     /// It was sent before, nobody knows whether it was applied, and nothing can tell.
@@ -42,7 +47,9 @@ pub struct Known {
 /// Plans one record.
 pub fn plan(record: &Record, known: &Known) -> Plan {
     let capabilities = &record.stream.capabilities;
-    let skip_unchanged = record.stream.options.skip_unchanged;
+    let mode = record.stream.options.mode;
+    // What is to be deleted is not compared with what was written.
+    let skip_unchanged = record.stream.options.skip_unchanged && mode != Mode::Delete;
     let mapped = known.mapped.as_ref();
     let is_same_id = match (&record.remote_id, mapped) {
         (Some(own), Some(mapped)) => mapped.remote_id.as_ref() == Some(own),
@@ -58,29 +65,61 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
     let remote_id =
         record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
     if let Some(remote_id) = remote_id {
-        return update(record, remote_id);
+        return found(record, remote_id);
     }
     if record.external_id.is_none() {
+        if matches!(mode, Mode::Update | Mode::Delete) {
+            let why = "the record has neither an external id nor a remote id to find it by";
+            return Plan::Refuse(Trouble::payload("no_external_id", why));
+        }
         return match &known.written {
             Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
             Some(Written::InDoubt) => Plan::InDoubt,
             _ => create(capabilities),
         };
     }
-    find(capabilities, known.in_doubt)
+    // Written by an upsert that tells no id.
+    if mode == Mode::Insert && mapped.is_some_and(|mapped| mapped.fingerprint.is_some()) {
+        return exists("it was written before");
+    }
+    find(mode, capabilities, known.in_doubt)
 }
 
 /// Plans a record with an external id that no remote id is known of.
-fn find(capabilities: &Capabilities, in_doubt: bool) -> Plan {
-    if capabilities.upsert.is_some() {
+fn find(mode: Mode, capabilities: &Capabilities, in_doubt: bool) -> Plan {
+    if mode == Mode::Upsert && capabilities.upsert.is_some() {
         Plan::Write(Action::Upsert, None)
     } else if capabilities.lookup.is_some() {
         Plan::Lookup
+    } else if matches!(mode, Mode::Update | Mode::Delete) {
+        let why = "no remote id is known of the record, and the remote cannot be asked for it";
+        Plan::Refuse(Trouble::payload("cannot_find", why))
     } else if in_doubt {
         Plan::InDoubt
     } else {
         create(capabilities)
     }
+}
+
+/// Plans a record whose remote id is known.
+fn found(record: &Record, remote_id: RemoteId) -> Plan {
+    match record.stream.options.mode {
+        Mode::Upsert | Mode::Update => update(record, remote_id),
+        Mode::Insert => exists(&format!("the remote has it as `{remote_id}`")),
+        Mode::Delete if record.stream.capabilities.delete.is_some() => {
+            Plan::Write(Action::Delete, Some(remote_id))
+        }
+        Mode::Delete => {
+            let why = format!(
+                "the remote cannot delete records of this stream (remote id `{remote_id}`)"
+            );
+            Plan::Refuse(Trouble::payload("cannot_delete", why))
+        }
+    }
+}
+
+fn exists(how: &str) -> Plan {
+    Plan::Skip(Trouble::other("exists", format!("not inserted: {how}")))
 }
 
 fn create(capabilities: &Capabilities) -> Plan {
@@ -99,7 +138,10 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
     let capabilities = &record.stream.capabilities;
     if capabilities.update.is_some() {
         Plan::Write(Action::Update, Some(remote_id))
-    } else if capabilities.upsert.is_some() && record.external_id.is_some() {
+    } else if capabilities.upsert.is_some()
+        && record.external_id.is_some()
+        && record.stream.options.mode == Mode::Upsert
+    {
         Plan::Write(Action::Upsert, Some(remote_id))
     } else {
         let why =
@@ -109,17 +151,22 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
 }
 
 /// Plans a record that a lookup has looked for.
-pub fn plan_found(record: &Record, found: &[RemoteId]) -> Plan {
-    match found {
+pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
+    let mode = record.stream.options.mode;
+    match ids {
+        [] if matches!(mode, Mode::Update | Mode::Delete) => {
+            Plan::Skip(Trouble::other("not_there", "the remote has no record of this external id"))
+        }
         [] => {
             let capabilities = &record.stream.capabilities;
             match (capabilities.create, capabilities.upsert) {
-                // A dry run looks up what it would upsert.
+                // A dry run looks up what it would upsert, an insert what there may be.
                 (None, Some(_)) => Plan::Write(Action::Upsert, None),
                 _ => create(capabilities),
             }
         }
-        [remote_id] => update(record, remote_id.clone()),
+        [remote_id] => found(record, remote_id.clone()),
+        [..] if mode == Mode::Insert => exists("the remote has several of this external id"),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(RemoteId::as_str).collect();
             let why = format!(
@@ -135,7 +182,8 @@ pub fn plan_found(record: &Record, found: &[RemoteId]) -> Plan {
 /// Plans a record whose create found that the remote has it already.
 pub fn plan_exists(record: &Record, remote_id: Option<RemoteId>) -> Plan {
     match remote_id {
-        Some(remote_id) => update(record, remote_id),
+        Some(remote_id) => found(record, remote_id),
+        None if record.stream.options.mode == Mode::Insert => exists("the remote has it already"),
         None if record.external_id.is_some() && record.stream.capabilities.lookup.is_some() => {
             Plan::Lookup
         }
@@ -148,9 +196,12 @@ pub fn plan_exists(record: &Record, remote_id: Option<RemoteId>) -> Plan {
 
 /// Plans a record whose remote id the remote does not have (any more).
 pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
-    let recreate = record.stream.options.on_missing == OnMissing::Recreate;
-    if recreate && record.external_id.is_some() {
-        return find(&record.stream.capabilities, false);
+    let options = &record.stream.options;
+    if options.mode == Mode::Delete {
+        return Plan::Gone(remote_id.clone());
+    }
+    if options.on_missing == OnMissing::Recreate && record.external_id.is_some() {
+        return find(options.mode, &record.stream.capabilities, false);
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))

@@ -44,6 +44,17 @@ pub(super) fn fold_interrupted(transaction: &Transaction<'_>) -> rusqlite::Resul
          ORDER BY stream, external_id, job, position",
         [],
     )?;
+    transaction.execute(
+        "DELETE FROM id_map WHERE (stream, external_id) IN (
+            SELECT stream, external_id FROM (
+                SELECT stream, external_id, outcome, max(position) FROM outcomes
+                WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
+                  AND external_id IS NOT NULL
+                  AND outcome IN ('created', 'updated', 'unchanged', 'deleted')
+                GROUP BY stream, external_id)
+            WHERE outcome = 'deleted')",
+        [],
+    )?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     Ok(())
 }

@@ -15,6 +15,7 @@ mod identity;
 mod kill;
 mod main_job;
 mod memory;
+mod modes;
 mod order;
 mod secrets;
 mod signals;
