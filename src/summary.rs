@@ -278,7 +278,10 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
             "data",
             "the remote id is not there: take it out of the record, or set `on_missing` to `recreate`",
         ),
-        "ambiguous" => ("data", "merge the records at the remote that share the external id"),
+        "ambiguous" => (
+            "data",
+            "merge the records at the remote that share the external id, or set `on_ambiguous` to `first`",
+        ),
         "no_external_id" => (
             "configuration",
             "give the records an external id, or name its field with `external_id`",

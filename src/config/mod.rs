@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use load::{Loaded, Source, load};
-pub use stream::{OnMissing, StreamOptions};
+pub use stream::{OnAmbiguous, OnMissing, StreamOptions};
 
 /// The keys that are ours. Everything has a default, except what the connector needs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

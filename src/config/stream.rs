@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct StreamOptions {
     /// The remote's name for what this stream writes to. Default: as the connector derives it.
     pub object: Option<String>,
-    /// What is done with records. Only `upsert` so far.
+    /// What is done with records.
     pub mode: Mode,
     /// The field, or fields, that hold the external id. Over `identity`.
     pub external_id: Option<Fields>,
@@ -27,6 +27,8 @@ pub struct StreamOptions {
     pub skip_unchanged: bool,
     /// What happens when a record is mapped to a remote id that the remote no longer has.
     pub on_missing: OnMissing,
+    /// What happens when a lookup finds several records of one external id.
+    pub on_ambiguous: OnAmbiguous,
     /// Over `batch.records`.
     pub batch_records: Option<usize>,
     /// Over `batch.bytes`.
@@ -46,6 +48,7 @@ impl Default for StreamOptions {
             fields: IndexMap::new(),
             skip_unchanged: true,
             on_missing: OnMissing::default(),
+            on_ambiguous: OnAmbiguous::default(),
             batch_records: None,
             batch_bytes: None,
             batch_secs: None,
@@ -112,4 +115,15 @@ pub enum OnMissing {
     Recreate,
     /// It is rejected.
     Fail,
+}
+
+/// What happens when a lookup finds several records of one external id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnAmbiguous {
+    /// The record is rejected, and none of them is touched.
+    #[default]
+    Fail,
+    /// The one that the remote tells first is taken, and stays the record's own in the id map.
+    First,
 }

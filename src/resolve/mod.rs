@@ -5,8 +5,8 @@
 
 pub mod gate;
 
-use crate::config::OnMissing;
 use crate::config::stream::Mode;
+use crate::config::{OnAmbiguous, OnMissing};
 use crate::connector::contract::{Action, Capabilities};
 use crate::outcome::Trouble;
 use crate::record::RemoteId;
@@ -166,6 +166,9 @@ pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
             }
         }
         [remote_id] => found(record, remote_id.clone()),
+        [first, ..] if record.stream.options.on_ambiguous == OnAmbiguous::First => {
+            found(record, first.clone())
+        }
         [..] if mode == Mode::Insert => exists("the remote has several of this external id"),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(RemoteId::as_str).collect();

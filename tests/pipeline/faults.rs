@@ -270,6 +270,17 @@ fn two_records_of_one_external_id_at_the_remote_are_told_and_not_touched() {
         "{row}"
     );
     assert!(remote.records("contacts").iter().all(|record| record["city"] == "Oslo"));
+
+    // One of them, and always the same one, if the user says so.
+    let place = place.set("streams", json!({"*": {"on_ambiguous": "first"}}));
+    for city in ["Bergen", "Tromsø"] {
+        let input =
+            schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}));
+        place.done(input);
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
+        let held = remote.records("contacts");
+        assert_eq!((&held[0]["city"], &held[1]["city"]), (&json!(city), &json!("Oslo")));
+    }
 }
 
 #[test]
