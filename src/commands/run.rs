@@ -133,13 +133,13 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
     }
     for leftover in started.store.leftovers(&started.namespace, started.job.id)? {
         let stream = StreamName::new(leftover.stream_name.as_str());
-        let mode = started.config.stream(stream.as_str()).mode;
+        let options = started.config.stream(stream.as_str());
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
         tracing::info!(
             %stream, records = leftover.writes.len(),
             "A killed job had sent records and no answer is known; the remote is asked."
         );
-        recover(&started.dispatcher, leftover, &capabilities, mode).await?;
+        recover(&started.dispatcher, leftover, &capabilities, &options).await?;
     }
     Ok(())
 }

@@ -61,14 +61,7 @@ const CONNECTOR_KEYS: &[&str] = &[
 
 /// Keys that would change what is written, and that this version does not carry out: taking them
 /// in silence would write the wrong thing.
-const NOT_CARRIED_OUT: &[&str] = &[
-    "stream_maps",
-    "flattening_enabled",
-    "lookup_fields",
-    "lookup_method",
-    "only_upsert_empty_fields",
-    "relations",
-];
+const NOT_CARRIED_OUT: &[&str] = &["stream_maps", "flattening_enabled"];
 
 /// Reads `sources` in order, then the environment's `PREFIX_*` values over them.
 ///

@@ -17,12 +17,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use load::{Loaded, Source, load};
+use stream::{Fields, LookupMethod};
 pub use stream::{OnAmbiguous, OnMissing, StreamOptions};
 
 /// The keys that are ours. Everything has a default, except what the connector needs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(title = "target-upsert configuration")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Config {
     /// Which remote to write to: a name that `target-upsert connectors` lists. Not needed when
     /// the program is called by a connector's name (`target-rest`), or with `--sandbox`.
@@ -79,6 +81,13 @@ pub struct Config {
     /// A key that looks like one of ours, misspelt, is an error instead of a warning. (Any other
     /// may be the connector's.)
     pub strict_config: bool,
+    /// `lookup_fields` of single streams, by name in any case: as the hosted platform's configs
+    /// have it.
+    pub lookup_fields: IndexMap<String, Fields>,
+    /// The `lookup_method` of all streams that have none of their own.
+    pub lookup_method: Option<LookupMethod>,
+    /// The `only_upsert_empty_fields` of all streams that have none of their own.
+    pub only_upsert_empty_fields: bool,
     /// Options of single streams, by name; `*` for all others.
     pub streams: IndexMap<String, StreamOptions>,
     /// Everything else: the connector's keys.
@@ -114,6 +123,9 @@ impl Default for Config {
             snapshot_dir: None,
             snapshot_format: SnapshotFormat::default(),
             strict_config: false,
+            lookup_fields: IndexMap::new(),
+            lookup_method: None,
+            only_upsert_empty_fields: false,
             streams: IndexMap::new(),
             rest: BTreeMap::new(),
         }
@@ -124,9 +136,17 @@ impl Default for Config {
 pub const DEFAULT_STORE: &str = ".target-upsert/store.db";
 
 impl Config {
-    /// The options of `stream`: its own, else those of `*`, else the defaults.
+    /// The options of `stream`: its own, else those of `*`, else the defaults; what these do not
+    /// say of lookups is what the config says of all streams.
     pub fn stream(&self, stream: &str) -> StreamOptions {
-        self.streams.get(stream).or_else(|| self.streams.get("*")).cloned().unwrap_or_default()
+        let own = self.streams.get(stream).or_else(|| self.streams.get("*"));
+        let mut options = own.cloned().unwrap_or_default();
+        let mut all = self.lookup_fields.iter();
+        let fields = all.find(|(name, _)| name.to_lowercase() == stream.to_lowercase());
+        options.lookup_fields = options.lookup_fields.or_else(|| Some(fields?.1.clone()));
+        options.lookup_method = options.lookup_method.or(self.lookup_method);
+        options.only_upsert_empty_fields.get_or_insert(self.only_upsert_empty_fields);
+        options
     }
 }
 

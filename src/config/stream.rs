@@ -20,6 +20,16 @@ pub struct StreamOptions {
     /// Where the remote keeps the external id, so that a lost id map can be rebuilt from it.
     /// Default: as the connector declares.
     pub external_id_property: Option<String>,
+    /// The remote's properties by which a record is found that no remote id is known of, beside its
+    /// external id: one, or several. Over the config's own `lookup_fields`.
+    pub lookup_fields: Option<Fields>,
+    /// How several `lookup_fields` go together. Default `all`.
+    pub lookup_method: Option<LookupMethod>,
+    /// Of a record that is there, only those fields are written that are empty at the remote:
+    /// absent, `null`, or an empty text, list or object. Default false.
+    pub only_upsert_empty_fields: Option<bool>,
+    /// Fields that hold the external ids of records of other streams.
+    pub relations: Vec<Relation>,
     /// What goes out under which name, see [`FieldRule`]. Fields that are not named go out as
     /// they are, unless `"*": null` is there.
     pub fields: IndexMap<String, Option<FieldRule>>,
@@ -45,6 +55,10 @@ impl Default for StreamOptions {
             external_id: None,
             remote_id: None,
             external_id_property: None,
+            lookup_fields: None,
+            lookup_method: None,
+            only_upsert_empty_fields: None,
+            relations: Vec::new(),
             fields: IndexMap::new(),
             skip_unchanged: true,
             on_missing: OnMissing::default(),
@@ -54,6 +68,57 @@ impl Default for StreamOptions {
             batch_secs: None,
         }
     }
+}
+
+impl StreamOptions {
+    /// The properties by which records are found beside their external id.
+    pub fn lookup_names(&self) -> &[String] {
+        self.lookup_fields.as_ref().map_or(&[], Fields::names)
+    }
+
+    /// Whether only what is empty at the remote is written.
+    pub fn only_empty(&self) -> bool {
+        self.only_upsert_empty_fields.unwrap_or(false)
+    }
+}
+
+/// How several lookup fields go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LookupMethod {
+    /// All must be the same. The remote is asked by the first, so put the one first that tells
+    /// records apart best. A record that lacks one of them is not looked for.
+    #[default]
+    All,
+    /// One of them must be the same; records that are found by different ones are several.
+    Any,
+    /// One after another: the first that finds exactly one record decides.
+    Sequential,
+}
+
+/// A field whose value is the external id of a record of another stream, or of the same; or a list
+/// of them. It goes out as that record's remote id.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relation {
+    /// Name of the field, as it goes out.
+    pub field: String,
+    /// The stream of the parent.
+    pub stream: String,
+    /// How the remote id is written. Default: as a text.
+    #[serde(default)]
+    pub form: IdForm,
+}
+
+/// How a remote id stands in a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdForm {
+    /// As a JSON string.
+    #[default]
+    Text,
+    /// As a JSON number, for remotes that take nothing else.
+    Number,
 }
 
 /// What is done with records.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 
 use crate::record::{ExternalId, RemoteId, StreamName};
 
@@ -39,20 +40,15 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// failed is a line too, so this has no error.
     async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine>;
 
-    /// Finds which of `ids` the remote has, in as many calls as its pages need.
+    /// Finds which records the remote has, in as many calls as its pages need.
     ///
-    /// Returns pairs in any order. An id without a pair is not there; an id that the remote has
-    /// twice comes back twice, and the pipeline decides. Rows that were not asked for are left
-    /// out. `ids` holds 1 to [`Lookup::max_ids`], no duplicates.
+    /// Rows come in any order. A key without a row is not there; a key that the remote has twice
+    /// has two rows, and the pipeline decides. Rows that were not asked for are left out.
     ///
     /// # Errors
     /// Never [`RequestError::InDoubt`]: a lookup changes nothing, so a lost answer is
     /// [`RequestError::Unreachable`].
-    async fn lookup(
-        &self,
-        stream: &StreamName,
-        ids: &[ExternalId],
-    ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError>;
+    async fn lookup(&self, question: &Question) -> Result<Found, RequestError>;
 
     /// Sends one batch in one call.
     ///
@@ -77,8 +73,12 @@ pub struct Capabilities {
     pub upsert: Option<CallLimits>,
     /// Removes the record with a given remote id.
     pub delete: Option<CallLimits>,
-    /// Finds remote ids by external ids.
+    /// Looks up by [`By::ExternalId`].
     pub lookup: Option<Lookup>,
+    /// Looks up by [`By::Field`].
+    pub find: Option<Lookup>,
+    /// Looks up by [`By::RemoteId`].
+    pub read: Option<Lookup>,
     /// Calls at once, at most; the pipeline starts lower and climbs. At least 1.
     pub max_in_flight: usize,
     /// The same create with the same [`Write::key`] makes one record.
@@ -97,6 +97,9 @@ pub struct CallLimits {
     pub max_records: usize,
     /// Bytes of the encoded body, at most, before compression.
     pub max_bytes: usize,
+    /// The record is read before, for [`Write::version`] or to see that it is there. Needs
+    /// [`Capabilities::read`].
+    pub reads_first: bool,
 }
 
 /// What one looking-up call takes, and how far its answer can be believed.
@@ -107,6 +110,54 @@ pub struct Lookup {
     /// How long a record that was written may stay invisible to a lookup. "It is not there" is
     /// believed only when the write is older than this.
     pub lag: Duration,
+    /// The remote finds texts without regard to upper and lower case.
+    pub ignores_case: bool,
+}
+
+/// What a lookup goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The user's id, as the remote keeps it.
+    ExternalId,
+    /// The remote's own id.
+    RemoteId,
+    /// The value of this property.
+    Field(Arc<str>),
+}
+
+/// What a lookup asks for.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The Singer stream; the connector knows the object behind it.
+    pub stream: StreamName,
+    /// What the keys are.
+    pub by: By,
+    /// 1 to [`Lookup::max_ids`], no duplicates.
+    pub keys: Vec<Arc<str>>,
+    /// Properties whose values are to come back with each row.
+    pub want: Vec<Arc<str>>,
+}
+
+/// What a lookup found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The records.
+    pub rows: Vec<Row>,
+    /// The remote asks for quiet, for so long.
+    pub quiet: Option<Duration>,
+}
+
+/// A record that a lookup found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The one of [`Question::keys`] that it answers to, to the letter.
+    pub key: Arc<str>,
+    /// The remote's id of it.
+    pub remote_id: RemoteId,
+    /// Which version of the record this is, where the remote tells.
+    pub version: Option<Arc<str>>,
+    /// Those of [`Question::want`] that the row has.
+    pub fields: Map<String, Value>,
 }
 
 /// What is to be done with every record of a batch.
@@ -155,6 +206,9 @@ pub struct Write {
     pub external_id: Option<ExternalId>,
     /// Present for every [`Action::Update`] and [`Action::Delete`]; absent otherwise.
     pub remote_id: Option<RemoteId>,
+    /// The version that it is to have still, where [`CallLimits::reads_first`] asks for it and the
+    /// remote told one.
+    pub version: Option<Arc<str>>,
     /// A JSON object as text, without the ids' own fields. Numbers stand in it as they came in.
     pub body: Arc<str>,
     /// Names this write in an `Idempotency-Key`: the same for each resend of the same content.
@@ -168,6 +222,8 @@ pub struct WriteAnswer {
     pub status: u16,
     /// One for each write, in the order of the writes.
     pub verdicts: Vec<Verdict>,
+    /// The remote asks for quiet, for so long.
+    pub quiet: Option<Duration>,
 }
 
 /// What became of one record of a batch.
@@ -187,6 +243,10 @@ pub enum Verdict {
     Exists(Option<RemoteId>),
     /// Not changed: nothing has this remote id.
     Missing,
+    /// Not changed: it has not [`Write::version`] any more.
+    Changed,
+    /// Applied, but the remote holds other values than were sent: which, for people.
+    Altered(Option<RemoteId>, Box<str>),
     /// The remote's no, to this record alone; sending it again cannot help.
     Rejected(Rejection),
     /// Not applied this time (a lock, a limit on this record); sending it again can help.

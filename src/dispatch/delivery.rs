@@ -1,5 +1,6 @@
 //! One batch of writes, from its intent to its last outcome.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -33,6 +34,7 @@ pub(super) async fn deliver(
             position: planned.record.position,
             external_id: planned.record.external_id.clone(),
             fingerprint: planned.record.fingerprint,
+            lookup_values: planned.record.lookup_values.clone(),
         });
         let writes = intents.collect();
         let intent = dispatcher.store.intend(dispatcher.job, told.stored, writes).await?;
@@ -198,7 +200,7 @@ impl Delivery<'_> {
         is_retry: bool,
     ) -> Result<WriteAnswer, RequestError> {
         let now = Instant::now();
-        let bytes: usize = records.iter().map(|planned| planned.record.body.len()).sum();
+        let bytes: usize = records.iter().map(|planned| planned.outgoing().len()).sum();
         Calls::add(&self.calls.writes, 1);
         Calls::add(&self.calls.bytes, bytes as u64);
         if is_retry {
@@ -232,7 +234,8 @@ impl Delivery<'_> {
         Write {
             external_id: record.external_id.clone(),
             remote_id: planned.remote_id.clone().filter(|_| self.action != Action::Upsert),
-            body: record.body.clone(),
+            version: planned.version.clone(),
+            body: Arc::clone(planned.outgoing()),
             key: key.unwrap_or_default().into(),
         }
     }
@@ -256,12 +259,13 @@ impl Delivery<'_> {
         match answer {
             Ok(answer) => {
                 limiter.succeeded();
+                self.dispatcher.keep_quiet(answer.quiet);
                 retry.answered();
                 // A verdict that is missing is none: nothing may be lost by a connector's mistake.
                 let none = || Verdict::InDoubt("the connector gives no verdict".into());
                 let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
                 for (planned, verdict) in records.into_iter().zip(verdicts) {
-                    judge_one(planned, answer.status, verdict, &mut judged);
+                    judge_one(planned, self.action, answer.status, verdict, &mut judged);
                 }
             }
             Err(RequestError::Refused { status, code, message }) => {
@@ -313,7 +317,13 @@ impl Delivery<'_> {
     }
 }
 
-fn judge_one(mut planned: Planned, status: u16, verdict: Verdict, judged: &mut Judged) {
+fn judge_one(
+    mut planned: Planned,
+    action: Action,
+    status: u16,
+    verdict: Verdict,
+    judged: &mut Judged,
+) {
     planned.status = Some(status);
     let ended = match verdict {
         Verdict::Created(id) => Ended::under(Fate::Created, id),
@@ -327,6 +337,11 @@ fn judge_one(mut planned: Planned, status: u16, verdict: Verdict, judged: &mut J
         Verdict::Rejected(rejection) => Ended::rejected(rejection),
         Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
         Verdict::Missing => return judged.again.push((planned, Again::Missing)),
+        Verdict::Changed => return judged.again.push((planned, Again::Changed(action))),
+        Verdict::Altered(remote_id, why) => {
+            let trouble = Some(Trouble::payload("altered", why));
+            Ended { fate: Fate::Failed, remote_id, trouble }
+        }
         Verdict::Busy(why) => {
             return judged.open.push(Open { planned, fate: Fate::Failed, code: "busy", why });
         }

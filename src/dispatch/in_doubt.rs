@@ -1,17 +1,18 @@
 //! Creates that were sent and not answered: looked up before anything is sent again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::delivery::Open;
-use super::{Again, Calls, Dispatcher, Ended, Planned, Told, looking};
+use super::finding::{Finder, Traits};
+use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
+use crate::config::StreamOptions;
 use crate::config::stream::Mode;
-use crate::connector::contract::{Action, Capabilities, Lookup};
+use crate::connector::contract::{Action, Capabilities};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome, Trouble};
-use crate::record::{ExternalId, RemoteId, StreamName};
-use crate::store::journal::JobKey;
+use crate::record::{RemoteId, StreamName};
+use crate::store::journal::{Intent, JobKey};
 use crate::store::recovery::Leftover;
 
 /// What a lookup says of creates in doubt.
@@ -35,16 +36,14 @@ pub(super) async fn resolve(
     calls: &Calls,
 ) -> Resolved {
     let mut resolved = Resolved::default();
-    let capabilities = &told.stream.capabilities;
-    let can_find = |open: &Open| open.planned.record.external_id.is_some();
+    let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
+    let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
+    let can_find = |open: &Open| finder.can_find(&Traits::of(&open.planned.record));
     let in_doubt = |open: Open, code, why: String| {
         let message = format!("{}; {why}", open.why);
         (open.planned, Ended::trouble(Fate::InDoubt, Trouble::other(code, message)))
     };
-    let (askable, blind): (Vec<_>, Vec<_>) = match capabilities.lookup {
-        Some(_) => records.into_iter().partition(can_find),
-        None => (Vec::new(), records),
-    };
+    let (askable, blind): (Vec<_>, Vec<_>) = records.into_iter().partition(can_find);
     if capabilities.idempotent_create {
         resolved.resend = blind;
     } else {
@@ -52,35 +51,35 @@ pub(super) async fn resolve(
             in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
         }));
     }
-    let Some(lookup) = capabilities.lookup.filter(|_| !askable.is_empty()) else {
+    if askable.is_empty() {
         return resolved;
+    }
+    let wanted = askable.iter().map(|open| Traits::of(&open.planned.record)).collect();
+    let found = match find_late(finder, wanted, Instant::now() + finder.lag()).await {
+        Ok(found) => found,
+        Err(lookup_failed) => {
+            let why = format!("and the lookup failed: {lookup_failed}");
+            let ended = askable.into_iter().map(|open| in_doubt(open, "in_doubt", why.clone()));
+            resolved.ended.extend(ended);
+            return resolved;
+        }
     };
-    let ids: Vec<ExternalId> =
-        askable.iter().filter_map(|open| open.planned.record.external_id.clone()).collect();
-    let found = find_late(dispatcher, &told.stream.name, &ids, lookup, Instant::now(), calls).await;
-    for mut open in askable {
-        let id = open.planned.record.external_id.as_ref();
-        match &found {
-            Ok(found) => match id.and_then(|id| found.get(id)).map(Vec::as_slice) {
-                None | Some([]) => {
-                    open.fate = Fate::Failed;
-                    resolved.resend.push(open);
-                }
-                Some([id]) if is_updated(told.stream.options.mode, capabilities) => {
-                    resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
-                }
-                Some([id]) => {
-                    let ended = Ended::under(Fate::Created, Some(id.clone()));
-                    resolved.ended.push((open.planned, ended));
-                }
-                Some(several) => {
-                    let why = format!("the remote has {} records of it", several.len());
-                    resolved.ended.push(in_doubt(open, "ambiguous", why));
-                }
-            },
-            Err(lookup_failed) => {
-                let why = format!("and the lookup failed: {lookup_failed}");
-                resolved.ended.push(in_doubt(open, "in_doubt", why));
+    for (mut open, ids) in askable.into_iter().zip(found) {
+        match ids.as_slice() {
+            [] => {
+                open.fate = Fate::Failed;
+                resolved.resend.push(open);
+            }
+            [id] if is_updated(options.mode, capabilities) => {
+                resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
+            }
+            [id] => {
+                let ended = Ended::under(Fate::Created, Some(id.clone()));
+                resolved.ended.push((open.planned, ended));
+            }
+            several => {
+                let why = format!("the remote has {} records of it", several.len());
+                resolved.ended.push(in_doubt(open, "ambiguous", why));
             }
         }
     }
@@ -92,35 +91,34 @@ fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
     mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
 }
 
-/// Finds `ids` among what may have been written until `since`.
+/// Finds `wanted` among what may have been written, which the remote can show from `visible` on.
 ///
-/// What is found at once is found. That the rest is not there is believed only after the remote's
-/// lag.
+/// What is found at once is found. That the rest is not there is believed only then.
 async fn find_late(
-    dispatcher: &Dispatcher,
-    stream: &StreamName,
-    ids: &[ExternalId],
-    lookup: Lookup,
-    since: Instant,
-    calls: &Calls,
-) -> Result<HashMap<ExternalId, Vec<RemoteId>>, String> {
-    let mut found = HashMap::new();
-    let mut wanted: Vec<ExternalId> = ids.to_vec();
-    let visible = since + lookup.lag;
+    finder: Finder<'_>,
+    wanted: Vec<Traits>,
+    visible: Instant,
+) -> Result<Vec<Vec<RemoteId>>, String> {
+    let mut found = vec![Vec::new(); wanted.len()];
+    let mut open: Vec<usize> = (0..wanted.len()).collect();
     loop {
         // Asked again until the lag is over, so that the last answer counts.
         let is_late = Instant::now() >= visible;
-        for ids in wanted.chunks(lookup.max_ids.max(1)) {
-            let answer = looking::find(dispatcher, stream, ids, calls).await;
-            found.extend(answer.map_err(|no_answer| no_answer.why)?);
+        let asked: Vec<_> = open.iter().filter_map(|place| wanted.get(*place).cloned()).collect();
+        let ids = finder.find(&asked).await.map_err(|no_answer| no_answer.why)?;
+        for (place, ids) in open.iter().zip(ids) {
+            if let Some(found) = found.get_mut(*place) {
+                *found = ids;
+            }
         }
-        wanted.retain(|id| !found.contains_key(id));
-        if is_late || wanted.is_empty() {
+        open.retain(|place| found.get(*place).is_some_and(Vec::is_empty));
+        if is_late || open.is_empty() {
             return Ok(found);
         }
-        let pause = (lookup.lag / 4).max(Duration::from_millis(100));
+        let pause = (finder.lag() / 4).max(Duration::from_millis(100));
         let next = (Instant::now() + pause).min(visible);
-        dispatcher
+        finder
+            .dispatcher
             .retry
             .sleep_until(next)
             .await
@@ -140,49 +138,52 @@ pub async fn recover(
     dispatcher: &Dispatcher,
     leftover: Leftover,
     capabilities: &Capabilities,
-    mode: Mode,
+    options: &StreamOptions,
 ) -> Result<(), Error> {
     let stream = StreamName::new(leftover.stream_name.as_str());
-    let ids: Vec<ExternalId> =
-        leftover.writes.iter().filter_map(|write| write.external_id.clone()).collect();
-    let found = match capabilities.lookup {
-        Some(lookup) if !ids.is_empty() => {
-            let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
-            // A clock that went back makes the wait longer, never shorter.
-            let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
-            let rest = Lookup { lag: lookup.lag.saturating_sub(age), ..lookup };
-            let calls = Calls::default();
-            let found = find_late(dispatcher, &stream, &ids, rest, Instant::now(), &calls).await;
-            Some(found.map_err(|why| {
-                Error::remote(format!(
-                    "cannot find out what became of records that a killed job had sent: {why}"
-                ))
-                .hint("run the same input again once the remote answers; nothing is sent before")
-            })?)
-        }
-        _ => None,
+    let calls = Calls::default();
+    let finder = Finder { dispatcher, stream: &stream, capabilities, options, calls: &calls };
+    let traits = |write: &Intent| Traits {
+        external_id: write.external_id.clone(),
+        values: write.lookup_values.clone(),
     };
+    let (askable, blind): (Vec<_>, Vec<_>) =
+        leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
+    let mut found = Vec::new();
+    if !askable.is_empty() {
+        let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
+        // A clock that went back makes the wait longer, never shorter.
+        let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
+        let visible = Instant::now() + finder.lag().saturating_sub(age);
+        let wanted = askable.iter().map(traits).collect();
+        found = find_late(finder, wanted, visible).await.map_err(|why| {
+            Error::remote(format!(
+                "cannot find out what became of records that a killed job had sent: {why}"
+            ))
+            .hint("run the same input again once the remote answers; nothing is sent before")
+        })?;
+    }
+    let found = found.into_iter().map(Some).chain(std::iter::repeat(None));
     let mut outcomes = Vec::new();
-    for write in leftover.writes {
-        let ended = if let (Some(found), Some(id)) = (&found, &write.external_id) {
-            match found.get(id).map(Vec::as_slice) {
-                None | Some([]) => continue,
-                Some([remote_id]) if is_updated(mode, capabilities) => {
-                    let why = "the job was killed before the answer; the remote has it by now";
-                    let trouble = Trouble::other("in_doubt", why);
-                    let remote_id = Some(remote_id.clone());
-                    Ended { fate: Fate::InDoubt, remote_id, trouble: Some(trouble) }
-                }
-                Some([remote_id]) => Ended::under(Fate::Created, Some(remote_id.clone())),
-                Some(several) => {
-                    let why = format!("the remote has {} records of it", several.len());
-                    Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
-                }
+    for (write, found) in askable.into_iter().chain(blind).zip(found) {
+        let ended = match found.as_deref() {
+            Some([]) => continue,
+            Some([remote_id]) if is_updated(options.mode, capabilities) => {
+                let why = "the job was killed before the answer; the remote has it by now";
+                let trouble = Trouble::other("in_doubt", why);
+                let remote_id = Some(remote_id.clone());
+                Ended { fate: Fate::InDoubt, remote_id, trouble: Some(trouble) }
             }
-        } else {
-            let why =
-                "the job was killed while it was sent; nothing can tell whether it was applied";
-            Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why))
+            Some([remote_id]) => Ended::under(Fate::Created, Some(remote_id.clone())),
+            Some(several) => {
+                let why = format!("the remote has {} records of it", several.len());
+                Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
+            }
+            None => {
+                let why =
+                    "the job was killed while it was sent; nothing can tell whether it was applied";
+                Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why))
+            }
         };
         outcomes.push(Outcome {
             position: write.position,

@@ -1,32 +1,32 @@
-//! Asks the remote which records it has, as often as it takes to get an answer.
+//! Batches that ask: which records the remote has, and what it holds of those that it has.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::Arc;
 
-use super::retry::GaveUp;
+use super::finding::{Finder, NoAnswer, Traits};
 use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
-use crate::connector::contract::RequestError;
+use crate::connector::contract::{Action, By};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
-use crate::record::{ExternalId, RemoteId, StreamName};
+use crate::record::RemoteId;
+use crate::stream::fields::Fields;
 
-/// Why a lookup has no answer.
-pub(super) struct NoAnswer {
-    /// Why, for people.
-    pub(super) why: String,
-    /// What ends the job.
-    pub(super) fatal: Option<Error>,
-    /// The remote refuses to be asked; it makes no sense to ask again.
-    pub(super) is_refusal: bool,
+/// What a batch asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Under which remote ids the records stand.
+    Ids,
+    /// What stands under their remote ids.
+    Content(Action),
 }
 
-/// Looks up a batch of records and tells of it. A lookup that is refused as a whole is halved
-/// until the id that the remote does not take stands alone.
+/// Asks for a batch of records and tells of it. A lookup that is refused as a whole is halved
+/// until the record that the remote does not take stands alone.
 ///
 /// # Errors
 /// What ends the job, after every record was settled.
 pub(super) async fn look_up(
     dispatcher: &Dispatcher,
+    ask: Ask,
     records: Vec<Planned>,
     calls: &Calls,
     told: &Told<'_>,
@@ -38,10 +38,12 @@ pub(super) async fn look_up(
         let ended = records.into_iter().map(super::not_sent).collect();
         return told.settle(ended, None).await;
     }
+    let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
+    let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
     let mut pieces = vec![records];
     let mut fatal = None;
     while let Some(piece) = pieces.pop() {
-        let ended = look_up_piece(dispatcher, piece, calls, told, &mut pieces).await?;
+        let ended = look_up_piece(finder, ask, piece, told, &mut pieces).await?;
         if ended.is_some() {
             fatal = ended;
             let left = pieces.drain(..).flatten().map(super::not_sent).collect();
@@ -51,26 +53,21 @@ pub(super) async fn look_up(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Looks up records in one call. Returns what ends the job.
+/// Asks for records together. Returns what ends the job.
 async fn look_up_piece(
-    dispatcher: &Dispatcher,
+    finder: Finder<'_>,
+    ask: Ask,
     mut records: Vec<Planned>,
-    calls: &Calls,
     told: &Told<'_>,
     pieces: &mut Vec<Vec<Planned>>,
 ) -> Result<Option<Error>, Error> {
-    let ids: Vec<ExternalId> =
-        records.iter().filter_map(|planned| planned.record.external_id.clone()).collect();
-    match find(dispatcher, &told.stream.name, &ids, calls).await {
-        Ok(mut found) => {
-            let found = records
-                .into_iter()
-                .map(|planned| {
-                    let ids = planned.record.external_id.as_ref().and_then(|id| found.remove(id));
-                    (planned, ids.unwrap_or_default())
-                })
-                .collect();
-            told.event(Event::Found(found));
+    let answered = match ask {
+        Ask::Ids => find(finder, &mut records).await,
+        Ask::Content(action) => read(finder, action, &mut records).await,
+    };
+    match answered {
+        Ok(event) => {
+            told.event(event);
             Ok(None)
         }
         Err(NoAnswer { is_refusal: true, .. }) if records.len() > 1 => {
@@ -81,7 +78,7 @@ async fn look_up_piece(
         }
         Err(NoAnswer { why, mut fatal, is_refusal }) => {
             if is_refusal {
-                fatal = dispatcher.retry.failed(&why);
+                fatal = finder.dispatcher.retry.failed(&why);
             }
             let code = if is_refusal { "lookup_refused" } else { "lookup_failed" };
             let trouble = Trouble::other(code, format!("the lookup failed: {why}"));
@@ -95,72 +92,42 @@ async fn look_up_piece(
     }
 }
 
-/// Finds which of `ids` the remote has, and under which ids.
-pub(super) async fn find(
-    dispatcher: &Dispatcher,
-    stream: &StreamName,
-    ids: &[ExternalId],
-    calls: &Calls,
-) -> Result<HashMap<ExternalId, Vec<RemoteId>>, NoAnswer> {
-    let retry = &dispatcher.retry;
-    let (mut attempt, mut throttled) = (0, 0);
-    loop {
-        Calls::add(&calls.lookups, 1);
-        if attempt + throttled > 0 {
-            Calls::add(&calls.retries, 1);
-        }
-        let error = match dispatcher.connector.lookup(stream, ids).await {
-            Ok(pairs) => {
-                dispatcher.limiter.succeeded();
-                retry.answered();
-                let mut found: HashMap<ExternalId, Vec<RemoteId>> = HashMap::new();
-                for (external_id, remote_id) in pairs {
-                    let ids = found.entry(external_id).or_default();
-                    if !ids.contains(&remote_id) {
-                        ids.push(remote_id);
-                    }
-                }
-                return Ok(found);
-            }
-            Err(error) => error,
-        };
-        let why = error.to_string();
-        let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, is_refusal: false };
-        let waited = match error {
-            RequestError::Unauthorized(_) => {
-                return Err(no_answer(Some(Error::remote(why.clone()).hint(
-                    "check the credential with `target-upsert check`, then run the same input again",
-                ))));
-            }
-            RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
-                return Err(NoAnswer { why, fatal: None, is_refusal: true });
-            }
-            RequestError::Throttled { retry_after, .. } => {
-                dispatcher.limiter.troubled(Instant::now());
-                throttled += 1;
-                let wait = retry
-                    .throttled(retry_after, throttled)
-                    .map_err(|fatal| no_answer(Some(fatal)))?;
-                dispatcher.limiter.pause(Instant::now(), wait);
-                retry.sleep(wait).await
-            }
-            _ => {
-                dispatcher.limiter.troubled(Instant::now());
-                attempt += 1;
-                throttled = 0;
-                retry.again(attempt).await
-            }
-        };
-        match waited {
-            Ok(()) => {}
-            Err(GaveUp::Stopped) => return Err(no_answer(None)),
-            Err(GaveUp::Attempts) => {
-                let fatal = Error::remote(why.clone()).hint(
-                    "see whether the remote is well, then run the same input again: nothing is \
-                     created before a lookup has an answer",
-                );
-                return Err(no_answer(Some(fatal)));
-            }
+async fn find(finder: Finder<'_>, records: &mut Vec<Planned>) -> Result<Event, NoAnswer> {
+    let wanted: Vec<_> = records.iter().map(|planned| Traits::of(&planned.record)).collect();
+    let found = finder.find(&wanted).await?;
+    Ok(Event::Found(std::mem::take(records).into_iter().zip(found).collect()))
+}
+
+async fn read(
+    finder: Finder<'_>,
+    action: Action,
+    records: &mut Vec<Planned>,
+) -> Result<Event, NoAnswer> {
+    let Some(lookup) = finder.capabilities.read else {
+        let why = "the remote cannot read records by their remote ids".to_owned();
+        return Err(NoAnswer { why, fatal: None, is_refusal: true });
+    };
+    let keys = records.iter().map(|planned| {
+        planned.remote_id.as_ref().map(|id: &RemoteId| Arc::<str>::from(id.as_str()))
+    });
+    let keys: Vec<_> = keys.collect();
+    let want = if finder.options.only_empty() { names(records) } else { Vec::new() };
+    let mut rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &want).await?;
+    let read = std::mem::take(records).into_iter().zip(keys).map(|(planned, key)| {
+        // Two records may have one remote id: the row is for both.
+        let row = key.and_then(|key| rows.get_mut(&key)).and_then(|rows| rows.first().cloned());
+        (planned, row)
+    });
+    Ok(Event::Read(action, read.collect()))
+}
+
+/// The names of all fields that are to go out.
+fn names(records: &[Planned]) -> Vec<Arc<str>> {
+    let mut names = std::collections::BTreeSet::new();
+    for planned in records {
+        if let Ok(fields) = Fields::of_text(&planned.body) {
+            names.extend(fields.0.into_iter().map(|(name, _)| Arc::<str>::from(&*name)));
         }
     }
+    names.into_iter().collect()
 }

@@ -7,6 +7,7 @@
 
 pub mod concurrency;
 mod delivery;
+mod finding;
 mod in_doubt;
 mod looking;
 pub mod retry;
@@ -16,12 +17,12 @@ pub use in_doubt::recover;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::Keep;
-use crate::connector::contract::{Action, Connector, Rejection};
+use crate::connector::contract::{Action, Connector, Rejection, Row};
 use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
@@ -31,6 +32,7 @@ use crate::store::journal::{IntentId, JobKey};
 use crate::stream::{Record, Stream};
 
 use concurrency::Limiter;
+use looking::Ask;
 use retry::Retry;
 
 /// A record on its way, with what was tried so far.
@@ -40,6 +42,14 @@ pub struct Planned {
     pub record: Record,
     /// The remote id that it is updated under.
     pub remote_id: Option<RemoteId>,
+    /// The record's body, with its relations.
+    pub body: Arc<str>,
+    /// What is left of it where only some fields are to be written.
+    pub left: Option<Arc<str>>,
+    /// What the remote holds of it was read for this write.
+    pub was_read: bool,
+    /// The version that was read, for a write that is conditional on it.
+    pub version: Option<Arc<str>>,
     /// The id map had it: what an upsert does to it is an update.
     pub was_mapped: bool,
     /// Calls that it was part of.
@@ -58,6 +68,10 @@ impl Planned {
     /// A record that was not sent yet.
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
         Self {
+            body: Arc::clone(&record.body),
+            left: None,
+            was_read: false,
+            version: None,
             record,
             remote_id,
             was_mapped,
@@ -67,6 +81,13 @@ impl Planned {
             sent: None,
             status: None,
         }
+    }
+}
+
+impl Planned {
+    /// What goes out.
+    pub fn outgoing(&self) -> &Arc<str> {
+        self.left.as_ref().unwrap_or(&self.body)
     }
 }
 
@@ -88,6 +109,8 @@ pub struct Batch {
 pub enum Task {
     /// The remote is asked which of them it has.
     Lookup,
+    /// What the remote holds of them is read, before this is done.
+    Read(Action),
     /// They are written.
     Write(Action),
 }
@@ -99,6 +122,8 @@ pub enum Event {
     Settled(Settled),
     /// The remote was asked for these records, and has them under these ids.
     Found(Vec<(Planned, Vec<RemoteId>)>),
+    /// The remote was asked what it holds of these records; `None` where it has none.
+    Read(Action, Vec<(Planned, Option<Row>)>),
     /// The answer asks for another plan.
     Again(Vec<(Planned, Again)>),
     /// The job cannot go on.
@@ -114,8 +139,8 @@ pub struct Settled {
     pub stream: usize,
     /// What became of them.
     pub outcomes: Arc<Vec<Outcome>>,
-    /// The key of each that went through the gate.
-    pub keys: Vec<Key>,
+    /// The key of each of them that went through the gate.
+    pub keys: Vec<Option<Key>>,
     /// Bytes of memory that they held.
     pub bytes: usize,
 }
@@ -127,6 +152,8 @@ pub enum Again {
     Exists(Option<RemoteId>),
     /// It was to be changed, and is not there.
     Missing,
+    /// It was to be changed, and is another version than the one that was read.
+    Changed(Action),
 }
 
 /// Calls made for one stream.
@@ -174,7 +201,11 @@ impl Dispatcher {
     pub async fn deliver(&self, batch: Batch, calls: &Calls, events: &UnboundedSender<Event>) {
         let told = Told { dispatcher: self, stream: &batch.stream, stored: batch.stored, events };
         let result = match batch.task {
-            Task::Lookup => looking::look_up(self, batch.records, calls, &told).await,
+            Task::Lookup => looking::look_up(self, Ask::Ids, batch.records, calls, &told).await,
+            Task::Read(action) => {
+                let ask = Ask::Content(action);
+                looking::look_up(self, ask, batch.records, calls, &told).await
+            }
             Task::Write(action) if self.dry_run => {
                 Calls::add(&calls.writes, 1);
                 let settled = batch.records.into_iter().map(|planned| {
@@ -196,6 +227,13 @@ impl Dispatcher {
         told.event(Event::Delivered);
     }
 
+    /// The remote asked for quiet beside its answer.
+    fn keep_quiet(&self, quiet: Option<Duration>) {
+        if let Some(quiet) = quiet {
+            self.limiter.pause(Instant::now(), quiet);
+        }
+    }
+
     /// The outcome of a record, as it is stored and told.
     pub fn outcome(
         &self,
@@ -210,7 +248,7 @@ impl Dispatcher {
             Keep::Failed => ended.fate.is_trouble(),
             Keep::None => false,
         };
-        let body = self.keep_bodies.then(|| Arc::clone(&record.body));
+        let body = self.keep_bodies.then(|| Arc::clone(planned.outgoing()));
         let content = (keep || self.keep_bodies).then(|| Content {
             schema_version: record.stream.version,
             source: keep.then(|| Arc::clone(&record.source)),
@@ -306,7 +344,7 @@ impl Told<'_> {
         };
         let mut outcomes = Vec::with_capacity(ended.len());
         for (planned, action, ended) in ended {
-            settled.keys.push(Key::of(&planned.record));
+            settled.keys.push(Some(Key::of(&planned.record)));
             settled.bytes += planned.record.size();
             outcomes.push(dispatcher.outcome(self.stored, &planned, action, ended));
         }

@@ -25,6 +25,7 @@ use crate::config::BatchOptions;
 use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
 use crate::error::{Error, ExitCode};
 use crate::outcome::Outcome;
+use crate::resolve::claims::Claims;
 use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
 use crate::store::id_map::StoredStream;
@@ -110,6 +111,7 @@ struct Job {
     events: mpsc::UnboundedSender<Event>,
     streams: Vec<StreamState>,
     gate: Gate,
+    claims: Claims,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
@@ -143,6 +145,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         events,
         streams: Vec::new(),
         gate: Gate::default(),
+        claims: Claims::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
         tasks: JoinSet::new(),
@@ -236,6 +239,7 @@ impl Job {
             && self.ready.is_empty()
             && self.batcher.is_empty()
             && self.gate.waiting() == 0
+            && self.claims.waiting() == 0
             && self.local.is_empty()
     }
 

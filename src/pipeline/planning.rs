@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Job, MAX_PLANS};
-use crate::connector::contract::Action;
+use crate::connector::contract::{Action, Row};
 use crate::dispatch::{Batch, Ended, Planned, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve;
+use crate::resolve::claims::Claimed;
+use crate::resolve::empty::only_empty;
 use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
 use crate::stream::{Record, Stream};
@@ -51,8 +53,20 @@ impl Job {
             .mapped
             .as_ref()
             .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
+        let now = Instant::now();
         let lag = record.stream.capabilities.lookup.map(|lookup| lookup.lag);
-        let visible = lag.zip(doubt).map(|(lag, age)| Instant::now() + lag.saturating_sub(age));
+        let visible = lag.zip(doubt).map(|(lag, age)| now + lag.saturating_sub(age));
+        let mut record = record;
+        if plan == Plan::Lookup {
+            record = match self.claims.enter(record, now) {
+                Claimed::Free(record) => record,
+                Claimed::Made(record, remote_id) => {
+                    plan = resolve::plan_found(&record, &[remote_id]);
+                    record
+                }
+                Claimed::Waits => return Ok(()),
+            };
+        }
         self.follow(Planned { visible, ..Planned::new(record, None, was_mapped) }, plan);
         Ok(())
     }
@@ -61,7 +75,8 @@ impl Job {
     pub(super) fn follow(&mut self, mut planned: Planned, plan: Plan) {
         planned.plans += 1;
         let plan = if planned.plans > MAX_PLANS {
-            let why = "the remote contradicts itself: what it has it cannot change, and what it has not it cannot create";
+            let why = "the remote contradicts itself: what it has it cannot change, what it has not \
+                       it cannot create, or what it shows is never what it has";
             Plan::Refuse(Trouble::other("contradiction", why))
         } else {
             plan
@@ -89,9 +104,35 @@ impl Job {
             Plan::Lookup => self.gather(Task::Lookup, planned),
             Plan::Write(action, remote_id) => {
                 planned.remote_id = remote_id;
-                self.gather(Task::Write(action), planned);
+                let task = if must_read(&planned, action) {
+                    Task::Read(action)
+                } else {
+                    Task::Write(action)
+                };
+                self.gather(task, planned);
             }
         }
+    }
+
+    /// A record that was read goes on to be written, with what was read in mind.
+    pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Option<Row>) {
+        let Some(row) = row else {
+            let plan = match &planned.remote_id {
+                Some(remote_id) => resolve::plan_missing(&planned.record, remote_id),
+                None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
+            };
+            return self.follow(planned, plan);
+        };
+        planned.was_read = true;
+        planned.version = row.version;
+        if planned.record.stream.options.only_empty() && action != Action::Delete {
+            let Some(left) = only_empty(&planned.body, &row.fields) else {
+                let ended = Ended::under(Fate::Unchanged, Some(row.remote_id));
+                return self.end_locally(&planned, Some(action), ended, true);
+            };
+            planned.left = Some(left);
+        }
+        self.gather(Task::Write(action), planned);
     }
 
     /// Puts a record into its batch.
@@ -118,7 +159,11 @@ impl Job {
     pub(super) fn limits(&self, stream: &Stream, task: Task) -> Limits {
         let capabilities = &stream.capabilities;
         let (most_records, most_bytes) = match task {
-            Task::Lookup => (capabilities.lookup.map_or(1, |lookup| lookup.max_ids), usize::MAX),
+            Task::Lookup => {
+                let lookup = capabilities.lookup.or(capabilities.find);
+                (lookup.map_or(1, |lookup| lookup.max_ids), usize::MAX)
+            }
+            Task::Read(_) => (capabilities.read.map_or(1, |read| read.max_ids), usize::MAX),
             Task::Write(action) => {
                 let limits = match action {
                     Action::Create => capabilities.create,
@@ -172,4 +217,18 @@ impl Job {
             self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
     }
+}
+
+/// Whether what the remote holds of a record must be known before it is written.
+fn must_read(planned: &Planned, action: Action) -> bool {
+    let stream = &planned.record.stream;
+    let reads_first = match action {
+        Action::Update => stream.capabilities.update,
+        Action::Delete => stream.capabilities.delete,
+        Action::Create | Action::Upsert => None,
+    };
+    let only_empty = stream.options.only_empty() && action != Action::Delete;
+    planned.remote_id.is_some()
+        && !planned.was_read
+        && (only_empty || reads_first.is_some_and(|limits| limits.reads_first))
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use std::time::Instant;
+
 use super::Job;
 use crate::connector::contract::Action;
 use crate::dispatch::{Again, Ended, Event, Planned, Settled};
 use crate::error::Error;
-use crate::outcome::Trouble;
+use crate::outcome::{Fate, Trouble};
 use crate::resolve;
 use crate::resolve::Plan;
 use crate::resolve::gate::Key;
@@ -22,9 +24,22 @@ impl Job {
                     self.follow(planned, plan);
                 }
             }
+            Event::Read(action, read) => {
+                for (planned, row) in read {
+                    self.follow_read(planned, action, row);
+                }
+            }
             Event::Again(again) => {
-                for (planned, why) in again {
+                for (mut planned, why) in again {
                     let plan = match why {
+                        Again::Changed(action) if planned.was_read => {
+                            planned.was_read = false;
+                            Plan::Write(action, planned.remote_id.clone())
+                        }
+                        Again::Changed(_) => {
+                            let why = "the remote says that the record has changed, and was told no version";
+                            Plan::Refuse(Trouble::other("changed", why))
+                        }
                         Again::Exists(id) => resolve::plan_exists(&planned.record, id),
                         Again::Missing => match planned.remote_id.clone() {
                             Some(id) => resolve::plan_missing(&planned.record, &id),
@@ -57,7 +72,15 @@ impl Job {
             }
         }
         (self.wiring.on_progress)(&self.totals);
-        for key in &settled.keys {
+        let lag = self.streams[settled.stream].stream.capabilities.find.map(|find| find.lag);
+        for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
+            let Some(key) = key else { continue };
+            let written = outcome.remote_id.as_ref().filter(|_| outcome.fate.is_success());
+            let written = written.filter(|_| outcome.fate != Fate::Deleted);
+            let lag = lag.unwrap_or_default();
+            for record in self.claims.leave(key, written, lag, Instant::now()) {
+                self.plan(record)?;
+            }
             if let Some(next) = self.gate.leave(key) {
                 self.plan(next)?;
             }
@@ -103,15 +126,10 @@ impl Job {
         local.sort_by_key(|(stream, ..)| *stream);
         let mut local = local.into_iter().peekable();
         while let Some((stream, key, bytes, outcome)) = local.next() {
-            let mut settled = Settled {
-                stream,
-                outcomes: Arc::default(),
-                keys: key.into_iter().collect(),
-                bytes,
-            };
+            let mut settled = Settled { stream, outcomes: Arc::default(), keys: vec![key], bytes };
             let mut outcomes = vec![outcome];
             while let Some((_, key, bytes, outcome)) = local.next_if(|next| next.0 == stream) {
-                settled.keys.extend(key);
+                settled.keys.push(key);
                 settled.bytes += bytes;
                 outcomes.push(outcome);
             }

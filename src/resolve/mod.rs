@@ -3,10 +3,14 @@
 //! In this order: the record's own remote id, the id map, the remote's native external id (an
 //! upsert in one call), a lookup, and where none of them finds it: create.
 
+pub mod claims;
+pub mod empty;
 pub mod gate;
 
-use crate::config::stream::Mode;
-use crate::config::{OnAmbiguous, OnMissing};
+use std::sync::Arc;
+
+use crate::config::stream::{LookupMethod, Mode};
+use crate::config::{OnAmbiguous, OnMissing, StreamOptions};
 use crate::connector::contract::{Action, Capabilities};
 use crate::outcome::Trouble;
 use crate::record::RemoteId;
@@ -68,12 +72,14 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         return found(record, remote_id);
     }
     if record.external_id.is_none() {
-        if matches!(mode, Mode::Update | Mode::Delete) {
+        let has_values = has_values(&record.stream.options, &record.lookup_values);
+        if !has_values && matches!(mode, Mode::Update | Mode::Delete) {
             let why = "the record has neither an external id nor a remote id to find it by";
             return Plan::Refuse(Trouble::payload("no_external_id", why));
         }
         return match &known.written {
             Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
+            _ if has_values => Plan::Lookup,
             Some(Written::InDoubt) => Plan::InDoubt,
             _ => create(capabilities),
         };
@@ -82,14 +88,20 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
     if mode == Mode::Insert && mapped.is_some_and(|mapped| mapped.fingerprint.is_some()) {
         return exists("it was written before");
     }
-    find(mode, capabilities, known.in_doubt)
+    find(record, known.in_doubt)
 }
 
 /// Plans a record with an external id that no remote id is known of.
-fn find(mode: Mode, capabilities: &Capabilities, in_doubt: bool) -> Plan {
-    if mode == Mode::Upsert && capabilities.upsert.is_some() {
+fn find(record: &Record, in_doubt: bool) -> Plan {
+    let capabilities = &record.stream.capabilities;
+    let options = &record.stream.options;
+    let mode = options.mode;
+    let has_values = has_values(options, &record.lookup_values);
+    // A native upsert finds by the external id alone, and does not tell what was there before.
+    let looks_first = has_values || (options.only_empty() && capabilities.lookup.is_some());
+    if mode == Mode::Upsert && capabilities.upsert.is_some() && !looks_first {
         Plan::Write(Action::Upsert, None)
-    } else if capabilities.lookup.is_some() {
+    } else if capabilities.lookup.is_some() || has_values {
         Plan::Lookup
     } else if matches!(mode, Mode::Update | Mode::Delete) {
         let why = "no remote id is known of the record, and the remote cannot be asked for it";
@@ -116,6 +128,21 @@ fn found(record: &Record, remote_id: RemoteId) -> Plan {
             Plan::Refuse(Trouble::payload("cannot_delete", why))
         }
     }
+}
+
+/// Whether a record has the values that the `lookup_fields` need.
+pub fn has_values(options: &StreamOptions, values: &[Option<Arc<str>>]) -> bool {
+    match options.lookup_method.unwrap_or_default() {
+        _ if values.is_empty() => false,
+        LookupMethod::All => values.iter().all(Option::is_some),
+        LookupMethod::Any | LookupMethod::Sequential => values.iter().any(Option::is_some),
+    }
+}
+
+/// Whether the remote can be asked for a record.
+fn can_look_up(record: &Record) -> bool {
+    (record.external_id.is_some() && record.stream.capabilities.lookup.is_some())
+        || has_values(&record.stream.options, &record.lookup_values)
 }
 
 fn exists(how: &str) -> Plan {
@@ -155,13 +182,15 @@ pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
     let mode = record.stream.options.mode;
     match ids {
         [] if matches!(mode, Mode::Update | Mode::Delete) => {
-            Plan::Skip(Trouble::other("not_there", "the remote has no record of this external id"))
+            Plan::Skip(Trouble::other("not_there", "the remote does not have it"))
         }
         [] => {
             let capabilities = &record.stream.capabilities;
             match (capabilities.create, capabilities.upsert) {
                 // A dry run looks up what it would upsert, an insert what there may be.
-                (None, Some(_)) => Plan::Write(Action::Upsert, None),
+                (None, Some(_)) if record.external_id.is_some() => {
+                    Plan::Write(Action::Upsert, None)
+                }
                 _ => create(capabilities),
             }
         }
@@ -172,11 +201,13 @@ pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
         [..] if mode == Mode::Insert => exists("the remote has several of this external id"),
         several => {
             let ids: Vec<&str> = several.iter().take(5).map(RemoteId::as_str).collect();
-            let why = format!(
-                "the remote has {} records of this external id: {}",
-                several.len(),
-                ids.join(", ")
-            );
+            let what = if has_values(&record.stream.options, &record.lookup_values) {
+                "that it could be"
+            } else {
+                "of this external id"
+            };
+            let why =
+                format!("the remote has {} records {what}: {}", several.len(), ids.join(", "));
             Plan::Refuse(Trouble::payload("ambiguous", why))
         }
     }
@@ -187,9 +218,7 @@ pub fn plan_exists(record: &Record, remote_id: Option<RemoteId>) -> Plan {
     match remote_id {
         Some(remote_id) => found(record, remote_id),
         None if record.stream.options.mode == Mode::Insert => exists("the remote has it already"),
-        None if record.external_id.is_some() && record.stream.capabilities.lookup.is_some() => {
-            Plan::Lookup
-        }
+        None if can_look_up(record) => Plan::Lookup,
         None => Plan::Refuse(Trouble::payload(
             "exists",
             "the remote already has this record and does not say under which id",
@@ -204,7 +233,7 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
         return Plan::Gone(remote_id.clone());
     }
     if options.on_missing == OnMissing::Recreate && record.external_id.is_some() {
-        return find(options.mode, &record.stream.capabilities, false);
+        return find(record, false);
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))
@@ -232,6 +261,7 @@ mod tests {
             }),
             external_id: external_id.map(ExternalId::from),
             remote_id: None,
+            lookup_values: Vec::new(),
             fingerprint: Fingerprint([1; 32]),
             body: "{}".into(),
             source: "{}".into(),
@@ -240,12 +270,16 @@ mod tests {
     }
 
     fn capabilities(upsert: bool, lookup: bool) -> Capabilities {
-        let limits = Some(CallLimits { max_records: 10, max_bytes: 1000 });
+        let limits = Some(CallLimits { max_records: 10, max_bytes: 1000, reads_first: false });
         Capabilities {
             create: limits,
             update: limits,
             upsert: limits.filter(|_| upsert),
-            lookup: lookup.then_some(Lookup { max_ids: 10, lag: std::time::Duration::ZERO }),
+            lookup: lookup.then_some(Lookup {
+                max_ids: 10,
+                lag: std::time::Duration::ZERO,
+                ignores_case: false,
+            }),
             ..Capabilities::default()
         }
     }

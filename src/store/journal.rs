@@ -20,6 +20,8 @@ pub struct Intent {
     pub external_id: Option<ExternalId>,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
+    /// What else it can be found by.
+    pub lookup_values: Vec<Option<Arc<str>>>,
 }
 
 /// A batch of intents on disk.
@@ -57,7 +59,10 @@ impl Store {
     ) -> Result<IntentId, StoreError> {
         let rows: Vec<_> = writes
             .into_iter()
-            .map(|write| (write.position, write.external_id, write.fingerprint.to_string()))
+            .map(|write| {
+                let fingerprint = write.fingerprint.to_string();
+                (write.position, write.external_id, fingerprint, write.lookup_values)
+            })
             .collect();
         let rows = serde_json::to_string(&rows).unwrap_or_default();
         let now = chrono::Utc::now().timestamp_millis();

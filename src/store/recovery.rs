@@ -1,6 +1,8 @@
 //! What a killed job left behind: outcomes whose ids are not in the map yet, and intents whose
 //! fate nobody knows.
 
+use std::sync::Arc;
+
 use rusqlite::{Transaction, params};
 
 use super::journal::{Intent, IntentId};
@@ -99,16 +101,16 @@ impl Store {
 
 /// An intent that cannot be read is an error: passed over, its records could be created twice.
 fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
+    type Row = (u64, Option<ExternalId>, String, Vec<Option<Arc<str>>>);
     let unreadable = |why: Box<dyn std::error::Error + Send + Sync>| {
         rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, why)
     };
-    let rows: Vec<(u64, Option<ExternalId>, String)> =
-        serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
+    let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
     rows.into_iter()
-        .map(|(position, external_id, fingerprint)| {
+        .map(|(position, external_id, fingerprint, lookup_values)| {
             let fingerprint = Fingerprint::from_hex(&fingerprint)
                 .ok_or_else(|| unreadable("an intent has no fingerprint".into()))?;
-            Ok(Intent { position, external_id, fingerprint })
+            Ok(Intent { position, external_id, fingerprint, lookup_values })
         })
         .collect()
 }

@@ -34,7 +34,7 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls that are not idempotent, before they leave: a JSON array of
--- [position, external id, fingerprint]. A row is deleted together with the writing of its
+-- [position, external id, fingerprint, values of the lookup fields]. A row is deleted together with the writing of its
 -- last outcome, so what is left after a crash is in doubt.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,

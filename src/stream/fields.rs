@@ -26,6 +26,14 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    /// Reads the text of a JSON object.
+    ///
+    /// # Errors
+    /// As [`Fields::parse`].
+    pub fn of_text(object: &'a str) -> serde_json::Result<Self> {
+        Self::parse(serde_json::from_str(object)?)
+    }
+
     /// The value of `name`, unless it is missing.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)

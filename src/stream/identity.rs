@@ -170,7 +170,10 @@ fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
 }
 
 /// An id's text: a string's content, a number's digits; `None` for null and the empty string.
-fn id_text(name: &str, value: &RawValue) -> Result<Option<String>, String> {
+///
+/// # Errors
+/// For people: what else stands in the field `name`.
+pub fn id_text(name: &str, value: &RawValue) -> Result<Option<String>, String> {
     let raw = value.get();
     match raw.as_bytes().first() {
         Some(b'n') => Ok(None),

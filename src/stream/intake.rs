@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ability::can_do;
 use super::batch_files::BatchFiles;
 use super::identity::IdFields;
 use super::mapping::Mapping;
@@ -324,6 +325,9 @@ impl Shared<'_> {
             Ok(capabilities) => (capabilities, None),
             Err(error) => (Capabilities::default(), Some(error.to_string())),
         };
+        if unusable.is_none() {
+            can_do(name, &options, &capabilities)?;
+        }
         let before = self.streams.get(name);
         let index = before.map_or(self.streams.len(), |before| before.stream.index);
         let version = before.map_or(0, |before| before.stream.version + 1);

@@ -2,6 +2,7 @@
 //!
 //! [`intake`] turns lines into prepared records, [`batch`] gathers them for a call.
 
+mod ability;
 pub mod batch;
 mod batch_files;
 pub mod fields;
@@ -49,6 +50,8 @@ pub struct Record {
     pub external_id: Option<ExternalId>,
     /// The remote's id of it, where the record itself says so.
     pub remote_id: Option<RemoteId>,
+    /// Its values of the stream's `lookup_fields`, in their order; `None` for those it lacks.
+    pub lookup_values: Vec<Option<Arc<str>>>,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
     /// What goes out: a JSON object as text, without the ids' own fields.

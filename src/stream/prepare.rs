@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, finish_object, push_field};
 use super::fingerprint::fingerprint;
-use super::identity::IdFields;
+use super::identity::{IdFields, id_text};
 use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
@@ -87,6 +87,7 @@ impl Known {
             stream: Arc::clone(&self.stream),
             external_id: None,
             remote_id: None,
+            lookup_values: Vec::new(),
             fingerprint: Fingerprint([0; 32]),
             body: Arc::from(""),
             source: Arc::from(source.get()),
@@ -149,6 +150,11 @@ impl Known {
             if !std::mem::replace(&mut self.warned, true) {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
             }
+        }
+        for name in self.stream.options.lookup_names() {
+            let value = prepared.get(name).map(|value| id_text(name, value)).transpose();
+            let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
+            record.lookup_values.push(value.flatten().map(Into::into));
         }
         record.body = self.body(prepared, &record.source);
         Ok(())

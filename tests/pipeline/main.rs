@@ -13,6 +13,7 @@ mod doubt;
 mod faults;
 mod identity;
 mod kill;
+mod lookups;
 mod main_job;
 mod memory;
 mod modes;

@@ -29,6 +29,8 @@ pub struct Answer {
     pub body: Bytes,
     /// Where the request went, to resolve a redirect's relative address.
     pub(super) asked: Url,
+    /// Of the token that the request carried.
+    pub(super) generation: u64,
 }
 
 impl fmt::Debug for Answer {

@@ -106,14 +106,28 @@ impl Client {
     /// write was sent and its answer is lost or cut (for a read: `Unreachable`, or
     /// [`RequestError::Protocol`] for a body that is too long), and what the token endpoint says.
     pub async fn send(&self, request: &Request) -> Result<Answer, RequestError> {
-        let (answer, generation) = self.send_once(request).await?;
-        if answer.status != 401 || !self.authorizer.renew(generation).await? {
-            return Ok(answer);
-        }
-        Ok(self.send_once(request).await?.0)
+        let answer = self.send_once(request).await?;
+        if answer.status == 401 { self.send_again(request, &answer).await } else { Ok(answer) }
     }
 
-    async fn send_once(&self, request: &Request) -> Result<(Answer, u64), RequestError> {
+    /// Sends `request` once more with a new token, after `answer` has refused the one it had. The
+    /// same answer again, where there is no token to renew.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_again(
+        &self,
+        request: &Request,
+        answer: &Answer,
+    ) -> Result<Answer, RequestError> {
+        if self.authorizer.renew(answer.generation).await? {
+            self.send_once(request).await
+        } else {
+            Ok(answer.clone())
+        }
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {
         // Before the token is chosen, which may run out during the wait.
         if let Some(limiter) = &self.limiter {
             limiter.turn().await;
@@ -138,8 +152,7 @@ impl Client {
                 });
             }
         };
-        let answer = Answer { status, headers, body, asked: request.url.clone() };
-        Ok((answer, generation))
+        Ok(Answer { status, headers, body, asked: request.url.clone(), generation })
     }
 
     fn lost(&self, request: &Request, error: reqwest::Error) -> RequestError {

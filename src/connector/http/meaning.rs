@@ -33,6 +33,8 @@ pub enum Meaning {
     Missing,
     /// The one record is there already.
     Exists,
+    /// The one record has not the version that was named.
+    Changed,
     /// The call failed as a whole.
     Failed(RequestError),
 }
@@ -52,7 +54,10 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
     Meaning::Failed(match status {
         200..300 => return Meaning::Rows,
         404 if one(&[Action::Update, Action::Delete]) => return Meaning::Missing,
-        409 if one(&[Action::Create]) => return Meaning::Exists,
+        // 412: what a request was conditional on does not hold (RFC 9110 section 15.5.13). Of a
+        // create that is that nothing is there.
+        409 | 412 if one(&[Action::Create]) => return Meaning::Exists,
+        412 if one(&[Action::Update, Action::Delete]) => return Meaning::Changed,
         // The remote waited for the rest of a request, and does not say what it did with the part.
         408 if writes => RequestError::InDoubt(answer.describe(redactor).into()),
         408 | 425 | 429 => throttled(answer),

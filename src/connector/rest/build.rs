@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use minijinja::value::{Serde, Value as Name};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Rest;
 use super::load::{Loaded, load, parse};
-use super::program::Auth;
+use super::program::{Auth, Login};
+use super::request::{self, Scope};
 use super::template::Template;
-use crate::connector::http::authorize::{ClientIn, Grant, OAuth, OAuthSettings};
+use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, client, exact};
+use crate::connector::http::{Authorizer, Client, Redactor, Request, client, exact};
 use crate::connector::{BuildError, Settings};
 
 /// A config key with one of these in its name holds a secret.
@@ -70,6 +72,8 @@ impl Rest {
         let mut builder = Builder {
             loaded: &loaded,
             values: &settings.values,
+            config: config.clone(),
+            base_url: String::new(),
             context: Name::from_pairs([("config", config.clone())]),
         };
         let base_url = if let Some(given) = &settings.base_url {
@@ -79,6 +83,7 @@ impl Rest {
             base_url(&builder.fill(template)?)
                 .map_err(|message| loaded.wrong(template.at().wrong(message)))?
         };
+        builder.base_url.clone_from(&base_url);
         builder.context = Name::from_pairs([
             ("config", config.clone()),
             ("base_url", Name::from(base_url.as_str())),
@@ -89,7 +94,7 @@ impl Rest {
         };
         let http = client::pool(settings.timeout, &settings.user_agent).map_err(unusable)?;
         let authorizer = builder.authorizer(&http, &settings, &redactor)?;
-        let limit = settings.rate_limit.or(loaded.program.rate_limit);
+        let limit = settings.rate_limit.or(loaded.program.limits.rate);
         let limiter = limit.and_then(Limiter::new);
         Ok(Self {
             namespace: namespace(&loaded.program.name, &base_url),
@@ -114,6 +119,8 @@ fn namespace(name: &str, base_url: &str) -> String {
 struct Builder<'a> {
     loaded: &'a Loaded,
     values: &'a Map<String, Value>,
+    config: Name,
+    base_url: String,
     context: Name,
 }
 
@@ -198,9 +205,52 @@ impl Builder<'_> {
                     expires_in: self.optional("expires_in").and_then(|text| text.parse().ok()),
                     config_file: settings.config_file.clone(),
                 };
-                Ok(Authorizer::OAuth(OAuth::new(http.clone(), settings, redactor)))
+                Ok(Authorizer::oauth(http.clone(), settings, redactor))
             }
+            Auth::Login(login) => self.login(login, http, redactor),
         }
+    }
+
+    fn login(
+        &self,
+        login: &Login,
+        http: &reqwest::Client,
+        redactor: &Redactor,
+    ) -> Result<Authorizer, BuildError> {
+        let program = &self.loaded.program;
+        let wrong = |message| self.loaded.wrong(login.key.at().wrong(message));
+        let values = [("config", self.config.clone())].into_iter().collect();
+        let scope = Scope::new(values);
+        let endpoint = &login.endpoint;
+        let request =
+            request::request(&program.templates, &self.base_url, &[], endpoint, &scope, true);
+        let Request { method, url, mut headers, mut body, .. } = request.map_err(wrong)?;
+        if let Some(form) = &login.form {
+            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in form {
+                encoded.append_pair(name, &self.fill(value)?);
+            }
+            let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+            headers.insert(CONTENT_TYPE, kind);
+            body = Some(encoded.finish().into());
+        }
+        let (token, expires_in) = (login.token.clone(), login.expires_in.clone());
+        let settings = LoginSettings {
+            method,
+            url,
+            headers,
+            body,
+            token: Box::new(move |answer| token.text(answer)),
+            expires_in: expires_in
+                .map(|expires_in| -> Find { Box::new(move |answer| expires_in.text(answer)) }),
+        };
+        let (templates, key, config) =
+            (program.templates.clone(), login.key.clone(), self.config.clone());
+        let value = move |token: &str| {
+            let names = [("config", config.clone()), ("token", Name::from(token))];
+            templates.render(&key, &Name::from_pairs(names))
+        };
+        Ok(Authorizer::login(http.clone(), settings, login.header.clone(), value, redactor))
     }
 }
 

@@ -1,26 +1,17 @@
 //! Sends the calls of the connector and reads what comes back.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use minijinja::value::Value as Name;
-use reqwest::Method;
 use reqwest::header::HeaderValue;
-use serde_json::Value;
-use url::Url;
 
 use super::judge::{Reading, Whole};
-use super::program::{Lookup, Splice, Stream, Write};
+use super::program::{Splice, Stream, Write};
 use super::request::{self, Scope};
-use super::select::Selector;
 use super::{Bound, Rest, never_sent, operations, rows};
-use crate::connector::contract::{
-    Action, CheckLine, RequestError, Verdict, WriteAnswer, WriteBatch,
-};
-use crate::connector::http::{Call, Request};
+use crate::connector::contract::{Action, CheckLine, RequestError, WriteAnswer, WriteBatch};
+use crate::connector::http::{Answer, Call, Request};
 use crate::record::{ExternalId, RemoteId, StreamName};
-
-/// Pages of one lookup, at most. A remote that has more for so few ids goes in circles.
-const MAX_PAGES: usize = 1000;
 
 impl Rest {
     /// Sends one batch.
@@ -36,17 +27,35 @@ impl Rest {
         })?;
         let request = self.write_request(operation, &bound, batch);
         let request = request.map_err(|message| never_sent(&message))?;
-        let answer = self.client.send(&request).await?;
-        let reading = Reading::new(&self.program, self.client.redactor(), &answer);
         // The 404 of a bulk call is about the call, also when it carries one record.
-        let single = operation.max_records == 1;
-        let is_alone = batch.writes.len() == 1;
-        let verdicts = match reading.whole(Call::Write { action, single }, is_alone) {
+        let call = Call::Write { action, single: operation.max_records == 1 };
+        let (answer, quiet) = self.send(&request, call).await?;
+        let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+        let verdicts = match reading.whole(call, batch.writes.len() == 1) {
             Whole::Failed(error) => return Err(error),
             Whole::One(verdict) => vec![rows::settle(operation, action, verdict)],
             Whole::Rows => rows::verdicts(&reading, operation, bound.property.as_deref(), batch),
         };
-        Ok(WriteAnswer { status: answer.status, verdicts })
+        Ok(WriteAnswer { status: answer.status, verdicts, quiet })
+    }
+
+    /// Sends `request`, and once more with a new credential where the answer is what the manifest
+    /// calls a refused one. Tells how long the remote asks for quiet.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        call: Call,
+    ) -> Result<(Answer, Option<Duration>), RequestError> {
+        let mut answer = self.client.send(request).await?;
+        // What the status says, the client has mended already.
+        if answer.status != 401 && self.client.authorizer().can_renew() {
+            let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+            if let Whole::Failed(RequestError::Unauthorized(_)) = reading.whole(call, false) {
+                answer = self.client.send_again(request, &answer).await?;
+            }
+        }
+        let quiet = self.program.limits.quiet(&answer);
+        Ok((answer, quiet))
     }
 
     fn write_request(
@@ -68,9 +77,10 @@ impl Rest {
             if records.len() > 1 {
                 records.push(',');
             }
-            records.push_str(&record);
-            if operation.max_records == 1 {
-                scope.splice(Splice::Record, record);
+            scope.splice(Splice::Record, record);
+            match &operation.each {
+                Some(each) => request::part(templates, each, &scope, &mut records)?,
+                None => records.push_str(scope.spliced(Splice::Record)?),
             }
         }
         records.push(']');
@@ -105,77 +115,7 @@ impl Rest {
         Ok(request)
     }
 
-    /// Finds remote ids, page by page.
-    pub(super) async fn find_ids(
-        &self,
-        stream: &StreamName,
-        ids: &[ExternalId],
-    ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
-        let bound = self.bind(stream)?;
-        let lookup = self.stream(&bound).and_then(|stream| stream.lookup.as_ref());
-        let lookup = lookup.ok_or_else(|| {
-            never_sent(&format!("the manifest has no `lookup` for `{}`", bound.object))
-        })?;
-        let mut scope = self.names(stream, &bound);
-        scope.splice(Splice::ExternalIds, request::list(ids.iter().map(ExternalId::as_str)));
-        let all: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        scope.set("external_ids", Some(Name::from(all)));
-        if let [id] = ids {
-            scope.set("external_id", Some(id.as_str().to_owned()));
-        }
-        scope.set("next", None::<String>);
-        let request = self.request(&lookup.endpoint, &scope, true);
-        let mut request = request.map_err(|message| never_sent(&message))?;
-        let asked: HashMap<_, _> = ids.iter().map(|id| (id.as_str(), id)).collect();
-        let mut found = Vec::new();
-        let mut known = HashSet::new();
-        let mut seen = HashSet::new();
-        for _ in 0..MAX_PAGES {
-            let answer = self.client.send(&request).await?;
-            let reading = Reading::new(&self.program, self.client.redactor(), &answer);
-            match reading.whole(Call::Read, false) {
-                Whole::Rows => {}
-                Whole::One(Verdict::Missing) => return Ok(found),
-                Whole::One(other) => {
-                    let text = format!("a lookup was answered with {other:?}");
-                    return Err(RequestError::Protocol(text.into()));
-                }
-                Whole::Failed(error) => return Err(error),
-            }
-            let body = reading.body.as_ref();
-            let unreadable = || RequestError::Protocol(reading.describe().into());
-            let body = body.ok_or_else(unreadable)?;
-            let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
-            for pair in pairs(lookup, &bound, &asked, rows)? {
-                if known.insert(pair.clone()) {
-                    found.push(pair);
-                }
-            }
-            let next = lookup.next.as_ref();
-            let Some((next, cursor)) =
-                next.and_then(|next| Some((next, next.selector.text(body)?)))
-            else {
-                return Ok(found);
-            };
-            if !seen.insert(cursor.clone()) {
-                let text = "the pages of the lookup go in a circle";
-                return Err(RequestError::Protocol(text.into()));
-            }
-            if next.is_address {
-                request.url = next_address(&request.url, &cursor)?;
-                request.method = Method::GET;
-                request.body = None;
-            } else {
-                scope.set("next", Some(cursor));
-                request = self
-                    .request(&lookup.endpoint, &scope, true)
-                    .map_err(|message| never_sent(&message))?;
-            }
-        }
-        Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
-    }
-
-    fn request(
+    pub(super) fn request(
         &self,
         endpoint: &super::program::Endpoint,
         scope: &Scope,
@@ -192,7 +132,7 @@ impl Rest {
         )
     }
 
-    fn stream(&self, bound: &Bound) -> Option<&Stream> {
+    pub(super) fn stream(&self, bound: &Bound) -> Option<&Stream> {
         self.program.streams.get(&bound.entry)
     }
 
@@ -220,7 +160,7 @@ impl Rest {
         let scope = Scope::new([("config", self.config.clone())].into_iter().collect());
         let request = self.request(endpoint, &scope, true);
         let request = request.map_err(|message| never_sent(&message))?;
-        let answer = self.client.send(&request).await?;
+        let (answer, _) = self.send(&request, Call::Read).await?;
         let reading = Reading::new(&self.program, self.client.redactor(), &answer);
         match reading.whole(Call::Read, false) {
             Whole::Rows => Ok("taken by the remote"),
@@ -243,7 +183,11 @@ impl Rest {
         };
         let mut able = Vec::new();
         if let Some(stream) = self.stream(&bound) {
-            able.extend(stream.lookup.is_some().then_some("lookup"));
+            let lookups =
+                [("lookup", &stream.lookup), ("find", &stream.find), ("read", &stream.read)];
+            able.extend(
+                lookups.into_iter().filter_map(|(name, found)| found.as_ref().map(|_| name)),
+            );
             able.extend(
                 operations(stream).filter_map(|(action, write)| write.map(|_| action.as_str())),
             );
@@ -256,46 +200,7 @@ impl Rest {
     }
 }
 
-/// The next page's address. On another host the token would go to strangers.
-fn next_address(from: &Url, cursor: &str) -> Result<Url, RequestError> {
-    let wrong = |text: &str| RequestError::Protocol(text.into());
-    let next = from.join(cursor).map_err(|_| wrong("what leads to the next page is no address"))?;
-    if next.origin() == from.origin() && next.username().is_empty() && next.password().is_none() {
-        Ok(next)
-    } else {
-        Err(wrong("the address of the next page is on another host"))
-    }
-}
-
 /// As a list for templates.
 fn names(texts: &[&str]) -> Name {
     texts.iter().map(|text| Name::from(*text)).collect()
-}
-
-/// The pairs in `rows` that were asked for.
-fn pairs(
-    lookup: &Lookup,
-    bound: &Bound,
-    asked: &HashMap<&str, &ExternalId>,
-    rows: &[Value],
-) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
-    let default = bound.property.clone().map(Selector::Property);
-    let external_id = lookup.external_id.as_ref().or(default.as_ref());
-    let mut pairs = Vec::new();
-    for row in rows {
-        let id = external_id.and_then(|selector| selector.text(row));
-        // Were such rows left out, a wrong selector would make every record look new.
-        let id = id.ok_or_else(|| {
-            RequestError::Protocol("a row of the lookup has no external id".into())
-        })?;
-        let Some(id) = asked.get(id.as_str()).copied() else {
-            continue;
-        };
-        let Some(remote_id) = lookup.remote_id.text(row) else {
-            let text = "a row of the lookup has no remote id";
-            return Err(RequestError::Protocol(text.into()));
-        };
-        pairs.push((id.clone(), RemoteId::new(remote_id)));
-    }
-    Ok(pairs)
 }

@@ -1,7 +1,9 @@
 //! What the `auth` of a manifest means; see [`program`](super::program).
 
+use super::endpoint::{Parts, endpoint};
 use super::manifest::{self, AuthKind, ClientPlace};
-use super::program::{Auth, header_name};
+use super::program::{Auth, Login, header_name, selector};
+use super::select::Selector;
 use super::template::Templates;
 use super::text::{Placed, Text, Wrong};
 
@@ -16,6 +18,7 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
         AuthKind::ApiKey => "api_key",
         AuthKind::OAuth2Refresh => "oauth2_refresh",
         AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
+        AuthKind::Login => "login",
     };
     let needed = |text: Option<Text>, key: &str| {
         text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
@@ -43,6 +46,13 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
                 }
             }
         }
+        AuthKind::Login => {
+            let call = given.login.take();
+            let call = call.ok_or_else(|| at.wrong("`type: login` needs `login`"))?;
+            let header = given.header.take().unwrap_or_else(|| Text::of("Authorization"));
+            let key = given.key.take().unwrap_or_else(|| Text::of("Bearer {{ token }}"));
+            Auth::Login(Box::new(login(templates, &call, &header, &key)?))
+        }
         AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
             let refresh = kind == AuthKind::OAuth2Refresh;
             let token_url = needed(given.token_url.take(), "token_url")?;
@@ -55,6 +65,9 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
             }
         }
     };
+    if let Some(login) = &given.login {
+        return Err(login.path.at().wrong(format!("`login` means nothing to `type: {name}`")));
+    }
     let manifest::Auth { token, username, password, header, query, key, token_url, scope, .. } =
         &given;
     let left = [
@@ -73,4 +86,37 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
         (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
         (None, None) => Ok(compiled),
     }
+}
+
+/// Compiles a call that gives a token.
+fn login(
+    templates: &mut Templates,
+    login: &manifest::Login,
+    header: &Text,
+    key: &Text,
+) -> Result<Login, Wrong> {
+    let manifest::Login { method, path, query, headers, body, form, .. } = login;
+    if let (Some(body), Some(_)) = (body, form) {
+        return Err(body.at.wrong("`body` and `form` exclude each other"));
+    }
+    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
+    let endpoint = endpoint(templates, &parts, &["config"], &[])?;
+    let form = form.as_ref().map(|form| {
+        let fields = form.iter().map(|(name, value)| {
+            Ok((name.as_str().to_owned(), templates.text(value, &["config"])?))
+        });
+        fields.collect::<Result<Vec<_>, Wrong>>()
+    });
+    let key = templates.text(key, &["config", "token"])?;
+    if !key.names("token") {
+        return Err(key.at().wrong("the `key` of a login does not name `token`"));
+    }
+    Ok(Login {
+        endpoint,
+        form: form.transpose()?,
+        token: Selector::parse(&login.token)?,
+        expires_in: selector(login.expires_in.as_ref())?,
+        header: header_name(header)?,
+        key,
+    })
 }

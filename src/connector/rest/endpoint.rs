@@ -51,7 +51,8 @@ pub(super) fn endpoint(
     Ok(Endpoint { method, path, query, headers, body })
 }
 
-fn node(
+/// Compiles a body, or a part of one.
+pub(super) fn node(
     templates: &mut Templates,
     shape: &Placed<Shape>,
     known: &[&str],
@@ -66,7 +67,8 @@ fn node(
                 Some(_) => {
                     let message = format!("`{}` means nothing here", text.as_str());
                     let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
-                                `{{ remote_ids }}` for `update` and `delete`";
+                                `{{ remote_ids }}` for `read`, `update` and `delete`, \
+                                `{{ values }}` for `find`";
                     return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
                 }
                 None => Node::Text(templates.text(&text, known)?),
@@ -94,6 +96,8 @@ fn splice(text: &str) -> Option<Splice> {
         "records" => Splice::Records,
         "external_ids" => Splice::ExternalIds,
         "remote_ids" => Splice::RemoteIds,
+        "values" => Splice::Values,
+        "wanted" => Splice::Wanted,
         _ => return None,
     })
 }
@@ -115,7 +119,8 @@ impl Endpoint {
 }
 
 impl Node {
-    fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
+    /// Whether `test` is true of it or of a part of it.
+    pub(super) fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
         test(self)
             || match self {
                 Self::List(items) => items.iter().any(|item| item.any(test)),
@@ -125,7 +130,7 @@ impl Node {
     }
 
     /// Whether this very node, or a key of it, names `name`.
-    fn names(&self, name: &str) -> bool {
+    pub(super) fn names(&self, name: &str) -> bool {
         match self {
             Self::Text(template) => template.names(name),
             Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::manifest::{AnswerIs, RowIs};
 use super::program::{Detail, Program, Write};
 use super::select::Selector;
+use super::stored::altered;
 use crate::connector::contract::{self, Action, ErrorClass, Rejection, RequestError, Verdict};
 use crate::connector::http::meaning::{complaint, meaning, throttled};
 use crate::connector::http::{Answer, Call, Meaning, Redactor, exact};
@@ -94,6 +95,7 @@ impl<'a> Reading<'a> {
             Meaning::Rows => Whole::Rows,
             Meaning::Missing => Whole::One(Verdict::Missing),
             Meaning::Exists => Whole::One(Verdict::Exists(None)),
+            Meaning::Changed => Whole::One(Verdict::Changed),
             Meaning::Failed(error) => Whole::Failed(error),
         }
     }
@@ -123,13 +125,16 @@ impl<'a> Reading<'a> {
             AnswerIs::Busy => Whole::One(Verdict::Busy(message)),
             AnswerIs::Rejected if one => Whole::One(Verdict::Rejected(rejection)),
             AnswerIs::Missing if one => Whole::One(Verdict::Missing),
+            AnswerIs::Changed if one => Whole::One(Verdict::Changed),
             AnswerIs::Exists if one => {
                 let id = detail.remote_id.as_ref().and_then(|id| id.text(body));
                 Whole::One(Verdict::Exists(id.map(RemoteId::new)))
             }
-            AnswerIs::Refused | AnswerIs::Rejected | AnswerIs::Missing | AnswerIs::Exists => {
-                refused()
-            }
+            AnswerIs::Refused
+            | AnswerIs::Rejected
+            | AnswerIs::Missing
+            | AnswerIs::Changed
+            | AnswerIs::Exists => refused(),
         }
     }
 
@@ -189,6 +194,7 @@ impl<'a> Reading<'a> {
                 RowIs::Deleted => Verdict::Deleted,
                 RowIs::Missing => Verdict::Missing,
                 RowIs::Exists => Verdict::Exists(id),
+                RowIs::Changed => Verdict::Changed,
                 RowIs::Busy => Verdict::Busy(message.into()),
                 RowIs::InDoubt => Verdict::InDoubt(message.into()),
                 RowIs::Rejected => {
@@ -220,6 +226,36 @@ impl<'a> Reading<'a> {
                 Ok(false) => Verdict::Updated(id),
                 Err(error) => Verdict::InDoubt(error.into()),
             },
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// A success, unless `row` shows that the remote holds something else than was sent.
+    pub(super) fn held(
+        &self,
+        operation: &Write,
+        write: &contract::Write,
+        row: &Value,
+        verdict: Verdict,
+    ) -> Verdict {
+        let (Verdict::Created(id)
+        | Verdict::Updated(id)
+        | Verdict::Upserted(id)
+        | Verdict::Unchanged(id)) = &verdict
+        else {
+            return verdict;
+        };
+        let told = operation
+            .stored
+            .as_ref()
+            .and_then(|stored| altered(stored, row, &write.body, self.redactor));
+        match told {
+            // An update's id is known; a row need not repeat it.
+            Some(told) => {
+                Verdict::Altered(id.clone().or_else(|| write.remote_id.clone()), told.into())
+            }
+            None => verdict,
         }
     }
 }

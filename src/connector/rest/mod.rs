@@ -5,7 +5,7 @@
 //!   with the parts of each [`operation`], [`endpoint`] and [`credential`] checked against each
 //!   other.
 //! - [`build`]: from a program and a config to a connector.
-//! - [`request`]: from an operation and records to a request; [`call`]: sends it.
+//! - [`request`]: from an operation and records to a request; [`call`] and [`finding`]: send it.
 //! - [`judge`] and [`rows`]: from an answer to verdicts.
 //!
 //! A new key of the language has its documentation in `manifest`, its meaning in `operation` or
@@ -16,8 +16,11 @@ mod build;
 mod call;
 mod credential;
 mod endpoint;
+mod finding;
 mod judge;
+mod limits;
 mod load;
+mod lookup;
 mod manifest;
 mod operation;
 mod program;
@@ -25,6 +28,7 @@ mod request;
 mod rows;
 mod select;
 mod shape;
+mod stored;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -42,11 +46,11 @@ use secrecy::SecretString;
 use self::program::{Program, Stream, Write};
 use super::StreamSettings;
 use super::contract::{
-    Action, CallLimits, Capabilities, CheckLine, Connector, Lookup, RequestError, WriteAnswer,
-    WriteBatch,
+    Action, CallLimits, Capabilities, CheckLine, Connector, Found, Lookup, Question, RequestError,
+    WriteAnswer, WriteBatch,
 };
 use super::http::Client;
-use crate::record::{ExternalId, RemoteId, StreamName};
+use crate::record::StreamName;
 
 /// The JSON Schema of manifests.
 pub fn manifest_schema() -> serde_json::Value {
@@ -155,18 +159,26 @@ impl Rest {
         }
         let limits = |write: &Option<Write>| {
             let write = write.as_ref()?;
-            Some(CallLimits { max_records: write.max_records, max_bytes: write.max_bytes })
+            let Write { max_records, max_bytes, reads_first, .. } = *write;
+            Some(CallLimits { max_records, max_bytes, reads_first })
         };
+        let looks = |found: &Option<program::Lookup>| {
+            found.as_ref().map(|lookup| Lookup {
+                max_ids: lookup.max_ids,
+                lag: lookup.lag,
+                ignores_case: lookup.ignore_case,
+            })
+        };
+        let find = looks(&found.find);
         let capabilities = Capabilities {
             create: limits(&found.create),
             update: limits(&found.update),
             upsert: limits(&found.upsert),
             delete: limits(&found.delete),
-            lookup: found
-                .lookup
-                .as_ref()
-                .map(|lookup| Lookup { max_ids: lookup.max_ids, lag: lookup.lag }),
-            max_in_flight: self.program.in_flight,
+            lookup: looks(&found.lookup).or(find.filter(|_| property.is_some())),
+            find,
+            read: looks(&found.read),
+            max_in_flight: self.program.limits.in_flight,
             idempotent_create: found
                 .create
                 .as_ref()
@@ -224,12 +236,8 @@ impl Connector for Rest {
         lines
     }
 
-    async fn lookup(
-        &self,
-        stream: &StreamName,
-        ids: &[ExternalId],
-    ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
-        self.find_ids(stream, ids).await
+    async fn lookup(&self, question: &Question) -> Result<Found, RequestError> {
+        self.answer(question).await
     }
 
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {

@@ -1,23 +1,20 @@
 //! What the operations of a stream mean; see [`program`](super::program).
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 
-use super::endpoint::{Parts, endpoint};
+use super::endpoint::{Parts, endpoint, node};
+use super::lookup::{Kind, lookup};
 use super::manifest::{self, Match};
-use super::program::{Lookup, Next, Splice, Stream, Write, header_name, selector};
-use super::select::{RowsSelector, Selector};
+use super::program::{Splice, Stream, Write, header_name, selector};
+use super::select::RowsSelector;
 use super::template::{Template, Templates};
 use super::text::{Place, Text, Wrong};
 use crate::connector::contract::Action;
 
 /// What every template of an operation knows.
-const NAMES: [&str; 4] = ["config", "stream", "object", "external_id_property"];
+pub(super) const NAMES: [&str; 4] = ["config", "stream", "object", "external_id_property"];
 /// What tests of rows know.
 pub(super) const ROW_NAMES: &[&str] = &["row", "status", "body", "headers"];
-/// Ids in one lookup: what most searches take.
-const MAX_IDS: usize = 100;
 /// Bytes of a body: a megabyte is what the tightest APIs take.
 const MAX_BYTES: usize = 1_000_000;
 
@@ -48,9 +45,24 @@ pub(super) fn stream(
     let update = compile(&stream.update, Action::Update)?;
     let upsert = compile(&stream.upsert, Action::Upsert)?;
     let delete = compile(&stream.delete, Action::Delete)?;
-    let lookup = stream.lookup.as_ref();
-    let lookup = lookup.map(|found| self::lookup(templates, found, has_property)).transpose()?;
-    Ok(Stream { object, property, lookup, create, update, upsert, delete })
+    let mut compile = |found: &Option<manifest::Lookup>, kind| {
+        let found = found.as_ref();
+        found.map(|found| lookup(templates, found, kind, has_property)).transpose()
+    };
+    let lookup = compile(&stream.lookup, Kind::ExternalIds)?;
+    let find = compile(&stream.find, Kind::Values)?;
+    let read = compile(&stream.read, Kind::RemoteIds)?;
+    let reading = [(&update, &stream.update), (&delete, &stream.delete)];
+    for (compiled, written) in reading {
+        if let (Some(true), Some(written), None) =
+            (compiled.as_ref().map(|write| write.reads_first), written, &read)
+        {
+            let message =
+                "it reads before it writes (`version`, `read_first`), and the stream has no `read`";
+            return Err(written.path.at().wrong(message));
+        }
+    }
+    Ok(Stream { object, property, lookup, find, read, create, update, upsert, delete })
 }
 
 /// The name in `$.name`.
@@ -58,42 +70,6 @@ fn plain_name(selector: &Text) -> Option<&str> {
     let name = selector.as_str().strip_prefix("$.")?;
     let plain = |c: char| c.is_alphanumeric() || c == '_';
     name.chars().all(plain).then_some(name).filter(|name| !name.is_empty())
-}
-
-fn lookup(
-    templates: &mut Templates,
-    lookup: &manifest::Lookup,
-    has_property: bool,
-) -> Result<Lookup, Wrong> {
-    let at = lookup.path.at();
-    let max_ids = at_least_one(lookup.max_ids.unwrap_or(MAX_IDS), "max_ids", at)?;
-    let mut known = NAMES.to_vec();
-    known.push("external_ids");
-    known.extend((max_ids == 1).then_some("external_id"));
-    known.extend(lookup.next.is_some().then_some("next"));
-    let manifest::Lookup { method, path, query, headers, body, .. } = lookup;
-    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
-    let endpoint = endpoint(templates, &parts, &known, &[Splice::ExternalIds])?;
-    let asks = endpoint.names("external_ids")
-        || endpoint.names("external_id")
-        || endpoint.splices(Splice::ExternalIds);
-    if !asks {
-        return Err(at.wrong("`lookup` names neither `external_ids` nor `external_id`"));
-    }
-    if lookup.external_id.is_none() && !has_property {
-        return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
-    }
-    let next = selector(lookup.next.as_ref())?;
-    let next = next.map(|selector| Next { selector, is_address: !endpoint.names("next") });
-    Ok(Lookup {
-        endpoint,
-        max_ids,
-        rows: RowsSelector::parse(&lookup.rows)?,
-        external_id: selector(lookup.external_id.as_ref())?,
-        remote_id: Selector::parse(&lookup.remote_id)?,
-        next,
-        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(1)),
-    })
 }
 
 fn write(
@@ -115,7 +91,9 @@ fn write(
     splices.extend(has_remote_id.then_some(Splice::RemoteIds));
     let mut fields = NAMES.to_vec();
     fields.extend(["external_id", "key"]);
-    fields.extend(has_remote_id.then_some("remote_id"));
+    if has_remote_id {
+        fields.extend(["remote_id", "version"]);
+    }
     if single {
         known.extend(&fields);
         splices.push(Splice::Record);
@@ -123,19 +101,30 @@ fn write(
     let manifest::Write { method, path, query, headers, body, .. } = write;
     let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
     let endpoint = endpoint(templates, &parts, &known, &splices)?;
+    let each = write.each.as_ref().map(|each| node(templates, each, &fields, &[Splice::Record]));
+    let each = each.transpose()?;
     let sends = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
     if !sends && action != Action::Delete {
         let message = format!("`{name}` sends no record");
         let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
         return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
     }
+    if let Some(each) = write.each.as_ref().filter(|_| !endpoint.splices(Splice::Records)) {
+        return Err(each.at.wrong("`each` means nothing without `{{ records }}` in the `body`"));
+    }
     let record = record(templates, write.record.as_ref(), action, &fields)?;
+    let names_version = endpoint.names("version")
+        || record.iter().any(|(_, value)| value.names("version"))
+        || each.as_ref().is_some_and(|each| each.any(&|node| node.names("version")));
     let rows = rows(write, action, has_property, max_records)?;
     let means_nothing =
         |key: &str, at: Place, to: &str| Err(at.wrong(format!("`{key}` means nothing to {to}")));
     let to = format!("`{name}`");
     if let Some(created) = write.created.as_ref().filter(|_| action != Action::Upsert) {
         return means_nothing("created", created.at(), &to);
+    }
+    if write.read_first.is_some() && !has_remote_id {
+        return means_nothing("read_first", at, &to);
     }
     if write.missing_is_done.is_some() && action != Action::Delete {
         return means_nothing("missing_is_done", at, &to);
@@ -156,6 +145,9 @@ fn write(
         max_bytes,
         record,
         record_needs_property: write.record.is_none(),
+        each,
+        reads_first: names_version || write.read_first == Some(true),
+        stored: selector(write.stored.as_ref())?,
         rows,
         external_id: selector(write.external_id.as_ref())?,
         remote_id: selector(write.remote_id.as_ref())?,
@@ -231,6 +223,7 @@ fn rows(
     }
 }
 
-fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
+/// A number that is no 0.
+pub(super) fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
     if value == 0 { Err(at.wrong(format!("`{key}` is at least 1"))) } else { Ok(value) }
 }

@@ -6,17 +6,15 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use reqwest::header::HeaderName;
 
+use super::limits::Limits;
 use super::manifest::{self, Manifest, Match};
 use super::select::{RowsSelector, Selector};
 use super::template::{Template, Templates};
-use super::text::{Placed, Text, Wrong};
+use super::text::{Text, Wrong};
 use super::{credential, endpoint, operation};
-use crate::config::RateLimit;
 
 /// The version of the language that this program speaks.
 const VERSION: u32 = 1;
-/// Calls under way at once, where the manifest says nothing: most APIs take these.
-const IN_FLIGHT: usize = 4;
 
 /// What a manifest means.
 #[derive(Debug)]
@@ -26,8 +24,7 @@ pub(super) struct Program {
     pub(super) base_url: Template,
     pub(super) auth: Auth,
     pub(super) headers: Vec<(HeaderName, Template)>,
-    pub(super) rate_limit: Option<RateLimit>,
-    pub(super) in_flight: usize,
+    pub(super) limits: Limits,
     pub(super) answers: Vec<AnswerRule>,
     pub(super) row_answers: Vec<RowRule>,
     pub(super) check: Option<Endpoint>,
@@ -43,6 +40,19 @@ pub(super) enum Auth {
     KeyHeader { name: String, key: Template },
     KeyQuery { name: String, key: Template },
     Tokens { token_url: Template, refresh: bool, scope: Option<Template>, basic: bool },
+    Login(Box<Login>),
+}
+
+/// A call that gives a token.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) endpoint: Endpoint,
+    pub(super) form: Option<Vec<(String, Template)>>,
+    pub(super) token: Selector,
+    pub(super) expires_in: Option<Selector>,
+    /// Of the requests that carry the token.
+    pub(super) header: HeaderName,
+    pub(super) key: Template,
 }
 
 /// What a whole answer means.
@@ -76,6 +86,8 @@ pub(super) struct Stream {
     pub(super) object: Template,
     pub(super) property: Option<Template>,
     pub(super) lookup: Option<Lookup>,
+    pub(super) find: Option<Lookup>,
+    pub(super) read: Option<Lookup>,
     pub(super) create: Option<Write>,
     pub(super) update: Option<Write>,
     pub(super) upsert: Option<Write>,
@@ -112,19 +124,33 @@ pub(super) enum Splice {
     Records,
     ExternalIds,
     RemoteIds,
+    Values,
+    Wanted,
 }
 
-/// Finds remote ids by external ids.
+/// Finds records.
 #[derive(Debug)]
 pub(super) struct Lookup {
     pub(super) endpoint: Endpoint,
     pub(super) max_ids: usize,
     pub(super) rows: RowsSelector,
-    /// `None`: the property of the stream.
-    pub(super) external_id: Option<Selector>,
-    pub(super) remote_id: Selector,
+    /// `None`: among the row's fields, under the name that was asked by.
+    pub(super) key: Option<Selector>,
+    /// `None`: the one that was asked for.
+    pub(super) remote_id: Option<Selector>,
+    /// `None`: the row itself.
+    pub(super) fields: Option<Selector>,
+    pub(super) version: Option<Version>,
+    pub(super) ignore_case: bool,
     pub(super) next: Option<Next>,
     pub(super) lag: Duration,
+}
+
+/// Where a record's version stands.
+#[derive(Debug)]
+pub(super) enum Version {
+    Row(Selector),
+    Header(HeaderName),
 }
 
 /// How the next page is asked for.
@@ -145,6 +171,10 @@ pub(super) struct Write {
     pub(super) record: Vec<(Template, Template)>,
     /// Whether these are the default, which a stream without a property has no use for.
     pub(super) record_needs_property: bool,
+    /// What stands for a record among several; `None`: the record itself.
+    pub(super) each: Option<Node>,
+    pub(super) reads_first: bool,
+    pub(super) stored: Option<Selector>,
     pub(super) rows: Option<(RowsSelector, Match)>,
     pub(super) external_id: Option<Selector>,
     pub(super) remote_id: Option<Selector>,
@@ -169,7 +199,7 @@ impl Program {
         let base_url = templates.text(&manifest.base_url, &["config"])?;
         let auth = credential::auth(&mut templates, manifest.auth)?;
         let headers = headers(&mut templates, &manifest.headers, &["config"])?;
-        let (rate_limit, in_flight) = limits(&manifest.limits)?;
+        let limits = Limits::compile(&manifest.limits)?;
         let mut answers = Vec::new();
         for rule in &manifest.answers {
             let when = templates.test(&rule.when, &["status", "body", "headers"])?;
@@ -207,8 +237,7 @@ impl Program {
             base_url,
             auth,
             headers,
-            rate_limit,
-            in_flight,
+            limits,
             answers,
             row_answers,
             check,
@@ -253,20 +282,4 @@ pub(super) fn headers(
 pub(super) fn header_name(name: &Text) -> Result<HeaderName, Wrong> {
     HeaderName::try_from(name.as_str())
         .map_err(|_| name.at().wrong(format!("`{}` is no header name", name.as_str())))
-}
-
-fn limits(limits: &Placed<manifest::Limits>) -> Result<(Option<RateLimit>, usize), Wrong> {
-    let manifest::Limits { requests, per_secs, in_flight } = limits.value;
-    let rate_limit = match (requests, per_secs) {
-        (None, None) => None,
-        (Some(requests @ 1..), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
-        _ => {
-            let message = "`requests` and `per_secs` go together, and both are at least 1";
-            return Err(limits.at.wrong(message));
-        }
-    };
-    match in_flight {
-        Some(0) => Err(limits.at.wrong("`in_flight` is at least 1")),
-        in_flight => Ok((rate_limit, in_flight.unwrap_or(IN_FLIGHT))),
-    }
 }

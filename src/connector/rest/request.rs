@@ -45,7 +45,17 @@ impl Scope {
 
     /// Sets what stands in a body as raw JSON.
     pub(super) fn splice(&mut self, splice: Splice, json: String) {
+        self.splices.retain(|(known, _)| *known != splice);
         self.splices.push((splice, json));
+    }
+
+    /// What stands in a body as raw JSON.
+    ///
+    /// # Errors
+    /// When the call has no such thing, for people.
+    pub(super) fn spliced(&self, splice: Splice) -> Result<&str, String> {
+        let found = self.splices.iter().find(|(known, _)| *known == splice);
+        found.map(|(_, json)| &**json).ok_or_else(|| format!("the call has no {splice:?}"))
     }
 
     /// As a context for templates.
@@ -117,6 +127,19 @@ fn address(base: &str, path: &str) -> Result<Url, String> {
     }
 }
 
+/// Appends a part of a body.
+///
+/// # Errors
+/// As [`request`].
+pub(super) fn part(
+    templates: &Templates,
+    node: &Node,
+    scope: &Scope,
+    out: &mut String,
+) -> Result<(), String> {
+    write(templates, node, scope, &scope.context(), out)
+}
+
 fn write(
     templates: &Templates,
     node: &Node,
@@ -128,9 +151,7 @@ fn write(
         Node::Plain(json) => out.push_str(json),
         Node::Text(template) => quote(&templates.render(template, context)?, out),
         Node::Splice(splice) => {
-            let found = scope.splices.iter().find(|(known, _)| known == splice);
-            let (_, json) = found.ok_or_else(|| format!("the call has no {splice:?}"))?;
-            out.push_str(json);
+            out.push_str(scope.spliced(*splice)?);
         }
         Node::List(items) => {
             out.push('[');
@@ -205,6 +226,7 @@ pub(super) fn record(
 pub(super) fn name_one(scope: &mut Scope, write: &contract::Write) {
     scope.set("external_id", write.external_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("remote_id", write.remote_id.as_ref().map(|id| id.as_str().to_owned()));
+    scope.set("version", write.version.as_deref().map(str::to_owned));
     scope.set("key", Some(write.key.to_string()));
 }
 

@@ -22,7 +22,11 @@ pub(super) fn verdicts(
     let action = batch.action;
     let all = |verdict: Verdict| vec![verdict; batch.writes.len()];
     let Some((selector, matched)) = &operation.rows else {
-        return all(single(reading, operation, action));
+        let verdict = single(reading, operation, action);
+        return match (batch.writes.as_slice(), &reading.body) {
+            ([write], Some(body)) => vec![reading.held(operation, write, body, verdict)],
+            _ => all(verdict),
+        };
     };
     let rows = reading.body.as_ref().and_then(|body| selector.rows(body));
     let Some(rows) = rows else {
@@ -43,8 +47,11 @@ pub(super) fn verdicts(
             rows.push(row);
         }
     }
-    let judged = found.into_iter().map(|rows| match rows.as_slice() {
-        [row] => settle(operation, action, reading.row(operation, action, row)),
+    let judged = found.into_iter().zip(&batch.writes).map(|(rows, write)| match rows.as_slice() {
+        [row] => {
+            let verdict = settle(operation, action, reading.row(operation, action, row));
+            reading.held(operation, write, row, verdict)
+        }
         [] => Verdict::InDoubt("the answer does not name the record".into()),
         _ => Verdict::InDoubt("the answer names the record more than once".into()),
     });

@@ -29,6 +29,14 @@ impl Selector {
         }
     }
 
+    /// The first object that is found.
+    pub(super) fn object<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Path(path) => path.query(value).all().into_iter().find(|found| found.is_object()),
+            Self::Property(name) => value.get(name).filter(|found| found.is_object()),
+        }
+    }
+
     /// All that is found, for people: scalars as they are, the rest as JSON, joined by `; `.
     /// `None` when nothing is found, or only `null`, `false` and empty texts and lists.
     pub(super) fn joined(&self, value: &Value) -> Option<String> {

@@ -61,6 +61,7 @@ impl Template {
 }
 
 /// All templates of a manifest.
+#[derive(Clone)]
 pub(super) struct Templates {
     text: Environment<'static>,
     path: Environment<'static>,
@@ -84,8 +85,10 @@ impl Templates {
             let encoded = utf8_percent_encode(&text, SEGMENT);
             write!(out, "{encoded}").map_err(Into::into)
         });
+        let mut text = environment(UndefinedBehavior::Strict);
+        text.add_filter("segment", |text: &str| utf8_percent_encode(text, SEGMENT).to_string());
         Self {
-            text: environment(UndefinedBehavior::Strict),
+            text,
             path,
             // A rule asks for what only some answers have.
             test: environment(UndefinedBehavior::Chainable),

@@ -1,11 +1,15 @@
 //! Records one at a time.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use hyper::StatusCode;
+use hyper::header::ETAG;
 
 use super::rules::{self, Problem, Write};
 use super::{EXT_ID, cursor, idempotency, limit, object, page, record, target};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::memory::Memory;
+use crate::sandbox::record::Record;
 use crate::sandbox::remote::{Answer, Plan, Request, Target};
 use crate::sandbox::world::World;
 
@@ -28,7 +32,7 @@ pub(super) fn list(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
     }))
 }
 
-/// `GET /v1/{object}/{id}`
+/// `GET /v1/{object}/{id}`, with an `ETag`.
 pub(super) fn get(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = object(request)?;
     let id = spelled_id(request);
@@ -44,21 +48,33 @@ pub(super) fn create(request: &Request, _faults: &Faults) -> Result<Plan, Answer
     Ok(Plan { idempotency: key, ..writing(object, targets, Write::Create(fields)) })
 }
 
-/// `PATCH /v1/{object}/{id}`: the given fields are replaced, the others stay.
+/// `PATCH /v1/{object}/{id}`: the given fields are replaced, the others stay. 412 when `If-Match`
+/// names another version.
 pub(super) fn update(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = object(request)?;
     let fields = record(request)?;
     let id = spelled_id(request);
     let targets = vec![target(&object, rules::id(&id), Some(&fields))];
-    Ok(writing(object, targets, Write::Update(id, fields)))
+    Ok(conditional(
+        request,
+        object.clone(),
+        id.clone(),
+        writing(object, targets, Write::Update(id, fields)),
+    ))
 }
 
-/// `DELETE /v1/{object}/{id}`: 204, 404 when it is not there.
+/// `DELETE /v1/{object}/{id}`: 204, 404 when it is not there, 412 when `If-Match` names another
+/// version.
 pub(super) fn delete(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = object(request)?;
     let id = spelled_id(request);
     let targets = vec![target(&object, rules::id(&id), None)];
-    Ok(writing(object, targets, Write::Delete(id)))
+    Ok(conditional(
+        request,
+        object.clone(),
+        id.clone(),
+        writing(object, targets, Write::Delete(id)),
+    ))
 }
 
 /// `PUT /v1/{object}/by-ext/{ext_id}`: 201 when it was made, 200 when it was there.
@@ -76,6 +92,29 @@ pub(super) fn upsert(request: &Request, _faults: &Faults) -> Result<Plan, Answer
     }
     let targets = vec![target(&object, None, Some(&fields))];
     Ok(writing(object, targets, Write::Upsert(fields)))
+}
+
+/// Carries out `plan` only when the record is of the version that `If-Match` names.
+fn conditional(request: &Request, object: String, id: String, plan: Plan) -> Plan {
+    let Some(named) = request.header("if-match").map(ToOwned::to_owned) else { return plan };
+    let Plan { targets, run, .. } = plan;
+    Plan::writing(targets, move |world, now| {
+        let held = rules::id(&id).and_then(|id| world.memory.get(&object, id));
+        match held.map(version) {
+            Some(version) if version != named => {
+                let message = format!("the record is of version {version}");
+                Problem::new(StatusCode::PRECONDITION_FAILED, "CHANGED", &message).into()
+            }
+            _ => run(world, now),
+        }
+    })
+}
+
+/// Changes with the content.
+fn version(record: &Record) -> String {
+    let mut hasher = DefaultHasher::new();
+    record.json().hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
 }
 
 fn spelled_id(request: &Request) -> String {
@@ -106,5 +145,7 @@ fn show(memory: &Memory, object: &str, spelled: &str, status: StatusCode) -> Ans
     };
     let mut json = String::new();
     record.write(id, &mut json);
-    Answer::json(status, json)
+    let mut answer = Answer::json(status, json);
+    answer.headers.push((ETAG, version(record)));
+    answer
 }

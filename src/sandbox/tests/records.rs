@@ -199,15 +199,50 @@ async fn lists_and_searches_come_in_pages() {
     let rest = json!({"ext_id": {"in": ["7", "8"]}, "limit": 2, "after": after});
     let rest = sandbox.call("POST", "/v1/c/search", rest).await.json();
     assert_eq!(rest, json!({"data": [{"id": "301", "ext_id": "7"}], "paging": {}}));
+    // By any property, and by the id itself.
+    let by_id = json!({"id": {"in": ["301", "302", "x"]}});
+    let by_id = sandbox.call("POST", "/v1/c/search", by_id).await.json();
+    assert_eq!(by_id, json!({"data": [{"id": "301", "ext_id": "7"}], "paging": {}}));
+    let by_name = json!({"name": {"in": ["n"]}});
+    assert_eq!(sandbox.call("POST", "/v1/c/search", by_name).await.json()["data"], json!([]));
     let many: Vec<_> = (0..101).map(|n| n.to_string()).collect();
     for (body, code) in [
         (json!({"ext_id": {"in": many}}), "TOO_MANY"),
         (json!({"ext_id": {"in": [null]}}), "INVALID"),
-        (json!({"name": {"in": []}}), "INVALID"),
+        (json!({"name": {"in": []}, "ext_id": {"in": []}}), "INVALID"),
+        (json!({}), "INVALID"),
     ] {
         let refused = sandbox.call("POST", "/v1/c/search", body).await;
         assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(code)));
     }
+}
+
+#[tokio::test]
+async fn a_write_can_be_conditional_on_a_version() {
+    let sandbox = Sandbox::start("").await;
+    sandbox.call("POST", "/v1/c", json!({"ext_id": "a"})).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}/v1/c/1", sandbox.running.address());
+    let call = async |method: &str, version: Option<&str>, body: &str| {
+        let method = method.parse().unwrap();
+        let mut request = client.request(method, &url).bearer_auth("sandbox-token");
+        request = request.header("content-type", "application/json").body(body.to_owned());
+        if let Some(version) = version {
+            request = request.header("if-match", version);
+        }
+        let answer = request.send().await.unwrap();
+        let version = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), version)
+    };
+    let first = call("GET", None, "").await.1.unwrap();
+    let (status, second) = call("PATCH", Some(&first), r#"{"n":1}"#).await;
+    assert_eq!(status, 200);
+    assert_ne!(second.as_ref(), Some(&first));
+    assert_eq!(call("PATCH", Some(&first), r#"{"n":2}"#).await.0, 412);
+    assert_eq!(call("DELETE", Some(&first), "").await.0, 412);
+    assert_eq!(sandbox.held("c").await, r#"[{"id":"1","ext_id":"a","n":1}]"#);
+    assert_eq!(call("DELETE", second.as_deref(), "").await.0, 204);
+    assert_eq!(call("PATCH", second.as_deref(), "{}").await.0, 404);
 }
 
 #[tokio::test]

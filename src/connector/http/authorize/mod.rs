@@ -1,12 +1,19 @@
 //! How a request says who sends it.
 
+mod login;
 mod oauth;
+mod tokens;
+
+use std::fmt;
 
 use base64::Engine as _;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use oauth::{ClientIn, Grant, OAuth, OAuthSettings};
+pub use login::{Find, LoginSettings};
+pub use oauth::{ClientIn, Grant, OAuthSettings};
+use tokens::Source;
+pub use tokens::Tokens;
 
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
@@ -33,8 +40,26 @@ pub enum Authorizer {
         /// The credential.
         token: SecretString,
     },
-    /// A bearer token that is renewed.
-    OAuth(OAuth),
+    /// A header with a token that is renewed.
+    Tokens {
+        /// Such as `authorization`.
+        name: HeaderName,
+        /// From a token to the header's whole value.
+        value: Value,
+        /// Gets and keeps them.
+        tokens: Tokens,
+    },
+}
+
+/// From a token to the whole value of a header.
+pub struct Value(Box<ValueOf>);
+
+type ValueOf = dyn Fn(&str) -> Result<String, String> + Send + Sync;
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value")
+    }
 }
 
 impl Authorizer {
@@ -76,6 +101,29 @@ impl Authorizer {
         Self::Query { name: name.to_owned(), token: key.into() }
     }
 
+    /// `Authorization: Bearer …`, with tokens of OAuth 2.
+    pub fn oauth(http: reqwest::Client, settings: OAuthSettings, redactor: &Redactor) -> Self {
+        let source = Source::OAuth(oauth::OAuth::new(settings, redactor));
+        Self::Tokens {
+            name: AUTHORIZATION,
+            value: Value(Box::new(|token| Ok(format!("Bearer {token}")))),
+            tokens: Tokens::new(http, source, redactor),
+        }
+    }
+
+    /// `{name}: {value}`, with tokens that a call of the remote gives. `value` makes the header's
+    /// value out of a token.
+    pub fn login(
+        http: reqwest::Client,
+        settings: LoginSettings,
+        name: HeaderName,
+        value: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static,
+        redactor: &Redactor,
+    ) -> Self {
+        let tokens = Tokens::new(http, Source::Login(login::Login(settings)), redactor);
+        Self::Tokens { name, value: Value(Box::new(value)), tokens }
+    }
+
     fn header(
         name: HeaderName,
         value: &str,
@@ -103,14 +151,14 @@ impl Authorizer {
                 url.query_pairs_mut().append_pair(name, token.expose_secret());
                 Ok(0)
             }
-            Self::OAuth(oauth) => {
-                let (token, generation) = oauth.token().await?;
-                let value = format!("Bearer {}", token.expose_secret());
-                let mut value = HeaderValue::from_str(&value).map_err(|_| {
-                    RequestError::Unauthorized("the token cannot stand in a header".into())
-                })?;
+            Self::Tokens { name, value, tokens } => {
+                let (token, generation) = tokens.token().await?;
+                let unusable =
+                    |_| RequestError::Unauthorized("the token cannot stand in a header".into());
+                let value = (value.0)(token.expose_secret()).map_err(unusable)?;
+                let mut value = HeaderValue::from_str(&value).map_err(|_| unusable(value))?;
                 value.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, value);
+                request.headers_mut().insert(name.clone(), value);
                 Ok(generation)
             }
         }
@@ -120,9 +168,14 @@ impl Authorizer {
     /// has. `false` when there is nothing to renew.
     pub(super) async fn renew(&self, generation: u64) -> Result<bool, RequestError> {
         match self {
-            Self::OAuth(oauth) => oauth.renew(generation).await.map(|()| true),
+            Self::Tokens { tokens, .. } => tokens.renew(generation).await.map(|()| true),
             _ => Ok(false),
         }
+    }
+
+    /// Whether a refused credential can be renewed.
+    pub fn can_renew(&self) -> bool {
+        matches!(self, Self::Tokens { .. })
     }
 
     /// The credential that requests carry at this moment, renewed if it is due.
@@ -134,7 +187,7 @@ impl Authorizer {
         match self {
             Self::None => Err(RequestError::Unauthorized("it uses no credential".into())),
             Self::Header { token, .. } | Self::Query { token, .. } => Ok(token.clone()),
-            Self::OAuth(oauth) => Ok(oauth.sure_token().await?),
+            Self::Tokens { tokens, .. } => Ok(tokens.sure_token().await?),
         }
     }
 }

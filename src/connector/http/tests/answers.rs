@@ -23,6 +23,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
         headers: map,
         body: Bytes::from(body.to_owned()),
         asked: "http://h/x?secret=1".parse().unwrap(),
+        generation: 0,
     }
 }
 
@@ -71,6 +72,7 @@ fn a_status_means_what_may_have_been_applied() {
             Meaning::Rows => "rows".to_owned(),
             Meaning::Missing => "missing".to_owned(),
             Meaning::Exists => "exists".to_owned(),
+            Meaning::Changed => "changed".to_owned(),
             Meaning::Failed(error) => match error {
                 RequestError::Throttled { retry_after: Some(wait), .. } => {
                     format!("throttled {}", wait.as_secs())

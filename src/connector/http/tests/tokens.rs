@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::connector::contract::RequestError;
-use crate::connector::http::authorize::{ClientIn, Grant, OAuth, OAuthSettings};
+use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings};
 use crate::file::{Access, replace};
 
 struct Case {
@@ -61,8 +61,8 @@ impl Case {
     fn with(settings: OAuthSettings) -> Client {
         let http = pool(Duration::from_secs(5), "test").unwrap();
         let redactor = Redactor::default();
-        let oauth = OAuth::new(http.clone(), settings, &redactor);
-        Client::new(http, Authorizer::OAuth(oauth), None, redactor)
+        let oauth = Authorizer::oauth(http.clone(), settings, &redactor);
+        Client::new(http, oauth, None, redactor)
     }
 
     fn data(&self) -> Request {

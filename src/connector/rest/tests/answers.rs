@@ -125,7 +125,7 @@ async fn a_lookup_believes_only_what_it_can_read() {
     let ids = [ExternalId::from("a"), ExternalId::from("7")];
     let find = async |answer| {
         let (_server, connector) = answering(answer, "index").await;
-        connector.lookup(&stream(), &ids).await
+        find_ids(&connector, &ids).await
     };
     let json = |body: Value| ResponseTemplate::new(200).set_body_json(body);
     let found = find(json(
@@ -170,5 +170,5 @@ async fn the_address_of_a_next_page_is_followed() {
         .await;
     let connector = of_text(&MANIFEST.replace("MATCH", "index"), &server.uri()).unwrap();
     let ids = [ExternalId::from("a"), ExternalId::from("b")];
-    assert_eq!(connector.lookup(&stream(), &ids).await.unwrap().len(), 2);
+    assert_eq!(find_ids(&connector, &ids).await.unwrap().len(), 2);
 }

@@ -62,7 +62,7 @@ async fn the_design_s_example_works() {
     let writes = [write(Some("a"), None, r#"{"n":1}"#), write(Some("b"), None, "{}")];
     let made = write_all(&connector, Action::Upsert, &writes).await;
     let ids = [ExternalId::from("a"), ExternalId::from("b")];
-    let found = connector.lookup(&stream(), &ids).await.unwrap();
+    let found = find_ids(&connector, &ids).await.unwrap();
     assert_eq!(found.len(), 2);
     let id = remote_id(&made[0]);
     let change = [write(Some("a"), Some(id.as_str()), r#"{"n":2.0}"#)];

@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Rest;
-use crate::connector::contract::{Action, Connector, Verdict, Write, WriteAnswer, WriteBatch};
+use crate::connector::contract::{
+    Action, By, Connector, Question, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
+};
 use crate::connector::{BuildError, Settings, build};
 use crate::record::{ExternalId, RemoteId, StreamName};
 use crate::sandbox::{Options, Running, start};
@@ -120,8 +122,20 @@ fn write(external_id: Option<&str>, remote_id: Option<&str>, body: &str) -> Writ
         external_id: external_id.map(ExternalId::from),
         remote_id: remote_id.map(RemoteId::from),
         body: body.into(),
+        version: None,
         key: format!("key of {external_id:?}").into(),
     }
+}
+
+/// Looks `ids` up: which of them the remote has, and under which remote ids.
+async fn find_ids(
+    connector: &dyn Connector,
+    ids: &[ExternalId],
+) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
+    let keys = ids.iter().map(|id| id.as_str().into()).collect();
+    let question = Question { stream: stream(), by: By::ExternalId, keys, want: Vec::new() };
+    let found = connector.lookup(&question).await?;
+    Ok(found.rows.into_iter().map(|row| (ExternalId::new(row.key), row.remote_id)).collect())
 }
 
 fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {

@@ -29,7 +29,7 @@ async fn met(fault: &str) -> (String, String, usize) {
         Err(error) => short(&error),
     };
     let ids = [ExternalId::from("a")];
-    let lookup = match connector.lookup(&stream(), &ids).await {
+    let lookup = match find_ids(&*connector, &ids).await {
         Ok(found) => format!("{}", found.len()),
         Err(error) => short(&error),
     };
@@ -119,7 +119,10 @@ async fn a_remote_that_is_not_there_got_nothing() {
     assert!(matches!(sent, Err(RequestError::Unreachable(_))), "{sent:?}");
     let lines = connector.check(&[stream()]).await;
     assert_eq!(lines[0].hint.as_deref(), Some("look at `base_url` and the network"));
-    assert_eq!(lines[1].result.as_deref(), Ok("lookup, create, update, upsert, delete"));
+    assert_eq!(
+        lines[1].result.as_deref(),
+        Ok("lookup, find, read, create, update, upsert, delete")
+    );
 }
 
 #[tokio::test]

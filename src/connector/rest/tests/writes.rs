@@ -70,7 +70,7 @@ async fn found_again(connector: &dyn Connector, ids: &[String], verdicts: &[Verd
         asked.push(ExternalId::from("nowhere"));
         let mut found = Vec::new();
         for chunk in asked.chunks(lookup.max_ids) {
-            found.extend(connector.lookup(&stream(), chunk).await.unwrap());
+            found.extend(find_ids(connector, chunk).await.unwrap());
         }
         assert_eq!(found.len(), ids.len());
         for (id, verdict) in ids.iter().zip(verdicts) {

@@ -1,0 +1,224 @@
+//! Sends the lookups of the connector, page by page, and reads the rows that come back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use minijinja::value::Value as Name;
+use reqwest::Method;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::judge::{Reading, Whole};
+use super::lookup::Kind;
+use super::program::{Lookup, Splice, Version};
+use super::request;
+use super::select::Selector;
+use super::{Bound, Rest, never_sent};
+use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
+use crate::connector::http::{Answer, Call};
+use crate::record::RemoteId;
+
+/// Pages of one lookup, at most. A remote that has more for so few keys goes in circles.
+const MAX_PAGES: usize = 1000;
+
+impl Rest {
+    /// Finds records, page by page.
+    pub(super) async fn answer(&self, question: &Question) -> Result<Found, RequestError> {
+        let bound = self.bind(&question.stream)?;
+        let (lookup, kind, field) = self.lookup_of(&bound, &question.by)?;
+        let mut scope = self.names(&question.stream, &bound);
+        let (several, one, splice) = kind.keys();
+        let keys = || question.keys.iter().map(|key| &**key);
+        scope.splice(splice, request::list(keys()));
+        scope.set(several, Some(keys().map(Name::from).collect::<Name>()));
+        if let [key] = question.keys.as_slice() {
+            scope.set(one, Some(key.to_string()));
+        }
+        let wanted = wanted(question, field.as_deref());
+        scope.splice(Splice::Wanted, request::list(wanted.iter().copied()));
+        scope.set("wanted", Some(wanted.iter().copied().map(Name::from).collect::<Name>()));
+        scope.set("field", field.clone());
+        scope.set("next", None::<String>);
+        let request = self.request(&lookup.endpoint, &scope, true);
+        let mut request = request.map_err(|message| never_sent(&message))?;
+        let reader = RowReader::new(lookup, question, field);
+        let mut found = Found::default();
+        let mut known = HashSet::new();
+        let mut seen = HashSet::new();
+        for _ in 0..MAX_PAGES {
+            let (answer, quiet) = self.send(&request, Call::Read).await?;
+            found.quiet = found.quiet.max(quiet);
+            let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+            match reading.whole(Call::Read, false) {
+                Whole::Rows => {}
+                Whole::One(Verdict::Missing) => return Ok(found),
+                Whole::One(other) => {
+                    let text = format!("a lookup was answered with {other:?}");
+                    return Err(RequestError::Protocol(text.into()));
+                }
+                // What is asked for by its own address is not there.
+                Whole::Failed(RequestError::Refused { status: 404, .. })
+                    if kind == Kind::RemoteIds && lookup.max_ids == 1 =>
+                {
+                    return Ok(found);
+                }
+                Whole::Failed(error) => return Err(error),
+            }
+            let body = reading.body.as_ref();
+            let unreadable = || RequestError::Protocol(reading.describe().into());
+            let body = body.ok_or_else(unreadable)?;
+            let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
+            for row in reader.rows(rows, &answer)? {
+                if known.insert((Arc::clone(&row.key), row.remote_id.clone())) {
+                    found.rows.push(row);
+                }
+            }
+            let next = lookup.next.as_ref();
+            let Some((next, cursor)) =
+                next.and_then(|next| Some((next, next.selector.text(body)?)))
+            else {
+                return Ok(found);
+            };
+            if !seen.insert(cursor.clone()) {
+                let text = "the pages of the lookup go in a circle";
+                return Err(RequestError::Protocol(text.into()));
+            }
+            if next.is_address {
+                request.url = next_address(&request.url, &cursor)?;
+                request.method = Method::GET;
+                request.body = None;
+            } else {
+                scope.set("next", Some(cursor));
+                request = self
+                    .request(&lookup.endpoint, &scope, true)
+                    .map_err(|message| never_sent(&message))?;
+            }
+        }
+        Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
+    }
+
+    /// The operation that goes by `by`, what its keys are, and the property that they are values
+    /// of.
+    fn lookup_of(
+        &self,
+        bound: &Bound,
+        by: &By,
+    ) -> Result<(&Lookup, Kind, Option<String>), RequestError> {
+        let stream = self.stream(bound);
+        let property = || bound.property.clone();
+        let found = stream.and_then(|stream| {
+            let (lookup, find, read) = (&stream.lookup, &stream.find, &stream.read);
+            Some(match by {
+                By::RemoteId => (read.as_ref()?, Kind::RemoteIds, None),
+                By::Field(name) => (find.as_ref()?, Kind::Values, Some(name.to_string())),
+                By::ExternalId => match lookup {
+                    Some(lookup) => (lookup, Kind::ExternalIds, property()),
+                    None => (find.as_ref()?, Kind::Values, Some(property()?)),
+                },
+            })
+        });
+        found.ok_or_else(|| {
+            let object = &bound.object;
+            never_sent(&format!("the manifest has no lookup of `{object}` by {by:?}"))
+        })
+    }
+}
+
+/// The properties that are to come back: what is asked by, too, for it is compared.
+fn wanted<'a>(question: &'a Question, field: Option<&'a str>) -> Vec<&'a str> {
+    let mut wanted: Vec<&str> = question.want.iter().map(|name| &**name).collect();
+    wanted.extend(field.filter(|field| !question.want.iter().any(|name| **name == **field)));
+    wanted
+}
+
+/// Reads the rows of one lookup.
+struct RowReader<'a> {
+    lookup: &'a Lookup,
+    question: &'a Question,
+    /// Where a row holds the key; `None` when it is the only one that was asked for.
+    key: Option<Selector>,
+    /// The keys, in lower case where the remote does not care.
+    asked: HashMap<String, Vec<&'a Arc<str>>>,
+}
+
+impl<'a> RowReader<'a> {
+    fn new(lookup: &'a Lookup, question: &'a Question, field: Option<String>) -> Self {
+        let key = lookup.key.clone().or(field.map(Selector::Property));
+        let mut reader = Self { lookup, question, key, asked: HashMap::new() };
+        for key in &question.keys {
+            reader.asked.entry(reader.spelled(key)).or_default().push(key);
+        }
+        reader
+    }
+
+    fn spelled(&self, key: &str) -> String {
+        if self.lookup.ignore_case { key.to_lowercase() } else { key.to_owned() }
+    }
+
+    /// The rows that were asked for.
+    fn rows(&self, rows: &[Value], answer: &Answer) -> Result<Vec<Row>, RequestError> {
+        let protocol = |text: &str| RequestError::Protocol(text.into());
+        let mut found = Vec::new();
+        let mut has_key = rows.is_empty();
+        for row in rows {
+            let fields = match &self.lookup.fields {
+                Some(fields) => fields.object(row).unwrap_or(&Value::Null),
+                None => row,
+            };
+            let keys: &[&Arc<str>] = match &self.key {
+                None => &self.question.keys.iter().collect::<Vec<_>>(),
+                Some(key) => {
+                    let holder = if matches!(key, Selector::Property(_)) { fields } else { row };
+                    let Some(key) = key.text(holder) else { continue };
+                    has_key = true;
+                    self.asked.get(&self.spelled(&key)).map_or(&[], Vec::as_slice)
+                }
+            };
+            has_key |= self.key.is_none();
+            for key in keys {
+                let remote_id = match &self.lookup.remote_id {
+                    Some(selector) => selector.text(row),
+                    None => Some(key.to_string()),
+                };
+                let remote_id =
+                    remote_id.ok_or_else(|| protocol("a row of the lookup has no remote id"))?;
+                found.push(Row {
+                    key: Arc::clone(key),
+                    remote_id: RemoteId::new(remote_id),
+                    version: self.version(row, answer),
+                    fields: self.wanted(fields),
+                });
+            }
+        }
+        if has_key {
+            Ok(found)
+        } else {
+            // Were such rows passed over, a wrong selector would make every record look new.
+            Err(protocol("no row of the lookup holds what was asked by"))
+        }
+    }
+
+    fn version(&self, row: &Value, answer: &Answer) -> Option<Arc<str>> {
+        match self.lookup.version.as_ref()? {
+            Version::Row(selector) => selector.text(row).map(Into::into),
+            Version::Header(name) => answer.header(name.as_str()).map(Into::into),
+        }
+    }
+
+    fn wanted(&self, fields: &Value) -> Map<String, Value> {
+        let names = self.question.want.iter();
+        let held = names.filter_map(|name| Some((name.to_string(), fields.get(&**name)?.clone())));
+        held.collect()
+    }
+}
+
+/// The next page's address. On another host the token would go to strangers.
+fn next_address(from: &Url, cursor: &str) -> Result<Url, RequestError> {
+    let wrong = |text: &str| RequestError::Protocol(text.into());
+    let next = from.join(cursor).map_err(|_| wrong("what leads to the next page is no address"))?;
+    if next.origin() == from.origin() && next.username().is_empty() && next.password().is_none() {
+        Ok(next)
+    } else {
+        Err(wrong("the address of the next page is on another host"))
+    }
+}

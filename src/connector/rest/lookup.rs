@@ -1,0 +1,114 @@
+//! What the lookups of a stream mean; see [`program`](super::program).
+
+use std::time::Duration;
+
+use super::endpoint::{Parts, endpoint};
+use super::manifest;
+use super::operation::{NAMES, at_least_one};
+use super::program::{Lookup, Next, Splice, Version, header_name, selector};
+use super::select::RowsSelector;
+use super::template::Templates;
+use super::text::{Text, Wrong};
+
+/// Ids in one lookup: what most searches take.
+const MAX_IDS: usize = 100;
+/// How long the remote may still be at work on a call that was given up.
+const LAG_SECS: u64 = 1;
+
+/// What a lookup goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    ExternalIds,
+    Values,
+    RemoteIds,
+}
+
+impl Kind {
+    /// The key in a stream.
+    fn name(self) -> &'static str {
+        match self {
+            Self::ExternalIds => "lookup",
+            Self::Values => "find",
+            Self::RemoteIds => "read",
+        }
+    }
+
+    /// The list that it asks for, its name for one, and the splice of the list.
+    pub(super) fn keys(self) -> (&'static str, &'static str, Splice) {
+        match self {
+            Self::ExternalIds => ("external_ids", "external_id", Splice::ExternalIds),
+            Self::Values => ("values", "value", Splice::Values),
+            Self::RemoteIds => ("remote_ids", "remote_id", Splice::RemoteIds),
+        }
+    }
+}
+
+/// Compiles a lookup. `has_property` says whether the stream has an `external_id_property`.
+pub(super) fn lookup(
+    templates: &mut Templates,
+    lookup: &manifest::Lookup,
+    kind: Kind,
+    has_property: bool,
+) -> Result<Lookup, Wrong> {
+    let at = lookup.path.at();
+    let name = kind.name();
+    let (several, one, splice) = kind.keys();
+    let max_ids = at_least_one(lookup.max_ids.unwrap_or(MAX_IDS), "max_ids", at)?;
+    let mut known = NAMES.to_vec();
+    known.extend([several, "wanted"]);
+    known.extend((max_ids == 1).then_some(one));
+    known.extend((kind == Kind::Values).then_some("field"));
+    known.extend(lookup.next.is_some().then_some("next"));
+    let manifest::Lookup { method, path, query, headers, body, .. } = lookup;
+    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
+    let endpoint = endpoint(templates, &parts, &known, &[splice, Splice::Wanted])?;
+    if !(endpoint.names(several) || endpoint.names(one) || endpoint.splices(splice)) {
+        return Err(at.wrong(format!("`{name}` names neither `{several}` nor `{one}`")));
+    }
+    if kind == Kind::Values && !endpoint.names("field") {
+        return Err(at.wrong("`find` does not name `field`: it finds by any property"));
+    }
+    let only = |key: &str, text: Option<&Text>, is_meant: bool, whom: &str| match text {
+        Some(text) if !is_meant => {
+            Err(text.at().wrong(format!("`{key}` means nothing to `{name}`, only to {whom}")))
+        }
+        _ => Ok(()),
+    };
+    let reads = kind == Kind::RemoteIds;
+    let (external_id, header) = (lookup.external_id.as_ref(), lookup.version_header.as_ref());
+    only("external_id", external_id, kind == Kind::ExternalIds, "`lookup`")?;
+    only("version", lookup.version.as_ref(), reads, "`read`")?;
+    only("version_header", header, reads && max_ids == 1, "`read` with `max_ids: 1`")?;
+    if kind == Kind::ExternalIds && external_id.is_none() && !has_property {
+        return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
+    }
+    let remote_id = selector(lookup.remote_id.as_ref())?;
+    if remote_id.is_none() && !(reads && max_ids == 1) {
+        return Err(at.wrong(format!("`{name}` needs `remote_id`: where a row holds it")));
+    }
+    let version = match (&lookup.version, header) {
+        (Some(_), Some(header)) => {
+            return Err(header.at().wrong("`version_header` and `version` exclude each other"));
+        }
+        (Some(_), None) => selector(lookup.version.as_ref())?.map(Version::Row),
+        (None, header) => header.map(header_name).transpose()?.map(Version::Header),
+    };
+    let next = selector(lookup.next.as_ref())?;
+    let next = next.map(|selector| Next { selector, is_address: !endpoint.names("next") });
+    Ok(Lookup {
+        endpoint,
+        max_ids,
+        rows: RowsSelector::parse(&lookup.rows)?,
+        key: match kind {
+            Kind::ExternalIds => selector(external_id)?,
+            Kind::Values => None,
+            Kind::RemoteIds => remote_id.clone(),
+        },
+        remote_id,
+        fields: selector(lookup.fields.as_ref())?,
+        version,
+        ignore_case: lookup.ignore_case.unwrap_or(false),
+        next,
+        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(LAG_SECS)),
+    })
+}

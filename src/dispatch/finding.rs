@@ -1,0 +1,286 @@
+//! Finds records at the remote by all that a stream says they can be found by: the external id,
+//! then the `lookup_fields`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::retry::GaveUp;
+use super::{Calls, Dispatcher};
+use crate::config::stream::{LookupMethod, StreamOptions};
+use crate::connector::contract::{By, Capabilities, Lookup, Question, RequestError, Row};
+use crate::connector::http::exact;
+use crate::error::Error;
+use crate::record::{ExternalId, RemoteId, StreamName};
+use crate::resolve::has_values;
+use crate::stream::Record;
+
+/// Why a lookup has no answer.
+pub(super) struct NoAnswer {
+    /// Why, for people.
+    pub(super) why: String,
+    /// What ends the job.
+    pub(super) fatal: Option<Error>,
+    /// The remote refuses to be asked; it makes no sense to ask again.
+    pub(super) is_refusal: bool,
+}
+
+/// What a record can be found by.
+#[derive(Clone, Debug)]
+pub(super) struct Traits {
+    pub(super) external_id: Option<ExternalId>,
+    /// Of the stream's `lookup_fields`, in their order.
+    pub(super) values: Vec<Option<Arc<str>>>,
+}
+
+impl Traits {
+    pub(super) fn of(record: &Record) -> Self {
+        Self { external_id: record.external_id.clone(), values: record.lookup_values.clone() }
+    }
+}
+
+/// Finds records of one stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finder<'a> {
+    pub(super) dispatcher: &'a Dispatcher,
+    pub(super) stream: &'a StreamName,
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) options: &'a StreamOptions,
+    pub(super) calls: &'a Calls,
+}
+
+impl Finder<'_> {
+    /// Whether the remote can be asked for a record.
+    pub(super) fn can_find(&self, traits: &Traits) -> bool {
+        let by_id = self.capabilities.lookup.is_some() && traits.external_id.is_some();
+        by_id || (self.capabilities.find.is_some() && has_values(self.options, &traits.values))
+    }
+
+    /// How long a record that was written may stay invisible.
+    pub(super) fn lag(&self) -> Duration {
+        let Capabilities { lookup, find, .. } = self.capabilities;
+        let find = find.filter(|_| !self.options.lookup_names().is_empty());
+        [*lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
+    }
+
+    /// Finds the remote ids of each of `wanted`.
+    pub(super) async fn find(&self, wanted: &[Traits]) -> Result<Vec<Vec<RemoteId>>, NoAnswer> {
+        let mut found = vec![Vec::new(); wanted.len()];
+        if let Some(lookup) = self.capabilities.lookup {
+            let keys = wanted
+                .iter()
+                .map(|traits| traits.external_id.as_ref().map(|id| Arc::<str>::from(id.as_str())));
+            let rows = self.ask(lookup, &By::ExternalId, keys, &[]).await?;
+            for (traits, found) in wanted.iter().zip(&mut found) {
+                let key = traits.external_id.as_ref().map(ExternalId::as_str);
+                add(found, key.and_then(|key| rows.get(key)).into_iter().flatten());
+            }
+        }
+        let names = self.options.lookup_names();
+        let (Some(lookup), false) = (self.capabilities.find, names.is_empty()) else {
+            return Ok(found);
+        };
+        match self.options.lookup_method.unwrap_or_default() {
+            LookupMethod::All => self.by_all(lookup, names, wanted, &mut found).await?,
+            LookupMethod::Any => self.by_any(lookup, names, wanted, &mut found).await?,
+            LookupMethod::Sequential => self.in_turn(lookup, names, wanted, &mut found).await?,
+        }
+        Ok(found)
+    }
+
+    /// Asks by the first field; the others are compared here.
+    async fn by_all(
+        &self,
+        lookup: Lookup,
+        names: &[String],
+        wanted: &[Traits],
+        found: &mut [Vec<RemoteId>],
+    ) -> Result<(), NoAnswer> {
+        let Some((first, others)) = names.split_first() else { return Ok(()) };
+        let others: Vec<Arc<str>> = others.iter().map(|name| name.as_str().into()).collect();
+        let keys = wanted.iter().zip(&*found).map(|(traits, found)| {
+            let is_whole = traits.values.iter().all(Option::is_some);
+            traits.values.first().cloned().flatten().filter(|_| is_whole && found.is_empty())
+        });
+        let keys: Vec<_> = keys.collect();
+        let by = By::Field(first.as_str().into());
+        let rows = self.ask(lookup, &by, keys.iter().cloned(), &others).await?;
+        let same = |row: &&Row, traits: &Traits| {
+            others.iter().zip(traits.values.iter().skip(1)).all(|(name, value)| {
+                let held = row.fields.get(&**name).and_then(exact::text);
+                let same = |held: &String, value: &Arc<str>| {
+                    held.as_str() == &**value
+                        || (lookup.ignores_case && held.to_lowercase() == value.to_lowercase())
+                };
+                matches!((&held, value), (Some(held), Some(value)) if same(held, value))
+            })
+        };
+        for ((traits, key), found) in wanted.iter().zip(keys).zip(found) {
+            let rows = key.and_then(|key| rows.get(&key)).into_iter().flatten();
+            add(found, rows.filter(|row| same(row, traits)));
+        }
+        Ok(())
+    }
+
+    /// Asks by every field of every record that the external id did not find.
+    async fn by_any(
+        &self,
+        lookup: Lookup,
+        names: &[String],
+        wanted: &[Traits],
+        found: &mut [Vec<RemoteId>],
+    ) -> Result<(), NoAnswer> {
+        let open: Vec<bool> = found.iter().map(Vec::is_empty).collect();
+        for place in 0..names.len() {
+            self.by_one(lookup, names, place, wanted, &open, found).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks by one field after another, for those that no field has found exactly one record of.
+    async fn in_turn(
+        &self,
+        lookup: Lookup,
+        names: &[String],
+        wanted: &[Traits],
+        found: &mut [Vec<RemoteId>],
+    ) -> Result<(), NoAnswer> {
+        let mut several = vec![Vec::new(); found.len()];
+        for place in 0..names.len() {
+            let open: Vec<bool> = found.iter().map(Vec::is_empty).collect();
+            self.by_one(lookup, names, place, wanted, &open, found).await?;
+            for (found, several) in found.iter_mut().zip(&mut several) {
+                if found.len() > 1 {
+                    let these = std::mem::take(found);
+                    if several.is_empty() {
+                        *several = these;
+                    }
+                }
+            }
+        }
+        for (found, several) in found.iter_mut().zip(several) {
+            if found.is_empty() {
+                *found = several;
+            }
+        }
+        Ok(())
+    }
+
+    async fn by_one(
+        &self,
+        lookup: Lookup,
+        names: &[String],
+        place: usize,
+        wanted: &[Traits],
+        open: &[bool],
+        found: &mut [Vec<RemoteId>],
+    ) -> Result<(), NoAnswer> {
+        let Some(name) = names.get(place) else { return Ok(()) };
+        let key = |(traits, open): (&Traits, &bool)| {
+            traits.values.get(place).cloned().flatten().filter(|_| *open)
+        };
+        let keys: Vec<_> = wanted.iter().zip(open).map(key).collect();
+        let by = By::Field(name.as_str().into());
+        let rows = self.ask(lookup, &by, keys.iter().cloned(), &[]).await?;
+        for (key, found) in keys.into_iter().zip(found) {
+            add(found, key.and_then(|key| rows.get(&key)).into_iter().flatten());
+        }
+        Ok(())
+    }
+
+    /// Asks in as few calls as the remote allows, as often as it takes to get an answer.
+    pub(super) async fn ask(
+        &self,
+        lookup: Lookup,
+        by: &By,
+        keys: impl Iterator<Item = Option<Arc<str>>>,
+        want: &[Arc<str>],
+    ) -> Result<HashMap<Arc<str>, Vec<Row>>, NoAnswer> {
+        let mut rows: HashMap<Arc<str>, Vec<Row>> = HashMap::new();
+        let mut asked = Vec::new();
+        for key in keys.flatten() {
+            if rows.insert(Arc::clone(&key), Vec::new()).is_none() {
+                asked.push(key);
+            }
+        }
+        for keys in asked.chunks(lookup.max_ids.max(1)) {
+            let question = Question {
+                stream: self.stream.clone(),
+                by: by.clone(),
+                keys: keys.to_vec(),
+                want: want.to_vec(),
+            };
+            for row in self.answer(&question).await? {
+                rows.entry(Arc::clone(&row.key)).or_default().push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn answer(&self, question: &Question) -> Result<Vec<Row>, NoAnswer> {
+        let dispatcher = self.dispatcher;
+        let retry = &dispatcher.retry;
+        let (mut attempt, mut throttled) = (0, 0);
+        loop {
+            Calls::add(&self.calls.lookups, 1);
+            if attempt + throttled > 0 {
+                Calls::add(&self.calls.retries, 1);
+            }
+            let error = match dispatcher.connector.lookup(question).await {
+                Ok(found) => {
+                    dispatcher.limiter.succeeded();
+                    dispatcher.keep_quiet(found.quiet);
+                    retry.answered();
+                    return Ok(found.rows);
+                }
+                Err(error) => error,
+            };
+            let why = error.to_string();
+            let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, is_refusal: false };
+            let waited = match error {
+                RequestError::Unauthorized(_) => {
+                    return Err(no_answer(Some(Error::remote(why.clone()).hint(
+                        "check the credential with `target-upsert check`, then run the same input again",
+                    ))));
+                }
+                RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
+                    return Err(NoAnswer { why, fatal: None, is_refusal: true });
+                }
+                RequestError::Throttled { retry_after, .. } => {
+                    dispatcher.limiter.troubled(Instant::now());
+                    throttled += 1;
+                    let wait = retry
+                        .throttled(retry_after, throttled)
+                        .map_err(|fatal| no_answer(Some(fatal)))?;
+                    dispatcher.limiter.pause(Instant::now(), wait);
+                    retry.sleep(wait).await
+                }
+                _ => {
+                    dispatcher.limiter.troubled(Instant::now());
+                    attempt += 1;
+                    throttled = 0;
+                    retry.again(attempt).await
+                }
+            };
+            match waited {
+                Ok(()) => {}
+                Err(GaveUp::Stopped) => return Err(no_answer(None)),
+                Err(GaveUp::Attempts) => {
+                    let fatal = Error::remote(why.clone()).hint(
+                        "see whether the remote is well, then run the same input again: nothing is \
+                         created before a lookup has an answer",
+                    );
+                    return Err(no_answer(Some(fatal)));
+                }
+            }
+        }
+    }
+}
+
+fn add<'r>(found: &mut Vec<RemoteId>, rows: impl Iterator<Item = &'r Row>) {
+    for row in rows {
+        if !found.contains(&row.remote_id) {
+            found.push(row.remote_id.clone());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Whether a remote can do what the options of a stream ask for.
+
+use crate::config::StreamOptions;
+use crate::connector::contract::Capabilities;
+use crate::error::Error;
+
+/// Refuses options that the remote cannot carry out, before the stream's first record.
+///
+/// # Errors
+/// Exit code 2, naming the key and what the remote lacks.
+pub(super) fn can_do(
+    stream: &str,
+    options: &StreamOptions,
+    capabilities: &Capabilities,
+) -> Result<(), Error> {
+    let refused = |key: &str, why: &str, hint: &str| {
+        let what = format!("`{key}` of stream `{stream}` cannot be carried out: {why}");
+        Err(Error::usage(what).hint(hint.to_owned()))
+    };
+    let by_fields = !options.lookup_names().is_empty();
+    if by_fields && capabilities.find.is_none() {
+        let why = "the remote cannot find records by a property";
+        return refused("lookup_fields", why, "a manifest says how with `find`");
+    }
+    if options.only_empty() {
+        let key = "only_upsert_empty_fields";
+        if capabilities.read.is_none() {
+            let why = "the remote cannot read records";
+            return refused(key, why, "a manifest says how with `read`");
+        }
+        if capabilities.upsert.is_some() && capabilities.lookup.is_none() && !by_fields {
+            let why = "a native upsert does not tell what was there before";
+            let hint = "a manifest says with `lookup` or `find` how records are found first";
+            return refused(key, why, hint);
+        }
+    }
+    Ok(())
+}
