@@ -89,6 +89,8 @@ impl Open {
 struct Judged {
     /// Have come to their end.
     ended: Vec<(Planned, Ended)>,
+    /// Were written without some of their relations.
+    half: Vec<(Planned, Action, Ended)>,
     /// Need another plan.
     again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
@@ -119,6 +121,7 @@ impl Delivery<'_> {
             let doubtful = std::mem::take(&mut judged.doubtful);
             let is_last = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
             // What is known goes to disk before anything is waited for.
+            self.told.settle_half(std::mem::take(&mut judged.half)).await?;
             self.settle(judged.ended, is_last).await?;
             if !judged.again.is_empty() {
                 self.told.event(Event::Again(judged.again));
@@ -350,6 +353,15 @@ fn judge_one(
             return judged.doubtful.push(Open { planned, fate, code, why });
         }
     };
+    if planned.is_partial && ended.fate.is_success() {
+        if ended.remote_id.is_some() || planned.remote_id.is_some() {
+            let remote_id = ended.remote_id.or_else(|| planned.remote_id.clone());
+            return judged.half.push((planned, action, Ended { remote_id, ..ended }));
+        }
+        let why = "written without some of its relations, and the remote did not tell its id";
+        let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));
+        return judged.ended.push((planned, ended));
+    }
     judged.ended.push((planned, ended));
 }
 

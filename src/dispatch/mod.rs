@@ -29,7 +29,7 @@ use crate::record::RemoteId;
 use crate::resolve::gate::Key;
 use crate::store::Store;
 use crate::store::journal::{IntentId, JobKey};
-use crate::stream::{Record, Stream};
+use crate::stream::{Half, Record, Stream};
 
 use concurrency::Limiter;
 use looking::Ask;
@@ -44,6 +44,8 @@ pub struct Planned {
     pub remote_id: Option<RemoteId>,
     /// The record's body, with its relations.
     pub body: Arc<str>,
+    /// It goes out without some of its relations, and is not at its end then.
+    pub is_partial: bool,
     /// What is left of it where only some fields are to be written.
     pub left: Option<Arc<str>>,
     /// What the remote holds of it was read for this write.
@@ -69,6 +71,7 @@ impl Planned {
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
         Self {
             body: Arc::clone(&record.body),
+            is_partial: false,
             left: None,
             was_read: false,
             version: None,
@@ -124,6 +127,8 @@ pub enum Event {
     Found(Vec<(Planned, Vec<RemoteId>)>),
     /// The remote was asked what it holds of these records; `None` where it has none.
     Read(Action, Vec<(Planned, Option<Row>)>),
+    /// These records were written without some of their relations; how is on disk.
+    Half(Vec<Record>),
     /// The answer asks for another plan.
     Again(Vec<(Planned, Again)>),
     /// The job cannot go on.
@@ -243,6 +248,17 @@ impl Dispatcher {
         ended: Ended,
     ) -> Outcome {
         let record = &planned.record;
+        let (mut action, mut ended) = (action, ended);
+        if let Some(half) = &record.half {
+            // What was made stays made; only a failure keeps its id in the map.
+            match ended.fate {
+                Fate::Updated | Fate::Unchanged => ended.fate = half.fate,
+                Fate::Rejected => ended.fate = Fate::Failed,
+                _ => {}
+            }
+            action = Some(half.action);
+            ended.remote_id.get_or_insert_with(|| half.remote_id.clone());
+        }
         let keep = match self.keep {
             Keep::All => true,
             Keep::Failed => ended.fate.is_trouble(),
@@ -321,6 +337,34 @@ impl Told<'_> {
     fn event(&self, event: Event) {
         // The pipeline listens until every batch is through; if it does not, the job is over.
         drop(self.events.send(event));
+    }
+
+    /// Puts on disk that records stand at the remote without some of their relations: should the
+    /// job be killed, the next one finds them by their ids, and writes them again.
+    async fn settle_half(&self, half: Vec<(Planned, Action, Ended)>) -> Result<(), Error> {
+        if half.is_empty() {
+            return Ok(());
+        }
+        let dispatcher = self.dispatcher;
+        let mut records = Vec::with_capacity(half.len());
+        let mut outcomes = Vec::with_capacity(half.len());
+        for (mut planned, action, ended) in half {
+            let Some(remote_id) = ended.remote_id else { continue };
+            let trouble = Trouble::other("relations_open", "written without some of its relations");
+            let open = Ended {
+                fate: Fate::Failed,
+                remote_id: Some(remote_id.clone()),
+                trouble: Some(trouble),
+            };
+            // What is kept of a record's content is settled with its last outcome.
+            let outcome = dispatcher.outcome(self.stored, &planned, Some(action), open);
+            outcomes.push(Outcome { content: None, ..outcome });
+            planned.record.half = Some(Half { remote_id, action, fate: ended.fate });
+            records.push(planned.record);
+        }
+        dispatcher.store.record(dispatcher.job, Arc::new(outcomes), None).await?;
+        self.event(Event::Half(records));
+        Ok(())
     }
 
     /// Puts outcomes on disk, then tells of them. With them goes the intent that they end.

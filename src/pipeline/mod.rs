@@ -8,9 +8,11 @@
 //! All decisions are made here, one after another, by one task that owns all of a job's moving
 //! parts: no locks, no races. The dispatcher's tasks only carry batches and tell what happened.
 
+mod circles;
 mod planning;
 mod settling;
 mod taking;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::waiting::Waiting;
 use crate::config::BatchOptions;
 use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
 use crate::error::{Error, ExitCode};
@@ -112,6 +115,7 @@ struct Job {
     streams: Vec<StreamState>,
     gate: Gate,
     claims: Claims,
+    waiting: Waiting,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
@@ -146,6 +150,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         streams: Vec::new(),
         gate: Gate::default(),
         claims: Claims::default(),
+        waiting: Waiting::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
         tasks: JoinSet::new(),
@@ -184,6 +189,9 @@ impl Job {
                 self.queue(stream, task, records);
             }
         }
+        self.admit_released()?;
+        self.end_waiting()?;
+        self.settle_local();
         if self.stop_seen && self.wiring.dispatcher.limiter.paused_until(now).is_some() {
             // A remote that throttles would hold up the end.
             self.finished.stopped = true;
@@ -234,6 +242,11 @@ impl Job {
     }
 
     fn is_through(&self) -> bool {
+        self.is_idle() && self.waiting.count() == 0 && !self.waiting.has_released()
+    }
+
+    /// The input has ended, and nothing is on its way or about to be.
+    fn is_idle(&self) -> bool {
         self.input_ended
             && self.tasks.is_empty()
             && self.ready.is_empty()

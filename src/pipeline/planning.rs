@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
+use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
 use crate::dispatch::{Batch, Ended, Planned, Task};
 use crate::error::Error;
@@ -11,13 +13,34 @@ use crate::outcome::{Fate, Trouble};
 use crate::resolve;
 use crate::resolve::claims::Claimed;
 use crate::resolve::empty::only_empty;
+use crate::resolve::gate::Key;
 use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
 use crate::stream::{Record, Stream};
 
 impl Job {
-    /// Plans a record that has its key.
+    /// Plans a record that has its key; where it has to wait for a parent, the next one of the key.
     pub(super) fn plan(&mut self, record: Record) -> Result<(), Error> {
+        let mut next = Some(record);
+        while let Some(record) = next.take() {
+            let key = Key::of(&record);
+            if !self.plan_one(record, false)? {
+                next = self.gate.leave(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans a record that goes out without the parents that are not known.
+    pub(super) fn plan_partly(&mut self, record: Record) -> Result<(), Error> {
+        self.plan_one(record, true).map(drop)
+    }
+
+    /// Plans one record. `false`: it waits for another one, and gives its key back.
+    fn plan_one(&mut self, record: Record, is_partial: bool) -> Result<bool, Error> {
+        if !is_partial && self.waits_behind(&record)? {
+            return Ok(false);
+        }
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let stored = self.streams[record.stream.index].stored;
         let mut doubt = None;
@@ -53,6 +76,22 @@ impl Job {
             .mapped
             .as_ref()
             .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
+        if let Some(half) = &record.half {
+            plan = resolve::plan_rest(&record, half.remote_id.clone());
+        }
+        let mut body = Arc::clone(&record.body);
+        let mut is_whole = true;
+        let goes_out = matches!(plan, Plan::Lookup | Plan::Write(..));
+        if goes_out && self.has_relations(&record) {
+            match self.find_parents(&record, is_partial)? {
+                Parents::Parked => return Ok(false),
+                Parents::Ended => return Ok(true),
+                Parents::Known(related) => {
+                    body = related.body;
+                    is_whole = related.missing.is_none();
+                }
+            }
+        }
         let now = Instant::now();
         let lag = record.stream.capabilities.lookup.map(|lookup| lookup.lag);
         let visible = lag.zip(doubt).map(|(lag, age)| now + lag.saturating_sub(age));
@@ -64,11 +103,20 @@ impl Job {
                     plan = resolve::plan_found(&record, &[remote_id]);
                     record
                 }
-                Claimed::Waits => return Ok(()),
+                Claimed::Waits => return Ok(true),
             };
         }
-        self.follow(Planned { visible, ..Planned::new(record, None, was_mapped) }, plan);
-        Ok(())
+        let planned = Planned::new(record, None, was_mapped);
+        self.follow(Planned { visible, body, is_partial: !is_whole, ..planned }, plan);
+        Ok(true)
+    }
+
+    /// Whether parents are to be found first. Nothing is made in a dry run, so nobody could wait.
+    fn has_relations(&self, record: &Record) -> bool {
+        let options = &record.stream.options;
+        !options.relations.is_empty()
+            && options.mode != Mode::Delete
+            && !self.wiring.dispatcher.dry_run
     }
 
     /// Does what a plan says.

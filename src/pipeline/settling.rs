@@ -9,6 +9,7 @@ use crate::connector::contract::Action;
 use crate::dispatch::{Again, Ended, Event, Planned, Settled};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
+use crate::record::RemoteId;
 use crate::resolve;
 use crate::resolve::Plan;
 use crate::resolve::gate::Key;
@@ -29,6 +30,7 @@ impl Job {
                     self.follow_read(planned, action, row);
                 }
             }
+            Event::Half(records) => self.take_half(records)?,
             Event::Again(again) => {
                 for (mut planned, why) in again {
                     let plan = match why {
@@ -70,20 +72,43 @@ impl Job {
             } else {
                 self.watermark.end(outcome.position);
             }
+            self.parent_settled(settled.stream, outcome)?;
         }
         (self.wiring.on_progress)(&self.totals);
-        let lag = self.streams[settled.stream].stream.capabilities.find.map(|find| find.lag);
         for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
             let Some(key) = key else { continue };
-            let written = outcome.remote_id.as_ref().filter(|_| outcome.fate.is_success());
-            let written = written.filter(|_| outcome.fate != Fate::Deleted);
-            let lag = lag.unwrap_or_default();
-            for record in self.claims.leave(key, written, lag, Instant::now()) {
-                self.plan(record)?;
-            }
-            if let Some(next) = self.gate.leave(key) {
-                self.plan(next)?;
-            }
+            let is_there = outcome.fate.is_success() && outcome.fate != Fate::Deleted;
+            let written = outcome.remote_id.as_ref().filter(|_| is_there);
+            self.leave_claims(key, settled.stream, written)?;
+            self.leave_gate(key)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what a record is found by, to those who wait for it.
+    pub(super) fn leave_claims(
+        &mut self,
+        key: &Key,
+        stream: usize,
+        written: Option<&RemoteId>,
+    ) -> Result<(), Error> {
+        let lag = self.streams[stream].stream.capabilities.find.map(|find| find.lag);
+        for record in self.claims.leave(key, written, lag.unwrap_or_default(), Instant::now()) {
+            self.plan(record)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a key back to the next record that has it.
+    fn leave_gate(&mut self, key: &Key) -> Result<(), Error> {
+        if let Some(next) = self.gate.leave(key) {
+            return self.plan(next);
+        }
+        let place = self.place_of(key);
+        if let Some(next) = self.next_behind(&place)?
+            && let Some(next) = self.gate.enter(next)
+        {
+            self.plan(next)?;
         }
         Ok(())
     }

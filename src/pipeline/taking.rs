@@ -88,6 +88,7 @@ impl Job {
     pub(super) async fn take_stream(&mut self, stream: Arc<Stream>) -> Result<(), Error> {
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let store = &dispatcher.store;
+        self.expect_parents(&stream).await?;
         let stored = if let Some(known) = self.streams.get_mut(stream.index) {
             known.stream = Arc::clone(&stream);
             known.stored

@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod empty;
 pub mod gate;
+pub mod relations;
 
 use std::sync::Arc;
 
@@ -177,6 +178,11 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
     }
 }
 
+/// Plans a record that was written as `remote_id` without some of its relations.
+pub fn plan_rest(record: &Record, remote_id: RemoteId) -> Plan {
+    update(record, remote_id)
+}
+
 /// Plans a record that a lookup has looked for.
 pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
     let mode = record.stream.options.mode;
@@ -262,6 +268,7 @@ mod tests {
             external_id: external_id.map(ExternalId::from),
             remote_id: None,
             lookup_values: Vec::new(),
+            half: None,
             fingerprint: Fingerprint([1; 32]),
             body: "{}".into(),
             source: "{}".into(),

@@ -9,6 +9,7 @@ pub mod id_map;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
+pub mod parking;
 pub mod recovery;
 pub mod report;
 mod writer;

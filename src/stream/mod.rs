@@ -14,16 +14,17 @@ mod prepare;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::config::StreamOptions;
-use crate::connector::contract::Capabilities;
-use crate::outcome::Trouble;
+use crate::connector::contract::{Action, Capabilities};
+use crate::outcome::{Fate, Trouble};
 use crate::record::{ExternalId, Fingerprint, RemoteId, StreamName};
 
 /// A stream, as its last SCHEMA and the configuration make it. A changed SCHEMA makes a new one
 /// under the same index.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stream {
     /// Place among the streams of this job, in order of their first SCHEMA, from 0.
     pub index: usize,
@@ -40,7 +41,7 @@ pub struct Stream {
 }
 
 /// A record, ready to be planned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Record {
     /// Place among the records of the input, over all streams, from 1.
     pub position: u64,
@@ -52,6 +53,8 @@ pub struct Record {
     pub remote_id: Option<RemoteId>,
     /// Its values of the stream's `lookup_fields`, in their order; `None` for those it lacks.
     pub lookup_values: Vec<Option<Arc<str>>>,
+    /// It was written in this job, without some of its relations.
+    pub half: Option<Half>,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
     /// What goes out: a JSON object as text, without the ids' own fields.
@@ -60,6 +63,17 @@ pub struct Record {
     pub source: Arc<str>,
     /// Fields that the platform wants to see again in the state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,
+}
+
+/// How a record was written that lacks some of its relations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Half {
+    /// Under this id.
+    pub remote_id: RemoteId,
+    /// By this.
+    pub action: Action,
+    /// And with this result.
+    pub fate: Fate,
 }
 
 impl Record {

@@ -88,6 +88,7 @@ impl Known {
             external_id: None,
             remote_id: None,
             lookup_values: Vec::new(),
+            half: None,
             fingerprint: Fingerprint([0; 32]),
             body: Arc::from(""),
             source: Arc::from(source.get()),

@@ -4,7 +4,7 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use crate::support::{Place, Remote, contacts, finish};
+use crate::support::{Place, Remote, contacts, finish, record, schema};
 
 /// Kills jobs by SIGKILL after growing times until one ends by itself. Returns how many died.
 fn run_killed(place: &Place, input: &str, step: Duration) -> u32 {
@@ -55,7 +55,6 @@ fn killed_again_and_again_it_ends_with_each_record_once() {
 
 #[test]
 fn records_without_an_id_are_not_written_twice_when_a_job_is_killed() {
-    use crate::support::record;
     let remote = Remote::with("{latency_ms: 3}");
     let place = Place::at(&remote, "rest-one-by-one").set("max_in_flight", 4);
     let schema = serde_json::json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
@@ -85,4 +84,36 @@ fn a_lookup_that_lags_behind_a_killed_job_is_waited_for() {
     let killed = run_killed(&place, &input, Duration::from_millis(110));
     assert!(killed > 1, "killed {killed} times only");
     assert_eq!(remote.by_ext("contacts").len(), 160, "killed {killed} times");
+}
+
+#[test]
+fn circles_and_children_before_their_parents_survive_kills() {
+    for manifest in ["rest-lookup-bulk", "rest-by-ext"] {
+        let remote = Remote::with("{latency_ms: 2, latency_jitter_ms: 3}");
+        let relations = serde_json::json!([{"field": "next", "stream": "people"}]);
+        let place = Place::at(&remote, manifest)
+            .set("batch", serde_json::json!({"records": 5}))
+            .set("max_in_flight", 4)
+            .set("streams", serde_json::json!({"people": {"relations": relations}}));
+        // Rings of four, and a chain whose head comes last.
+        let next = |n: usize| match n {
+            0..120 => Some(n / 4 * 4 + (n + 1) % 4),
+            120..199 => Some(n + 1),
+            _ => None,
+        };
+        let person = |n: usize| {
+            let next = next(n).map(|next| format!("p{next}"));
+            record("people", &serde_json::json!({"externalId": format!("p{n}"), "next": next}))
+        };
+        let input = schema("people") + &(0..200).map(person).collect::<String>();
+        let killed = run_killed(&place, &input, Duration::from_millis(41));
+        assert!(killed > 1, "{manifest}: killed {killed} times only");
+        let held = remote.by_ext("people");
+        assert_eq!(held.len(), 200, "{manifest}, killed {killed} times");
+        for n in 0..200 {
+            let id = next(n)
+                .map_or(serde_json::Value::Null, |next| held[&format!("p{next}")]["id"].clone());
+            assert_eq!(held[&format!("p{n}")]["next"], id, "{manifest}: p{n}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod main_job;
 mod memory;
 mod modes;
 mod order;
+mod relations;
 mod secrets;
 mod signals;
 mod snapshots;

@@ -1,0 +1,166 @@
+//! The end of waiting: who still waits when the input has ended and nothing is under way any more.
+//!
+//! Either nobody comes whom a record waits for, and it is rejected with the parent's name. Or the
+//! parent waits itself, and somewhere they wait in a circle: there one record is written without the
+//! relation, and once more with it when the others are known.
+
+use std::collections::HashMap;
+
+use super::Job;
+use super::waiting::{PAGE, before, parent_place};
+use crate::config::stream::Relation;
+use crate::connector::contract::ErrorClass;
+use crate::dispatch::{Ended, Planned, not_sent};
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble};
+use crate::resolve::relations::{Missing, Related, relate};
+use crate::store::StoreError;
+use crate::store::parking::Parked;
+use crate::stream::Record;
+
+/// Records that are looked at for circles at once; in a longer circle some are written twice that
+/// need not be.
+const MAX_WALK: usize = 100_000;
+
+impl Job {
+    /// When nothing else is to be done any more: brings those who still wait to their end.
+    pub(super) fn end_waiting(&mut self) -> Result<(), Error> {
+        while self.is_idle() && self.waiting.count() > 0 && !self.waiting.has_released() {
+            let is_cut_off = self.finished.stopped || self.finished.error.is_some();
+            let Some(parking) = &self.waiting.parking else { return Ok(()) };
+            let page = parking.after(self.waiting.cursor, PAGE)?;
+            let Some(last) = page.last() else {
+                self.waiting.cursor = 0;
+                if !std::mem::take(&mut self.waiting.moved) {
+                    self.break_circles()?;
+                }
+                continue;
+            };
+            self.waiting.cursor = last.position;
+            for parked in page {
+                let position = parked.position;
+                if is_cut_off {
+                    // Its parent may stand in what was not read.
+                    if let Some(record) = self.thaw(position)? {
+                        let planned = Planned::new(record, None, false);
+                        let (planned, action, ended) = not_sent(planned);
+                        self.end_locally(&planned, action, ended, false);
+                    }
+                } else if !self.has_hope(&parked)?
+                    && let Some(record) = self.thaw(position)?
+                {
+                    let is_known = self.is_known(&parked.awaited)?;
+                    self.waiting.moved = true;
+                    self.readmit(record, !is_known)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what a record waits for waits itself.
+    fn has_hope(&self, parked: &Parked) -> Result<bool, StoreError> {
+        let Some(parking) = &self.waiting.parking else { return Ok(false) };
+        Ok(match before(&parked.awaited) {
+            Some(own) => parking.first_of(&own)?.is_some_and(|first| first < parked.position),
+            None => parking.first_of(&parked.awaited)?.is_some(),
+        })
+    }
+
+    /// All who wait do so for others who wait: somewhere is a circle. One record of each that is
+    /// found goes out without the parents that are not known.
+    fn break_circles(&mut self) -> Result<(), Error> {
+        let mut chosen = Vec::new();
+        if let Some(parking) = &self.waiting.parking {
+            let mut seen: HashMap<u64, u64> = HashMap::new();
+            for start in parking.after(0, PAGE)? {
+                let mut at = Some(start.position);
+                while let Some(position) = at {
+                    if let Some(walk) = seen.insert(position, start.position) {
+                        if walk == start.position || seen.len() >= MAX_WALK {
+                            chosen.push(position);
+                        }
+                        break;
+                    }
+                    if seen.len() >= MAX_WALK {
+                        chosen.push(position);
+                        break;
+                    }
+                    at = match parking.places(position)? {
+                        Some((_, awaited)) => {
+                            parking.first_of(&before(&awaited).unwrap_or(awaited))?
+                        }
+                        None => None,
+                    };
+                }
+                if seen.len() >= MAX_WALK {
+                    break;
+                }
+            }
+        }
+        for position in chosen {
+            let Some(record) = self.thaw(position)? else { continue };
+            let Some(record) = self.gate.enter(record) else { continue };
+            let capabilities = &record.stream.capabilities;
+            if record.half.is_some() || capabilities.update.or(capabilities.upsert).is_none() {
+                self.reject_orphan(record)?;
+            } else {
+                self.plan_partly(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record whose parent is not known and will not be.
+    pub(super) fn reject_orphan(&mut self, record: Record) -> Result<(), Error> {
+        let (fate, why) = self.why_lost(&record)?;
+        let why = match &record.half {
+            Some(half) => format!("written as `{}`, but not in full: {why}", half.remote_id),
+            None => why,
+        };
+        let trouble = match fate {
+            Fate::Rejected => Trouble::payload("no_parent", why),
+            _ => {
+                Trouble { class: ErrorClass::Other, code: "no_parent".into(), message: why.into() }
+            }
+        };
+        let remote_id = record.half.as_ref().map(|half| half.remote_id.clone());
+        let planned = Planned::new(record, remote_id, false);
+        self.end_locally(&planned, None, Ended::trouble(fate, trouble), true);
+        Ok(())
+    }
+
+    fn why_lost(&self, record: &Record) -> Result<(Fate, String), Error> {
+        let relations = &record.stream.options.relations;
+        let parents = self.parents(relations);
+        let store = &self.wiring.dispatcher.store;
+        let related = relate(&record.body, relations, |place, id| match parents.get(place) {
+            Some(parent) => store.find(parent, id),
+            None => Ok(None),
+        });
+        let Ok(Related { missing: Some(Missing { relation, id }), .. }) = related else {
+            return Ok((Fate::Rejected, "its parent is not known".to_owned()));
+        };
+        let Relation { field, stream, .. } = &relations[relation];
+        let name = format!("its parent `{id}` of stream `{stream}` (field `{field}`)");
+        let place = parent_place(parents.get(relation).map_or(0, |parent| parent.id), &id);
+        let Some(parking) = &self.waiting.parking else { return Ok((Fate::Rejected, name)) };
+        let trouble = parking.trouble(&place)?;
+        let waits = parking.first_of(&place)?.is_some();
+        Ok(match trouble {
+            Some((outcome, why)) => {
+                let is_rejected = outcome == Fate::Rejected.as_str();
+                let fate = if is_rejected { Fate::Rejected } else { Fate::Failed };
+                (fate, format!("{name} was not written ({outcome}): {why}"))
+            }
+            None if waits => {
+                let why = "waits for this record in turn, and the remote cannot update records";
+                (Fate::Rejected, format!("{name} {why}"))
+            }
+            None => (
+                Fate::Rejected,
+                format!("{name} is neither in the input nor known from earlier jobs"),
+            ),
+        })
+    }
+}
