@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::select::Selector;
-use crate::connector::http::Redactor;
+use crate::connector::http::{Redactor, exact};
 
 /// Fields that are named, at most.
 const MAX_NAMED: usize = 3;
@@ -12,6 +12,8 @@ const MAX_VALUE_CHARS: usize = 60;
 
 /// Which fields of `body`, the text of a JSON object, stand in `row` with other values, for people;
 /// `None` when none does, or the row does not say. Fields that it lacks are not compared.
+///
+/// Both sides are as [`exact::parse`] reads them.
 pub(super) fn altered(
     stored: &Selector,
     row: &Value,
@@ -19,7 +21,7 @@ pub(super) fn altered(
     redactor: &Redactor,
 ) -> Option<String> {
     let held = stored.object(row)?;
-    let sent: Value = serde_json::from_str(body).ok()?;
+    let sent = exact::parse(body.as_bytes()).ok()?;
     let other = sent.as_object()?.iter().filter_map(|(name, sent)| {
         let held = held.get(name)?;
         (!is_same(sent, held)).then_some((name, sent, held))
@@ -32,48 +34,92 @@ pub(super) fn altered(
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-/// Whether two values say the same. `held` comes from [`exact::parse`], where a number that no
-/// machine type prints as it stood is a text.
-///
-/// [`exact::parse`]: crate::connector::http::exact::parse
+/// Whether two values say the same. A number that no machine type prints as it stood is a text by
+/// now, so a text of such digits counts as a number too.
 fn is_same(sent: &Value, held: &Value) -> bool {
     match (sent, held) {
-        (Value::Number(sent), Value::Number(held)) => sent.as_f64() == held.as_f64(),
-        (Value::Number(sent), Value::String(digits)) => {
-            let number: Option<Value> = serde_json::from_str(digits).ok();
-            let printed = number.as_ref().map(Value::to_string);
-            printed.as_ref() != Some(digits)
-                && number.is_some_and(|number| number.as_f64() == sent.as_f64())
-        }
         (Value::Array(sent), Value::Array(held)) => {
             sent.len() == held.len() && sent.iter().zip(held).all(|(a, b)| is_same(a, b))
         }
         (Value::Object(sent), Value::Object(held)) => {
             sent.iter().all(|(name, value)| held.get(name).is_some_and(|held| is_same(value, held)))
         }
-        (sent, held) => sent == held,
+        _ if sent == held => true,
+        (Value::Number(_) | Value::String(_), Value::Number(_))
+        | (Value::Number(_), Value::String(_)) => {
+            matches!((number(sent), number(held)), (Some(sent), Some(held)) if sent == held)
+        }
+        _ => false,
     }
+}
+
+/// A number as its digits, without zeros at either end, and its power of ten.
+fn number(value: &Value) -> Option<(bool, String, i64)> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        // Only a number that was turned into a text: others were texts from the beginning.
+        Value::String(text) => {
+            let read: serde_json::Number = serde_json::from_str(text).ok()?;
+            if read.to_string() == *text {
+                return None;
+            }
+            text.clone()
+        }
+        _ => return None,
+    };
+    let (text, is_negative) = match text.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (&*text, false),
+    };
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent: i64 = exponent.parse().ok()?;
+    let digits = format!("{whole}{fraction}");
+    let kept = digits.trim_end_matches('0');
+    let dropped = i64::try_from(digits.len() - kept.len()).ok()?;
+    let places = i64::try_from(fraction.len()).ok()?;
+    let kept = kept.trim_start_matches('0').to_owned();
+    if kept.is_empty() {
+        return Some((false, kept, 0));
+    }
+    Some((is_negative, kept, exponent - places + dropped))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::http::exact;
 
-    fn told(sent: &str, row: &str) -> Option<String> {
-        let row = exact::parse(row.as_bytes()).unwrap();
+    fn told(sent: &str, held: &str) -> Option<String> {
+        let row = exact::parse(format!("{{\"now\":{held}}}").as_bytes()).unwrap();
         altered(&Selector::Property("now".into()), &row, sent, &Redactor::default())
     }
 
     #[test]
+    fn the_same_in_other_words_is_the_same() {
+        let sent = r#"{"a":1.50,"b":"x","c":[1,{"d":null}],"e":12345678901234567890123,"gone":1,
+            "f":100,"g":1e3,"h":0.0,"i":-0.1}"#;
+        let held = r#"{"a":1.5,"b":"x","c":[1.0,{"d":null,"more":1}],
+            "e":12345678901234567890123,"f":1.0e2,"g":1000,"h":0,"i":-1e-1}"#;
+        assert_eq!(told(sent, held), None);
+        assert_eq!(told(sent, "[]"), None, "the row does not say");
+    }
+
+    #[test]
     fn what_is_held_otherwise_is_named() {
-        let same = r#"{"a":1.50,"b":"x","c":[1,{"d":null}],"e":12345678901234567890123,"gone":1}"#;
-        let row = r#"{"now":{"a":1.5,"b":"x","c":[1.0,{"d":null,"more":1}],"e":12345678901234567890123}}"#;
-        assert_eq!(told(same, row), None);
-        for (sent, held) in [("\"007\"", "7"), ("7", "\"7\""), ("\"abc\"", "0"), ("1", "true")] {
-            let told = told(&format!("{{\"a\":{sent}}}"), &format!("{{\"now\":{{\"a\":{held}}}}}"));
-            assert_eq!(told, Some(format!("`a` was sent as {sent} and is held as {held}")));
+        let cases = [
+            ("\"007\"", "7"),
+            ("7", "\"7\""),
+            ("\"abc\"", "0"),
+            ("1", "true"),
+            ("0.1", "0.10000000000000001"),
+            ("[1,2]", "[2,1]"),
+            ("1", "-1"),
+        ];
+        for (sent, held) in cases {
+            let told = told(&format!("{{\"a\":{sent}}}"), &format!("{{\"a\":{held}}}"));
+            assert!(told.is_some_and(|told| told.starts_with("`a` was sent as ")), "{sent} {held}");
         }
-        assert_eq!(told(same, "{}"), None);
+        let long = told(r#"{"a":12345678901234567890123}"#, r#"{"a":1.2345678901234568e+22}"#);
+        assert!(long.is_some(), "digits were lost");
     }
 }
