@@ -37,7 +37,7 @@ pub(super) fn endpoint(
     let path = templates.path(path, known)?;
     let mut query = Vec::new();
     for (name, value) in parts.query {
-        query.push((name.as_str().to_owned(), templates.text(value, known)?));
+        query.push((templates.text(name, known)?, templates.text(value, known)?));
     }
     let headers = headers(templates, parts.headers, known)?;
     let body = parts.body.map(|body| node(templates, body, known, splices)).transpose()?;
@@ -105,9 +105,9 @@ fn splice(text: &str) -> Option<Splice> {
 impl Endpoint {
     /// Whether a template of it names `name`.
     pub(super) fn names(&self, name: &str) -> bool {
-        let mut templates = self.query.iter().map(|(_, value)| value);
+        let mut query = self.query.iter();
         self.path.names(name)
-            || templates.any(|value| value.names(name))
+            || query.any(|(key, value)| key.names(name) || value.names(name))
             || self.headers.iter().any(|(_, value)| value.names(name))
             || self.body.as_ref().is_some_and(|body| body.any(&|node| node.names(name)))
     }

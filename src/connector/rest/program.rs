@@ -99,7 +99,7 @@ pub(super) struct Stream {
 pub(super) struct Endpoint {
     pub(super) method: reqwest::Method,
     pub(super) path: Template,
-    pub(super) query: Vec<(String, Template)>,
+    pub(super) query: Vec<(Template, Template)>,
     pub(super) headers: Vec<(HeaderName, Template)>,
     pub(super) body: Option<Node>,
 }

@@ -84,8 +84,8 @@ pub(super) fn request(
         .ok_or_else(|| "the path names what this record does not have".to_owned())?;
     let mut url = address(base, &path)?;
     for (name, value) in &endpoint.query {
-        if let Some(value) = filled(value)? {
-            url.query_pairs_mut().append_pair(name, &value);
+        if let (Some(name), Some(value)) = (filled(name)?, filled(value)?) {
+            url.query_pairs_mut().append_pair(&name, &value);
         }
     }
     let mut headers = HeaderMap::new();

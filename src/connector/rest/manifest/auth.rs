@@ -76,7 +76,7 @@ pub(in crate::connector::rest) struct Login {
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
     pub(in crate::connector::rest) path: Text,
-    /// Query parameters; the values are templates.
+    /// Query parameters; names and values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) query: IndexMap<Text, Text>,
     /// Headers of this call; the values are templates.

@@ -48,7 +48,7 @@ pub(in crate::connector::rest) struct Endpoint {
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
     pub(in crate::connector::rest) path: Text,
-    /// Query parameters; the values are templates.
+    /// Query parameters; names and values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
@@ -77,7 +77,7 @@ pub(in crate::connector::rest) struct Lookup {
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
     pub(in crate::connector::rest) path: Text,
-    /// Query parameters; the values are templates.
+    /// Query parameters; names and values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
@@ -130,7 +130,7 @@ pub(in crate::connector::rest) struct Write {
     /// Template of the path after `base_url`, from `/`. Each value in it is encoded as one
     /// segment.
     pub(in crate::connector::rest) path: Text,
-    /// Query parameters; the values are templates.
+    /// Query parameters; names and values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) query: IndexMap<Text, Text>,
     /// Headers of this operation; the values are templates.
