@@ -236,6 +236,7 @@ impl Dispatcher {
     fn keep_quiet(&self, quiet: Option<Duration>) {
         if let Some(quiet) = quiet {
             self.limiter.pause(Instant::now(), quiet);
+            self.retry.quiet(quiet);
         }
     }
 

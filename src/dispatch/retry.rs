@@ -9,6 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::RetryOptions;
 use crate::error::Error;
 
+/// What can be done where a remote asks for more patience than the user has.
+const SPENT: &str = "its quota is probably spent: run the same input again later, or allow a longer \
+                     wait with `retry.max_wait_secs`";
+
 /// The waits of one job.
 #[derive(Debug)]
 pub struct Retry {
@@ -67,13 +71,11 @@ impl Retry {
     /// for longer than that.
     pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, Error> {
         let max = Duration::from_secs(self.options.max_wait_secs);
-        let hint = "its quota is probably spent: run the same input again later, or allow a longer \
-                    wait with `retry.max_wait_secs`";
         let silence = self.last_answer().elapsed();
         if silence > max {
             let secs = silence.as_secs();
             let message = format!("the remote has throttled every call for {secs} seconds");
-            return Err(Error::remote(message).hint(hint));
+            return Err(Error::remote(message).hint(SPENT));
         }
         // A remote that asks for no wait at all, or for one that is over, is not hammered.
         let floor = Duration::from_millis(self.options.base_millis / 2).min(max);
@@ -81,7 +83,7 @@ impl Retry {
             Some(asked) if asked > max => {
                 let secs = asked.as_secs();
                 let message = format!("the remote asks to wait for {secs} seconds");
-                return Err(Error::remote(message).hint(hint));
+                return Err(Error::remote(message).hint(SPENT));
             }
             Some(asked) => asked.max(floor),
             None => self.jitter(times).max(floor),
@@ -89,6 +91,25 @@ impl Retry {
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
         Ok(wait)
+    }
+
+    /// The remote asked for quiet beside an answer.
+    pub fn quiet(&self, quiet: Duration) {
+        let quiet = quiet.min(Duration::from_secs(self.options.max_wait_secs));
+        let millis = u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX);
+        self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// Whether a quiet that is asked for is to be sat out.
+    ///
+    /// # Errors
+    /// What ends the job: it is longer than `max_wait_secs`.
+    pub fn sit_out(&self, quiet: Duration) -> Result<(), Error> {
+        if quiet <= Duration::from_secs(self.options.max_wait_secs) {
+            return Ok(());
+        }
+        let message = format!("the remote asks to wait for {} seconds", quiet.as_secs());
+        Err(Error::remote(message).hint(SPENT))
     }
 
     /// Sleeps, unless the job is to end.

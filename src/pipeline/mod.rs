@@ -197,6 +197,11 @@ impl Job {
             self.finished.stopped = true;
             self.leave_all_unsent();
         }
+        if let Some(until) = self.wiring.dispatcher.limiter.paused_until(now)
+            && !self.ready.is_empty()
+        {
+            self.wiring.dispatcher.retry.sit_out(until - now)?;
+        }
         self.start_ready(now);
         let wake = self.wake(now);
         tokio::select! {
