@@ -1,0 +1,79 @@
+//! Starts servers of `target/python`, each on a port of its own, and ends them.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A program that `tests/run` installs.
+pub fn program(name: &str) -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = target.parent().unwrap().join("python/bin").join(name);
+    assert!(path.exists(), "{} is not there: `tests/run` installs it", path.display());
+    path
+}
+
+/// A server of one test.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+}
+
+impl Server {
+    /// Starts a server with the command that `command` makes for a port, and waits until it
+    /// answers.
+    pub fn start(command: impl Fn(u16) -> Command) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = command(port);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut server = Self { child: child.spawn().unwrap(), port };
+        let until = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                server.child.try_wait().unwrap().is_none(),
+                "the server has ended: {command:?}"
+            );
+            assert!(Instant::now() < until, "the server does not answer: {command:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Sends a request with a JSON body; gives status and JSON.
+#[expect(clippy::disallowed_methods, reason = "a server on loopback answers")]
+pub fn ask(
+    method: &str,
+    url: &str,
+    credential: Option<&str>,
+    body: Option<&Value>,
+) -> (u16, Value) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method.parse().unwrap(), url);
+        if let Some(credential) = credential {
+            request = request.header("authorization", credential);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    })
+}

@@ -1,0 +1,15 @@
+//! Whole jobs of the real binary against servers that others wrote, through a proxy that loses
+//! answers, cuts them short, resets, delays and throttles. What stands at the server is compared
+//! with the input.
+//!
+//! The servers are Python programs that `tests/run` installs into `target/python`; a plain
+//! `cargo test` leaves these tests out.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod datasette;
+mod installed;
+mod kinto;
+mod proxy;
+#[path = "../support/mod.rs"]
+mod support;
