@@ -74,7 +74,7 @@ fn what_stands_there_is_what_came_in_however_rough_the_way() {
     };
     let good = |n: usize| {
         json!({"email": format!("c{n}@x.com"), "name": "Zoë \"Z\" O'Neil\n", "age": n,
-            "score": n as f64 / 8.0, "note": null})
+            "score": f64::from(u32::try_from(n).unwrap()) / 8.0, "note": null})
     };
     let mut records: Vec<Value> = (0..400)
         .map(|n| {

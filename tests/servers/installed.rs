@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A program that `tests/run` installs.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let path = target.parent().unwrap().join("python/bin").join(name);
     assert!(path.exists(), "{} is not there: `tests/run` installs it", path.display());
@@ -16,15 +16,15 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A server of one test.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
     /// Starts a server with the command that `command` makes for a port, and waits until it
     /// answers.
-    pub fn start(command: impl Fn(u16) -> Command) -> Self {
+    pub(crate) fn start(command: impl Fn(u16) -> Command) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = command(port);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
@@ -56,7 +56,7 @@ impl Drop for Server {
 
 /// Sends a request with a JSON body; gives status and JSON.
 #[expect(clippy::disallowed_methods, reason = "a server on loopback answers")]
-pub fn ask(
+pub(crate) fn ask(
     method: &str,
     url: &str,
     credential: Option<&str>,

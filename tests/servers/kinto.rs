@@ -1,5 +1,6 @@
 //! Kinto: a batch call whose HTTP 200 hides failures, ids that it refuses, preconditions.
 
+use std::io::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,7 +39,7 @@ impl Kinto {
              kinto.bucket_create_principals = system.Authenticated\n\
              kinto.experimental_collection_schema_validation = true\n{more}\n"
         );
-        std::fs::write(&path, settings).unwrap();
+        std::fs::File::create(&path).unwrap().write_all(settings.as_bytes()).unwrap();
         let server = Server::start(|port| {
             let mut command = Command::new(program("kinto"));
             command.arg("start").arg("--ini").arg(&path).args(["--port", &port.to_string()]);
@@ -61,7 +62,7 @@ impl Kinto {
         answer
     }
 
-    fn place(&self, url: &str) -> Place {
+    fn place(url: &str) -> Place {
         Place::with(json!({
             "connector": "rest",
             "manifest": fixture("manifests/kinto.yaml").display().to_string(),
@@ -81,6 +82,7 @@ impl Kinto {
         let records = answer["data"].as_array().unwrap().iter().map(|record| {
             let mut record = record.as_object().unwrap().clone();
             record.remove("last_modified").unwrap();
+            record.remove("schema").unwrap(); // which version of the schema it was held against
             let id = record.remove("id").unwrap().as_str().unwrap().to_owned();
             (id, Value::Object(record))
         });
@@ -110,7 +112,7 @@ fn what_stands_there_is_what_came_in_however_rough_the_way() {
         })
         .collect();
     let proxy = Proxy::rough(kinto.server.port, 11);
-    let place = kinto.place(&proxy.url);
+    let place = Kinto::place(&proxy.url);
     place.done(contacts(&records));
     assert!(proxy.seen.lost.load(Ordering::SeqCst) > 0);
     let counted = place.counts("contacts");
@@ -134,7 +136,7 @@ fn what_stands_there_is_what_came_in_however_rough_the_way() {
 #[ignore = "needs Kinto, which `tests/run` installs"]
 fn a_change_of_somebody_else_in_between_is_not_overwritten_unseen() {
     let kinto = Kinto::start("");
-    kinto.place(&kinto.server.url()).done(contacts(&[json!({"externalId": "a", "age": 1})]));
+    Kinto::place(&kinto.server.url()).done(contacts(&[json!({"externalId": "a", "age": 1})]));
     // Between our reading and our writing somebody else writes.
     let (url, once) = (kinto.server.url(), AtomicBool::new(true));
     let proxy = Proxy::start(kinto.server.port, move |_, head| {
@@ -145,11 +147,12 @@ fn a_change_of_somebody_else_in_between_is_not_overwritten_unseen() {
         }
         Fault::None
     });
-    let place = kinto.place(&proxy.url).set("streams", json!({"*": {"mode": "update"}}));
+    let place = Kinto::place(&proxy.url).set("streams", json!({"*": {"mode": "update"}}));
     place.done(contacts(&[json!({"externalId": "a", "ours": 3}), json!({"externalId": "none"})]));
-    assert_eq!(place.counts("contacts"), counts([("read", 2), ("updated", 1), ("skipped", 1)]));
+    let expected = counts([("read", 2), ("updated", 1), ("skipped", 1)]);
+    assert_eq!(place.counts("contacts"), expected, "{}", place.read("results.jsonl"));
     assert_eq!(kinto.held()["a"], json!({"age": 2, "theirs": true, "ours": 3}));
-    let place = kinto.place(&kinto.server.url()).set("streams", json!({"*": {"mode": "delete"}}));
+    let place = Kinto::place(&kinto.server.url()).set("streams", json!({"*": {"mode": "delete"}}));
     place.done(contacts(&[json!({"externalId": "a"}), json!({"externalId": "none"})]));
     assert_eq!(place.counts("contacts"), counts([("read", 2), ("deleted", 1), ("skipped", 1)]));
     assert!(kinto.held().is_empty());
@@ -160,15 +163,15 @@ fn a_change_of_somebody_else_in_between_is_not_overwritten_unseen() {
 fn only_empty_fields_are_filled_and_others_are_found_by_a_field() {
     let kinto = Kinto::start("");
     kinto.put("/collections/contacts/records/x", &json!({"data": {"email": "a@x.com", "age": 7}}));
-    let place = kinto
-        .place(&kinto.server.url())
+    let place = Kinto::place(&kinto.server.url())
         .set("lookup_fields", json!({"contacts": "email"}))
         .set("only_upsert_empty_fields", true);
     place.done(contacts(&[
         json!({"externalId": "1", "email": "a@x.com", "age": 8, "name": "Ann"}),
         json!({"externalId": "2", "email": "b@x.com", "age": 9}),
     ]));
-    assert_eq!(place.counts("contacts"), counts([("read", 2), ("created", 1), ("updated", 1)]));
+    let expected = counts([("read", 2), ("created", 1), ("updated", 1)]);
+    assert_eq!(place.counts("contacts"), expected, "{}", place.read("results.jsonl"));
     let held = kinto.held();
     assert_eq!(held["x"], json!({"email": "a@x.com", "age": 7, "name": "Ann"}));
     assert_eq!(held["2"], json!({"email": "b@x.com", "age": 9}));
@@ -178,7 +181,7 @@ fn only_empty_fields_are_filled_and_others_are_found_by_a_field() {
 #[ignore = "needs Kinto, which `tests/run` installs"]
 fn a_refused_credential_ends_the_job_though_the_status_is_200() {
     let kinto = Kinto::start("");
-    let place = kinto.place(&kinto.server.url()).set("password", "wrong-9b1");
+    let place = Kinto::place(&kinto.server.url()).set("password", "wrong-9b1");
     let ran = place.run(contacts(&[json!({"externalId": "a"})]));
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("authenticate") && !ran.stderr.contains("wrong-9b1"));
@@ -189,7 +192,7 @@ fn a_refused_credential_ends_the_job_though_the_status_is_200() {
 #[ignore = "needs Kinto, which `tests/run` installs"]
 fn quiet_that_is_asked_for_beside_a_success_is_kept() {
     let kinto = Kinto::start("kinto.backoff = 1");
-    let place = kinto.place(&kinto.server.url()).set("max_in_flight", 1);
+    let place = Kinto::place(&kinto.server.url()).set("max_in_flight", 1);
     let records: Vec<_> = (0..60).map(|n| json!({"externalId": format!("c{n}")})).collect();
     place.done(contacts(&records));
     assert_eq!(kinto.held().len(), 60);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What is done to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is passed on, and so is its answer.
     None,
     /// It is passed on; the answer is lost.
@@ -27,21 +27,24 @@ pub enum Fault {
 
 /// How many requests were broken after the server had seen them, and how many there were.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub lost: AtomicUsize,
-    pub all: AtomicUsize,
+pub(crate) struct Seen {
+    pub(crate) lost: AtomicUsize,
+    pub(crate) all: AtomicUsize,
 }
 
 /// A proxy in front of one server. Serves until the process ends.
-pub struct Proxy {
-    pub url: String,
-    pub seen: Arc<Seen>,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl Proxy {
     /// In front of the server at `port`; `choose` says what is done to the n-th request, from 0,
     /// whose head is given.
-    pub fn start(port: u16, choose: impl Fn(usize, &str) -> Fault + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        port: u16,
+        choose: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Seen::default());
@@ -57,7 +60,7 @@ impl Proxy {
     }
 
     /// Breaks about a third of all requests, by chance, the same chance in each run.
-    pub fn rough(port: u16, seed: u64) -> Self {
+    pub(crate) fn rough(port: u16, seed: u64) -> Self {
         let state = AtomicU64::new(seed);
         Self::start(port, move |_, _| {
             let next = |n: u64| n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
