@@ -91,6 +91,18 @@ pub struct Capabilities {
     pub reserved_properties: Vec<String>,
 }
 
+impl Capabilities {
+    /// What a call takes that does `action`; `None`: the remote cannot do it.
+    pub fn limits(&self, action: Action) -> Option<CallLimits> {
+        match action {
+            Action::Create => self.create,
+            Action::Update => self.update,
+            Action::Upsert => self.upsert,
+            Action::Delete => self.delete,
+        }
+    }
+}
+
 /// What one writing call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
@@ -101,6 +113,9 @@ pub struct CallLimits {
     /// The record is read before, for [`Write::version`] or to see that it is there. Needs
     /// [`Capabilities::read`].
     pub reads_first: bool,
+    /// The record is read after, since the remote's word cannot be trusted. Needs
+    /// [`Capabilities::read`].
+    pub reads_after: bool,
 }
 
 /// What one looking-up call takes, and how far its answer can be believed.
@@ -137,6 +152,9 @@ pub struct Question {
     pub keys: Vec<Arc<str>>,
     /// Properties whose values are to come back with each row.
     pub want: Vec<Arc<str>>,
+    /// What was written under each key, to be compared: one for each of `keys`, or none at all. A
+    /// JSON object as text.
+    pub sent: Vec<Arc<str>>,
 }
 
 /// What a lookup found.
@@ -159,6 +177,8 @@ pub struct Row {
     pub version: Option<Arc<str>>,
     /// Those of [`Question::want`] that the row has.
     pub fields: Map<String, Value>,
+    /// Which fields of [`Question::sent`] it holds with other values, for people.
+    pub altered: Option<Box<str>>,
 }
 
 /// What is to be done with every record of a batch.

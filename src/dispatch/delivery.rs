@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::retry::GaveUp;
+use super::verifying::verify;
 use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
@@ -117,6 +118,14 @@ impl Delivery<'_> {
         loop {
             let answer = self.call(&mut records, attempt + throttled > 0).await;
             let mut judged = self.judge(records, answer, pieces);
+            if self.reads_after() {
+                let ended = std::mem::take(&mut judged.ended);
+                let verified =
+                    verify(self.dispatcher, self.told, self.action, ended, self.calls).await;
+                judged.ended = verified.ended;
+                judged.again.extend(verified.again);
+                judged.fatal = judged.fatal.or(verified.fatal);
+            }
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
             let is_last = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
@@ -164,6 +173,12 @@ impl Delivery<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what was written is to be read back.
+    fn reads_after(&self) -> bool {
+        let limits = self.told.stream.capabilities.limits(self.action);
+        limits.is_some_and(|limits| limits.reads_after)
     }
 
     async fn settle(&mut self, ended: Vec<(Planned, Ended)>, is_last: bool) -> Result<(), Error> {

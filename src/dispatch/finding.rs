@@ -196,6 +196,18 @@ impl Finder<'_> {
         keys: impl Iterator<Item = Option<Arc<str>>>,
         want: &[Arc<str>],
     ) -> Result<HashMap<Arc<str>, Vec<Row>>, NoAnswer> {
+        self.compare(lookup, by, keys, want, &HashMap::new()).await
+    }
+
+    /// The same, and has each key's record compared with what was sent, for all keys or none.
+    pub(super) async fn compare(
+        &self,
+        lookup: Lookup,
+        by: &By,
+        keys: impl Iterator<Item = Option<Arc<str>>>,
+        want: &[Arc<str>],
+        sent: &HashMap<Arc<str>, Arc<str>>,
+    ) -> Result<HashMap<Arc<str>, Vec<Row>>, NoAnswer> {
         let mut rows: HashMap<Arc<str>, Vec<Row>> = HashMap::new();
         let mut asked = Vec::new();
         for key in keys.flatten() {
@@ -209,6 +221,7 @@ impl Finder<'_> {
                 by: by.clone(),
                 keys: keys.to_vec(),
                 want: want.to_vec(),
+                sent: keys.iter().filter_map(|key| sent.get(key).cloned()).collect(),
             };
             for row in self.answer(&question).await? {
                 rows.entry(Arc::clone(&row.key)).or_default().push(row);

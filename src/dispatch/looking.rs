@@ -1,5 +1,6 @@
 //! Batches that ask: which records the remote has, and what it holds of those that it has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::finding::{Finder, NoAnswer, Traits};
@@ -111,8 +112,9 @@ async fn read(
         planned.remote_id.as_ref().map(|id: &RemoteId| Arc::<str>::from(id.as_str()))
     });
     let keys: Vec<_> = keys.collect();
-    let want = if finder.options.only_empty() { names(records) } else { Vec::new() };
-    let mut rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &want).await?;
+    let only_empty = finder.options.only_empty();
+    let bodies = records.iter().filter(|_| only_empty).map(|planned| &*planned.body);
+    let mut rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &names(bodies)).await?;
     let read = std::mem::take(records).into_iter().zip(keys).map(|(planned, key)| {
         // Two records may have one remote id: the row is for both.
         let row = key.and_then(|key| rows.get_mut(&key)).and_then(|rows| rows.first().cloned());
@@ -121,13 +123,11 @@ async fn read(
     Ok(Event::Read(action, read.collect()))
 }
 
-/// The names of all fields that are to go out.
-fn names(records: &[Planned]) -> Vec<Arc<str>> {
-    let mut names = std::collections::BTreeSet::new();
-    for planned in records {
-        if let Ok(fields) = Fields::of_text(&planned.body) {
-            names.extend(fields.0.into_iter().map(|(name, _)| Arc::<str>::from(&*name)));
-        }
+/// The names of all fields of these objects.
+pub(super) fn names<'a>(bodies: impl Iterator<Item = &'a str>) -> Vec<Arc<str>> {
+    let mut names = BTreeSet::new();
+    for fields in bodies.filter_map(|body| Fields::of_text(body).ok()) {
+        names.extend(fields.0.into_iter().map(|(name, _)| Arc::<str>::from(&*name)));
     }
     names.into_iter().collect()
 }

@@ -11,6 +11,7 @@ mod finding;
 mod in_doubt;
 mod looking;
 pub mod retry;
+mod verifying;
 
 pub use delivery::{NOT_SENT, not_sent};
 pub use in_doubt::recover;

@@ -213,12 +213,7 @@ impl Job {
             }
             Task::Read(_) => (capabilities.read.map_or(1, |read| read.max_ids), usize::MAX),
             Task::Write(action) => {
-                let limits = match action {
-                    Action::Create => capabilities.create,
-                    Action::Update => capabilities.update,
-                    Action::Upsert => capabilities.upsert,
-                    Action::Delete => capabilities.delete,
-                };
+                let limits = capabilities.limits(action);
                 limits.map_or((1, usize::MAX), |limits| (limits.max_records, limits.max_bytes))
             }
         };
@@ -270,13 +265,9 @@ impl Job {
 /// Whether what the remote holds of a record must be known before it is written.
 fn must_read(planned: &Planned, action: Action) -> bool {
     let stream = &planned.record.stream;
-    let reads_first = match action {
-        Action::Update => stream.capabilities.update,
-        Action::Delete => stream.capabilities.delete,
-        Action::Create | Action::Upsert => None,
-    };
+    let limits = stream.capabilities.limits(action);
     let only_empty = stream.options.only_empty() && action != Action::Delete;
     planned.remote_id.is_some()
         && !planned.was_read
-        && (only_empty || reads_first.is_some_and(|limits| limits.reads_first))
+        && (only_empty || limits.is_some_and(|limits| limits.reads_first))
 }

@@ -277,7 +277,12 @@ mod tests {
     }
 
     fn capabilities(upsert: bool, lookup: bool) -> Capabilities {
-        let limits = Some(CallLimits { max_records: 10, max_bytes: 1000, reads_first: false });
+        let limits = Some(CallLimits {
+            max_records: 10,
+            max_bytes: 1000,
+            reads_first: false,
+            reads_after: false,
+        });
         Capabilities {
             create: limits,
             update: limits,

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use minijinja::value::{Serde, Value as Name};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Rest;
 use super::load::{Loaded, load, parse};
-use super::program::{Auth, Login};
+use super::program::{Auth, Login, Tokens};
 use super::request::{self, Scope};
 use super::template::Template;
 use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
@@ -177,7 +176,8 @@ impl Builder<'_> {
             Auth::KeyQuery { name, key } => {
                 Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
             }
-            Auth::Tokens { token_url, refresh, scope, basic } => {
+            Auth::Tokens(tokens) => {
+                let Tokens { token_url, refresh, scope, basic, parameters } = &**tokens;
                 let filled = self.fill(token_url)?;
                 let token_url = Url::parse(&filled).map_err(|error| {
                     let message = format!("the `token_url` is no URL: {error}");
@@ -192,9 +192,13 @@ impl Builder<'_> {
                     let scope = scope.as_ref().map(|scope| self.fill(scope)).transpose()?;
                     Grant::ClientCredentials { scope }
                 };
+                let parameters = parameters.iter();
+                let parameters =
+                    parameters.map(|(name, value)| Ok((name.clone(), self.fill(value)?)));
                 let settings = OAuthSettings {
                     token_url,
                     grant,
+                    parameters: parameters.collect::<Result<_, BuildError>>()?,
                     client_id: self.key("client_id")?,
                     client_secret: self.key("client_secret")?.into(),
                     client_in: if *basic { ClientIn::Basic } else { ClientIn::Form },
@@ -224,16 +228,7 @@ impl Builder<'_> {
         let endpoint = &login.endpoint;
         let request =
             request::request(&program.templates, &self.base_url, &[], endpoint, &scope, true);
-        let Request { method, url, mut headers, mut body, .. } = request.map_err(wrong)?;
-        if let Some(form) = &login.form {
-            let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-            for (name, value) in form {
-                encoded.append_pair(name, &self.fill(value)?);
-            }
-            let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
-            headers.insert(CONTENT_TYPE, kind);
-            body = Some(encoded.finish().into());
-        }
+        let Request { method, url, headers, body, .. } = request.map_err(wrong)?;
         let (token, expires_in) = (login.token.clone(), login.expires_in.clone());
         let settings = LoginSettings {
             method,

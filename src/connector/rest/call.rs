@@ -5,8 +5,9 @@ use std::time::Duration;
 use minijinja::value::Value as Name;
 use reqwest::header::HeaderValue;
 
-use super::judge::{Reading, Whole};
+use super::judge::Whole;
 use super::program::{Splice, Stream, Write};
+use super::reading::Reading;
 use super::request::{self, Scope};
 use super::{Bound, Rest, never_sent, operations, rows};
 use crate::connector::contract::{Action, CheckLine, RequestError, WriteAnswer, WriteBatch};
@@ -29,8 +30,9 @@ impl Rest {
         let request = request.map_err(|message| never_sent(&message))?;
         // The 404 of a bulk call is about the call, also when it carries one record.
         let call = Call::Write { action, single: operation.max_records == 1 };
-        let (answer, quiet) = self.send(&request, call).await?;
-        let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+        let (answer, quiet) = self.send(&request, call, action.as_str()).await?;
+        let redactor = self.client.redactor();
+        let reading = Reading::new(&self.program, redactor, &answer, action.as_str());
         let verdicts = match reading.whole(call, batch.writes.len() == 1) {
             Whole::Failed(error) => return Err(error),
             Whole::One(verdict) => vec![rows::settle(operation, action, verdict)],
@@ -40,16 +42,19 @@ impl Rest {
     }
 
     /// Sends `request`, and once more with a new credential where the answer is what the manifest
-    /// calls a refused one. Tells how long the remote asks for quiet.
+    /// calls a refused one. Tells how long the remote asks for quiet. `operation` is its key in the
+    /// manifest.
     pub(super) async fn send(
         &self,
         request: &Request,
         call: Call,
+        operation: &'static str,
     ) -> Result<(Answer, Option<Duration>), RequestError> {
         let mut answer = self.client.send(request).await?;
         // What the status says, the client has mended already.
         if answer.status != 401 && self.client.authorizer().can_renew() {
-            let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+            let redactor = self.client.redactor();
+            let reading = Reading::new(&self.program, redactor, &answer, operation);
             if let Whole::Failed(RequestError::Unauthorized(_)) = reading.whole(call, false) {
                 answer = self.client.send_again(request, &answer).await?;
             }
@@ -73,7 +78,8 @@ impl Rest {
         };
         let mut records = String::from("[");
         for write in &batch.writes {
-            let record = request::record(templates, fields, &mut scope, write, with_body)?;
+            request::name_one(&mut scope, write, operation.names_record);
+            let record = request::record(templates, fields, &scope, write, with_body)?;
             if records.len() > 1 {
                 records.push(',');
             }
@@ -160,8 +166,8 @@ impl Rest {
         let scope = Scope::new([("config", self.config.clone())].into_iter().collect());
         let request = self.request(endpoint, &scope, true);
         let request = request.map_err(|message| never_sent(&message))?;
-        let (answer, _) = self.send(&request, Call::Read).await?;
-        let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+        let (answer, _) = self.send(&request, Call::Read, "check").await?;
+        let reading = Reading::new(&self.program, self.client.redactor(), &answer, "check");
         match reading.whole(Call::Read, false) {
             Whole::Rows => Ok("taken by the remote"),
             Whole::One(_) => Err(RequestError::Protocol(reading.describe().into())),

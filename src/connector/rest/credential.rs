@@ -2,7 +2,7 @@
 
 use super::endpoint::{Parts, endpoint};
 use super::manifest::{self, AuthKind, ClientPlace};
-use super::program::{Auth, Login, header_name, selector};
+use super::program::{Auth, Login, Tokens, header_name, selector};
 use super::select::Selector;
 use super::template::Templates;
 use super::text::{Placed, Text, Wrong};
@@ -57,12 +57,19 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
             let refresh = kind == AuthKind::OAuth2Refresh;
             let token_url = needed(given.token_url.take(), "token_url")?;
             let scope = if refresh { None } else { given.scope.take() };
-            Auth::Tokens {
+            let parameters = given.parameters.take().unwrap_or_default();
+            let parameters = parameters.into_iter();
+            Auth::Tokens(Box::new(Tokens {
                 token_url: templates.text(&token_url, &["config", "base_url"])?,
                 refresh,
                 scope: scope.map(|scope| templates.text(&scope, known)).transpose()?,
                 basic: given.client_in.take() == Some(ClientPlace::Basic),
-            }
+                parameters: parameters
+                    .map(|(name, value)| {
+                        Ok((name.as_str().to_owned(), templates.text(&value, known)?))
+                    })
+                    .collect::<Result<_, Wrong>>()?,
+            }))
         }
     };
     if let Some(login) = &given.login {
@@ -81,10 +88,12 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
         ("scope", scope),
     ];
     let left = left.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
-    match (left, given.client_in) {
-        (Some((key, at)), _) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
-        (None, Some(_)) => Err(at.wrong(format!("`client_in` means nothing to `type: {name}`"))),
-        (None, None) => Ok(compiled),
+    let parameters = given.parameters.as_ref().and_then(|given| given.keys().next());
+    let left = left.or(parameters.map(|first| ("parameters", first.at())));
+    let left = left.or(given.client_in.map(|_| ("client_in", at)));
+    match left {
+        Some((key, at)) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
+        None => Ok(compiled),
     }
 }
 
@@ -95,25 +104,16 @@ fn login(
     header: &Text,
     key: &Text,
 ) -> Result<Login, Wrong> {
-    let manifest::Login { method, path, query, headers, body, form, .. } = login;
-    if let (Some(body), Some(_)) = (body, form) {
-        return Err(body.at.wrong("`body` and `form` exclude each other"));
-    }
-    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
+    let manifest::Login { method, path, query, headers, body, encoding, .. } = login;
+    let (body, encoding) = (body.as_ref(), *encoding);
+    let parts = Parts { method: *method, path, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &["config"], &[])?;
-    let form = form.as_ref().map(|form| {
-        let fields = form.iter().map(|(name, value)| {
-            Ok((name.as_str().to_owned(), templates.text(value, &["config"])?))
-        });
-        fields.collect::<Result<Vec<_>, Wrong>>()
-    });
     let key = templates.text(key, &["config", "token"])?;
     if !key.names("token") {
         return Err(key.at().wrong("the `key` of a login does not name `token`"));
     }
     Ok(Login {
         endpoint,
-        form: form.transpose()?,
         token: Selector::parse(&login.token)?,
         expires_in: selector(login.expires_in.as_ref())?,
         header: header_name(header)?,

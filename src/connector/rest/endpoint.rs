@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::manifest::Method;
+use super::manifest::{Encoding, Method};
 use super::program::{Endpoint, Node, Splice, headers};
 use super::shape::Shape;
 use super::template::{Template, Templates};
@@ -15,6 +15,7 @@ pub(super) struct Parts<'a> {
     pub(super) query: &'a IndexMap<Text, Text>,
     pub(super) headers: &'a IndexMap<Text, Text>,
     pub(super) body: Option<&'a Placed<Shape>>,
+    pub(super) encoding: Encoding,
 }
 
 /// Compiles a request over the names `known`, with `splices` in its body.
@@ -37,7 +38,7 @@ pub(super) fn endpoint(
     let path = templates.path(path, known)?;
     let mut query = Vec::new();
     for (name, value) in parts.query {
-        query.push((templates.text(name, known)?, templates.text(value, known)?));
+        query.push((templates.text(name, known)?, templates.value(value, known)?));
     }
     let headers = headers(templates, parts.headers, known)?;
     let body = parts.body.map(|body| node(templates, body, known, splices)).transpose()?;
@@ -48,7 +49,13 @@ pub(super) fn endpoint(
         Method::Patch => reqwest::Method::PATCH,
         Method::Delete => reqwest::Method::DELETE,
     };
-    Ok(Endpoint { method, path, query, headers, body })
+    let is_list = |body: &Node| matches!(body, Node::List(_) | Node::Splice(Splice::Records));
+    if let (Encoding::Lines, Some(shape), Some(body)) = (parts.encoding, parts.body, &body)
+        && !is_list(body)
+    {
+        return Err(shape.at.wrong("`encoding: lines` needs a list as its `body`"));
+    }
+    Ok(Endpoint { method, path, query, headers, body, encoding: parts.encoding })
 }
 
 /// Compiles a body, or a part of one.
@@ -71,7 +78,7 @@ pub(super) fn node(
                                 `{{ values }}` for `find`";
                     return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
                 }
-                None => Node::Text(templates.text(&text, known)?),
+                None => Node::Value(templates.value(&text, known)?),
             }
         }
         Shape::List(items) => {
@@ -125,14 +132,14 @@ impl Node {
             || match self {
                 Self::List(items) => items.iter().any(|item| item.any(test)),
                 Self::Object(fields) => fields.iter().any(|(_, value)| value.any(test)),
-                Self::Plain(_) | Self::Text(_) | Self::Splice(_) => false,
+                Self::Plain(_) | Self::Value(_) | Self::Splice(_) => false,
             }
     }
 
     /// Whether this very node, or a key of it, names `name`.
     pub(super) fn names(&self, name: &str) -> bool {
         match self {
-            Self::Text(template) => template.names(name),
+            Self::Value(template) => template.names(name),
             Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),
             _ => false,
         }

@@ -8,14 +8,16 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::judge::{Reading, Whole};
+use super::judge::Whole;
 use super::lookup::Kind;
-use super::program::{Lookup, Splice, Version};
+use super::program::{Lookup, Splice};
+use super::reading::Reading;
 use super::request;
-use super::select::Selector;
+use super::select::{Finder, Selector};
+use super::stored::altered;
 use super::{Bound, Rest, never_sent};
 use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
-use crate::connector::http::{Answer, Call};
+use crate::connector::http::{Call, Redactor};
 use crate::record::RemoteId;
 
 /// Pages of one lookup, at most. A remote that has more for so few keys goes in circles.
@@ -41,14 +43,17 @@ impl Rest {
         scope.set("next", None::<String>);
         let request = self.request(&lookup.endpoint, &scope, true);
         let mut request = request.map_err(|message| never_sent(&message))?;
-        let reader = RowReader::new(lookup, question, field);
+        let redactor = self.client.redactor();
+        let reader = RowReader::new(lookup, question, field, redactor);
         let mut found = Found::default();
         let mut known = HashSet::new();
         let mut seen = HashSet::new();
+        let mut next = None;
+        let mut before = bytes::Bytes::new();
         for _ in 0..MAX_PAGES {
-            let (answer, quiet) = self.send(&request, Call::Read).await?;
+            let (answer, quiet) = self.send(&request, Call::Read, kind.name()).await?;
             found.quiet = found.quiet.max(quiet);
-            let reading = Reading::new(&self.program, self.client.redactor(), &answer);
+            let reading = Reading::new(&self.program, self.client.redactor(), &answer, kind.name());
             match reading.whole(Call::Read, false) {
                 Whole::Rows => {}
                 Whole::One(Verdict::Missing) => return Ok(found),
@@ -68,31 +73,33 @@ impl Rest {
             let unreadable = || RequestError::Protocol(reading.describe().into());
             let body = body.ok_or_else(unreadable)?;
             let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
-            for row in reader.rows(rows, &answer)? {
+            let count = rows.len();
+            for row in reader.rows(rows, &reading)? {
                 if known.insert((Arc::clone(&row.key), row.remote_id.clone())) {
                     found.rows.push(row);
                 }
             }
-            let next = lookup.next.as_ref();
-            let Some((next, cursor)) =
-                next.and_then(|next| Some((next, next.selector.text(body)?)))
-            else {
+            let Some(following) = &lookup.next else { return Ok(found) };
+            let Some(cursor) = reading.next(&following.finder, count, next.as_deref()) else {
                 return Ok(found);
             };
-            if !seen.insert(cursor.clone()) {
+            // A remote that does not know the parameter sends its first page for ever.
+            if !seen.insert(cursor.clone()) || (count > 0 && answer.body == before) {
                 let text = "the pages of the lookup go in a circle";
                 return Err(RequestError::Protocol(text.into()));
             }
-            if next.is_address {
+            if following.is_address {
                 request.url = next_address(&request.url, &cursor)?;
                 request.method = Method::GET;
                 request.body = None;
             } else {
-                scope.set("next", Some(cursor));
+                scope.set("next", Some(cursor.clone()));
                 request = self
                     .request(&lookup.endpoint, &scope, true)
                     .map_err(|message| never_sent(&message))?;
             }
+            next = Some(cursor);
+            before = answer.body.clone();
         }
         Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
     }
@@ -124,7 +131,7 @@ impl Rest {
     }
 }
 
-/// The properties that are to come back: what is asked by, too, for it is compared.
+/// The properties that are to come back: what is asked by, and what was sent, for it is compared.
 fn wanted<'a>(question: &'a Question, field: Option<&'a str>) -> Vec<&'a str> {
     let mut wanted: Vec<&str> = question.want.iter().map(|name| &**name).collect();
     wanted.extend(field.filter(|field| !question.want.iter().any(|name| **name == **field)));
@@ -136,17 +143,24 @@ struct RowReader<'a> {
     lookup: &'a Lookup,
     question: &'a Question,
     /// Where a row holds the key; `None` when it is the only one that was asked for.
-    key: Option<Selector>,
-    /// The keys, in lower case where the remote does not care.
-    asked: HashMap<String, Vec<&'a Arc<str>>>,
+    key: Option<Finder>,
+    /// The places of the keys, which are in lower case where the remote does not care.
+    asked: HashMap<String, Vec<usize>>,
+    redactor: &'a Redactor,
 }
 
 impl<'a> RowReader<'a> {
-    fn new(lookup: &'a Lookup, question: &'a Question, field: Option<String>) -> Self {
-        let key = lookup.key.clone().or(field.map(Selector::Property));
-        let mut reader = Self { lookup, question, key, asked: HashMap::new() };
-        for key in &question.keys {
-            reader.asked.entry(reader.spelled(key)).or_default().push(key);
+    fn new(
+        lookup: &'a Lookup,
+        question: &'a Question,
+        field: Option<String>,
+        redactor: &'a Redactor,
+    ) -> Self {
+        let field = field.map(|field| Finder::At(Selector::Property(field)));
+        let key = lookup.key.clone().or(field);
+        let mut reader = Self { lookup, question, key, asked: HashMap::new(), redactor };
+        for (place, key) in question.keys.iter().enumerate() {
+            reader.asked.entry(reader.spelled(key)).or_default().push(place);
         }
         reader
     }
@@ -156,37 +170,48 @@ impl<'a> RowReader<'a> {
     }
 
     /// The rows that were asked for.
-    fn rows(&self, rows: &[Value], answer: &Answer) -> Result<Vec<Row>, RequestError> {
+    fn rows(&self, rows: &[Value], reading: &Reading<'_>) -> Result<Vec<Row>, RequestError> {
         let protocol = |text: &str| RequestError::Protocol(text.into());
+        let all: Vec<usize> = (0..self.question.keys.len()).collect();
         let mut found = Vec::new();
-        let mut has_key = rows.is_empty();
+        let mut has_key = rows.is_empty() || self.key.is_none();
         for row in rows {
+            let part = reading.part(Some(row));
             let fields = match &self.lookup.fields {
                 Some(fields) => fields.object(row).unwrap_or(&Value::Null),
                 None => row,
             };
-            let keys: &[&Arc<str>] = match &self.key {
-                None => &self.question.keys.iter().collect::<Vec<_>>(),
+            let places = match &self.key {
+                None => &all,
                 Some(key) => {
-                    let holder = if matches!(key, Selector::Property(_)) { fields } else { row };
-                    let Some(key) = key.text(holder) else { continue };
+                    let key = match key {
+                        Finder::At(property @ Selector::Property(_)) => property.text(fields),
+                        key => part.text(key),
+                    };
+                    let Some(key) = key else { continue };
                     has_key = true;
-                    self.asked.get(&self.spelled(&key)).map_or(&[], Vec::as_slice)
+                    let Some(places) = self.asked.get(&self.spelled(&key)) else { continue };
+                    places
                 }
             };
-            has_key |= self.key.is_none();
-            for key in keys {
+            for place in places {
+                let Some(key) = self.question.keys.get(*place) else { continue };
                 let remote_id = match &self.lookup.remote_id {
-                    Some(selector) => selector.text(row),
+                    Some(finder) => part.text(finder),
                     None => Some(key.to_string()),
                 };
                 let remote_id =
                     remote_id.ok_or_else(|| protocol("a row of the lookup has no remote id"))?;
+                let sent = self.question.sent.get(*place);
+                let version = self.lookup.version.as_ref().and_then(|finder| part.text(finder));
                 found.push(Row {
                     key: Arc::clone(key),
                     remote_id: RemoteId::new(remote_id),
-                    version: self.version(row, answer),
+                    version: version.map(Into::into),
                     fields: self.wanted(fields),
+                    altered: sent
+                        .and_then(|sent| altered(fields, sent, self.redactor))
+                        .map(Into::into),
                 });
             }
         }
@@ -195,13 +220,6 @@ impl<'a> RowReader<'a> {
         } else {
             // Were such rows passed over, a wrong selector would make every record look new.
             Err(protocol("no row of the lookup holds what was asked by"))
-        }
-    }
-
-    fn version(&self, row: &Value, answer: &Answer) -> Option<Arc<str>> {
-        match self.lookup.version.as_ref()? {
-            Version::Row(selector) => selector.text(row).map(Into::into),
-            Version::Header(name) => answer.header(name.as_str()).map(Into::into),
         }
     }
 

@@ -2,16 +2,16 @@
 //!
 //! Nothing here does I/O, and nothing becomes a success that the answer does not call one.
 
-use minijinja::value::{Serde, Value as Name};
 use serde_json::Value;
 
 use super::manifest::{AnswerIs, RowIs};
-use super::program::{Detail, Program, Write};
-use super::select::Selector;
+use super::program::{Detail, Failures, Write};
+use super::reading::{Part, Reading};
+use super::select::Finder;
 use super::stored::altered;
 use crate::connector::contract::{self, Action, ErrorClass, Rejection, RequestError, Verdict};
 use crate::connector::http::meaning::{complaint, meaning, throttled};
-use crate::connector::http::{Answer, Call, Meaning, Redactor, exact};
+use crate::connector::http::{Call, Meaning};
 use crate::record::{ExternalId, RemoteId};
 
 /// Characters of a remote's message that are passed on.
@@ -30,61 +30,13 @@ pub(super) enum Whole {
     Failed(RequestError),
 }
 
-/// An answer, and what its rules need to read it.
-#[derive(Debug)]
-pub(super) struct Reading<'a> {
-    program: &'a Program,
-    redactor: &'a Redactor,
-    answer: &'a Answer,
-    /// The body; `None` when it is no JSON.
-    pub(super) body: Option<Value>,
-    status: Name,
-    headers: Name,
-    named_body: Name,
-}
-
-impl<'a> Reading<'a> {
-    /// Reads the body once, for all rules and rows.
-    pub(super) fn new(program: &'a Program, redactor: &'a Redactor, answer: &'a Answer) -> Self {
-        let body = exact::parse(&answer.body).ok();
-        let has_rules = !program.answers.is_empty() || !program.row_answers.is_empty();
-        let headers = answer.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), Name::from(value.to_str().ok()?)))
-        });
-        Self {
-            status: answer.status.into(),
-            headers: Name::from_pairs(headers),
-            named_body: match &body {
-                Some(body) if has_rules => Name::from(Serde(body)),
-                _ => Name::UNDEFINED,
-            },
-            program,
-            redactor,
-            answer,
-            body,
-        }
-    }
-
-    /// Whether there is no body at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.answer.body.is_empty()
-    }
-
-    /// What came, for people.
-    pub(super) fn describe(&self) -> String {
-        self.answer.describe(self.redactor)
-    }
-
+impl Reading<'_> {
     /// What the answer to `call` means as a whole; `is_alone` says that a write has one record, so
     /// that a rule may be about it.
     pub(super) fn whole(&self, call: Call, is_alone: bool) -> Whole {
-        let names = Name::from_pairs([
-            ("status", self.status.clone()),
-            ("headers", self.headers.clone()),
-            ("body", self.named_body.clone()),
-        ]);
+        let part = self.part(None);
         for rule in &self.program.answers {
-            match self.program.templates.holds(&rule.when, &names) {
+            match part.holds(&rule.when) {
                 Ok(false) => {}
                 Ok(true) => return self.ruled(rule.is, &rule.detail, call, is_alone),
                 // A rule that cannot be asked must not let a refusal pass for a success.
@@ -101,9 +53,8 @@ impl<'a> Reading<'a> {
     }
 
     fn ruled(&self, is: AnswerIs, detail: &Detail, call: Call, is_alone: bool) -> Whole {
-        let null = Value::Null;
-        let body = self.body.as_ref().unwrap_or(&null);
-        let rejection = self.rejection(body, detail);
+        let part = self.part(None);
+        let rejection = self.complained(&part, detail);
         let message = rejection.message.clone();
         let status = self.answer.status;
         let one = match call {
@@ -127,7 +78,7 @@ impl<'a> Reading<'a> {
             AnswerIs::Missing if one => Whole::One(Verdict::Missing),
             AnswerIs::Changed if one => Whole::One(Verdict::Changed),
             AnswerIs::Exists if one => {
-                let id = detail.remote_id.as_ref().and_then(|id| id.text(body));
+                let id = detail.remote_id.as_ref().and_then(|id| part.text(id));
                 Whole::One(Verdict::Exists(id.map(RemoteId::new)))
             }
             AnswerIs::Refused
@@ -138,8 +89,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn rejection(&self, value: &Value, detail: &Detail) -> Rejection {
-        let found = |selector: &Option<Selector>| selector.as_ref()?.joined(value);
+    /// The remote's no to a whole call.
+    fn complained(&self, part: &Part<'_>, detail: &Detail) -> Rejection {
+        let found = |finder: &Option<Finder>| part.joined(finder.as_ref()?);
         let whole = complaint(self.answer, self.redactor);
         let code = found(&detail.code).map(|code| self.code(&code));
         let message = match found(&detail.message) {
@@ -163,57 +115,19 @@ impl<'a> Reading<'a> {
         Rejection { class: ErrorClass::Payload, code, message: message.into() }
     }
 
-    /// What `row` says of the record that it is about.
-    pub(super) fn row(&self, write: &Write, action: Action, row: &Value) -> Verdict {
-        let names = Name::from_pairs([
-            ("status", self.status.clone()),
-            ("headers", self.headers.clone()),
-            ("body", self.named_body.clone()),
-            ("row", Name::from(Serde(row))),
-        ]);
-        let templates = &self.program.templates;
-        let remote_id = |selector: &Option<Selector>| {
-            selector.as_ref().and_then(|id| id.text(row)).map(RemoteId::new)
-        };
-        let found = |selector: &Option<Selector>| selector.as_ref()?.joined(row);
-        for rule in &self.program.row_answers {
-            match templates.holds(&rule.when, &names) {
-                Ok(false) => continue,
-                Err(error) => return Verdict::InDoubt(error.into()),
-                Ok(true) => {}
-            }
-            let Detail { message, code, field, remote_id: own_id } = &rule.detail;
-            let id = remote_id(own_id).or_else(|| remote_id(&write.remote_id));
-            let message = found(message).or_else(|| found(&write.error));
-            let message = message.unwrap_or_else(|| row.to_string());
-            let message = self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
-            return match rule.is {
-                RowIs::Created => Verdict::Created(id),
-                RowIs::Updated => Verdict::Updated(id),
-                RowIs::Unchanged => Verdict::Unchanged(id),
-                RowIs::Deleted => Verdict::Deleted,
-                RowIs::Missing => Verdict::Missing,
-                RowIs::Exists => Verdict::Exists(id),
-                RowIs::Changed => Verdict::Changed,
-                RowIs::Busy => Verdict::Busy(message.into()),
-                RowIs::InDoubt => Verdict::InDoubt(message.into()),
-                RowIs::Rejected => {
-                    let code = found(code).or_else(|| found(&write.error_code));
-                    let field = found(field).or_else(|| found(&write.error_field));
-                    let code = code.map(|code| self.code(&code));
-                    Verdict::Rejected(self.refusal(code, message, field))
-                }
-            };
+    /// What `row` says of the record that it is about; `None`: the answer has no body.
+    pub(super) fn row(&self, write: &Write, action: Action, row: Option<&Value>) -> Verdict {
+        let part = self.part(row);
+        if let Some(verdict) = self.ruled_row(&part, write, None) {
+            return verdict;
         }
-        if let Some(message) = found(&write.error) {
-            let message = self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
-            let code = found(&write.error_code).map(|code| self.code(&code));
-            return Verdict::Rejected(self.refusal(code, message, found(&write.error_field)));
+        if let Some(message) = write.error.as_ref().and_then(|error| part.joined(error)) {
+            return self.refused_row(&part, write.into(), &message);
         }
-        let id = remote_id(&write.remote_id);
+        let id = write.remote_id.as_ref().and_then(|id| part.text(id)).map(RemoteId::new);
         let needs_id = write.remote_id.is_some() && id.is_none();
         let is_new = matches!(action, Action::Create | Action::Upsert);
-        if !row.is_object() || (needs_id && is_new) {
+        if row.is_some_and(|row| !row.is_object()) || (needs_id && is_new) {
             return Verdict::InDoubt("the answer does not say what became of the record".into());
         }
         match (action, &write.created) {
@@ -221,16 +135,75 @@ impl<'a> Reading<'a> {
             (Action::Update, _) => Verdict::Updated(id),
             (Action::Delete, _) => Verdict::Deleted,
             (Action::Upsert, None) => Verdict::Upserted(id),
-            (Action::Upsert, Some(created)) => match templates.holds(created, &names) {
+            (Action::Upsert, Some(created)) => match part.holds(created) {
                 Ok(true) => Verdict::Created(id),
                 Ok(false) => Verdict::Updated(id),
                 Err(error) => Verdict::InDoubt(error.into()),
             },
         }
     }
-}
 
-impl Reading<'_> {
+    /// What a row among the `failures` says of a record that it is about.
+    pub(super) fn failed_row(&self, write: &Write, failures: &Failures, row: &Value) -> Verdict {
+        let part = self.part(Some(row));
+        self.ruled_row(&part, write, Some(failures)).unwrap_or_else(|| {
+            let message = failures.error.as_ref().and_then(|error| part.joined(error));
+            let message = message.unwrap_or_else(|| row.to_string());
+            self.refused_row(&part, failures.into(), &message)
+        })
+    }
+
+    /// What the first rule says whose test is true of the row.
+    pub(super) fn ruled_row(
+        &self,
+        part: &Part<'_>,
+        write: &Write,
+        failures: Option<&Failures>,
+    ) -> Option<Verdict> {
+        let told = failures.map_or_else(|| Told::from(write), Told::from);
+        for rule in &self.program.row_answers {
+            match part.holds(&rule.when) {
+                Ok(false) => continue,
+                Err(error) => return Some(Verdict::InDoubt(error.into())),
+                Ok(true) => {}
+            }
+            let Detail { message, code, field, remote_id } = &rule.detail;
+            let joined = |own: &Option<Finder>, other: Option<&Finder>| {
+                let own = own.as_ref().and_then(|own| part.joined(own));
+                own.or_else(|| part.joined(other?))
+            };
+            let id = remote_id.as_ref().and_then(|id| part.text(id));
+            let id = id.or_else(|| part.text(write.remote_id.as_ref()?)).map(RemoteId::new);
+            let message = joined(message, told.error).unwrap_or_else(|| part.shown());
+            let excerpt = || self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
+            return Some(match rule.is {
+                RowIs::Created => Verdict::Created(id),
+                RowIs::Updated => Verdict::Updated(id),
+                RowIs::Unchanged => Verdict::Unchanged(id),
+                RowIs::Deleted => Verdict::Deleted,
+                RowIs::Missing => Verdict::Missing,
+                RowIs::Exists => Verdict::Exists(id),
+                RowIs::Changed => Verdict::Changed,
+                RowIs::Busy => Verdict::Busy(excerpt().into()),
+                RowIs::InDoubt => Verdict::InDoubt(excerpt().into()),
+                RowIs::Rejected => {
+                    let code = joined(code, told.code);
+                    let field = joined(field, told.field);
+                    let code = code.map(|code| self.code(&code));
+                    Verdict::Rejected(self.refusal(code, excerpt(), field))
+                }
+            });
+        }
+        None
+    }
+
+    fn refused_row(&self, part: &Part<'_>, told: Told<'_>, message: &str) -> Verdict {
+        let found = |finder: Option<&Finder>| part.joined(finder?);
+        let message = self.redactor.excerpt(message, MAX_MESSAGE_CHARS);
+        let code = found(told.code).map(|code| self.code(&code));
+        Verdict::Rejected(self.refusal(code, message, found(told.field)))
+    }
+
     /// A success, unless `row` shows that the remote holds something else than was sent.
     pub(super) fn held(
         &self,
@@ -246,16 +219,59 @@ impl Reading<'_> {
         else {
             return verdict;
         };
-        let told = operation
-            .stored
-            .as_ref()
-            .and_then(|stored| altered(stored, row, &write.body, self.redactor));
-        match told {
+        let held = operation.stored.as_ref().and_then(|stored| stored.object(row));
+        match held.and_then(|held| altered(held, &write.body, self.redactor)) {
             // An update's id is known; a row need not repeat it.
             Some(told) => {
                 Verdict::Altered(id.clone().or_else(|| write.remote_id.clone()), told.into())
             }
             None => verdict,
+        }
+    }
+
+    /// Whether a row that names these ids is about `write`.
+    pub(super) fn is_about(
+        &self,
+        operation: &Write,
+        action: Action,
+        write: &contract::Write,
+        row: &Value,
+    ) -> bool {
+        let part = self.part(Some(row));
+        let same = |finder: &Option<Finder>, own: Option<&str>| {
+            let named = finder.as_ref().and_then(|finder| part.text(finder));
+            named.is_none_or(|named| own.is_none_or(|own| own == named))
+        };
+        same(&operation.external_id, write.external_id.as_ref().map(ExternalId::as_str))
+            && (!matches!(action, Action::Update | Action::Delete)
+                || same(&operation.remote_id, write.remote_id.as_ref().map(RemoteId::as_str)))
+    }
+}
+
+/// Where a refusal tells more.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    error: Option<&'a Finder>,
+    code: Option<&'a Finder>,
+    field: Option<&'a Finder>,
+}
+
+impl<'a> From<&'a Write> for Told<'a> {
+    fn from(write: &'a Write) -> Self {
+        Self {
+            error: write.error.as_ref(),
+            code: write.error_code.as_ref(),
+            field: write.error_field.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Failures> for Told<'a> {
+    fn from(failures: &'a Failures) -> Self {
+        Self {
+            error: failures.error.as_ref(),
+            code: failures.error_code.as_ref(),
+            field: failures.error_field.as_ref(),
         }
     }
 }
@@ -268,22 +284,6 @@ pub(super) fn unread(action: Action) -> Verdict {
         Action::Upsert => Verdict::Upserted(None),
         Action::Delete => Verdict::Deleted,
     }
-}
-
-/// Whether a row that names these ids is about `write`.
-pub(super) fn is_about(
-    operation: &Write,
-    action: Action,
-    write: &contract::Write,
-    row: &Value,
-) -> bool {
-    let same = |selector: &Option<Selector>, own: Option<&str>| {
-        let named = selector.as_ref().and_then(|selector| selector.text(row));
-        named.is_none_or(|named| own.is_none_or(|own| own == named))
-    };
-    same(&operation.external_id, write.external_id.as_ref().map(ExternalId::as_str))
-        && (!matches!(action, Action::Update | Action::Delete)
-            || same(&operation.remote_id, write.remote_id.as_ref().map(RemoteId::as_str)))
 }
 
 fn lost(call: Call, text: String) -> RequestError {

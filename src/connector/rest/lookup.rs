@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::endpoint::{Parts, endpoint};
 use super::manifest;
 use super::operation::{NAMES, at_least_one};
-use super::program::{Lookup, Next, Splice, Version, header_name, selector};
+use super::program::{Lookup, Next, Splice, finder, selector};
+use super::reading::{PAGE_NAMES, ROW_NAMES};
 use super::select::RowsSelector;
 use super::template::Templates;
 use super::text::{Text, Wrong};
@@ -25,7 +26,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The key in a stream.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::ExternalIds => "lookup",
             Self::Values => "find",
@@ -59,8 +60,9 @@ pub(super) fn lookup(
     known.extend((max_ids == 1).then_some(one));
     known.extend((kind == Kind::Values).then_some("field"));
     known.extend(lookup.next.is_some().then_some("next"));
-    let manifest::Lookup { method, path, query, headers, body, .. } = lookup;
-    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
+    let manifest::Lookup { method, path, query, headers, body, encoding, .. } = lookup;
+    let (body, encoding) = (body.as_ref(), *encoding);
+    let parts = Parts { method: *method, path, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &known, &[splice, Splice::Wanted])?;
     if !(endpoint.names(several) || endpoint.names(one) || endpoint.splices(splice)) {
         return Err(at.wrong(format!("`{name}` names neither `{several}` nor `{one}`")));
@@ -75,32 +77,27 @@ pub(super) fn lookup(
         _ => Ok(()),
     };
     let reads = kind == Kind::RemoteIds;
-    let (external_id, header) = (lookup.external_id.as_ref(), lookup.version_header.as_ref());
+    let external_id = lookup.external_id.as_ref();
     only("external_id", external_id, kind == Kind::ExternalIds, "`lookup`")?;
     only("version", lookup.version.as_ref(), reads, "`read`")?;
-    only("version_header", header, reads && max_ids == 1, "`read` with `max_ids: 1`")?;
     if kind == Kind::ExternalIds && external_id.is_none() && !has_property {
         return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
     }
-    let remote_id = selector(lookup.remote_id.as_ref())?;
+    let mut found = |text: Option<&Text>| finder(templates, text, ROW_NAMES);
+    let remote_id = found(lookup.remote_id.as_ref())?;
     if remote_id.is_none() && !(reads && max_ids == 1) {
         return Err(at.wrong(format!("`{name}` needs `remote_id`: where a row holds it")));
     }
-    let version = match (&lookup.version, header) {
-        (Some(_), Some(header)) => {
-            return Err(header.at().wrong("`version_header` and `version` exclude each other"));
-        }
-        (Some(_), None) => selector(lookup.version.as_ref())?.map(Version::Row),
-        (None, header) => header.map(header_name).transpose()?.map(Version::Header),
-    };
-    let next = selector(lookup.next.as_ref())?;
-    let next = next.map(|selector| Next { selector, is_address: !endpoint.names("next") });
+    let version = found(lookup.version.as_ref())?;
+    let external_id = found(external_id)?;
+    let next = finder(templates, lookup.next.as_ref(), PAGE_NAMES)?;
+    let next = next.map(|finder| Next { finder, is_address: !endpoint.names("next") });
     Ok(Lookup {
         endpoint,
         max_ids,
         rows: RowsSelector::parse(&lookup.rows)?,
         key: match kind {
-            Kind::ExternalIds => selector(external_id)?,
+            Kind::ExternalIds => external_id,
             Kind::Values => None,
             Kind::RemoteIds => remote_id.clone(),
         },

@@ -6,7 +6,7 @@
 //!   other.
 //! - [`build`]: from a program and a config to a connector.
 //! - [`request`]: from an operation and records to a request; [`call`] and [`finding`]: send it.
-//! - [`judge`] and [`rows`]: from an answer to verdicts.
+//! - [`reading`]: an answer that is looked into; [`judge`] and [`rows`]: from it to verdicts.
 //!
 //! A new key of the language has its documentation in `manifest`, its meaning in `operation` or
 //! `endpoint`, and
@@ -15,6 +15,7 @@
 mod build;
 mod call;
 mod credential;
+mod encoding;
 mod endpoint;
 mod finding;
 mod judge;
@@ -24,6 +25,7 @@ mod lookup;
 mod manifest;
 mod operation;
 mod program;
+mod reading;
 mod request;
 mod rows;
 mod select;
@@ -159,8 +161,8 @@ impl Rest {
         }
         let limits = |write: &Option<Write>| {
             let write = write.as_ref()?;
-            let Write { max_records, max_bytes, reads_first, .. } = *write;
-            Some(CallLimits { max_records, max_bytes, reads_first })
+            let Write { max_records, max_bytes, reads_first, reads_after, .. } = *write;
+            Some(CallLimits { max_records, max_bytes, reads_first, reads_after })
         };
         let looks = |found: &Option<program::Lookup>| {
             found.as_ref().map(|lookup| Lookup {

@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 
 use super::endpoint::{Parts, endpoint, node};
 use super::lookup::{Kind, lookup};
-use super::manifest::{self, Match};
-use super::program::{Splice, Stream, Write, header_name, selector};
+use super::manifest::{self, Encoding, Match, Unnamed};
+use super::program::{Failures, Named, Rows, Splice, Stream, Write, finder, header_name, selector};
+use super::reading::ROW_NAMES;
 use super::select::RowsSelector;
 use super::template::{Template, Templates};
 use super::text::{Place, Text, Wrong};
@@ -13,8 +14,6 @@ use crate::connector::contract::Action;
 
 /// What every template of an operation knows.
 pub(super) const NAMES: [&str; 4] = ["config", "stream", "object", "external_id_property"];
-/// What tests of rows know.
-pub(super) const ROW_NAMES: &[&str] = &["row", "status", "body", "headers"];
 /// Bytes of a body: a megabyte is what the tightest APIs take.
 const MAX_BYTES: usize = 1_000_000;
 
@@ -52,13 +51,12 @@ pub(super) fn stream(
     let lookup = compile(&stream.lookup, Kind::ExternalIds)?;
     let find = compile(&stream.find, Kind::Values)?;
     let read = compile(&stream.read, Kind::RemoteIds)?;
-    let reading = [(&update, &stream.update), (&delete, &stream.delete)];
-    for (compiled, written) in reading {
-        if let (Some(true), Some(written), None) =
-            (compiled.as_ref().map(|write| write.reads_first), written, &read)
-        {
-            let message =
-                "it reads before it writes (`version`, `read_first`), and the stream has no `read`";
+    let writing = [&create, &update, &upsert, &delete].into_iter().flatten();
+    let written = [&stream.create, &stream.update, &stream.upsert, &stream.delete];
+    for (compiled, written) in writing.zip(written.into_iter().flatten()) {
+        if (compiled.reads_first || compiled.reads_after) && read.is_none() {
+            let message = "it reads what it writes (`version`, `read_first`, `read_after`), and the \
+                           stream has no `read`";
             return Err(written.path.at().wrong(message));
         }
     }
@@ -98,13 +96,18 @@ fn write(
         known.extend(&fields);
         splices.push(Splice::Record);
     }
-    let manifest::Write { method, path, query, headers, body, .. } = write;
-    let parts = Parts { method: *method, path, query, headers, body: body.as_ref() };
+    fields.push("record");
+    let manifest::Write { method, path, query, headers, body, encoding, .. } = write;
+    let (body, encoding) = (body.as_ref(), *encoding);
+    let parts = Parts { method: *method, path, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &known, &splices)?;
     let each = write.each.as_ref().map(|each| node(templates, each, &fields, &[Splice::Record]));
     let each = each.transpose()?;
     let sends = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
-    if !sends && action != Action::Delete {
+    let names = |name: &str| {
+        endpoint.names(name) || each.as_ref().is_some_and(|each| each.any(&|node| node.names(name)))
+    };
+    if !sends && action != Action::Delete && !names("record") {
         let message = format!("`{name}` sends no record");
         let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
         return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
@@ -113,17 +116,69 @@ fn write(
         return Err(each.at.wrong("`each` means nothing without `{{ records }}` in the `body`"));
     }
     let record = record(templates, write.record.as_ref(), action, &fields)?;
-    let names_version = endpoint.names("version")
-        || record.iter().any(|(_, value)| value.names("version"))
-        || each.as_ref().is_some_and(|each| each.any(&|node| node.names("version")));
-    let rows = rows(write, action, has_property, max_records)?;
+    let names = |name: &str| names(name) || record.iter().any(|(_, value)| value.names(name));
+    let (reads_first, names_record) = (names("version"), names("record"));
+    only_where_meant(write, action, single)?;
+    let found = |templates: &mut Templates, text: &Option<Text>| {
+        finder(templates, text.as_ref(), ROW_NAMES)
+    };
+    let rows = rows(templates, write, action, has_property)?;
+    let failures = failures(templates, write, action, has_property)?;
+    let unnamed = write.unnamed.unwrap_or_default();
+    let is_told = rows.is_some() || (unnamed == Unnamed::Written);
+    if !is_told && (max_records > 1 || failures.is_some()) {
+        let message = "nothing tells what becomes of single records";
+        let hint = "add `rows` and `match`, or, where the answer names those alone that were refused \
+                    or none, `unnamed: written`";
+        return Err(Wrong { hint: Some(hint.to_owned()), ..at.wrong(message) });
+    }
+    let remote_id = found(templates, &write.remote_id)?;
+    let is_new = matches!(action, Action::Create | Action::Upsert);
+    let reads_after = write.read_after == Some(true);
+    if reads_after && is_new && remote_id.is_none() {
+        return Err(at.wrong("`read_after` needs `remote_id`: what it is read by"));
+    }
+    let created = write.created.as_ref();
+    Ok(Write {
+        max_records,
+        max_bytes,
+        record_needs_property: write.record.is_none(),
+        reads_first: reads_first || write.read_first == Some(true),
+        reads_after,
+        names_record,
+        stored: selector(write.stored.as_ref())?,
+        rows,
+        failures,
+        unnamed,
+        external_id: found(templates, &write.external_id)?,
+        remote_id,
+        created: created.map(|created| templates.test(created, ROW_NAMES)).transpose()?,
+        error: found(templates, &write.error)?,
+        error_code: found(templates, &write.error_code)?,
+        error_field: found(templates, &write.error_field)?,
+        missing_is_done: write.missing_is_done.unwrap_or(false),
+        idempotency_key_header: write
+            .idempotency_key_header
+            .as_ref()
+            .map(header_name)
+            .transpose()?,
+        endpoint,
+        record,
+        each,
+    })
+}
+
+/// Refuses keys that mean nothing to an operation.
+fn only_where_meant(write: &manifest::Write, action: Action, single: bool) -> Result<(), Wrong> {
+    let at = write.path.at();
+    let name = action.as_str();
     let means_nothing =
         |key: &str, at: Place, to: &str| Err(at.wrong(format!("`{key}` means nothing to {to}")));
     let to = format!("`{name}`");
     if let Some(created) = write.created.as_ref().filter(|_| action != Action::Upsert) {
         return means_nothing("created", created.at(), &to);
     }
-    if write.read_first.is_some() && !has_remote_id {
+    if write.read_first.is_some() && !matches!(action, Action::Update | Action::Delete) {
         return means_nothing("read_first", at, &to);
     }
     if write.missing_is_done.is_some() && action != Action::Delete {
@@ -132,37 +187,13 @@ fn write(
     if let Some(header) = &write.idempotency_key_header
         && !(action == Action::Create && single)
     {
-        return means_nothing(
-            "idempotency_key_header",
-            header.at(),
-            "anything but a `create` of one record",
-        );
+        let to = "anything but a `create` of one record";
+        return means_nothing("idempotency_key_header", header.at(), to);
     }
-    let created = write.created.as_ref();
-    Ok(Write {
-        endpoint,
-        max_records,
-        max_bytes,
-        record,
-        record_needs_property: write.record.is_none(),
-        each,
-        reads_first: names_version || write.read_first == Some(true),
-        stored: selector(write.stored.as_ref())?,
-        rows,
-        external_id: selector(write.external_id.as_ref())?,
-        remote_id: selector(write.remote_id.as_ref())?,
-        index: selector(write.index.as_ref())?,
-        created: created.map(|created| templates.test(created, ROW_NAMES)).transpose()?,
-        error: selector(write.error.as_ref())?,
-        error_code: selector(write.error_code.as_ref())?,
-        error_field: selector(write.error_field.as_ref())?,
-        missing_is_done: write.missing_is_done.unwrap_or(false),
-        idempotency_key_header: write
-            .idempotency_key_header
-            .as_ref()
-            .map(header_name)
-            .transpose()?,
-    })
+    if write.encoding == Encoding::Lines && single {
+        return means_nothing("encoding: lines", at, "a call of one record");
+    }
+    Ok(())
 }
 
 /// Compiles the fields that stand before a record's own.
@@ -181,45 +212,89 @@ fn record(
     };
     let mut compiled = Vec::new();
     for (name, value) in given.unwrap_or(&default) {
-        compiled.push((templates.text(name, &NAMES)?, templates.text(value, known)?));
+        compiled.push((templates.text(name, &NAMES)?, templates.value(value, known)?));
     }
     Ok(compiled)
 }
 
 fn rows(
+    templates: &mut Templates,
     write: &manifest::Write,
     action: Action,
     has_property: bool,
-    max_records: usize,
-) -> Result<Option<(RowsSelector, Match)>, Wrong> {
-    let at = write.path.at();
+) -> Result<Option<Rows>, Wrong> {
     let Some(rows) = &write.rows else {
-        if max_records > 1 {
-            return Err(at.wrong("`max_records` above 1 needs `rows` and `match`"));
-        }
         if write.matched.is_some() || write.index.is_some() {
-            return Err(at.wrong("`match` and `index` mean nothing without `rows`"));
+            let message = "`match` and `index` mean nothing without `rows`";
+            return Err(write.path.at().wrong(message));
         }
         return Ok(None);
     };
+    let manifest::Write { matched, external_id, remote_id, index, .. } = write;
+    let named = [external_id, remote_id, index];
+    self::matched(templates, rows, *matched, named, action, has_property).map(Some)
+}
+
+fn failures(
+    templates: &mut Templates,
+    write: &manifest::Write,
+    action: Action,
+    has_property: bool,
+) -> Result<Option<Failures>, Wrong> {
+    let Some(failures) = &write.failures else { return Ok(None) };
+    let manifest::Failures { rows, matched, external_id, remote_id, index, .. } = failures;
+    let wrong = |message: &str| Err(rows.at().wrong(message));
+    if *matched == Match::Position {
+        return wrong("`failures` name some of the records, so `match: position` cannot be");
+    }
+    if write.matched == Some(Match::Position) {
+        return wrong(
+            "`match: position` has a row for each record, so none is left for `failures`",
+        );
+    }
+    let named = [external_id, remote_id, index];
+    let rows = self::matched(templates, rows, Some(*matched), named, action, has_property)?;
+    let mut found = |text: &Option<Text>| finder(templates, text.as_ref(), ROW_NAMES);
+    Ok(Some(Failures {
+        rows,
+        error: found(&failures.error)?,
+        error_code: found(&failures.error_code)?,
+        error_field: found(&failures.error_field)?,
+    }))
+}
+
+/// Compiles rows, and how one finds its record.
+fn matched(
+    templates: &mut Templates,
+    rows: &Text,
+    matched: Option<Match>,
+    named: [&Option<Text>; 3],
+    action: Action,
+    has_property: bool,
+) -> Result<Rows, Wrong> {
     let found = RowsSelector::parse(rows)?;
     if !found.members {
         return Err(rows.at().wrong("the `rows` of a write end in `[*]`"));
     }
+    let [external_id, remote_id, index] =
+        named.map(|text| finder(templates, text.as_ref(), ROW_NAMES));
+    let (external_id, remote_id, index) = (external_id?, remote_id?, index?);
     let wrong = |message: &str| Err(rows.at().wrong(message));
-    match write.matched {
+    match matched {
         None => wrong("`rows` needs `match`: how a row finds its record"),
-        Some(Match::Index) if write.index.is_none() => wrong("`match: index` needs `index`"),
-        Some(Match::RemoteId) if write.remote_id.is_none() => {
+        Some(Match::Index) if index.is_none() => wrong("`match: index` needs `index`"),
+        Some(Match::RemoteId) if remote_id.is_none() => {
             wrong("`match: remote_id` needs `remote_id`")
         }
         Some(Match::RemoteId) if !matches!(action, Action::Update | Action::Delete) => {
             wrong("`match: remote_id` is for `update` and `delete`: other records have none yet")
         }
-        Some(Match::ExternalId) if write.external_id.is_none() && !has_property => {
+        Some(Match::ExternalId) if external_id.is_none() && !has_property => {
             wrong("`match: external_id` needs `external_id`, or the stream `external_id_property`")
         }
-        Some(matched) => Ok(Some((found, matched))),
+        Some(matched) => {
+            Ok(Rows { rows: found, named: Named { matched, external_id, remote_id, index } })
+        }
     }
 }
 

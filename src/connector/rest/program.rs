@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 use reqwest::header::HeaderName;
 
 use super::limits::Limits;
-use super::manifest::{self, Manifest, Match};
-use super::select::{RowsSelector, Selector};
+use super::manifest::{self, Manifest, Match, Unnamed};
+use super::reading::{ANSWER_NAMES, ROW_NAMES};
+use super::select::{Finder, RowsSelector, Selector};
 use super::template::{Template, Templates};
 use super::text::{Text, Wrong};
 use super::{credential, endpoint, operation};
@@ -39,15 +40,25 @@ pub(super) enum Auth {
     Basic { username: Template, password: Template },
     KeyHeader { name: String, key: Template },
     KeyQuery { name: String, key: Template },
-    Tokens { token_url: Template, refresh: bool, scope: Option<Template>, basic: bool },
+    Tokens(Box<Tokens>),
     Login(Box<Login>),
+}
+
+/// A token endpoint of OAuth 2.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) token_url: Template,
+    pub(super) refresh: bool,
+    pub(super) scope: Option<Template>,
+    pub(super) basic: bool,
+    /// More of the form.
+    pub(super) parameters: Vec<(String, Template)>,
 }
 
 /// A call that gives a token.
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) endpoint: Endpoint,
-    pub(super) form: Option<Vec<(String, Template)>>,
     pub(super) token: Selector,
     pub(super) expires_in: Option<Selector>,
     /// Of the requests that carry the token.
@@ -74,10 +85,10 @@ pub(super) struct RowRule {
 /// Where a rule finds the rest of what it tells.
 #[derive(Debug, Default)]
 pub(super) struct Detail {
-    pub(super) remote_id: Option<Selector>,
-    pub(super) message: Option<Selector>,
-    pub(super) code: Option<Selector>,
-    pub(super) field: Option<Selector>,
+    pub(super) remote_id: Option<Finder>,
+    pub(super) message: Option<Finder>,
+    pub(super) code: Option<Finder>,
+    pub(super) field: Option<Finder>,
 }
 
 /// What can be done with a stream.
@@ -102,6 +113,7 @@ pub(super) struct Endpoint {
     pub(super) query: Vec<(Template, Template)>,
     pub(super) headers: Vec<(HeaderName, Template)>,
     pub(super) body: Option<Node>,
+    pub(super) encoding: manifest::Encoding,
 }
 
 /// A body, or a part of one.
@@ -109,8 +121,8 @@ pub(super) struct Endpoint {
 pub(super) enum Node {
     /// JSON text.
     Plain(String),
-    /// Becomes a JSON string.
-    Text(Template),
+    /// Becomes a JSON string, or the value of an expression.
+    Value(Template),
     /// Becomes the raw JSON of what it names.
     Splice(Splice),
     List(Vec<Node>),
@@ -135,34 +147,28 @@ pub(super) struct Lookup {
     pub(super) max_ids: usize,
     pub(super) rows: RowsSelector,
     /// `None`: among the row's fields, under the name that was asked by.
-    pub(super) key: Option<Selector>,
+    pub(super) key: Option<Finder>,
     /// `None`: the one that was asked for.
-    pub(super) remote_id: Option<Selector>,
+    pub(super) remote_id: Option<Finder>,
     /// `None`: the row itself.
     pub(super) fields: Option<Selector>,
-    pub(super) version: Option<Version>,
+    pub(super) version: Option<Finder>,
     pub(super) ignore_case: bool,
     pub(super) next: Option<Next>,
     pub(super) lag: Duration,
 }
 
-/// Where a record's version stands.
-#[derive(Debug)]
-pub(super) enum Version {
-    Row(Selector),
-    Header(HeaderName),
-}
-
 /// How the next page is asked for.
 #[derive(Debug)]
 pub(super) struct Next {
-    pub(super) selector: Selector,
-    /// What is selected is the address of the next page; otherwise a template names it.
+    pub(super) finder: Finder,
+    /// What is found is the address of the next page; otherwise a template names it.
     pub(super) is_address: bool,
 }
 
 /// Writes records.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the manifest")]
 pub(super) struct Write {
     pub(super) endpoint: Endpoint,
     pub(super) max_records: usize,
@@ -174,17 +180,46 @@ pub(super) struct Write {
     /// What stands for a record among several; `None`: the record itself.
     pub(super) each: Option<Node>,
     pub(super) reads_first: bool,
+    pub(super) reads_after: bool,
+    /// Whether a template asks for a field of the record.
+    pub(super) names_record: bool,
     pub(super) stored: Option<Selector>,
-    pub(super) rows: Option<(RowsSelector, Match)>,
-    pub(super) external_id: Option<Selector>,
-    pub(super) remote_id: Option<Selector>,
-    pub(super) index: Option<Selector>,
+    pub(super) rows: Option<Rows>,
+    pub(super) failures: Option<Failures>,
+    pub(super) unnamed: Unnamed,
+    pub(super) external_id: Option<Finder>,
+    pub(super) remote_id: Option<Finder>,
     pub(super) created: Option<Template>,
-    pub(super) error: Option<Selector>,
-    pub(super) error_code: Option<Selector>,
-    pub(super) error_field: Option<Selector>,
+    pub(super) error: Option<Finder>,
+    pub(super) error_code: Option<Finder>,
+    pub(super) error_field: Option<Finder>,
     pub(super) missing_is_done: bool,
     pub(super) idempotency_key_header: Option<HeaderName>,
+}
+
+/// Rows of an answer.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) rows: RowsSelector,
+    pub(super) named: Named,
+}
+
+/// How a row tells which record it is about.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) matched: Match,
+    pub(super) external_id: Option<Finder>,
+    pub(super) remote_id: Option<Finder>,
+    pub(super) index: Option<Finder>,
+}
+
+/// Rows about refused records, apart from the others.
+#[derive(Debug)]
+pub(super) struct Failures {
+    pub(super) rows: Rows,
+    pub(super) error: Option<Finder>,
+    pub(super) error_code: Option<Finder>,
+    pub(super) error_field: Option<Finder>,
 }
 
 impl Program {
@@ -201,30 +236,25 @@ impl Program {
         let headers = headers(&mut templates, &manifest.headers, &["config"])?;
         let limits = Limits::compile(&manifest.limits)?;
         let mut answers = Vec::new();
-        for rule in &manifest.answers {
-            let when = templates.test(&rule.when, &["status", "body", "headers"])?;
-            let detail = detail(
-                rule.remote_id.as_ref(),
-                rule.message.as_ref(),
-                rule.code.as_ref(),
-                rule.field.as_ref(),
-            )?;
-            answers.push(AnswerRule { when, is: rule.is, detail });
+        for manifest::AnswerRule { when, is, remote_id, message, code, field } in &manifest.answers
+        {
+            let when = templates.test(when, ANSWER_NAMES)?;
+            let detail = detail(&mut templates, ANSWER_NAMES, [remote_id, message, code, field])?;
+            answers.push(AnswerRule { when, is: *is, detail });
         }
         let mut row_answers = Vec::new();
-        for rule in &manifest.row_answers {
-            let when = templates.test(&rule.when, operation::ROW_NAMES)?;
-            let detail = detail(
-                rule.remote_id.as_ref(),
-                rule.message.as_ref(),
-                rule.code.as_ref(),
-                rule.field.as_ref(),
-            )?;
-            row_answers.push(RowRule { when, is: rule.is, detail });
+        for manifest::RowRule { when, is, remote_id, message, code, field } in &manifest.row_answers
+        {
+            let when = templates.test(when, ROW_NAMES)?;
+            let detail = detail(&mut templates, ROW_NAMES, [remote_id, message, code, field])?;
+            row_answers.push(RowRule { when, is: *is, detail });
         }
         let mut check = None;
-        if let Some(manifest::Endpoint { method, path, query, headers, .. }) = &manifest.check {
-            let parts = endpoint::Parts { method: *method, path, query, headers, body: None };
+        if let Some(manifest::Endpoint { method, path, query, headers, body, encoding }) =
+            &manifest.check
+        {
+            let (body, encoding) = (body.as_ref(), *encoding);
+            let parts = endpoint::Parts { method: *method, path, query, headers, body, encoding };
             check = Some(endpoint::endpoint(&mut templates, &parts, &["config"], &[])?);
         }
         let mut streams = IndexMap::new();
@@ -246,18 +276,28 @@ impl Program {
     }
 }
 
+/// Compiles what a rule tells beside its verdict.
 fn detail(
-    remote_id: Option<&Text>,
-    message: Option<&Text>,
-    code: Option<&Text>,
-    field: Option<&Text>,
+    templates: &mut Templates,
+    known: &[&str],
+    [remote_id, message, code, field]: [&Option<Text>; 4],
 ) -> Result<Detail, Wrong> {
+    let mut found = |text: &Option<Text>| finder(templates, text.as_ref(), known);
     Ok(Detail {
-        remote_id: selector(remote_id)?,
-        message: selector(message)?,
-        code: selector(code)?,
-        field: selector(field)?,
+        remote_id: found(remote_id)?,
+        message: found(message)?,
+        code: found(code)?,
+        field: found(field)?,
     })
+}
+
+/// Parses what finds something, if there is any.
+pub(super) fn finder(
+    templates: &mut Templates,
+    text: Option<&Text>,
+    known: &[&str],
+) -> Result<Option<Finder>, Wrong> {
+    text.map(|text| Finder::parse(templates, text, known)).transpose()
 }
 
 /// Parses a selector, if there is one.

@@ -6,15 +6,17 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use super::encoding;
 use super::endpoint::can_fill;
+use super::manifest::Encoding;
 use super::program::{Endpoint, Node, Splice};
 use super::template::{Template, Templates};
 use crate::connector::contract;
-use crate::connector::http::Request;
+use crate::connector::http::{Request, exact};
 
 /// The values of one call, the config's secrets among them: never to be printed.
 pub(super) struct Scope {
@@ -84,8 +86,12 @@ pub(super) fn request(
         .ok_or_else(|| "the path names what this record does not have".to_owned())?;
     let mut url = address(base, &path)?;
     for (name, value) in &endpoint.query {
-        if let (Some(name), Some(value)) = (filled(name)?, filled(value)?) {
-            url.query_pairs_mut().append_pair(&name, &value);
+        if let Some(name) = filled(name)?
+            && can_fill(value, &scope.absent)
+        {
+            for value in templates.render_texts(value, &context)? {
+                url.query_pairs_mut().append_pair(&name, &value);
+            }
         }
     }
     let mut headers = HeaderMap::new();
@@ -94,7 +100,12 @@ pub(super) fn request(
     if let Some(node) = &endpoint.body {
         let mut text = String::new();
         write(templates, node, scope, &context, &mut text)?;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (kind, text) = match endpoint.encoding {
+            Encoding::Json => ("application/json", text),
+            Encoding::Form => ("application/x-www-form-urlencoded", encoding::form(&text)?),
+            Encoding::Lines => ("application/x-ndjson", encoding::lines(&text)?),
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         body = Some(Bytes::from(text));
     }
     for (name, value) in common.iter().chain(&endpoint.headers) {
@@ -114,9 +125,6 @@ fn address(base: &str, path: &str) -> Result<Url, String> {
     // one of something else.
     if path.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Err("an id of `.` or `..` cannot stand in a path".to_owned());
-    }
-    if path.split('/').skip(1).any(str::is_empty) {
-        return Err(format!("the path `{path}` has an empty segment"));
     }
     let url = format!("{base}{path}");
     let parsed = Url::parse(&url).map_err(|error| format!("the address is no URL: {error}"))?;
@@ -149,7 +157,7 @@ fn write(
 ) -> Result<(), String> {
     match node {
         Node::Plain(json) => out.push_str(json),
-        Node::Text(template) => quote(&templates.render(template, context)?, out),
+        Node::Value(template) => out.push_str(&templates.render_json(template, context)?),
         Node::Splice(splice) => {
             out.push_str(scope.spliced(*splice)?);
         }
@@ -168,7 +176,7 @@ fn write(
             let mut any = false;
             for (name, value) in fields {
                 let left_out =
-                    matches!(value, Node::Text(value) if !can_fill(value, &scope.absent));
+                    matches!(value, Node::Value(value) if !can_fill(value, &scope.absent));
                 if left_out {
                     continue;
                 }
@@ -192,11 +200,10 @@ fn write(
 pub(super) fn record(
     templates: &Templates,
     fields: &[(Template, Template)],
-    scope: &mut Scope,
+    scope: &Scope,
     write: &contract::Write,
     with_body: bool,
 ) -> Result<String, String> {
-    name_one(scope, write);
     let context = scope.context();
     let body = if with_body { write.body.trim() } else { "{}" };
     let own = body.strip_prefix('{').and_then(|body| body.strip_suffix('}'));
@@ -212,7 +219,7 @@ pub(super) fn record(
         }
         quote(&templates.render(name, &context)?, &mut out);
         out.push(':');
-        quote(&templates.render(value, &context)?, &mut out);
+        out.push_str(&templates.render_json(value, &context)?);
     }
     if out.len() > 1 && !own.is_empty() {
         out.push(',');
@@ -222,12 +229,16 @@ pub(super) fn record(
     Ok(out)
 }
 
-/// Lets `scope` speak of one record.
-pub(super) fn name_one(scope: &mut Scope, write: &contract::Write) {
+/// Lets `scope` speak of one record; of its fields only where they are asked for.
+pub(super) fn name_one(scope: &mut Scope, write: &contract::Write, names_record: bool) {
     scope.set("external_id", write.external_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("remote_id", write.remote_id.as_ref().map(|id| id.as_str().to_owned()));
     scope.set("version", write.version.as_deref().map(str::to_owned));
     scope.set("key", Some(write.key.to_string()));
+    if names_record {
+        let record = exact::parse(write.body.as_bytes()).unwrap_or_default();
+        scope.set("record", Some(Value::from(Serde(&record))));
+    }
 }
 
 /// A JSON list of strings.

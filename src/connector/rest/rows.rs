@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::judge::{Reading, is_about, unread};
-use super::manifest::Match;
-use super::program::Write;
-use super::select::Selector;
+use super::judge::unread;
+use super::manifest::{Match, Unnamed};
+use super::program::{Named, Rows, Write};
+use super::reading::Reading;
+use super::select::{Finder, Selector};
 use crate::connector::contract::{self, Action, Verdict, WriteBatch};
 use crate::record::{ExternalId, RemoteId};
 
@@ -21,39 +22,67 @@ pub(super) fn verdicts(
 ) -> Vec<Verdict> {
     let action = batch.action;
     let all = |verdict: Verdict| vec![verdict; batch.writes.len()];
-    let Some((selector, matched)) = &operation.rows else {
+    if operation.rows.is_none() && operation.failures.is_none() {
+        // Nothing in the answer is about single records: it is a yes to all of them.
+        if operation.unnamed == Unnamed::Written {
+            return all(unread(action));
+        }
         let verdict = single(reading, operation, action);
         return match (batch.writes.as_slice(), &reading.body) {
             ([write], Some(body)) => vec![reading.held(operation, write, body, verdict)],
             _ => all(verdict),
         };
-    };
-    let rows = reading.body.as_ref().and_then(|body| selector.rows(body));
-    let Some(rows) = rows else {
-        return all(Verdict::InDoubt(format!("no rows, but {}", reading.describe()).into()));
-    };
-    if *matched == Match::Position && rows.len() != batch.writes.len() {
-        let (rows, records) = (rows.len(), batch.writes.len());
-        let text = format!("the answer has {rows} rows for {records} records");
-        return all(Verdict::InDoubt(text.into()));
     }
-    let places = places(operation, *matched, property, batch, rows);
-    let mut found: Vec<Vec<&Value>> = vec![Vec::new(); batch.writes.len()];
-    for (row, place) in rows.iter().zip(places) {
-        if let Some(place) = place
-            && let (Some(write), Some(rows)) = (batch.writes.get(place), found.get_mut(place))
-            && is_about(operation, action, write, row)
+    if reading.body.is_none() && !reading.is_empty() {
+        return all(Verdict::InDoubt(reading.describe().into()));
+    }
+    let mut found: Vec<Vec<Verdict>> = vec![Vec::new(); batch.writes.len()];
+    let mut add = |place: usize, row: &Value, verdict: &dyn Fn(&contract::Write) -> Verdict| {
+        if let (Some(write), Some(found)) = (batch.writes.get(place), found.get_mut(place))
+            && reading.is_about(operation, action, write, row)
         {
-            rows.push(row);
+            found.push(verdict(write));
+        }
+    };
+    if let Some(Rows { rows, named }) = &operation.rows {
+        let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
+        let Some(rows) = rows else {
+            return all(Verdict::InDoubt(format!("no rows, but {}", reading.describe()).into()));
+        };
+        if named.matched == Match::Position && rows.len() != batch.writes.len() {
+            let (rows, records) = (rows.len(), batch.writes.len());
+            let text = format!("the answer has {rows} rows for {records} records");
+            return all(Verdict::InDoubt(text.into()));
+        }
+        let places = Places::new(named, property, batch);
+        for (at, row) in rows.iter().enumerate() {
+            // A row of several records is a row of none.
+            if let [place] = places.of(reading, at, row).as_slice() {
+                add(*place, row, &|write| {
+                    let verdict = reading.row(operation, action, Some(row));
+                    reading.held(operation, write, row, settle(operation, action, verdict))
+                });
+            }
         }
     }
-    let judged = found.into_iter().zip(&batch.writes).map(|(rows, write)| match rows.as_slice() {
-        [row] => {
-            let verdict = settle(operation, action, reading.row(operation, action, row));
-            reading.held(operation, write, row, verdict)
+    if let Some(failures) = &operation.failures {
+        let Rows { rows, named } = &failures.rows;
+        let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
+        let places = Places::new(named, property, batch);
+        for (at, row) in rows.unwrap_or_default().iter().enumerate() {
+            // One cause may be told of several records.
+            for place in places.of(reading, at, row) {
+                add(place, row, &|_| {
+                    settle(operation, action, reading.failed_row(operation, failures, row))
+                });
+            }
         }
-        [] => Verdict::InDoubt("the answer does not name the record".into()),
-        _ => Verdict::InDoubt("the answer names the record more than once".into()),
+    }
+    let judged = found.into_iter().map(|mut verdicts| match (verdicts.pop(), verdicts.len()) {
+        (Some(verdict), 0) => verdict,
+        (None, _) if operation.unnamed == Unnamed::Written => unread(action),
+        (None, _) => Verdict::InDoubt("the answer does not name the record".into()),
+        (Some(_), _) => Verdict::InDoubt("the answer names the record more than once".into()),
     });
     judged.collect()
 }
@@ -71,49 +100,69 @@ pub(super) fn settle(operation: &Write, action: Action, verdict: Verdict) -> Ver
 /// The body is the row.
 fn single(reading: &Reading<'_>, operation: &Write, action: Action) -> Verdict {
     let Write { external_id, remote_id, created, error, .. } = operation;
-    let is_read =
-        external_id.is_some() || remote_id.is_some() || created.is_some() || error.is_some();
+    // A template may find what it needs in a header.
+    let reads = |finder: &Option<Finder>| matches!(finder, Some(Finder::At(_)));
+    let reads_body = reads(external_id) || reads(remote_id) || reads(error);
+    let judge = |row| settle(operation, action, reading.row(operation, action, row));
     match &reading.body {
-        Some(body) if body.is_object() || is_read => {
-            settle(operation, action, reading.row(operation, action, body))
+        Some(body) if body.is_object() || reads_body || created.is_some() => judge(Some(body)),
+        Some(_) => judge(None),
+        // A page of HTML is no success, but a rule may know the text.
+        None if !reading.is_empty() => {
+            let ruled = reading.ruled_row(&reading.part(None), operation, None);
+            ruled.unwrap_or_else(|| Verdict::InDoubt(reading.describe().into()))
         }
-        Some(_) => unread(action),
-        None if reading.is_empty() && (!is_read || action == Action::Delete) => unread(action),
+        None if !reads_body => judge(None),
+        // "No content" (RFC 9110 section 15.3.5) is all that there is to say of a known record.
+        None if action == Action::Delete
+            || (action == Action::Update && reading.answer.status == 204) =>
+        {
+            unread(action)
+        }
         None => Verdict::InDoubt(reading.describe().into()),
     }
 }
 
-/// For each row, which of the writes it is about.
-fn places(
-    operation: &Write,
-    matched: Match,
-    property: Option<&str>,
-    batch: &WriteBatch,
-    rows: &[Value],
-) -> Vec<Option<usize>> {
-    let named = |selector: &Selector, id: fn(&contract::Write) -> Option<&str>| {
-        let writes = batch.writes.iter().enumerate();
-        let ids: HashMap<_, _> =
-            writes.filter_map(|(place, write)| Some((id(write)?, place))).collect();
-        let place = |row| ids.get(selector.text(row)?.as_str()).copied();
-        rows.iter().map(place).collect()
-    };
-    match matched {
-        Match::Position => (0..rows.len()).map(Some).collect(),
-        Match::ExternalId => {
-            let default = property.map(|name| Selector::Property(name.to_owned()));
-            match operation.external_id.as_ref().or(default.as_ref()) {
-                Some(id) => named(id, |write| write.external_id.as_ref().map(ExternalId::as_str)),
-                None => vec![None; rows.len()],
+/// Finds the writes that a row is about.
+enum Places<'a> {
+    Position,
+    Index(Option<Finder>),
+    Id(Option<Finder>, HashMap<&'a str, usize>),
+}
+
+impl<'a> Places<'a> {
+    fn new(named: &Named, property: Option<&str>, batch: &'a WriteBatch) -> Self {
+        let ids = |id: fn(&contract::Write) -> Option<&str>| {
+            let writes = batch.writes.iter().enumerate();
+            writes.filter_map(|(place, write)| Some((id(write)?, place))).collect()
+        };
+        match named.matched {
+            Match::Position => Self::Position,
+            Match::Index => Self::Index(named.index.clone()),
+            Match::ExternalId => {
+                let default = property.map(|name| Selector::Property(name.to_owned()));
+                let finder = named.external_id.clone().or(default.map(Finder::At));
+                Self::Id(finder, ids(|write| write.external_id.as_ref().map(ExternalId::as_str)))
             }
+            Match::RemoteId => Self::Id(
+                named.remote_id.clone(),
+                ids(|write| write.remote_id.as_ref().map(RemoteId::as_str)),
+            ),
         }
-        Match::RemoteId => match &operation.remote_id {
-            Some(id) => named(id, |write| write.remote_id.as_ref().map(RemoteId::as_str)),
-            None => vec![None; rows.len()],
-        },
-        Match::Index => {
-            let index = operation.index.as_ref();
-            rows.iter().map(|row| index?.text(row)?.parse().ok()).collect()
+    }
+
+    fn of(&self, reading: &Reading<'_>, at: usize, row: &Value) -> Vec<usize> {
+        let texts = |finder: &Option<Finder>| {
+            finder.as_ref().map_or_else(Vec::new, |finder| reading.part(Some(row)).texts(finder))
+        };
+        match self {
+            Self::Position => vec![at],
+            Self::Index(index) => {
+                texts(index).iter().filter_map(|text| text.parse().ok()).collect()
+            }
+            Self::Id(finder, ids) => {
+                texts(finder).iter().filter_map(|text| ids.get(text.as_str()).copied()).collect()
+            }
         }
     }
 }

@@ -3,8 +3,33 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::template::{Template, Templates};
 use super::text::{Text, Wrong};
 use crate::connector::http::exact;
+
+/// What finds something in a whole answer, or in a row of it.
+#[derive(Clone, Debug)]
+pub(super) enum Finder {
+    /// Where it stands.
+    At(Selector),
+    /// A template that makes it of what stands there.
+    Made(Template),
+}
+
+impl Finder {
+    /// A JSON path, or a template over the names `known`.
+    pub(super) fn parse(
+        templates: &mut Templates,
+        text: &Text,
+        known: &[&str],
+    ) -> Result<Self, Wrong> {
+        if text.as_str().contains("{{") || text.as_str().contains("{%") {
+            templates.find(text, known).map(Self::Made)
+        } else {
+            Selector::parse(text).map(Self::At)
+        }
+    }
+}
 
 /// Where something stands in an answer.
 #[derive(Clone, Debug)]
@@ -23,10 +48,16 @@ impl Selector {
 
     /// The first scalar that is found, as text; see [`exact::text`].
     pub(super) fn text(&self, value: &Value) -> Option<String> {
-        match self {
-            Self::Path(path) => path.query(value).all().into_iter().find_map(exact::text),
-            Self::Property(name) => exact::text(value.get(name)?),
-        }
+        self.texts(value).next()
+    }
+
+    /// All scalars that are found, as texts.
+    pub(super) fn texts(&self, value: &Value) -> impl Iterator<Item = String> {
+        let found = match self {
+            Self::Path(path) => path.query(value).all(),
+            Self::Property(name) => value.get(name).into_iter().collect(),
+        };
+        found.into_iter().filter_map(exact::text)
     }
 
     /// The first object that is found.

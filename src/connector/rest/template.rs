@@ -39,8 +39,10 @@ enum Kind {
     Text,
     /// Encoded as one segment of a path.
     Path,
-    /// As yes or no.
-    Test,
+    /// As JSON.
+    Json,
+    /// As they are; what is not there, or `null`, as nothing.
+    Find,
 }
 
 impl Template {
@@ -65,7 +67,8 @@ impl Template {
 pub(super) struct Templates {
     text: Environment<'static>,
     path: Environment<'static>,
-    test: Environment<'static>,
+    json: Environment<'static>,
+    find: Environment<'static>,
     count: usize,
 }
 
@@ -82,18 +85,34 @@ impl Templates {
         let mut path = environment(UndefinedBehavior::Strict);
         path.set_formatter(|out, _state, value| {
             let text = value.to_string();
+            if text.is_empty() {
+                // The address would be one of something else.
+                let why = "an empty value cannot stand in a path";
+                return Err(minijinja::Error::new(ErrorKind::InvalidOperation, why));
+            }
             let encoded = utf8_percent_encode(&text, SEGMENT);
             write!(out, "{encoded}").map_err(Into::into)
         });
+        let segment = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
         let mut text = environment(UndefinedBehavior::Strict);
-        text.add_filter("segment", |text: &str| utf8_percent_encode(text, SEGMENT).to_string());
-        Self {
-            text,
-            path,
-            // A rule asks for what only some answers have.
-            test: environment(UndefinedBehavior::Chainable),
-            count: 0,
-        }
+        text.add_filter("segment", segment);
+        let mut json = environment(UndefinedBehavior::Strict);
+        json.add_filter("segment", segment);
+        json.set_formatter(|out, _state, value| {
+            let json = serde_json::to_string(value).map_err(|error| {
+                minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
+            })?;
+            out.write_str(&json).map_err(Into::into)
+        });
+        // A rule asks for what only some answers have.
+        let mut find = environment(UndefinedBehavior::Chainable);
+        find.set_formatter(|out, _state, value| {
+            if value.is_undefined() || value.is_none() {
+                return Ok(());
+            }
+            write!(out, "{value}").map_err(Into::into)
+        });
+        Self { text, path, json, find, count: 0 }
     }
 
     /// A template whose values come out as they are, over the variables `known`.
@@ -106,16 +125,28 @@ impl Templates {
         self.compile(Kind::Path, text.as_str().to_owned(), text, known)
     }
 
+    /// A template in JSON or in a query: a single expression (`{{ remote_id | int }}`) comes out as
+    /// a value of its own type, all else as a text.
+    pub(super) fn value(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
+        let kind = if is_expression(text.as_str()) { Kind::Json } else { Kind::Text };
+        self.compile(kind, text.as_str().trim().to_owned(), text, known)
+    }
+
+    /// A template that finds something in an answer.
+    pub(super) fn find(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
+        self.compile(Kind::Find, text.as_str().to_owned(), text, known)
+    }
+
     /// An expression that is true or not, with or without braces around it.
     pub(super) fn test(&mut self, text: &Text, known: &[&str]) -> Result<Template, Wrong> {
         let trimmed = text.as_str().trim();
         let inner = trimmed.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
         let expression = inner.unwrap_or(trimmed);
-        if let Err(error) = self.test.compile_expression_owned(expression.to_owned()) {
+        if let Err(error) = self.find.compile_expression_owned(expression.to_owned()) {
             return Err(text.at().wrong(format!("`{trimmed}` is no test: {}", said(&error))));
         }
         let source = format!("{{% if {expression} %}}1{{% endif %}}");
-        self.compile(Kind::Test, source, text, known)
+        self.compile(Kind::Find, source, text, known)
     }
 
     fn compile(
@@ -135,7 +166,8 @@ impl Templates {
         let environment = match kind {
             Kind::Text => &mut self.text,
             Kind::Path => &mut self.path,
-            Kind::Test => &mut self.test,
+            Kind::Json => &mut self.json,
+            Kind::Find => &mut self.find,
         };
         let wrong = |error: &minijinja::Error| {
             at.wrong(format!("`{}` is no template: {}", text.as_str(), said(error)))
@@ -173,7 +205,8 @@ impl Templates {
         let environment = match kind {
             Kind::Text => &self.text,
             Kind::Path => &self.path,
-            Kind::Test => &self.test,
+            Kind::Json => &self.json,
+            Kind::Find => &self.find,
         };
         let rendered =
             environment.get_template(name).and_then(|found| found.render(values.clone()));
@@ -183,6 +216,44 @@ impl Templates {
         })
     }
 
+    /// Fills `template` in, as JSON.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub(super) fn render_json(
+        &self,
+        template: &Template,
+        values: &Value,
+    ) -> Result<String, String> {
+        let rendered = self.render(template, values)?;
+        match template.source {
+            Source::Named(Kind::Json, _) => Ok(rendered),
+            _ => Ok(serde_json::Value::from(rendered).to_string()),
+        }
+    }
+
+    /// Fills `template` in, as texts: one for each member of a list, none for `null`.
+    ///
+    /// # Errors
+    /// As [`render`](Self::render).
+    pub(super) fn render_texts(
+        &self,
+        template: &Template,
+        values: &Value,
+    ) -> Result<Vec<String>, String> {
+        use serde_json::Value as Json;
+        let text = |value: Json| match value {
+            Json::Null => None,
+            Json::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let json = serde_json::from_str(&self.render_json(template, values)?);
+        match json.map_err(|error| error.to_string())? {
+            Json::Array(items) => Ok(items.into_iter().filter_map(text).collect()),
+            one => Ok(text(one).into_iter().collect()),
+        }
+    }
+
     /// Whether `test` is true.
     ///
     /// # Errors
@@ -190,6 +261,12 @@ impl Templates {
     pub(super) fn holds(&self, test: &Template, values: &Value) -> Result<bool, String> {
         Ok(!self.render(test, values)?.is_empty())
     }
+}
+
+/// Whether a template is one expression in braces, and nothing beside it.
+fn is_expression(text: &str) -> bool {
+    let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| !["{{", "{%", "{#"].iter().any(|begin| inner.contains(begin)))
 }
 
 /// What minijinja says, without its own line numbers, which count within the template.

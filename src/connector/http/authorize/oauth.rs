@@ -54,6 +54,8 @@ pub struct OAuthSettings {
     pub client_secret: SecretString,
     /// Where the client says who it is.
     pub client_in: ClientIn,
+    /// More of the form, such as an `audience`.
+    pub parameters: Vec<(String, String)>,
     /// One from an earlier job, used until it is over.
     pub access_token: Option<SecretString>,
     /// When that is over: seconds from now, or seconds since 1970.
@@ -119,7 +121,9 @@ impl OAuth {
         endpoint: &Endpoint,
         refresh: Option<&SecretString>,
     ) -> reqwest::RequestBuilder {
-        let OAuthSettings { token_url, grant, client_id, client_secret, client_in, .. } = &self.0;
+        let OAuthSettings {
+            token_url, grant, client_id, client_secret, client_in, parameters, ..
+        } = &self.0;
         let mut form = Vec::new();
         match grant {
             Grant::RefreshToken { redirect_uri, .. } => {
@@ -132,6 +136,7 @@ impl OAuth {
                 form.extend(scope.as_deref().map(|scope| ("scope", scope)));
             }
         }
+        form.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut request = endpoint.http.post(token_url.clone());
         match client_in {
             ClientIn::Form => {

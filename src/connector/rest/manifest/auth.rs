@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Method;
+use super::{Encoding, Method};
 use crate::connector::rest::shape::Shape;
 use crate::connector::rest::text::{Placed, Text};
 
@@ -36,6 +36,9 @@ pub(in crate::connector::rest) struct Auth {
     pub(in crate::connector::rest) token_url: Option<Text>,
     /// For `oauth2_client_credentials`: template of the rights to ask for.
     pub(in crate::connector::rest) scope: Option<Text>,
+    /// For `oauth2_refresh` and `oauth2_client_credentials`: more of the form, such as `audience`; the
+    /// values are templates.
+    pub(in crate::connector::rest) parameters: Option<IndexMap<Text, Text>>,
     /// For `oauth2_refresh` and `oauth2_client_credentials`: where the client says who it is.
     /// Default: in the form.
     pub(in crate::connector::rest) client_in: Option<ClientPlace>,
@@ -84,8 +87,9 @@ pub(in crate::connector::rest) struct Login {
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys.
     pub(in crate::connector::rest) body: Option<Placed<Shape>>,
-    /// A form instead of a `body`; the values are templates.
-    pub(in crate::connector::rest) form: Option<IndexMap<Text, Text>>,
+    /// How the body is sent.
+    #[serde(default)]
+    pub(in crate::connector::rest) encoding: Encoding,
     /// Selector in the answer of the token.
     pub(in crate::connector::rest) token: Text,
     /// Selector in the answer of how long the token is good: seconds, or seconds since 1970.

@@ -10,19 +10,22 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use self::auth::{Auth, AuthKind, ClientPlace, Login};
-pub(super) use self::operations::{Endpoint, Lookup, Match, Method, Stream, Write};
+pub(super) use self::operations::{
+    Encoding, Endpoint, Failures, Lookup, Match, Method, Stream, Unnamed, Write,
+};
 use super::text::{Placed, Text};
 
 /// How the `rest` connector speaks to one HTTP API.
 ///
 /// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is a JSON path (RFC 9535), such as
-/// `$.error.message`. A *test* is a Jinja expression, such as `{{ status == 409 }}`; what it names
-/// and is not there equals nothing.
+/// `$.error.message`; where it says so, it may also be a template over the answer. A *test* is a
+/// Jinja expression, such as `{{ status == 409 }}`; what it names and is not there equals nothing.
 ///
 /// Templates know `config` (the whole config), and within a stream `stream`, `object` and
 /// `external_id_property`. What else they know is said at each operation. A query parameter,
 /// header or field of a body whose template names a value that a call does not have (`next` on the
-/// first page, `external_id` of a record without one) is left out.
+/// first page, `external_id` of a record without one) is left out. A query parameter whose template
+/// is one expression and gives a list (`{{ external_ids }}`) is sent once for each member.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Manifest of the rest connector")]
@@ -82,17 +85,19 @@ pub(super) struct Limits {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerRule {
-    /// Test: knows `status`, `body` and `headers` (names in lower case).
+    /// Test: knows `call` (the operation: `lookup`, `create` and so on), `status`, `body`, `text` (of
+    /// a body that is no JSON), `headers` (names in lower case) and `links` (the addresses of a
+    /// `Link` header).
     pub(super) when: Text,
     /// What it means.
     pub(super) is: AnswerIs,
-    /// For `exists`: selector in the body of the id that the record has.
+    /// For `exists`: selector in the body, or template, of the id that the record has.
     pub(super) remote_id: Option<Text>,
-    /// Selector in the body of the message for people; several are joined.
+    /// Selector in the body, or template, of the message for people; several are joined.
     pub(super) message: Option<Text>,
-    /// Selector in the body of the remote's error code.
+    /// Selector in the body, or template, of the remote's error code.
     pub(super) code: Option<Text>,
-    /// Selector in the body of the field at fault.
+    /// Selector in the body, or template, of the field at fault.
     pub(super) field: Option<Text>,
 }
 
@@ -131,17 +136,17 @@ pub(super) enum AnswerIs {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RowRule {
-    /// Test: knows `row`, `status`, `body` and `headers` (names in lower case).
+    /// Test: knows `row`, and what the tests of `answers` know.
     pub(super) when: Text,
     /// What it means.
     pub(super) is: RowIs,
-    /// Selector in the row of the record's id, over the operation's own.
+    /// Selector in the row, or template, of the record's id, over the operation's own.
     pub(super) remote_id: Option<Text>,
-    /// Selector in the row of the message for people; several are joined.
+    /// Selector in the row, or template, of the message for people; several are joined.
     pub(super) message: Option<Text>,
-    /// Selector in the row of the remote's error code.
+    /// Selector in the row, or template, of the remote's error code.
     pub(super) code: Option<Text>,
-    /// Selector in the row of the field at fault.
+    /// Selector in the row, or template, of the field at fault.
     pub(super) field: Option<Text>,
 }
 

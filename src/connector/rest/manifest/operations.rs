@@ -54,6 +54,26 @@ pub(in crate::connector::rest) struct Endpoint {
     /// Headers of this operation; the values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
+    /// JSON with templates in its strings and keys.
+    pub(in crate::connector::rest) body: Option<Placed<Shape>>,
+    /// How the body is sent.
+    #[serde(default)]
+    pub(in crate::connector::rest) encoding: Encoding,
+}
+
+/// How a body is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::connector::rest) enum Encoding {
+    /// As JSON.
+    #[default]
+    Json,
+    /// As a form (`application/x-www-form-urlencoded`): `{a: {b: 1}, c: [x, y]}` is
+    /// `a[b]=1&c[]=x&c[]=y`, and `null` is empty.
+    Form,
+    /// A list as one line of JSON for each member (`application/x-ndjson`); a member that is a list
+    /// itself gives a line for each of its own.
+    Lines,
 }
 
 /// HTTP methods.
@@ -69,6 +89,10 @@ pub(in crate::connector::rest) enum Method {
 
 /// Finds records. Templates also know `wanted`, a list of the properties whose values are needed,
 /// and where `next` is set, `next`.
+///
+/// Selectors of what a row holds may also be templates over `row`, `status`, `headers` (names in
+/// lower case), `links` (the addresses of a `Link` header by their relation), `body` and `text` (of
+/// an answer that is no JSON).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connector::rest) struct Lookup {
@@ -84,8 +108,12 @@ pub(in crate::connector::rest) struct Lookup {
     #[serde(default)]
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys. A string that is `{{ external_ids }}`,
-    /// `{{ values }}`, `{{ remote_ids }}` or `{{ wanted }}` alone is that list, of strings.
+    /// `{{ values }}`, `{{ remote_ids }}` or `{{ wanted }}` alone is that list, of strings; one that is
+    /// another expression alone is its value.
     pub(in crate::connector::rest) body: Option<Placed<Shape>>,
+    /// How the body is sent.
+    #[serde(default)]
+    pub(in crate::connector::rest) encoding: Encoding,
     /// Ids, or values, in one call, at least 1. Default 100.
     pub(in crate::connector::rest) max_ids: Option<usize>,
     /// Selector of the rows: of a list's members (`$.data[*]`), or of one object.
@@ -98,17 +126,17 @@ pub(in crate::connector::rest) struct Lookup {
     pub(in crate::connector::rest) remote_id: Option<Text>,
     /// Selector in a row of the object that holds the record's fields. Default: the row itself.
     pub(in crate::connector::rest) fields: Option<Text>,
-    /// For `read`: selector in a row of the record's version.
+    /// For `read`: selector in a row of the record's version, or with `max_ids: 1` a template such as
+    /// `{{ headers.etag }}`.
     pub(in crate::connector::rest) version: Option<Text>,
-    /// For `read` with `max_ids: 1`: header of the answer that holds the record's version, such as
-    /// `ETag`.
-    pub(in crate::connector::rest) version_header: Option<Text>,
     /// The remote finds values without regard to upper and lower case. Default false: a row with
     /// another spelling is not what was asked for.
     pub(in crate::connector::rest) ignore_case: Option<bool>,
-    /// Selector in the body of what leads to the next page; none, an empty string or `null` on the
-    /// last. Where a template names `next`, the same request is sent with it; otherwise it is the
-    /// address of the next page, on the same host.
+    /// Selector in the body of what leads to the next page, or a template such as `{{ links.next }}`;
+    /// none, an empty string or `null` on the last. Where a template names `next`, the same request
+    /// is sent with it; otherwise it is the address of the next page, on the same host. As a
+    /// template it also knows `count`, the number of rows on this page, and the `next` that led to
+    /// it: `{{ (next | default(1) | int) + 1 if count == 50 }}` counts pages of 50.
     pub(in crate::connector::rest) next: Option<Text>,
     /// Seconds that a written record may stay invisible to this lookup: a create whose answer was
     /// lost is looked up for so long before it is sent again. Default 1, since the remote may
@@ -120,8 +148,14 @@ pub(in crate::connector::rest) struct Lookup {
 ///
 /// With `max_records: 1` templates also know `external_id`, `remote_id` and `version` (in `update`
 /// and `delete`), and `key`, which is the same whenever the same record is sent again; otherwise
-/// `external_ids`, and `remote_ids` (in `update` and `delete`). A record is read before it is sent
-/// where `version` is named; a version that the remote does not tell is left out.
+/// `external_ids`, and `remote_ids` (in `update` and `delete`). `record.email` is a field of the
+/// record, where one record is meant: with `max_records: 1`, in `each` and in `record`. A record is
+/// read before it is sent where `version` is named; a version that the remote does not tell is left
+/// out.
+///
+/// Selectors of what a row holds may also be templates over `row`, `status`, `headers` (names in
+/// lower case), `links` (the addresses of a `Link` header by their relation), `body` and `text` (of
+/// an answer that is no JSON): `{{ headers.location | split('/') | last }}`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::connector::rest) struct Write {
@@ -138,8 +172,12 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys. A string that is `{{ records }}` alone is the
     /// list of records, `{{ record }}` the only one, `{{ external_ids }}` the list of ids; numbers
-    /// keep their digits.
+    /// keep their digits. One that is another expression alone is its value: `{{ remote_id | int }}`
+    /// is a number.
     pub(in crate::connector::rest) body: Option<Placed<Shape>>,
+    /// How the body is sent.
+    #[serde(default)]
+    pub(in crate::connector::rest) encoding: Encoding,
     /// Records in one call, at least 1. Default 1.
     pub(in crate::connector::rest) max_records: Option<usize>,
     /// Bytes of the body, at most. Default 1000000.
@@ -155,8 +193,12 @@ pub(in crate::connector::rest) struct Write {
     /// Each record is read before: for a remote that takes a write to what is not there. For
     /// `update` and `delete`. Default false.
     pub(in crate::connector::rest) read_first: Option<bool>,
-    /// Selector of the rows, a list's members: `$.results[*]`. Needed with `max_records` above 1;
-    /// otherwise the body is the row.
+    /// Each record is read after it was written, and compared: for a remote that says yes and does
+    /// something else. What is not there was not written; what has other values is a failure
+    /// (`altered`); what should be gone and is not, too. Default false.
+    pub(in crate::connector::rest) read_after: Option<bool>,
+    /// Selector of the rows, a list's members: `$.results[*]`. Without it, and without `failures`, the
+    /// body is the row of the only record.
     pub(in crate::connector::rest) rows: Option<Text>,
     /// How a row finds its record. Needed with `rows`.
     #[serde(rename = "match")]
@@ -167,8 +209,13 @@ pub(in crate::connector::rest) struct Write {
     /// Selector in a row of the remote id. A created or upserted record whose row lacks it is in
     /// doubt; an updated or deleted one's that names another is ignored.
     pub(in crate::connector::rest) remote_id: Option<Text>,
-    /// Selector in a row of the record's place in the call, from 0.
+    /// Selector in a row of the record's place in the call, from 0; `{{ row.line - 1 }}` where the
+    /// remote counts from 1.
     pub(in crate::connector::rest) index: Option<Text>,
+    /// Where the answer tells refused records apart from the `rows`.
+    pub(in crate::connector::rest) failures: Option<Failures>,
+    /// What becomes of a record that the answer does not name. Default `in_doubt`.
+    pub(in crate::connector::rest) unnamed: Option<Unnamed>,
     /// For `upsert`. Test: whether the record is new. Knows `row`, `status`, `body`, `headers`.
     pub(in crate::connector::rest) created: Option<Text>,
     /// Selector in a row of the refusal's message. Where it finds something, the row is a refusal.
@@ -186,6 +233,42 @@ pub(in crate::connector::rest) struct Write {
     /// For `create` with `max_records: 1`: the header in which the remote takes a key, so that
     /// the same create twice makes one record.
     pub(in crate::connector::rest) idempotency_key_header: Option<Text>,
+}
+
+/// Rows about refused records.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::connector::rest) struct Failures {
+    /// Selector of the rows, a list's members: `$.errors[*]`. An answer without them has none.
+    pub(in crate::connector::rest) rows: Text,
+    /// How a row finds its record, or records; not by `position`.
+    #[serde(rename = "match")]
+    pub(in crate::connector::rest) matched: Match,
+    /// Selector in a row of the external ids. Default with `match: external_id`: the
+    /// `external_id_property`.
+    pub(in crate::connector::rest) external_id: Option<Text>,
+    /// Selector in a row of the remote ids.
+    pub(in crate::connector::rest) remote_id: Option<Text>,
+    /// Selector in a row of the places in the call, from 0.
+    pub(in crate::connector::rest) index: Option<Text>,
+    /// Selector in a row of the message. Default: the row.
+    pub(in crate::connector::rest) error: Option<Text>,
+    /// Selector in a row of the code.
+    pub(in crate::connector::rest) error_code: Option<Text>,
+    /// Selector in a row of the field at fault.
+    pub(in crate::connector::rest) error_field: Option<Text>,
+}
+
+/// What becomes of a record that an answer does not name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::connector::rest) enum Unnamed {
+    /// Nobody knows: it is looked up before anything is sent again.
+    #[default]
+    InDoubt,
+    /// It was written: for a remote that names only what it refuses, or says yes and no to whole
+    /// calls.
+    Written,
 }
 
 /// How a row finds its record.

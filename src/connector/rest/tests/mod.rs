@@ -133,7 +133,8 @@ async fn find_ids(
     ids: &[ExternalId],
 ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
     let keys = ids.iter().map(|id| id.as_str().into()).collect();
-    let question = Question { stream: stream(), by: By::ExternalId, keys, want: Vec::new() };
+    let (want, sent) = (Vec::new(), Vec::new());
+    let question = Question { stream: stream(), by: By::ExternalId, keys, want, sent };
     let found = connector.lookup(&question).await?;
     Ok(found.rows.into_iter().map(|row| (ExternalId::new(row.key), row.remote_id)).collect())
 }
@@ -145,12 +146,7 @@ fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {
 /// Writes in batches of what the connector takes.
 async fn write_all(connector: &dyn Connector, action: Action, writes: &[Write]) -> Vec<Verdict> {
     let capabilities = connector.capabilities(&stream()).unwrap();
-    let limits = match action {
-        Action::Create => capabilities.create,
-        Action::Update => capabilities.update,
-        Action::Upsert => capabilities.upsert,
-        Action::Delete => capabilities.delete,
-    };
+    let limits = capabilities.limits(action);
     let mut verdicts = Vec::new();
     for chunk in writes.chunks(limits.unwrap().max_records) {
         let WriteAnswer { verdicts: more, .. } =

@@ -1,0 +1,197 @@
+//! An answer that is looked into: what templates and selectors see of it.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use minijinja::value::{Serde, Value as Name};
+use serde_json::Value;
+
+use super::program::Program;
+use super::select::Finder;
+use super::template::Template;
+use crate::connector::http::{Answer, Redactor, exact};
+
+/// What every test and template about an answer knows.
+pub(super) const ANSWER_NAMES: &[&str] = &["call", "status", "headers", "links", "body", "text"];
+/// What those about a row know.
+pub(super) const ROW_NAMES: &[&str] =
+    &["call", "status", "headers", "links", "body", "text", "row"];
+/// What the one knows that leads to the next page.
+pub(super) const PAGE_NAMES: &[&str] =
+    &["call", "status", "headers", "links", "body", "text", "count", "next"];
+
+/// An answer, and what its rules need to read it.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub(super) program: &'a Program,
+    pub(super) redactor: &'a Redactor,
+    pub(super) answer: &'a Answer,
+    /// The operation that it answers, as in the manifest.
+    call: &'static str,
+    /// The body; `None` when it is no JSON.
+    pub(super) body: Option<Value>,
+    /// Made when the first template asks for it.
+    names: OnceCell<BTreeMap<&'static str, Name>>,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the body once, for all rules and rows. `call` is the operation's key.
+    pub(super) fn new(
+        program: &'a Program,
+        redactor: &'a Redactor,
+        answer: &'a Answer,
+        call: &'static str,
+    ) -> Self {
+        let body = exact::parse(&answer.body).ok();
+        Self { program, redactor, answer, call, body, names: OnceCell::new() }
+    }
+
+    /// Whether there is no body at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.answer.body.is_empty()
+    }
+
+    /// What came, for people.
+    pub(super) fn describe(&self) -> String {
+        self.answer.describe(self.redactor)
+    }
+
+    /// The row, or the whole of it.
+    pub(super) fn part<'r>(&'r self, row: Option<&'r Value>) -> Part<'r> {
+        Part { reading: self, row, names: OnceCell::new() }
+    }
+
+    /// What leads to the next page, `next` having led to this one of `count` rows.
+    pub(super) fn next(&self, finder: &Finder, count: usize, next: Option<&str>) -> Option<String> {
+        let part = self.part(None);
+        part.names.get_or_init(|| {
+            let mut names = self.names().clone();
+            names.insert("count", count.into());
+            names.extend(next.map(|next| ("next", next.into())));
+            Name::from_pairs(names)
+        });
+        part.text(finder)
+    }
+
+    fn names(&self) -> &BTreeMap<&'static str, Name> {
+        self.names.get_or_init(|| {
+            let answer = self.answer;
+            let headers = answer.headers.iter().filter_map(|(name, value)| {
+                Some((name.as_str().to_owned(), Name::from(value.to_str().ok()?)))
+            });
+            let links = answer.header("link").map(links).unwrap_or_default();
+            let text = || String::from_utf8_lossy(&answer.body);
+            let body = self.body.as_ref();
+            BTreeMap::from([
+                ("call", self.call.into()),
+                ("status", answer.status.into()),
+                ("headers", Name::from_pairs(headers)),
+                ("links", Name::from_pairs(links)),
+                ("body", body.map_or(Name::UNDEFINED, |body| Name::from(Serde(body)))),
+                // Of JSON, `body` has all that there is.
+                ("text", if body.is_none() { text().into() } else { "".into() }),
+            ])
+        })
+    }
+}
+
+/// The addresses in a `Link` header, by their relation (RFC 8288 section 3).
+fn links(header: &str) -> Vec<(String, Name)> {
+    let one = |link: &str| {
+        let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let relation = parameters.split(';').find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches('"'))
+        })?;
+        Some((relation.to_owned(), Name::from(address)))
+    };
+    // A comma may stand in an address; a new link begins with `<`.
+    let starts = header.match_indices('<').map(|(at, _)| at).collect::<Vec<_>>();
+    let ends = starts.iter().skip(1).copied().chain([header.len()]);
+    let parts = starts.iter().zip(ends).filter_map(|(from, to)| header.get(*from..to));
+    parts.filter_map(|part| one(part.trim_end().trim_end_matches(','))).collect()
+}
+
+/// A row of an answer, or the whole of it.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    reading: &'a Reading<'a>,
+    row: Option<&'a Value>,
+    names: OnceCell<Name>,
+}
+
+impl Part<'_> {
+    /// The first scalar that is found, as text.
+    pub(super) fn text(&self, finder: &Finder) -> Option<String> {
+        match finder {
+            Finder::At(selector) => selector.text(self.value()?),
+            Finder::Made(template) => self.made(template),
+        }
+    }
+
+    /// All scalars that are found, as texts.
+    pub(super) fn texts(&self, finder: &Finder) -> Vec<String> {
+        match finder {
+            Finder::At(selector) => {
+                self.value().map_or_else(Vec::new, |value| selector.texts(value).collect())
+            }
+            Finder::Made(template) => self.made(template).into_iter().collect(),
+        }
+    }
+
+    /// All that is found, for people.
+    pub(super) fn joined(&self, finder: &Finder) -> Option<String> {
+        match finder {
+            Finder::At(selector) => selector.joined(self.value()?),
+            Finder::Made(template) => self.made(template),
+        }
+    }
+
+    /// Whether a test is true of it.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, for people.
+    pub(super) fn holds(&self, test: &Template) -> Result<bool, String> {
+        self.reading.program.templates.holds(test, self.names())
+    }
+
+    /// The row itself, for people.
+    pub(super) fn shown(&self) -> String {
+        self.row.map_or_else(|| self.reading.describe(), Value::to_string)
+    }
+
+    fn value(&self) -> Option<&Value> {
+        self.row.or(self.reading.body.as_ref())
+    }
+
+    /// A template that cannot be filled in finds nothing.
+    fn made(&self, template: &Template) -> Option<String> {
+        let made = self.reading.program.templates.render(template, self.names()).ok()?;
+        let made = made.trim();
+        (!made.is_empty()).then(|| made.to_owned())
+    }
+
+    fn names(&self) -> &Name {
+        self.names.get_or_init(|| {
+            let names = self.reading.names().iter().map(|(name, value)| (*name, value.clone()));
+            let row = self.row.map(|row| ("row", Name::from(Serde(row))));
+            Name::from_pairs(names.chain(row))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_by_their_relation() {
+        let header =
+            "<https://h/x?a=1,2&page=3>; rel=\"next\", </last>; title=\"a\"; rel=last,<odd>";
+        let found: Vec<_> =
+            links(header).into_iter().map(|(name, to)| (name, to.to_string())).collect();
+        let pair = |name: &str, to: &str| (name.to_owned(), to.to_owned());
+        assert_eq!(found, [pair("next", "https://h/x?a=1,2&page=3"), pair("last", "/last")]);
+        assert!(links("nonsense").is_empty());
+    }
+}
