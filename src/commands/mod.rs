@@ -115,7 +115,10 @@ fn output_failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> 
 
 /// Log lines go to stderr. The level comes from `TARGET_UPSERT_LOGLEVEL` or `LOGLEVEL`.
 fn start_log(talk: &Talk, called: &Called) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::Layer as _;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let level = [format!("{}LOGLEVEL", called.prefix()), "LOGLEVEL".to_owned()]
         .iter()
         .find_map(|name| std::env::var(name).ok())
@@ -128,15 +131,18 @@ fn start_log(talk: &Talk, called: &Called) {
         "off" => LevelFilter::OFF,
         _ => LevelFilter::INFO,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // What the libraries say below that may show a header, and drowns what is told here.
+    let others = level.min(LevelFilter::WARN);
+    let filter = Targets::new().with_target("target_upsert", level).with_default(others);
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    let registry = tracing_subscriber::registry();
     // A second start, as in tests that call commands in one process, keeps the first log.
     match talk.log_format {
-        LogFormat::Json => drop(builder.json().try_init()),
-        LogFormat::Text => drop(builder.without_time().try_init()),
+        LogFormat::Json => drop(registry.with(layer.json().with_filter(filter)).try_init()),
+        LogFormat::Text => drop(registry.with(layer.without_time().with_filter(filter)).try_init()),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::connector::contract::RequestError;
 /// timeout, for nothing has been sent yet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Characters of each body that are told with `LOGLEVEL=debug`.
+const MAX_TRACED_CHARS: usize = 500;
+
 /// One request, without its credential.
 #[derive(Clone)]
 pub struct Request {
@@ -137,7 +140,10 @@ impl Client {
         *sent.body_mut() = request.body.clone().map(Into::into);
         let generation = self.authorizer.apply(&mut sent).await?;
         let outcome = self.http.execute(sent).await;
-        let mut response = outcome.map_err(|error| self.lost(request, error))?;
+        let mut response = outcome.map_err(|error| {
+            self.trace(request, "no answer", error.to_string().as_bytes());
+            self.lost(request, error)
+        })?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let body = match read_capped(&mut response, self.max_body_bytes).await {
@@ -152,7 +158,22 @@ impl Client {
                 });
             }
         };
+        self.trace(request, status.to_string().as_str(), &body);
         Ok(Answer { status, headers, body, asked: request.url.clone(), generation })
+    }
+
+    /// Tells who writes a connector or a manifest what went out and what came back. The credential
+    /// is not in the request, and other secrets are taken out.
+    fn trace(&self, request: &Request, status: &str, answer: &[u8]) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let excerpt = |bytes: &[u8]| {
+                self.redactor.excerpt(&String::from_utf8_lossy(bytes), MAX_TRACED_CHARS)
+            };
+            let Request { method, url, body, .. } = request;
+            let url = self.redactor.clean(url.as_str());
+            let sent = body.as_ref().map(|body| excerpt(body)).unwrap_or_default();
+            tracing::debug!("{method} {url} {sent} → {status} {}", excerpt(answer));
+        }
     }
 
     fn lost(&self, request: &Request, error: reqwest::Error) -> RequestError {

@@ -1,5 +1,6 @@
 //! Sends the calls of the connector and reads what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::value::Value as Name;
@@ -10,7 +11,9 @@ use super::program::{Splice, Stream, Write};
 use super::reading::Reading;
 use super::request::{self, Scope};
 use super::{Bound, Rest, never_sent, operations, rows};
-use crate::connector::contract::{Action, CheckLine, RequestError, WriteAnswer, WriteBatch};
+use crate::connector::contract::{
+    Action, By, CheckLine, Question, RequestError, WriteAnswer, WriteBatch,
+};
 use crate::connector::http::{Answer, Call, Request};
 use crate::record::{ExternalId, RemoteId, StreamName};
 
@@ -175,8 +178,8 @@ impl Rest {
         }
     }
 
-    /// What can be done with a stream.
-    pub(super) fn check_stream(&self, stream: &StreamName) -> CheckLine {
+    /// What can be done with a stream, and whether its lookup answers.
+    pub(super) async fn check_stream(&self, stream: &StreamName) -> CheckLine {
         let bound = match self.bind(stream) {
             Ok(bound) => bound,
             Err(error) => {
@@ -198,11 +201,28 @@ impl Rest {
                 operations(stream).filter_map(|(action, write)| write.map(|_| action.as_str())),
             );
         }
-        CheckLine {
-            subject: format!("object {}", bound.object),
-            result: Ok(able.join(", ")),
-            hint: None,
+        let mut able = able.join(", ");
+        let mut hint = None;
+        let subject = format!("object {}", bound.object);
+        if bound.capabilities.lookup.is_some() {
+            let nobody: Arc<str> = "target-upsert-check".into();
+            let question = Question {
+                stream: stream.clone(),
+                by: By::ExternalId,
+                keys: vec![nobody],
+                want: Vec::new(),
+                sent: Vec::new(),
+            };
+            match self.answer(&question).await {
+                Ok(_) => able.push_str("; the lookup answers"),
+                Err(error) => {
+                    hint = Some("LOGLEVEL=debug shows what is sent and answered".to_owned());
+                    let result = Err(format!("the lookup of an id that nobody has: {error}"));
+                    return CheckLine { subject, result, hint };
+                }
+            }
         }
+        CheckLine { subject, result: Ok(able), hint }
     }
 }
 

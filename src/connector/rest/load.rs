@@ -75,7 +75,12 @@ fn unreadable(error: &serde_saphyr::Error) -> Wrong {
     let (what, found, expected) = match error {
         SerdeUnknownField { field, expected, .. } => ("key", field, expected),
         SerdeUnknownVariant { variant, expected, .. } => ("value", variant, expected),
-        other => return at.wrong(other.to_string()),
+        other => {
+            let told = other.to_string();
+            // The place is told before it.
+            let told = told.split(" at line ").next().unwrap_or(&told);
+            return at.wrong(told);
+        }
     };
     let hint = match nearest(found, expected.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),

@@ -233,7 +233,7 @@ impl Connector for Rest {
     async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine> {
         let mut lines = vec![self.check_credential().await];
         for stream in streams {
-            lines.push(self.check_stream(stream));
+            lines.push(self.check_stream(stream).await);
         }
         lines
     }

@@ -88,7 +88,7 @@ fn write(
     let mut splices = vec![Splice::Records, Splice::ExternalIds];
     splices.extend(has_remote_id.then_some(Splice::RemoteIds));
     let mut fields = NAMES.to_vec();
-    fields.extend(["external_id", "key"]);
+    fields.extend(["external_id", "key", "record"]);
     if has_remote_id {
         fields.extend(["remote_id", "version"]);
     }
@@ -96,7 +96,6 @@ fn write(
         known.extend(&fields);
         splices.push(Splice::Record);
     }
-    fields.push("record");
     let manifest::Write { method, path, query, headers, body, encoding, .. } = write;
     let (body, encoding) = (body.as_ref(), *encoding);
     let parts = Parts { method: *method, path, query, headers, body, encoding };

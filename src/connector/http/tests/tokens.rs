@@ -212,6 +212,7 @@ async fn client_credentials_are_never_written_back() {
     Mock::given(path("/token"))
         .and(header("authorization", "Basic dGhlLWNsaWVudDpjbGllbnQtc2VjcmV0"))
         .and(body_string_contains("grant_type=client_credentials&scope=a+b"))
+        .and(body_string_contains("&audience=https%3A%2F%2Fa.example"))
         .respond_with(token())
         .mount(&case.server)
         .await;
@@ -220,7 +221,7 @@ async fn client_credentials_are_never_written_back() {
         grant: Grant::ClientCredentials { scope: Some("a b".to_owned()) },
         client_id: "the-client".to_owned(),
         client_secret: "client-secret".into(),
-        parameters: Vec::new(),
+        parameters: vec![("audience".to_owned(), "https://a.example".to_owned())],
         client_in: ClientIn::Basic,
         access_token: None,
         expires_in: None,

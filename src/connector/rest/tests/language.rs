@@ -124,11 +124,42 @@ fn what_is_wrong_is_told_with_its_place() {
             "test.yaml:19:13: `match: remote_id` is for",
             "",
         ),
+        ("max_records: 100", "max_records: many", "test.yaml:18:20: invalid u64", ""),
         ("max_records: 100", "max_records: 0", "test.yaml:16:13: `max_records` is at least 1", ""),
         (
             "max_records: 100",
             "missing_is_done: true",
             "test.yaml:16:13: `missing_is_done` means nothing to `upsert`",
+            "",
+        ),
+        (
+            "      rows: $.results[*]\n      match: external_id\n",
+            "",
+            "test.yaml:16:13: nothing tells what becomes of single records",
+            "add `rows` and `match`",
+        ),
+        (
+            "match: external_id",
+            "match: position\n      failures: { rows: \"$.e[*]\", match: external_id }",
+            "test.yaml:21:25: `match: position` has a row for each record",
+            "",
+        ),
+        (
+            "remote_id: $.id\n",
+            "remote_id: \"{{ rov.id }}\"\n",
+            "test.yaml:13:18: unknown name `rov`",
+            "did you mean `row`?",
+        ),
+        (
+            "match: external_id",
+            "match: external_id\n      read_after: true",
+            "test.yaml:16:13: it reads what it writes",
+            "",
+        ),
+        (
+            "body: { inputs: \"{{ records }}\" }",
+            "body: { inputs: \"{{ records }}\" }\n      encoding: lines",
+            "test.yaml:17:13: `encoding: lines` needs a list",
             "",
         ),
         (

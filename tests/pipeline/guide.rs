@@ -1,0 +1,92 @@
+//! The guide to manifests, followed step by step: its files are written, its commands run, and what
+//! it says that they print is looked for.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Place, Remote, fixture};
+
+/// What stands between two fences.
+pub(crate) struct Block {
+    /// The last heading above it.
+    pub(crate) heading: String,
+    /// Language, and the file's name if it is one.
+    pub(crate) info: String,
+    pub(crate) text: String,
+}
+
+/// All blocks of the guide, in their order.
+pub(crate) fn blocks() -> Vec<Block> {
+    let guide = std::fs::read_to_string(fixture("manifests/README.md")).unwrap();
+    let mut blocks = Vec::new();
+    let mut heading = String::new();
+    let mut lines = guide.lines();
+    while let Some(line) = lines.next() {
+        if let Some(info) = line.strip_prefix("```") {
+            let body: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
+            let (heading, info) = (heading.clone(), info.to_owned());
+            blocks.push(Block { heading, info, text: body.join("\n") + "\n" });
+        } else if line.starts_with('#') {
+            line.trim_start_matches(['#', ' ']).clone_into(&mut heading);
+        }
+    }
+    blocks
+}
+
+/// Runs a script in the folder, with the program in its path. Returns what it printed.
+fn run(place: &Place, script: &str) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_target-upsert"));
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", program.parent().unwrap().display());
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(place.folder.path())
+        .env_clear()
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let told =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{script}\n{told}");
+    told
+}
+
+#[test]
+fn every_step_works_and_prints_what_it_says() {
+    let remote = Remote::start();
+    let port = remote.url.rsplit(':').next().unwrap();
+    let place = Place::at(&remote, "sandbox");
+    let mut printed = String::new();
+    let mut steps = 0;
+    for Block { heading, info, text } in blocks() {
+        if !heading.starts_with("Step ") {
+            continue;
+        }
+        let text = text.replace("8765", port);
+        match info.split_once(' ') {
+            Some((_, name)) => drop(place.file(name, &text)),
+            None if info == "sh" => {
+                printed = run(&place, &text);
+                steps += 1;
+            }
+            None if info == "text" => {
+                for line in text.lines() {
+                    assert!(printed.contains(line), "{heading}: no {line:?} in\n{printed}");
+                }
+            }
+            None => assert_eq!(info, "console", "{heading}: a block of an unknown kind"),
+        }
+    }
+    assert_eq!(steps, 7);
+    // The last step's remote that misbehaves.
+    let rough = Remote::with(&place.read("rough.yaml"));
+    place.file("config.json", place.read("config.json").replace(&remote.url, &rough.url));
+    for _ in 0..3 {
+        run(
+            &place,
+            "rm -rf .target-upsert\ntarget-upsert --config config.json --input people.jsonl",
+        );
+    }
+    let held = rough.by_ext("people");
+    assert_eq!(held.keys().collect::<Vec<_>>(), ["p-1", "p-2"]);
+    assert!(rough.faults("reset_after") + rough.faults("status") > 0);
+}
