@@ -180,6 +180,9 @@ pub enum Command {
     Schemas {
         /// The folder
         folder: PathBuf,
+        /// A README whose reference of the manifest language is made anew
+        #[arg(long, value_name = "FILE")]
+        readme: Option<PathBuf>,
     },
 }
 

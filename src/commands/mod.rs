@@ -7,6 +7,7 @@ mod connectors;
 mod ending;
 mod ids;
 mod jobs;
+pub mod reference;
 mod run;
 mod sandbox;
 mod schemas;
@@ -88,7 +89,7 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
             clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(output_failed)?;
             print(&page)
         }
-        Some(Command::Schemas { folder }) => schemas::run(&folder),
+        Some(Command::Schemas { folder, readme }) => schemas::run(&folder, readme.as_deref()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The JSON Schemas of all that goes in and out, made from the types.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::reference;
 use crate::config::Config;
 use crate::error::{Error, ExitCode};
 use crate::file::{Access, replace};
@@ -30,7 +31,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(super) fn run(folder: &Path) -> Result<ExitCode, Error> {
+pub(super) fn run(folder: &Path, readme: Option<&Path>) -> Result<ExitCode, Error> {
     for (name, schema) in all() {
         let path = folder.join(name);
         let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
@@ -38,5 +39,25 @@ pub(super) fn run(folder: &Path) -> Result<ExitCode, Error> {
             Error::usage(format!("cannot write `{}`", path.display())).caused_by(error)
         })?;
     }
+    if let Some(path) = readme {
+        write_reference(path).map_err(|error| {
+            Error::usage(format!("cannot write the reference into `{}`", path.display()))
+                .caused_by(error)
+        })?;
+    }
     Ok(ExitCode::Done)
+}
+
+/// Puts the reference between its marks.
+fn write_reference(path: &Path) -> io::Result<()> {
+    let [begin, end] = reference::MARKS;
+    let text = std::fs::read_to_string(path)?;
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
+        Some((before, after))
+    });
+    let (before, after) = parts.ok_or_else(|| io::Error::other("it has no place for it"))?;
+    replace(path, Access::Everyone, |out| {
+        write!(out, "{before}{begin}{}{end}{after}", reference::manifest())
+    })
 }

@@ -20,6 +20,26 @@ fn they_have_not_drifted() {
 }
 
 #[test]
+fn the_readme_s_reference_of_manifests_has_not_drifted() {
+    use target_upsert::commands::reference;
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let readme = readme.unwrap();
+    let [begin, end] = reference::MARKS;
+    let there = readme.split_once(begin).unwrap().1.split_once(end).unwrap().0;
+    let expected = reference::manifest();
+    assert!(there == expected, "it has drifted: cargo run -- schemas schemas --readme README.md");
+    // Every key of every part stands in it.
+    let schemas: std::collections::HashMap<_, _> =
+        target_upsert::commands::schemas().into_iter().collect();
+    let schema = &schemas["manifest.schema.json"];
+    let parts = schema["$defs"].as_object().unwrap().values().chain([schema]);
+    for key in parts.filter_map(|part| part["properties"].as_object()).flat_map(|keys| keys.keys())
+    {
+        assert!(expected.contains(&format!("- **`{key}`**")), "{key} is missing");
+    }
+}
+
+#[test]
 fn manifests_are_valid_by_theirs() {
     let schemas: std::collections::HashMap<_, _> =
         target_upsert::commands::schemas().into_iter().collect();

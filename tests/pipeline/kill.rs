@@ -34,23 +34,33 @@ fn run_killed(place: &Place, input: &str, step: Duration) -> u32 {
     unreachable!()
 }
 
+/// Kills jobs over so many records, and compares the remote with the input.
+fn killed_again_and_again(manifest: &str, count: usize) {
+    let remote = Remote::with("{latency_ms: 2, latency_jitter_ms: 3}");
+    let place = Place::at(&remote, manifest)
+        .set("batch", serde_json::json!({"records": 10}))
+        .set("max_in_flight", 4);
+    let input = contacts(count);
+    let killed = run_killed(&place, &input, Duration::from_millis(23));
+    assert!(killed > 1, "{manifest}: killed {killed} times only");
+    let held = remote.by_ext("contacts");
+    assert_eq!(held.len(), count, "{manifest}, killed {killed} times");
+    assert!((0..count).all(|n| held[&format!("c-{n}")]["visits"] == n), "{manifest}");
+    // The id map knows them all.
+    place.done(&input);
+    assert_eq!(place.counts("contacts")["unchanged"], count as u64, "{manifest}");
+}
+
 #[test]
 fn killed_again_and_again_it_ends_with_each_record_once() {
     for manifest in ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"] {
-        let remote = Remote::with("{latency_ms: 2, latency_jitter_ms: 3}");
-        let place = Place::at(&remote, manifest)
-            .set("batch", serde_json::json!({"records": 10}))
-            .set("max_in_flight", 4);
-        let input = contacts(400);
-        let killed = run_killed(&place, &input, Duration::from_millis(23));
-        assert!(killed > 1, "{manifest}: killed {killed} times only");
-        let held = remote.by_ext("contacts");
-        assert_eq!(held.len(), 400, "{manifest}, killed {killed} times");
-        assert!((0..400).all(|n| held[&format!("c-{n}")]["visits"] == n), "{manifest}");
-        // The id map knows them all.
-        place.done(&input);
-        assert_eq!(place.counts("contacts")["unchanged"], 400, "{manifest}");
+        killed_again_and_again(manifest, 400);
     }
+}
+
+#[test]
+fn killed_between_writing_and_reading_back_too() {
+    killed_again_and_again("rest-conditional", 60);
 }
 
 #[test]

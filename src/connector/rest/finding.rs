@@ -74,7 +74,7 @@ impl Rest {
             let body = body.ok_or_else(unreadable)?;
             let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
             let count = rows.len();
-            for row in reader.rows(rows, &reading)? {
+            for row in reader.rows(&rows, &reading)? {
                 if known.insert((Arc::clone(&row.key), row.remote_id.clone())) {
                     found.rows.push(row);
                 }
@@ -170,7 +170,7 @@ impl<'a> RowReader<'a> {
     }
 
     /// The rows that were asked for.
-    fn rows(&self, rows: &[Value], reading: &Reading<'_>) -> Result<Vec<Row>, RequestError> {
+    fn rows(&self, rows: &[&Value], reading: &Reading<'_>) -> Result<Vec<Row>, RequestError> {
         let protocol = |text: &str| RequestError::Protocol(text.into());
         let all: Vec<usize> = (0..self.question.keys.len()).collect();
         let mut found = Vec::new();

@@ -127,7 +127,8 @@ impl Reading<'_> {
         let id = write.remote_id.as_ref().and_then(|id| part.text(id)).map(RemoteId::new);
         let needs_id = write.remote_id.is_some() && id.is_none();
         let is_new = matches!(action, Action::Create | Action::Upsert);
-        if row.is_some_and(|row| !row.is_object()) || (needs_id && is_new) {
+        let is_odd = row.is_some_and(|row| !row.is_object()) && id.is_none();
+        if is_odd || (needs_id && is_new) {
             return Verdict::InDoubt("the answer does not say what became of the record".into());
         }
         match (action, &write.created) {

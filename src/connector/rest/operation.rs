@@ -272,8 +272,8 @@ fn matched(
     has_property: bool,
 ) -> Result<Rows, Wrong> {
     let found = RowsSelector::parse(rows)?;
-    if !found.members {
-        return Err(rows.at().wrong("the `rows` of a write end in `[*]`"));
+    if !found.is_list() {
+        return Err(rows.at().wrong("the `rows` of a write end in `[*]` or in a filter"));
     }
     let [external_id, remote_id, index] =
         named.map(|text| finder(templates, text.as_ref(), ROW_NAMES));

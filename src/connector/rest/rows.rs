@@ -55,7 +55,7 @@ pub(super) fn verdicts(
             return all(Verdict::InDoubt(text.into()));
         }
         let places = Places::new(named, property, batch);
-        for (at, row) in rows.iter().enumerate() {
+        for (at, row) in rows.into_iter().enumerate() {
             // A row of several records is a row of none.
             if let [place] = places.of(reading, at, row).as_slice() {
                 add(*place, row, &|write| {
@@ -69,7 +69,7 @@ pub(super) fn verdicts(
         let Rows { rows, named } = &failures.rows;
         let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
         let places = Places::new(named, property, batch);
-        for (at, row) in rows.unwrap_or_default().iter().enumerate() {
+        for (at, row) in rows.unwrap_or_default().into_iter().enumerate() {
             // One cause may be told of several records.
             for place in places.of(reading, at, row) {
                 add(place, row, &|_| {

@@ -89,28 +89,48 @@ impl Selector {
 /// Where the rows of an answer stand.
 #[derive(Clone, Debug)]
 pub(super) struct RowsSelector {
+    /// Of the list, or of the only row. An answer whose list is empty and one that has no list at all
+    /// must not look the same.
     path: JsonPath,
-    /// Whether the rows are the members of the list at `path`; otherwise the row is there itself.
-    pub(super) members: bool,
+    kind: RowsKind,
+}
+
+#[derive(Clone, Debug)]
+enum RowsKind {
+    /// All members of the list.
+    Members,
+    /// Those members of the list that this leads to.
+    Filtered(JsonPath),
+    /// No list: what stands there is the row.
+    Single,
 }
 
 impl RowsSelector {
-    /// Parses a JSON path that ends in `[*]`, or one that leads to a single object.
+    /// Parses a JSON path that ends in `[*]` or in a filter, or one that leads to a single object.
     pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
-        // The list is asked for, and then its members: an answer whose list is empty and one that
-        // has no list at all must not look the same.
-        match text.as_str().trim_end().strip_suffix("[*]") {
-            Some(list) => Ok(Self { path: parse(list, text)?, members: true }),
-            None => Ok(Self { path: parse(text.as_str(), text)?, members: false }),
-        }
+        let path = text.as_str().trim();
+        let (list, kind) = if let Some(list) = path.strip_suffix("[*]") {
+            (list, RowsKind::Members)
+        } else if let Some((list, _)) = path.split_once("[?").filter(|_| path.ends_with(']')) {
+            (list, RowsKind::Filtered(parse(path, text)?))
+        } else {
+            (path, RowsKind::Single)
+        };
+        Ok(Self { path: parse(list, text)?, kind })
+    }
+
+    /// Whether it leads to the members of a list.
+    pub(super) fn is_list(&self) -> bool {
+        !matches!(self.kind, RowsKind::Single)
     }
 
     /// The rows; `None` when the answer does not have exactly one such list or object.
-    pub(super) fn rows<'a>(&self, body: &'a Value) -> Option<&'a [Value]> {
+    pub(super) fn rows<'a>(&self, body: &'a Value) -> Option<Vec<&'a Value>> {
         let found = self.path.query(body).exactly_one().ok()?;
-        match found {
-            Value::Array(list) if self.members => Some(list),
-            Value::Object(_) if !self.members => Some(std::slice::from_ref(found)),
+        match (found, &self.kind) {
+            (Value::Array(list), RowsKind::Members) => Some(list.iter().collect()),
+            (Value::Array(_), RowsKind::Filtered(path)) => Some(path.query(body).all()),
+            (Value::Object(_), RowsKind::Single) => Some(vec![found]),
             _ => None,
         }
     }
@@ -126,4 +146,26 @@ fn parse(path: &str, text: &Text) -> Result<JsonPath, Wrong> {
         );
         text.at().wrong(message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_members_or_some_of_them_or_one_object() {
+        let body = json!({"rows": [{"id": 1}, {"error": "x"}, {"id": 2}], "one": {"id": 3}});
+        let count = |path: &str| {
+            RowsSelector::parse(&Text::of(path)).unwrap().rows(&body).map(|rows| rows.len())
+        };
+        assert_eq!(count("$.rows[*]"), Some(3));
+        assert_eq!(count("$.rows[?@.id]"), Some(2));
+        assert_eq!(count("$.rows[?@.id > 7]"), Some(0));
+        assert_eq!(count("$.one"), Some(1));
+        for path in ["$.none[*]", "$.none[?@.id]", "$.one[*]", "$.one[?@.id]", "$.rows"] {
+            assert_eq!(count(path), None, "{path}");
+        }
+    }
 }

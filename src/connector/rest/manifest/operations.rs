@@ -26,7 +26,7 @@ pub(in crate::connector::rest) struct Stream {
     /// `external_id_property`.
     pub(in crate::connector::rest) find: Option<Lookup>,
     /// Reads records whose remote ids are known: what the option `only_upsert_empty_fields`, the
-    /// name `version` and `read_first` need. Templates also know `remote_ids` (a list), with
+    /// name `version`, `read_first` and `read_after` need. Templates also know `remote_ids` (a list), with
     /// `max_ids: 1` also `remote_id`.
     pub(in crate::connector::rest) read: Option<Lookup>,
     /// Makes new records.
@@ -116,7 +116,8 @@ pub(in crate::connector::rest) struct Lookup {
     pub(in crate::connector::rest) encoding: Encoding,
     /// Ids, or values, in one call, at least 1. Default 100.
     pub(in crate::connector::rest) max_ids: Option<usize>,
-    /// Selector of the rows: of a list's members (`$.data[*]`), or of one object.
+    /// Selector of the rows: of a list's members (`$.data[*]`), of some of them (`$.data[?@.id]`, for
+    /// a remote that has rows for what it has not), or of one object.
     pub(in crate::connector::rest) rows: Text,
     /// For `lookup`: selector in a row of the external id. Default: the `external_id_property`
     /// among the row's `fields`.
@@ -216,7 +217,7 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) failures: Option<Failures>,
     /// What becomes of a record that the answer does not name. Default `in_doubt`.
     pub(in crate::connector::rest) unnamed: Option<Unnamed>,
-    /// For `upsert`. Test: whether the record is new. Knows `row`, `status`, `body`, `headers`.
+    /// For `upsert`. Test: whether the record is new. Knows what the tests of `row_answers` know.
     pub(in crate::connector::rest) created: Option<Text>,
     /// Selector in a row of the refusal's message. Where it finds something, the row is a refusal.
     pub(in crate::connector::rest) error: Option<Text>,
