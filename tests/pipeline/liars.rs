@@ -218,9 +218,9 @@ fn pages_of_all_rows_whatever_was_asked_for() {
         let expected = counts([("read", 3), ("created", 1), ("updated", 2)]);
         assert_eq!(place.counts("people"), expected, "{:?}", odd.world().asked);
         let world = odd.world();
-        let changed = world.rows.iter().filter(|row| row["n"] == 1);
-        let changed: Vec<_> = changed.map(|row| text(&row["ref"])).collect();
-        assert_eq!(changed, ["ours-1", "ours-2", "ours-3"]);
+        let written = world.rows.iter().filter(|row| row["n"] == 1);
+        let written: Vec<_> = written.map(|row| text(&row["ref"])).collect();
+        assert_eq!(written, ["ours-1", "ours-2", "ours-3"]);
         assert_eq!(world.asked.iter().filter(|asked| asked.starts_with("GET")).count(), 3);
     }
 }
