@@ -241,6 +241,8 @@ fn admit(
             let remaining = left.unwrap_or_default().to_string();
             quota.push((HeaderName::from_static("x-ratelimit-limit"), limit.requests.to_string()));
             quota.push((HeaderName::from_static("x-ratelimit-remaining"), remaining));
+            let reset = world.window.reset_secs(limit, now).to_string();
+            quota.push((HeaderName::from_static("x-ratelimit-reset"), reset));
             if let Err(wait) = left {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 let mut answer = refused(call.remote, status, "too many requests");

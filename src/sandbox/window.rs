@@ -36,6 +36,15 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Seconds until there are more again, rounded up.
+    pub(super) fn reset_secs(&self, limit: &RateLimit, now: Instant) -> u64 {
+        let used = self.start.map_or(Duration::ZERO, |start| now.duration_since(start));
+        let left = Duration::from_secs(limit.per_secs).saturating_sub(used);
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    }
+}
+
 impl RateLimit {
     /// The header that tells to come back when the window has passed, if it is told.
     pub(super) fn retry_after(&self, left: Duration) -> Option<(HeaderName, String)> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, contacts, counts, record, schema};
+use crate::support::{Place, Remote, contacts, counts, fixture, record, schema};
 
 const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
 
@@ -340,4 +340,36 @@ fn what_failed_is_never_unchanged_next_time() {
             assert_eq!(place.counts("contacts").get("unchanged"), None, "{manifest} {fault}");
         }
     }
+}
+
+/// A place whose manifest declares no limit, and knows the headers that tell one.
+fn that_reads_quotas(remote: &Remote) -> Place {
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-by-ext.yaml")).unwrap();
+    let limits = "limits: { in_flight: 1, remaining_header: X-RateLimit-Remaining, \
+                  reset_header: X-RateLimit-Reset }\nstreams:";
+    let place = Place::at(remote, "sandbox");
+    let path = place.file("m.yaml", manifest.replacen("streams:", limits, 1));
+    place.set("manifest", path.display().to_string())
+}
+
+#[test]
+fn a_quota_that_the_headers_tell_is_never_overdrawn() {
+    let remote = Remote::with("{rate_limit: {requests: 4, per_secs: 1}}");
+    let place = that_reads_quotas(&remote);
+    place.done(contacts(10));
+    let calls = remote.calls();
+    assert_eq!(remote.by_ext("contacts").len(), 10);
+    assert_eq!(calls["statuses"].get("429"), None, "{calls}");
+    assert!(place.summary()["throttled_secs"].as_f64().unwrap() >= 2.0);
+}
+
+#[test]
+fn a_quota_that_is_spent_for_hours_ends_the_job_with_its_state() {
+    let remote = Remote::with("{rate_limit: {requests: 2, per_secs: 36000}}");
+    let place = that_reads_quotas(&remote);
+    let ran = place.run(contacts(10));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("its quota is probably spent"), "{}", ran.stderr);
+    assert_eq!(ran.state()["summary"]["contacts"]["success"], 2);
+    assert_eq!(remote.by_ext("contacts").len(), 2);
 }

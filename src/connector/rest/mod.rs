@@ -5,12 +5,12 @@
 //!   with the parts of each [`operation`], [`endpoint`] and [`credential`] checked against each
 //!   other.
 //! - [`build`]: from a program and a config to a connector.
-//! - [`request`]: from an operation and records to a request; [`call`] and [`finding`]: send it.
+//! - [`request`]: from an operation and records to a request, whose body may have another
+//!   [`encoding`] than JSON; [`call`] and [`finding`]: send it.
 //! - [`reading`]: an answer that is looked into; [`judge`] and [`rows`]: from it to verdicts.
 //!
 //! A new key of the language has its documentation in `manifest`, its meaning in `operation` or
-//! `endpoint`, and
-//! its effect in `request` or `judge`.
+//! `endpoint`, and its effect in `request` or `judge`.
 
 mod build;
 mod call;
