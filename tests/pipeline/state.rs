@@ -76,27 +76,34 @@ fn the_mapped_record_is_told_on_request() {
 }
 
 #[test]
-fn the_tap_format_passes_each_state_on_as_it_came() {
+fn the_tap_format_passes_states_on_as_they_came() {
     let remote = Remote::start();
-    let place = Place::at(&remote, "sandbox").set("state", json!({"format": "tap"}));
+    // One call at a time, and the second one of both records of the last two STATEs.
+    let place = Place::at(&remote, "sandbox")
+        .set("state", json!({"format": "tap"}))
+        .set("batch", json!({"records": 2, "secs": 60}))
+        .set("max_in_flight", 1);
     let value = r#"{"z": 1.50, "a":   "ä"}"#;
     let input = state(&json!({"n": 0}))
-        + &contacts(3)
+        + &contacts(2)
         + &format!("{{\"type\": \"STATE\", \"value\": {value}}}\n")
         + &record("contacts", &json!({"externalId": "late"}))
-        + &state(&json!({"n": 2}));
+        + &state(&json!({"n": 2}))
+        + &record("contacts", &json!({"externalId": "last"}))
+        + &state(&json!({"n": 3}));
     let ran = place.done(input);
-    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["{\"n\":0}", value, "{\"n\":2}"]);
+    // The one before the last became safe together with it, and is covered by it.
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["{\"n\":0}", value, "{\"n\":3}"]);
 }
 
 #[test]
 fn a_state_waits_for_every_record_before_it() {
-    // The call with the records of the first STATE is never answered within the test.
     let remote = Remote::with(
         "{faults: [{on: \"PATCH /v1/*\", do: status, status: 503}, {on: \"POST /v1/slow\", do: status, status: 503}]}",
     );
     let place = Place::at(&remote, "rest-one-by-one")
         .set("state", json!({"format": "tap"}))
+        .set("max_in_flight", 1)
         .set("retry", json!({"attempts": 2, "base_millis": 1}));
     let input = schema("contacts")
         + &schema("slow")
