@@ -11,5 +11,6 @@ mod datasette;
 mod installed;
 mod kinto;
 mod proxy;
+mod singer_sdk;
 #[path = "../support/mod.rs"]
 mod support;
