@@ -106,6 +106,23 @@ pub struct Outcome {
     pub content: Option<Content>,
 }
 
+impl Outcome {
+    /// Whether the record is written, or found out about, when the tap brings it again. What is
+    /// rejected is not, nor what is in doubt for good, since nothing can tell.
+    pub fn must_come_again(&self) -> bool {
+        let is_found_out_later =
+            || self.trouble.as_ref().is_some_and(|trouble| &*trouble.code == LOOKUP_FAILED);
+        match self.fate {
+            Fate::Failed => true,
+            Fate::InDoubt => is_found_out_later(),
+            _ => false,
+        }
+    }
+}
+
+/// Code of a record of which a lookup, which gave no answer, would have said more.
+pub const LOOKUP_FAILED: &str = "lookup_failed";
+
 /// Why a record was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {

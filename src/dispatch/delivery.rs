@@ -59,7 +59,7 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
     (planned, None, Ended::trouble(Fate::Failed, trouble))
 }
 
-/// Code of a record that was read and not attempted: the tap's STATE must not go past it.
+/// Code of a record that was read and not attempted.
 pub const NOT_SENT: &str = "not_sent";
 
 struct Delivery<'a> {

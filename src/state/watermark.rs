@@ -1,4 +1,5 @@
-//! Which STATE may be passed on: one before which every record has a durable outcome.
+//! Which STATE may be passed on: one before which every record has a durable outcome, and none has
+//! to come again.
 
 use std::collections::{BTreeMap, VecDeque};
 

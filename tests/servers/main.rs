@@ -10,6 +10,7 @@
 mod datasette;
 mod installed;
 mod kinto;
+mod meltano;
 mod proxy;
 mod singer_sdk;
 #[path = "../support/mod.rs"]
