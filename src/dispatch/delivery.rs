@@ -132,6 +132,10 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
+                // Neither the call nor the lookup was answered.
+                if let Some(why) = resolved.no_answer {
+                    judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(&why));
+                }
                 if !resolved.again.is_empty() {
                     self.told.event(Event::Again(resolved.again));
                 }

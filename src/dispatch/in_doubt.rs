@@ -26,6 +26,8 @@ pub(super) struct Resolved {
     /// They are not there for sure, or the remote makes no second record of them: they may be
     /// sent again.
     pub(super) resend: Vec<Open>,
+    /// Why the lookup gave no answer, if it gave none.
+    pub(super) no_answer: Option<String>,
 }
 
 /// Looks for `records`, once what was written can be seen by a lookup.
@@ -61,6 +63,7 @@ pub(super) async fn resolve(
             let why = format!("and the lookup failed: {lookup_failed}");
             let ended = askable.into_iter().map(|open| in_doubt(open, LOOKUP_FAILED, why.clone()));
             resolved.ended.extend(ended);
+            resolved.no_answer = Some(why);
             return resolved;
         }
     };

@@ -28,6 +28,22 @@ fn what_the_last_job_left_in_doubt_is_not_created_before_the_lag_is_over() {
 }
 
 #[test]
+fn a_remote_that_answers_neither_creates_nor_lookups_ends_the_job() {
+    // Nothing is answered after the first lookup.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/*/batch/create\", do: status, status: 503},
+            {on: \"POST /v1/*/search\", calls: [2, 3, 4, 5, 6], do: status, status: 503}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"))
+        .set("retry", json!({"base_millis": 1, "attempts": 1, "give_up_after": 1}));
+    let ran = place.run(contacts(20));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 calls in a row failed"), "{}", ran.stderr);
+    assert_eq!(place.counts("contacts"), counts([("read", 20), ("in_doubt", 20)]));
+    assert!(remote.records("contacts").is_empty());
+}
+
+#[test]
 fn a_create_with_a_key_that_the_remote_remembers_is_sent_again() {
     let remote = Remote::with(
         "{idempotency: true, faults: [{on: \"POST /v1/*\", calls: [2, 3], do: reset_after}]}",
