@@ -14,7 +14,7 @@ pub fn program(name: &str) -> PathBuf {
 
 /// The tap that Meltano's tests run. It has an environment of its own, since what it needs is older
 /// than what the others need.
-pub fn tap() -> PathBuf {
+pub(crate) fn tap() -> PathBuf {
     installed("tap", "tap-rest-api")
 }
 
