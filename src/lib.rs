@@ -30,7 +30,8 @@
 //!
 //! 1. The intent is on disk before a call that is not idempotent leaves; the outcome is on disk
 //!    before anything tells of it.
-//! 2. A tap's STATE is passed on only when every record before it has a durable outcome.
+//! 2. A tap's STATE is passed on only when every record before it has a durable outcome, and none
+//!    of them has to come again: what failed, and what a lookup did not tell of.
 //! 3. A create in doubt is never sent again before a lookup has said that it is not there.
 //! 4. Records of one external id are applied in input order and are never in flight twice.
 //! 5. Every input record has exactly one outcome; a 2xx is none, and what an answer does not name

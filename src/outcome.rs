@@ -106,6 +106,23 @@ pub struct Outcome {
     pub content: Option<Content>,
 }
 
+impl Outcome {
+    /// Whether the record is written, or found out about, when the tap brings it again. What is
+    /// rejected is not, nor what the data itself keeps out, nor what is in doubt for good, since
+    /// nothing can tell: a tap that waited for these would wait for ever.
+    pub fn must_come_again(&self) -> bool {
+        let Some(trouble) = &self.trouble else { return false };
+        match self.fate {
+            Fate::Failed => trouble.class != ErrorClass::Payload,
+            Fate::InDoubt => &*trouble.code == LOOKUP_FAILED,
+            _ => false,
+        }
+    }
+}
+
+/// Code of a record of which a lookup, which gave no answer, would have said more.
+pub const LOOKUP_FAILED: &str = "lookup_failed";
+
 /// Why a record was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {

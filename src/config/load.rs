@@ -1,6 +1,6 @@
 //! Reads and merges the config files, and says what is wrong with them, where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -63,6 +63,9 @@ const CONNECTOR_KEYS: &[&str] = &[
 /// in silence would write the wrong thing.
 const NOT_CARRIED_OUT: &[&str] = &["stream_maps", "flattening_enabled"];
 
+/// Where a value came from that no file has.
+const ENVIRONMENT: &str = "the environment";
+
 /// Reads `sources` in order, then the environment's `PREFIX_*` values over them.
 ///
 /// # Errors
@@ -98,10 +101,14 @@ pub fn load(
                 }
                 merge(more, &format!("`{}`", path.display()));
             }
-            Source::Environment => merge(from_environment(), "the environment"),
+            Source::Environment => merge(from_environment(), ENVIRONMENT),
         }
     }
-    merge(from_environment(), "the environment");
+    merge(from_environment(), ENVIRONMENT);
+    let copies = nested_names(&values);
+    values.retain(|key, _| {
+        keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
+    });
 
     let config: Config =
         serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
@@ -130,6 +137,22 @@ pub fn load(
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
+}
+
+/// What Meltano calls the values within objects of its config file in the environment, which has
+/// each of them a second time: `state.format` is `PREFIX_STATE_FORMAT`. They are no keys.
+fn nested_names(values: &Map<String, Value>) -> BTreeSet<String> {
+    fn add(name: &str, value: &Value, names: &mut BTreeSet<String>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let key = key.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_lowercase();
+            let name = format!("{name}_{key}");
+            add(&name, value, names);
+            names.insert(name);
+        }
+    }
+    let mut names = BTreeSet::new();
+    values.iter().for_each(|(key, value)| add(key, value, &mut names));
+    names
 }
 
 fn is_set(value: Option<&Value>) -> bool {
@@ -236,6 +259,27 @@ mod tests {
         assert_eq!(warnings, ["config key `identitty` is not known; did you mean `identity`?"]);
         let source = file(&folder, "b.json", r#"{"identitty": "source", "strict_config": true}"#);
         load(&[source], "P_", &[]).unwrap_err();
+    }
+
+    /// Meltano puts the file's values into the environment too, those within objects under joined
+    /// names, and each of them was told as a mistake.
+    #[test]
+    fn copies_of_the_files_nested_values_are_no_unknown_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = r#"{"state": {"format": "tap"}, "streams": {"my-orders": {"external_id": "n"}},
+            "strict_config": true}"#;
+        let source = file(&folder, "a.json", text);
+        let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let copies = [
+            env("P_STATE_FORMAT", "tap"),
+            env("P_STREAMS_MY_ORDERS_EXTERNAL_ID", "n"),
+            env("P_STRICT_CONFIG", "true"),
+            env("P__DIALECT", "p"),
+        ];
+        let loaded = load(std::slice::from_ref(&source), "P_", &copies).unwrap();
+        assert_eq!(loaded.config.rest.keys().collect::<Vec<_>>(), ["_dialect"]);
+        assert_eq!(loaded.config.state.format, StateFormat::Tap);
+        load(&[source], "P_", &[env("P_STATE_FORMATS", "tap")]).unwrap_err();
     }
 
     #[test]

@@ -192,7 +192,8 @@ pub enum StateFormat {
     Full,
     /// What the hosted platform's own targets print: `bookmarks` and `summary`.
     Platform,
-    /// The tap's STATE values as they came, each as soon as it is safe.
+    /// The tap's STATE values as they came, as soon as they are safe; of those that become safe at
+    /// once, the last.
     Tap,
 }
 

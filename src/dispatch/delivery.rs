@@ -60,7 +60,7 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
     (planned, None, Ended::trouble(Fate::Failed, trouble))
 }
 
-/// Code of a record that was read and not attempted: the tap's STATE must not go past it.
+/// Code of a record that was read and not attempted.
 pub const NOT_SENT: &str = "not_sent";
 
 struct Delivery<'a> {
@@ -141,6 +141,10 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
+                // Neither the call nor the lookup was answered.
+                if let Some(why) = resolved.no_answer {
+                    judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(&why));
+                }
                 if !resolved.again.is_empty() {
                     self.told.event(Event::Again(resolved.again));
                 }

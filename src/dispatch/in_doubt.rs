@@ -10,7 +10,7 @@ use crate::config::StreamOptions;
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Capabilities};
 use crate::error::Error;
-use crate::outcome::{Fate, Outcome, Trouble};
+use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
 use crate::record::{RemoteId, StreamName};
 use crate::store::journal::{Intent, JobKey};
 use crate::store::recovery::Leftover;
@@ -26,6 +26,8 @@ pub(super) struct Resolved {
     /// They are not there for sure, or the remote makes no second record of them: they may be
     /// sent again.
     pub(super) resend: Vec<Open>,
+    /// Why the lookup gave no answer, if it gave none.
+    pub(super) no_answer: Option<String>,
 }
 
 /// Looks for `records`, once what was written can be seen by a lookup.
@@ -59,8 +61,9 @@ pub(super) async fn resolve(
         Ok(found) => found,
         Err(lookup_failed) => {
             let why = format!("and the lookup failed: {lookup_failed}");
-            let ended = askable.into_iter().map(|open| in_doubt(open, "in_doubt", why.clone()));
+            let ended = askable.into_iter().map(|open| in_doubt(open, LOOKUP_FAILED, why.clone()));
             resolved.ended.extend(ended);
+            resolved.no_answer = Some(why);
             return resolved;
         }
     };

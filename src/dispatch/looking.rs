@@ -7,7 +7,7 @@ use super::finding::{Finder, NoAnswer, Traits};
 use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
 use crate::connector::contract::{Action, By};
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble};
+use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
 use crate::stream::fields::Fields;
 
@@ -81,7 +81,7 @@ async fn look_up_piece(
             if is_refusal {
                 fatal = finder.dispatcher.retry.failed(&why);
             }
-            let code = if is_refusal { "lookup_refused" } else { "lookup_failed" };
+            let code = if is_refusal { "lookup_refused" } else { LOOKUP_FAILED };
             let trouble = Trouble::other(code, format!("the lookup failed: {why}"));
             let ended = records
                 .into_iter()

@@ -9,7 +9,7 @@ use super::looking::names;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
 use crate::connector::contract::{Action, By, Row};
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble};
+use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
 
 /// What reading back has shown.
@@ -48,7 +48,7 @@ pub(super) async fn verify(
             Ok(rows) => rows,
             Err(NoAnswer { why, fatal, .. }) => {
                 let why = format!("written, and reading it back failed: {why}");
-                let trouble = Trouble::other("not_verified", why);
+                let trouble = Trouble::other(LOOKUP_FAILED, why);
                 verified.fatal = fatal;
                 verified.ended.extend(open.into_iter().map(|(planned, ended)| {
                     let Ended { remote_id, .. } = ended;
@@ -81,7 +81,7 @@ pub(super) async fn verify(
         if !open.is_empty() && dispatcher.retry.sleep_until(next).await.is_err() {
             let why = "written, and the job ended before it could be read back";
             verified.ended.extend(open.into_iter().map(|(planned, ended)| {
-                let trouble = Some(Trouble::other("not_verified", why));
+                let trouble = Some(Trouble::other(LOOKUP_FAILED, why));
                 (planned, Ended { fate: Fate::InDoubt, trouble, ..ended })
             }));
             return verified;

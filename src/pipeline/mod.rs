@@ -50,7 +50,7 @@ pub enum Chunk {
     End(Tally, Option<Error>),
 }
 
-/// Takes each safe STATE of the tap.
+/// Takes the tap's newest safe STATE.
 pub type StateSink = Box<dyn FnMut(&RawValue) -> Result<(), Error> + Send>;
 /// Looks at a stream when it first comes up: its number in the store, its name.
 pub type StreamHook = Box<dyn FnMut(StoredStream, &str) -> Result<(), Error> + Send>;
@@ -236,7 +236,7 @@ impl Job {
             }
         }
         self.settle_local();
-        self.release_states()
+        self.release_state()
     }
 
     fn wake(&self, now: Instant) -> Instant {
@@ -284,8 +284,8 @@ impl Job {
         self.settle_local();
     }
 
-    fn release_states(&mut self) -> Result<(), Error> {
-        for state in self.watermark.take_safe() {
+    fn release_state(&mut self) -> Result<(), Error> {
+        if let Some(state) = self.watermark.take_safe() {
             (self.wiring.on_state)(&state)?;
             self.finished.tap_state = Some(state);
         }

@@ -63,11 +63,7 @@ impl Job {
             state.counts.add(outcome.fate);
             self.totals.add(outcome.fate);
             self.finished.errors.add(settled.stream, state.stream.name.as_str(), outcome);
-            let was_not_sent = outcome
-                .trouble
-                .as_ref()
-                .is_some_and(|trouble| &*trouble.code == crate::dispatch::NOT_SENT);
-            if was_not_sent {
+            if outcome.must_come_again() {
                 self.watermark.freeze(outcome.position);
             } else {
                 self.watermark.end(outcome.position);

@@ -1,4 +1,5 @@
-//! Which STATE may be passed on: one before which every record has a durable outcome.
+//! Which STATE may be passed on: one before which every record has a durable outcome, and none has
+//! to come again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -84,17 +85,19 @@ impl Watermark {
         self.waiting.push_back((after, value));
     }
 
-    /// Takes the STATEs that have become safe, in order.
-    pub fn take_safe(&mut self) -> Vec<Box<RawValue>> {
-        let mut safe = Vec::new();
+    /// Takes the newest STATE that has become safe. Those that became safe with it are dropped, for
+    /// it covers them: whoever reads the line keeps one state, and writes it to a database of its
+    /// own each time.
+    pub fn take_safe(&mut self) -> Option<Box<RawValue>> {
+        let mut newest = None;
         while let Some((after, _)) = self.waiting.front()
             && *after < self.next
             && let Some((_, value)) = self.waiting.pop_front()
         {
             self.waiting_bytes -= value.get().len();
-            safe.push(value);
+            newest = Some(value);
         }
-        safe
+        newest
     }
 }
 
@@ -107,8 +110,8 @@ mod tests {
         RawValue::from_string(n.to_string()).unwrap()
     }
 
-    fn safe(watermark: &mut Watermark) -> Vec<u64> {
-        watermark.take_safe().iter().map(|value| value.get().parse().unwrap()).collect()
+    fn safe(watermark: &mut Watermark) -> Option<u64> {
+        watermark.take_safe().map(|value| value.get().parse().unwrap())
     }
 
     #[test]
@@ -117,9 +120,23 @@ mod tests {
         watermark.state(0, value(0));
         watermark.state(2, value(2));
         watermark.end(2);
-        assert_eq!(safe(&mut watermark), [0]);
+        assert_eq!(safe(&mut watermark), Some(0));
         watermark.end(1);
-        assert_eq!(safe(&mut watermark), [2]);
+        assert_eq!(safe(&mut watermark), Some(2));
+        assert_eq!(safe(&mut watermark), None);
+    }
+
+    #[test]
+    fn of_those_that_become_safe_at_once_the_last_is_told() {
+        let mut watermark = Watermark::default();
+        (1..=4).for_each(|after| watermark.state(after, value(after)));
+        watermark.end(2);
+        watermark.end(3);
+        assert_eq!(safe(&mut watermark), None);
+        watermark.end(1);
+        assert_eq!(safe(&mut watermark), Some(3));
+        watermark.end(4);
+        assert_eq!(safe(&mut watermark), Some(4));
     }
 
     #[test]
@@ -132,7 +149,7 @@ mod tests {
             watermark.end(position);
         }
         watermark.state(4, value(4));
-        assert_eq!(safe(&mut watermark), [1]);
+        assert_eq!(safe(&mut watermark), Some(1));
     }
 
     #[test]
@@ -145,7 +162,7 @@ mod tests {
         watermark.freeze(50_000);
         watermark.state(49_999, value(1));
         watermark.end(1);
-        assert_eq!((safe(&mut watermark), watermark.next), (vec![1], 50_000));
+        assert_eq!((safe(&mut watermark), watermark.next), (Some(1), 50_000));
     }
 
     #[test]
@@ -158,12 +175,12 @@ mod tests {
         watermark.state(51, value(51));
         assert!(watermark.waiting_bytes <= MAX_WAITING_BYTES + big.len());
         (1..=51).for_each(|position| watermark.end(position));
-        assert_eq!(watermark.take_safe().last().unwrap().get(), "51");
+        assert_eq!(watermark.take_safe().unwrap().get(), "51");
     }
 
     proptest! {
-        /// Beside a model: a STATE comes out as soon as, and not before, all records before it
-        /// have ended, and in order.
+        /// Beside a model: after each end of a record, the STATE told last is the newest before
+        /// which all records have ended, and each is told once.
         #[test]
         fn like_the_model(order in Just((1..=40u64).collect::<Vec<_>>()).prop_shuffle(),
                           states in prop::collection::btree_set(0..=40u64, 0..20)) {
@@ -172,17 +189,16 @@ mod tests {
                 watermark.state(*after, value(*after));
             }
             let mut ended = std::collections::BTreeSet::new();
-            let mut out = safe(&mut watermark);
+            let mut out = Vec::from_iter(safe(&mut watermark));
             for position in order {
                 watermark.end(position);
                 ended.insert(position);
                 out.extend(safe(&mut watermark));
-                let expected: Vec<u64> = states
+                let expected = states
                     .iter()
-                    .copied()
-                    .filter(|after| (1..=*after).all(|before| ended.contains(&before)))
-                    .collect();
-                prop_assert_eq!(&out, &expected);
+                    .rfind(|after| (1..=**after).all(|before| ended.contains(&before)));
+                prop_assert_eq!(out.last(), expected);
+                prop_assert!(out.is_sorted_by(|one, next| one < next));
             }
         }
     }

@@ -128,6 +128,11 @@ impl IdFields {
         Ok(Ids { external: external.map(ExternalId::new), remote: remote.map(RemoteId::new) })
     }
 
+    /// Whether records have no ids at all.
+    pub fn has_none(&self) -> bool {
+        self.external == External::None && self.remote.is_none()
+    }
+
     /// Whether the field is an id and no content, so that it does not go out with the others.
     pub fn is_id(&self, name: &str) -> bool {
         self.is_platform_external(name) || self.remote.as_deref() == Some(name)

@@ -319,6 +319,9 @@ impl Shared<'_> {
             compiled.properties(),
             &schema.key_properties,
         )?;
+        if compiled.properties().is_empty() && ids.has_none() {
+            return Err(schema_without_fields(name, line_number));
+        }
         let mapping = Mapping::compile(name, &options.fields)?;
         let stream_name = StreamName::new(name);
         let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
@@ -364,6 +367,19 @@ fn record_before_schema(stream: &str, line: u64) -> Error {
         "line {line} of the input: a record of stream `{stream}` before its SCHEMA"
     ))
     .hint("a tap sends a stream's SCHEMA before its first RECORD; check how the input was made")
+}
+
+/// That a stream has no ids is seen by its properties. Where there are none, its records may have
+/// ids all the same, and would all be made again by each job.
+fn schema_without_fields(stream: &str, line: u64) -> Error {
+    Error::input(format!(
+        "line {line} of the input: the schema of stream `{stream}` cannot be used: \
+         it has no properties, and there are no key properties"
+    ))
+    .hint(
+        "let the tap say which fields its records have, or name those of the ids in the config: \
+         `external_id`, for the stream",
+    )
 }
 
 /// Reads a file, or stdin for none.

@@ -102,6 +102,31 @@ fn a_schema_that_cannot_be_used_is_told_with_its_place() {
 }
 
 #[test]
+fn a_schema_that_names_no_field_is_refused_unless_the_ids_are_known() {
+    let remote = Remote::start();
+    let input = |keys: &str| {
+        format!(
+            "{{\"type\":\"SCHEMA\",\"stream\":\"a\",\"schema\":{{\"type\":\"object\"}},\"key_properties\":{keys}}}\n\
+             {{\"type\":\"RECORD\",\"stream\":\"a\",\"record\":{{\"externalId\":\"x\",\"_id\":\"y\"}}}}\n"
+        )
+    };
+    for place in
+        [Place::at(&remote, "sandbox"), Place::at(&remote, "sandbox").set("identity", "source")]
+    {
+        let ran = place.run(input("[]"));
+        assert_eq!(ran.code, 4, "{}", ran.stderr);
+        assert!(ran.stderr.contains("line 1 of the input: the schema of stream `a`"));
+    }
+    assert!(remote.records("a").is_empty());
+    Place::at(&remote, "sandbox").set("identity", "source").done(input("[\"_id\"]"));
+    Place::at(&remote, "sandbox").set("identity", "platform").done(input("[]"));
+    Place::at(&remote, "sandbox")
+        .set("streams", json!({"a": {"external_id": "_id"}}))
+        .done(input("[]"));
+    assert_eq!(remote.by_ext("a").into_keys().collect::<Vec<_>>(), ["x", "y"]);
+}
+
+#[test]
 fn a_schemas_reference_is_never_fetched() {
     let remote = Remote::start();
     let place = Place::at(&remote, "sandbox");

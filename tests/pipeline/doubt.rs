@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, contacts, counts, fixture, record, schema};
+use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, state};
 
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 3})).set("max_in_flight", 1)
@@ -18,11 +18,29 @@ fn what_the_last_job_left_in_doubt_is_not_created_before_the_lag_is_over() {
             {on: \"POST /v1/*/search\", calls: [2], do: status, status: 400}]}",
     );
     let place = quick(Place::at(&remote, "rest-lookup-bulk"));
-    place.done(contacts(1));
+    let input = contacts(1) + &state(&json!({"n": 1}));
+    // The tap's STATE is not passed on: the record has to come again.
+    assert_eq!(place.done(&input).state().get("tap"), None);
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
-    place.done(contacts(1));
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 1}));
     assert_eq!(remote.by_ext("contacts").len(), 1);
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
+}
+
+#[test]
+fn a_remote_that_answers_neither_creates_nor_lookups_ends_the_job() {
+    // Nothing is answered after the first lookup.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/*/batch/create\", do: status, status: 503},
+            {on: \"POST /v1/*/search\", calls: [2, 3, 4, 5, 6], do: status, status: 503}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"))
+        .set("retry", json!({"base_millis": 1, "attempts": 1, "give_up_after": 1}));
+    let ran = place.run(contacts(20));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 calls in a row failed"), "{}", ran.stderr);
+    assert_eq!(place.counts("contacts"), counts([("read", 20), ("in_doubt", 20)]));
+    assert!(remote.records("contacts").is_empty());
 }
 
 #[test]

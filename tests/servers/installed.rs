@@ -9,8 +9,18 @@ use serde_json::Value;
 
 /// A program that `tests/run` installs.
 pub(crate) fn program(name: &str) -> PathBuf {
+    installed("python", name)
+}
+
+/// The tap that Meltano's tests run. It has an environment of its own, since what it needs is older
+/// than what the others need.
+pub(crate) fn tap() -> PathBuf {
+    installed("tap", "tap-rest-api")
+}
+
+fn installed(folder: &str, name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = target.parent().unwrap().join("python/bin").join(name);
+    let path = target.parent().unwrap().join(folder).join("bin").join(name);
     assert!(path.exists(), "{} is not there: `tests/run` installs it", path.display());
     path
 }

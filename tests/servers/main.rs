@@ -10,6 +10,8 @@
 mod datasette;
 mod installed;
 mod kinto;
+mod meltano;
 mod proxy;
+mod singer_sdk;
 #[path = "../support/mod.rs"]
 mod support;
