@@ -198,6 +198,7 @@ pub async fn recover(
             millis: 0,
             fingerprint: write.fingerprint,
             custom_data: None,
+            batch_id: None,
             content: None,
         });
     }

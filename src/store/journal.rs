@@ -196,8 +196,9 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
-                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data,
+                batch_id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             job.id,
@@ -215,6 +216,7 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
             outcome.millis,
             outcome.fingerprint.0,
             outcome.custom_data.as_deref(),
+            outcome.batch_id.as_deref(),
         ])?;
     if let Some(content) = &outcome.content {
         transaction
