@@ -119,6 +119,7 @@ impl Delivery<'_> {
         let (mut attempt, mut throttled) = (0, 0);
         loop {
             let answer = self.call(&mut records, attempt + throttled > 0).await;
+            let has_answer = answer.is_ok();
             let mut judged = self.judge(records, answer, pieces);
             if self.reads_after() {
                 let ended = std::mem::take(&mut judged.ended);
@@ -143,6 +144,11 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
+                if resolved.is_blind && !has_answer {
+                    // Or a remote that is broken would leave all of the input in doubt.
+                    let why = "it does not answer, and cannot be asked what it has";
+                    judged.fatal = judged.fatal.or_else(|| self.dispatcher.retry.failed(why));
+                }
                 if !resolved.again.is_empty() {
                     self.told.event(Event::Again(resolved.again));
                 }

@@ -26,6 +26,8 @@ pub(super) struct Resolved {
     /// They are not there for sure, or the remote makes no second record of them: they may be
     /// sent again.
     pub(super) resend: Vec<Open>,
+    /// Of some of them nobody could be asked: the remote has given no sign of life.
+    pub(super) is_blind: bool,
 }
 
 /// Looks for `records`, once what was written can be seen by a lookup.
@@ -47,6 +49,7 @@ pub(super) async fn resolve(
     if capabilities.idempotent_create {
         resolved.resend = blind;
     } else {
+        resolved.is_blind = !blind.is_empty();
         resolved.ended.extend(blind.into_iter().map(|open| {
             in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
         }));
