@@ -646,14 +646,18 @@ fn a_dry_run_posts_nothing() {
     assert_eq!(place.summary()["streams"]["empty"]["planned"]["create"], 1);
     let checked = place.call(&["check", "--config", "config.json", "things"]);
     assert_eq!(checked.code, 0);
-    assert!(checked.stdout.contains("POST http://127.0.0.1/in/things"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("POST to 127.0.0.1, over http\n"), "{}", checked.stdout);
     assert!(receiver.requests().is_empty(), "neither does a check");
 }
 
 #[test]
 fn the_secrets_of_a_post_are_in_no_output() {
-    const SECRETS: [&str; 3] =
-        ["hush-key+0123456789", "hush-header-0123456789", "hush-query-0123456789"];
+    const SECRETS: [&str; 4] = [
+        "hush-key+0123456789",
+        "hush-header-0123456789",
+        "hush-query-0123456789",
+        "hush-path-0123456789",
+    ];
     let all = SECRETS.join(" ");
     let answers = [
         ResponseTemplate::new(200).set_body_string(all.clone()),
@@ -675,7 +679,7 @@ fn the_secrets_of_a_post_are_in_no_output() {
         let uri = receiver.server.uri();
         // The last one is out of reach.
         let uri = if at + 1 == receivers.len() { "http://127.0.0.1:9" } else { uri.as_str() };
-        place.config["url"] = format!("{uri}/in/{{stream}}?code={}", SECRETS[2]).into();
+        place.config["url"] = format!("{uri}/{}/{{stream}}?code={}", SECRETS[3], SECRETS[2]).into();
         let ran = place.run(schema("things") + &numbered("things", 0, 2));
         let checked = place.call(&["check", "--config", "config.json", "things"]);
         let token = place.call(&["--access-token", "--config", "config.json"]);

@@ -28,6 +28,9 @@ const TIMEOUT_SECS: u64 = 600;
 /// The header, or query parameter, with the key.
 const API_KEY_HEADER: &str = "x-api-key";
 
+/// A parameter of the query with one of these in its name holds a key.
+const KEY_WORDS: [&str; 7] = ["key", "token", "secret", "code", "sig", "pass", "auth"];
+
 /// The keys of the connector `api`, beside those of every connector. They are those of the hosted
 /// platform's `target-api`.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -226,7 +229,7 @@ impl Api {
         let text = text.ok_or_else(|| {
             missing("url", "set it to the address that takes the records; `{stream}` is filled in")
         })?;
-        hide_query(text, &redactor);
+        hide_address(text, &redactor);
         let wrong_url = |message| wrong(format!("config key `url`: {message}"));
         let template = Template::parse(text, &settings.environment).map_err(wrong_url)?;
         let namespace = namespace(&template).map_err(wrong_url)?;
@@ -350,27 +353,36 @@ impl ApiConfig {
     }
 }
 
-/// What stands in the template's query is most likely a secret.
-fn hide_query(template: &str, redactor: &Redactor) {
-    let query = template.split_once('?').map_or("", |(_, query)| query);
-    for value in query.split('&').filter_map(|pair| Some(pair.split_once('=')?.1)) {
-        if !value.contains(['{', '}']) {
-            redactor.add(value);
-            redactor.add(&percent_encoding::percent_decode_str(value).decode_utf8_lossy());
-        }
+/// The address of a hook is its credential: what is sent in the query, and the parts of the path that
+/// no person would choose, are taken for secrets.
+fn hide_address(template: &str, redactor: &Redactor) {
+    let (path, query) = template.split_once('?').unwrap_or((template, ""));
+    let path = path.split_once("://").map_or("", |(_, path)| path);
+    let segments =
+        path.split('/').skip(1).filter(|part| part.contains(|c: char| c.is_ascii_digit()));
+    let values = query.split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
+    for text in segments.chain(values).filter(|text| !text.contains(['{', '}'])) {
+        redactor.add(text);
+        redactor.add(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());
     }
 }
 
-/// Host and path, with `stream` for any stream. A query tells accounts apart as well, but may hold a
-/// secret: it is told by a hash.
+/// The host, and a hash of the rest, for any stream: a path or a query tells accounts apart, but
+/// may be a secret. A key in the query does not count: a new key is no new account, to which all
+/// records would be posted again.
 fn namespace(template: &Template) -> Result<String, String> {
     let url = template.fill("stream")?;
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let query = url.query().map(|query| {
-        let digest: [u8; 32] = Sha256::digest(query).into();
-        let [first, second, third, fourth, ..] = digest;
-        format!("?{:08x}", u32::from_be_bytes([first, second, third, fourth]))
-    });
-    Ok(format!("api:{host}{port}{}{}", url.path(), query.unwrap_or_default()))
+    let mut rest = url.path().to_owned();
+    for (name, value) in url.query_pairs() {
+        let name = name.to_lowercase();
+        if !KEY_WORDS.iter().any(|word| name.contains(word)) {
+            rest.push_str(&format!("\n{name}\n{value}"));
+        }
+    }
+    let digest: [u8; 32] = Sha256::digest(rest).into();
+    let digits: String =
+        digest.iter().take(6).fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+    Ok(format!("api:{host}{port}#{digits}"))
 }
