@@ -63,6 +63,8 @@ impl Job {
                     dispatcher.job,
                     stored.id,
                     &record.fingerprint,
+                    // That a stream has no records is to be told by each job.
+                    !record.stands_in,
                 )?,
                 ..Known::default()
             },

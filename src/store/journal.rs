@@ -120,8 +120,8 @@ impl Store {
         .await
     }
 
-    /// Whether a record without an external id was written in this series of jobs, or before in
-    /// one whose state was passed in.
+    /// Whether a record without an external id was written in this series of jobs, or, with
+    /// `or_before`, in one whose state was passed in.
     ///
     /// # Errors
     /// What SQLite says.
@@ -130,14 +130,16 @@ impl Store {
         job: JobKey,
         stream: i64,
         fingerprint: &Fingerprint,
+        or_before: bool,
     ) -> Result<Option<Written>, StoreError> {
+        let before = if or_before { 0 } else { job.series };
         self.read(|connection| {
             connection
                 .prepare_cached(
                     "SELECT remote_id, in_doubt FROM written
-                     WHERE stream = ? AND series IN (0, ?) AND fingerprint = ?",
+                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?",
                 )?
-                .query_row(params![stream, job.series, fingerprint.0], |row| {
+                .query_row(params![stream, before, job.series, fingerprint.0], |row| {
                     let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                     Ok(if row.get(1)? { Written::InDoubt } else { Written::Yes(remote_id) })
                 })

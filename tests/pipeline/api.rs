@@ -178,6 +178,12 @@ fn a_config_of_the_platforms_own_target_runs_under_its_name() {
         [expected("o-1", ids[0]), expected("o-2", ids[0]), expected("o-3", ids[1])]
     );
     assert_eq!(entry(&state["bookmarks"]["none"][0]), json!({"success": true}));
+    let mut command = std::process::Command::new(&link);
+    let about = command.args(["--about", "--format", "json"]).env_clear().output().unwrap();
+    let about: Value = serde_json::from_slice(&about.stdout).unwrap();
+    let settings = &about["settings"]["properties"];
+    assert!(settings["max_size_in_bytes"].is_object() && settings["store"].is_object());
+    assert_eq!(about["capabilities"], json!(["about", "hotglue-exceptions-classes"]));
     // Over the state of the whole line, in the order that its readers know.
     let (_, first) = ran.stdout.split_once("\"orders\"").unwrap();
     let places: Vec<_> = ["success", "hash", "externalId", "hgBatchId"]
@@ -243,8 +249,23 @@ fn a_second_run_posts_nothing() {
         let calls = receiver.bodies().len();
         place.done(&input);
         assert_eq!(place.counts("things"), counts([("read", 250), ("unchanged", 250)]));
+        // What is added to every record is none of its content.
+        let place = place.set("metadata", json!({"run": 2})).set("add_stream_key", true);
+        place.done(&input);
+        assert_eq!(place.counts("things"), counts([("read", 250), ("unchanged", 250)]));
         assert_eq!(receiver.bodies().len(), calls);
     }
+}
+
+#[test]
+fn a_record_that_nothing_can_be_added_to_is_refused_alone() {
+    let receiver = Receiver::taking();
+    let place = receiver.place(&json!({"process_as_batch": true, "metadata": {"run": 2}}));
+    let odd = raw("things", r#"{"externalId":"odd","metadata":"a text"}"#);
+    place.done(schema("things") + &numbered("things", 0, 2) + &odd);
+    assert_eq!(place.counts("things"), counts([("read", 3), ("created", 2), ("rejected", 1)]));
+    assert!(place.read("results.jsonl").contains("its `metadata` is no object"));
+    assert!(receiver.bodies().iter().all(|body| !body.contains("odd")));
 }
 
 #[test]
@@ -426,9 +447,17 @@ fn a_stream_without_records_posts_an_empty_one() {
         for stream in ["empty", "also", "full"] {
             assert_eq!(place.counts(stream), counts([("read", 1), ("created", 1)]));
         }
+        // Each run tells it, also one that knows the state of the last.
+        let state = place.done(schema("empty")).stdout;
+        assert_eq!(receiver.bodies().len(), 4);
+        let (path, store) = (place.file("state.json", state), place.path("new.db"));
+        let next = receiver.place(&place.config).set("store", store.display().to_string());
+        let next = next.arg("--state").arg(path.to_str().unwrap());
+        next.done(schema("empty"));
+        assert_eq!((receiver.bodies().len(), &*receiver.bodies()[4]), (5, empty));
         // An input that breaks off is no proof that a stream has none.
         let ran = place.run(schema("late") + "no message\n");
-        assert_eq!((ran.code, receiver.bodies().len()), (4, 3));
+        assert_eq!((ran.code, receiver.bodies().len()), (4, 5));
     }
     let receiver = Receiver::taking();
     let place = receiver.place(&json!({}));
