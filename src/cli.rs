@@ -220,7 +220,8 @@ pub enum Ids {
         #[arg(long)]
         namespace: Option<String>,
     },
-    /// Forget ids: their records are looked for, or created, when they come again
+    /// Forget ids, also those whose create is in doubt: their records are looked for, or created, when
+    /// they come again
     Forget {
         /// External ids
         #[arg(required_unless_present = "all")]

@@ -102,6 +102,8 @@ pub struct Outcome {
     pub fingerprint: Fingerprint,
     /// For the platform's state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,
+    /// Name of the batch that it went out with last, where the remote was told one.
+    pub batch_id: Option<Arc<str>>,
     /// The record, where it is to be kept.
     pub content: Option<Content>,
 }

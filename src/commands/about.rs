@@ -4,16 +4,18 @@ use serde_json::{Map, Value, json};
 
 use super::{Called, print};
 use crate::cli::AboutFormat;
+use crate::connector;
 use crate::error::{Error, ExitCode};
 
 const DESCRIPTION: &str =
     "Upserts a Singer stream into a business system's API, and tells what became of every record";
 
 /// The platform's words for what a target can do.
-const CAPABILITIES: &[&str] = &["about", "hotglue-exceptions-classes", "allows-fetch-access-token"];
+const CAPABILITIES: &[&str] = &["about", "hotglue-exceptions-classes", FETCHES_TOKENS];
+const FETCHES_TOKENS: &str = "allows-fetch-access-token";
 
 pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Error> {
-    let settings = super::schemas::config();
+    let (settings, capabilities) = settings(called);
     let version = env!("CARGO_PKG_VERSION");
     let about = json!({
         "name": called.name,
@@ -21,7 +23,7 @@ pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Erro
         "version": version,
         "sdk_name": "target-upsert",
         "sdk_version": version,
-        "capabilities": CAPABILITIES,
+        "capabilities": capabilities,
         "alerting_level": "none",
         "settings": settings,
     });
@@ -36,15 +38,32 @@ pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Erro
                 other => format!("{key}: {other}\n"),
             })
             .collect(),
-        AboutFormat::Markdown => markdown(called, version, &settings),
+        AboutFormat::Markdown => markdown(called, version, &settings, &capabilities),
     };
     print(text.as_bytes())
 }
 
-fn markdown(called: &Called, version: &str, settings: &Value) -> String {
+/// What can be set and what it can do; of a connector with keys of its own, called by its name, those
+/// too.
+fn settings(called: &Called) -> (Value, Vec<&'static str>) {
+    let mut settings = super::schemas::config();
+    let Some(own) = called.connector().and_then(connector::config_schema) else {
+        return (settings, CAPABILITIES.to_vec());
+    };
+    for part in ["properties", "$defs"] {
+        if let (Some(all), Some(own)) = (settings[part].as_object_mut(), own[part].as_object()) {
+            all.extend(own.clone());
+        }
+    }
+    // It has a key and no tokens.
+    let capabilities = CAPABILITIES.iter().filter(|name| **name != FETCHES_TOKENS);
+    (settings, capabilities.copied().collect())
+}
+
+fn markdown(called: &Called, version: &str, settings: &Value, capabilities: &[&str]) -> String {
     let mut page =
         format!("# `{}` {version}\n\n{DESCRIPTION}.\n\n## Capabilities\n\n", called.name);
-    for capability in CAPABILITIES {
+    for capability in capabilities {
         page.push_str(&format!("* `{capability}`\n"));
     }
     page.push_str("\n## Settings\n\n| Setting | Default | Description |\n| --- | --- | --- |\n");

@@ -221,7 +221,8 @@ fn stream_hook(started: &Started) -> pipeline::StreamHook {
     let flow = started.environment.flow.clone();
     Box::new(move |stored, name| {
         if let Ok(capabilities) = connector.capabilities(&StreamName::new(name)) {
-            dispatcher.limiter.cap(capabilities.max_in_flight);
+            let most = if capabilities.in_order { 1 } else { capabilities.max_in_flight };
+            dispatcher.limiter.cap(most);
         }
         match &folder {
             Some(folder) => tokio::task::block_in_place(|| {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::reference;
 use crate::config::Config;
+use crate::connector;
 use crate::error::{Error, ExitCode};
 use crate::file::{Access, replace};
 use crate::results::ResultRow;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("result.schema.json", schemars::schema_for!(ResultRow).to_value()),
         ("state.schema.json", schemars::schema_for!(State).to_value()),
         ("state-platform.schema.json", schemars::schema_for!(PlatformState).to_value()),
+        ("api.schema.json", connector::config_schema("api").unwrap_or_default()),
         ("manifest.schema.json", crate::connector::rest::manifest_schema()),
         ("faults.schema.json", schemars::schema_for!(crate::sandbox::Faults).to_value()),
     ]

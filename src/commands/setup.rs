@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Called;
 use crate::cli::Configured;
+use crate::config::environment::Environment;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
 use crate::connector::contract::Connector;
 use crate::connector::{self, Built, Settings, StreamSettings};
@@ -43,7 +44,7 @@ pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, E
     let variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let mut loaded = config::load(&sources, &called.prefix(), &variables)?;
+    let mut loaded = config::load(&sources, &called.prefix(), called.connector(), &variables)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -118,6 +119,7 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
             .unwrap_or_else(|| concat!("target-upsert/", env!("CARGO_PKG_VERSION")).to_owned()),
         streams,
         rate_limit: config.rate_limit,
+        environment: Environment::read(),
         values,
     }
 }

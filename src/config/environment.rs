@@ -11,8 +11,16 @@ pub struct Environment {
     /// `JOB_ID`: the platform's id of this job; names the incremental state file and makes the
     /// signal listener file.
     pub job_id: Option<String>,
-    /// `FLOW`: part of the snapshots' names.
+    /// `FLOW`: part of the snapshots' names, and of addresses.
     pub flow: Option<String>,
+    /// `TENANT`: part of addresses.
+    pub tenant: Option<String>,
+    /// `TAP`: part of addresses.
+    pub tap: Option<String>,
+    /// `CONNECTOR_ID`: part of addresses.
+    pub connector_id: Option<String>,
+    /// `JOB_ROOT`: part of the batches' names.
+    pub job_root: Option<String>,
     /// `SNAPSHOT_DIR`: where snapshots are, unless `snapshot_dir` says so.
     pub snapshot_dir: Option<PathBuf>,
     /// `STREAMING_JOB` is exactly `True`: the state is `{"tap":…,"target":…}`.
@@ -28,6 +36,10 @@ impl Environment {
         Self {
             job_id: text("JOB_ID"),
             flow: text("FLOW"),
+            tenant: text("TENANT"),
+            tap: text("TAP"),
+            connector_id: text("CONNECTOR_ID"),
+            job_root: text("JOB_ROOT"),
             snapshot_dir: text("SNAPSHOT_DIR").map(PathBuf::from),
             streaming_job: text("STREAMING_JOB").as_deref() == Some("True"),
             output_mapped_record: text("OUTPUT_MAPPED_RECORD")

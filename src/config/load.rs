@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::{Config, environment};
+use crate::connector;
 use crate::error::Error;
 
 /// Where config values come from, in the order of the command line.
@@ -66,7 +67,8 @@ const NOT_CARRIED_OUT: &[&str] = &["stream_maps", "flattening_enabled"];
 /// Where a value came from that no file has.
 const ENVIRONMENT: &str = "the environment";
 
-/// Reads `sources` in order, then the environment's `PREFIX_*` values over them.
+/// Reads `sources` in order, then the environment's `PREFIX_*` values over them. `called`: the
+/// connector that the program was called by, unless a source names one.
 ///
 /// # Errors
 /// Exit code 2, naming the file and the key, for a file that is missing, no JSON, no object, or
@@ -74,18 +76,28 @@ const ENVIRONMENT: &str = "the environment";
 pub fn load(
     sources: &[Source],
     prefix: &str,
+    called: Option<&str>,
     variables: &[(String, String)],
 ) -> Result<Loaded, Error> {
     let keys = own_keys();
-    let from_environment = || {
-        let typed: Vec<String> =
-            keys.iter().filter(|(_, typed)| **typed).map(|(key, _)| key.clone()).collect();
-        environment::config_values(variables.iter().cloned(), prefix, &typed)
+    let of_connector = |values: &Map<String, Value>| {
+        let name = values.get("connector").and_then(Value::as_str).or(called);
+        name.and_then(connector::config_schema).map(|schema| keys_of(&schema)).unwrap_or_default()
+    };
+    let from_environment = |values: &Map<String, Value>| {
+        let read = |values: &Map<String, Value>| {
+            let more = of_connector(values);
+            let typed = keys.iter().chain(&more).filter(|(_, typed)| **typed);
+            let typed: Vec<String> = typed.map(|(key, _)| key.clone()).collect();
+            environment::config_values(variables.iter().cloned(), prefix, &typed)
+        };
+        // The environment may name the connector, whose keys then have their types.
+        read(&values.clone().into_iter().chain(read(values)).collect())
     };
     let mut values = Map::new();
     let mut origin: BTreeMap<String, String> = BTreeMap::new();
     let mut token_file = None;
-    let mut merge = |more: Map<String, Value>, from: &str| {
+    let mut merge = |values: &mut Map<String, Value>, more: Map<String, Value>, from: &str| {
         for (key, value) in more {
             origin.insert(key.clone(), from.to_owned());
             values.insert(key, value);
@@ -99,12 +111,16 @@ pub fn load(
                 if has_token || token_file.is_none() {
                     token_file = Some(path.clone());
                 }
-                merge(more, &format!("`{}`", path.display()));
+                merge(&mut values, more, &format!("`{}`", path.display()));
             }
-            Source::Environment => merge(from_environment(), ENVIRONMENT),
+            Source::Environment => {
+                let more = from_environment(&values);
+                merge(&mut values, more, ENVIRONMENT);
+            }
         }
     }
-    merge(from_environment(), ENVIRONMENT);
+    let more = from_environment(&values);
+    merge(&mut values, more, ENVIRONMENT);
     let copies = nested_names(&values);
     values.retain(|key, _| {
         keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
@@ -122,12 +138,14 @@ pub fn load(
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
             .hint("take it out, if what it does is not needed"));
     }
+    let more = of_connector(&values);
     let warnings: Vec<String> = config
         .rest
         .keys()
         .filter(|key| !CONNECTOR_KEYS.contains(&key.as_str()) && !key.starts_with('_'))
+        .filter(|key| !more.contains_key(*key))
         .filter_map(|key| {
-            let near = nearest(key, keys.keys().map(String::as_str))?;
+            let near = nearest(key, keys.keys().chain(more.keys()).map(String::as_str))?;
             Some(format!("config key `{key}` is not known; did you mean `{near}`?"))
         })
         .collect();
@@ -180,7 +198,11 @@ fn read_object(path: &PathBuf) -> Result<Map<String, Value>, Error> {
 
 /// Our keys, and whether each takes something else than a text.
 fn own_keys() -> BTreeMap<String, bool> {
-    let schema = schemars::schema_for!(Config).to_value();
+    keys_of(&schemars::schema_for!(Config).to_value())
+}
+
+/// The keys that a schema describes, and whether each takes something else than a text.
+fn keys_of(schema: &Value) -> BTreeMap<String, bool> {
     let properties = schema["properties"].as_object().cloned().unwrap_or_default();
     properties
         .into_iter()
@@ -188,9 +210,10 @@ fn own_keys() -> BTreeMap<String, bool> {
             let types = &property["type"];
             let is_text = *types == "string"
                 || types.as_array().is_some_and(|types| types.contains(&"string".into()))
-                || property.get("$ref").is_some_and(is_enumeration)
+                || property.get("$ref").is_some_and(|name| is_enumeration(schema, name))
                 || property["anyOf"].as_array().is_some_and(|any| {
-                    any.iter().any(|one| one.get("$ref").is_some_and(is_enumeration))
+                    let mut names = any.iter().filter_map(|one| one.get("$ref"));
+                    names.any(|name| is_enumeration(schema, name))
                 });
             (key, !is_text)
         })
@@ -198,8 +221,7 @@ fn own_keys() -> BTreeMap<String, bool> {
 }
 
 /// Whether a definition is one of our word lists rather than an object.
-fn is_enumeration(reference: &Value) -> bool {
-    let schema = schemars::schema_for!(Config).to_value();
+fn is_enumeration(schema: &Value, reference: &Value) -> bool {
     let name = reference.as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     schema["$defs"][name]["type"] != "object"
 }
@@ -232,7 +254,7 @@ mod tests {
         let first = file(&folder, "a.json", r#"{"identity": "source", "timeout_secs": 5, "x": 1}"#);
         let second = file(&folder, "b.json", r#"{"identity": "platform"}"#);
         let env = [("P_TIMEOUT_SECS".to_owned(), "9".to_owned())];
-        let loaded = load(&[first, second], "P_", &env).unwrap();
+        let loaded = load(&[first, second], "P_", None, &env).unwrap();
         assert_eq!(loaded.config.identity, Some(Identity::Platform));
         assert_eq!(loaded.config.timeout_secs, 9);
         assert_eq!(loaded.config.rest["x"], 1);
@@ -242,23 +264,25 @@ mod tests {
     fn errors_name_file_key_and_what_was_expected() {
         let folder = tempfile::tempdir().unwrap();
         let source = file(&folder, "a.json", r#"{"batch": {"records": "many"}}"#);
-        let message = load(&[source], "P_", &[]).unwrap_err().full_message();
+        let message = load(&[source], "P_", None, &[]).unwrap_err().full_message();
         assert!(message.contains("`batch.records`") && message.contains("a.json"), "{message}");
         let source = file(&folder, "b.json", "{\"a\": 1,\n oops}");
-        let message = load(&[source], "P_", &[]).unwrap_err().full_message();
+        let message = load(&[source], "P_", None, &[]).unwrap_err().full_message();
         assert!(message.contains("line 2 column 2") && message.contains("b.json"), "{message}");
         let source = file(&folder, "c.json", "[1]");
-        assert!(load(&[source], "P_", &[]).unwrap_err().full_message().contains("JSON object"));
+        assert!(
+            load(&[source], "P_", None, &[]).unwrap_err().full_message().contains("JSON object")
+        );
     }
 
     #[test]
     fn an_unknown_key_warns_with_the_nearest_and_is_an_error_when_strict() {
         let folder = tempfile::tempdir().unwrap();
         let source = file(&folder, "a.json", r#"{"identitty": "source"}"#);
-        let warnings = load(&[source], "P_", &[]).unwrap().warnings;
+        let warnings = load(&[source], "P_", None, &[]).unwrap().warnings;
         assert_eq!(warnings, ["config key `identitty` is not known; did you mean `identity`?"]);
         let source = file(&folder, "b.json", r#"{"identitty": "source", "strict_config": true}"#);
-        load(&[source], "P_", &[]).unwrap_err();
+        load(&[source], "P_", None, &[]).unwrap_err();
     }
 
     /// Meltano puts the file's values into the environment too, those within objects under joined
@@ -276,10 +300,10 @@ mod tests {
             env("P_STRICT_CONFIG", "true"),
             env("P__DIALECT", "p"),
         ];
-        let loaded = load(std::slice::from_ref(&source), "P_", &copies).unwrap();
+        let loaded = load(std::slice::from_ref(&source), "P_", None, &copies).unwrap();
         assert_eq!(loaded.config.rest.keys().collect::<Vec<_>>(), ["_dialect"]);
         assert_eq!(loaded.config.state.format, StateFormat::Tap);
-        load(&[source], "P_", &[env("P_STATE_FORMATS", "tap")]).unwrap_err();
+        load(&[source], "P_", None, &[env("P_STATE_FORMATS", "tap")]).unwrap_err();
     }
 
     #[test]
@@ -289,7 +313,7 @@ mod tests {
             ("P_STATE".to_owned(), r#"{"format":"tap"}"#.to_owned()),
             ("P_SAVE_RECORD_IDS".to_owned(), "true".to_owned()),
         ];
-        let loaded = load(&[Source::Environment], "P_", &env).unwrap();
+        let loaded = load(&[Source::Environment], "P_", None, &env).unwrap();
         assert_eq!(loaded.config.identity, Some(Identity::Source));
         assert_eq!(loaded.config.state.format, StateFormat::Tap);
         assert!(loaded.config.save_record_ids);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -62,8 +63,9 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError>;
 }
 
-/// What a remote can do with one object.
+/// What a remote can do with one object, and how it wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Capabilities {
     /// Makes a record that is not there yet; gives it a remote id.
     pub create: Option<CallLimits>,
@@ -84,6 +86,22 @@ pub struct Capabilities {
     pub max_in_flight: usize,
     /// The same create with the same [`Write::key`] makes one record.
     pub idempotent_create: bool,
+    /// A record that is there is changed by another create, which carries [`Write::remote_id`] where
+    /// that is known. All that holds of a create holds of it: it is not sent twice.
+    pub creates_again: bool,
+    /// Calls go out one at a time, in the order of the input, over all streams. Such a remote is
+    /// not looked up: a lookup would take its record out of the row.
+    pub in_order: bool,
+    /// A stream whose SCHEMA came and no record is written as one record without fields, see
+    /// [`Write::stands_in`].
+    pub wants_empty: bool,
+    /// The platform's `externalId` is a field like any other, beside being the external id.
+    pub external_id_is_content: bool,
+    /// `id` is a field like any other, and no remote id. A stream that has it needs no `identity`:
+    /// there is nothing that could be taken for something else.
+    pub id_is_content: bool,
+    /// How batches are named, where the remote is told.
+    pub batch_ids: Option<BatchIds>,
     /// Where the remote keeps the external id, if it does.
     pub external_id_property: Option<String>,
     /// Names under which the connector itself puts ids into a record. A record's own fields of
@@ -103,6 +121,24 @@ impl Capabilities {
     }
 }
 
+/// Names batches as the platform's `target-api` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchIds {
+    /// What stands before the number: the job, and the stream.
+    pub prefix: Arc<str>,
+}
+
+impl BatchIds {
+    /// Bytes of an id.
+    pub const BYTES: usize = 32;
+
+    /// The id of the batch with this number in the job, from 0: MD5 in hexadecimal digits.
+    pub fn id(&self, number: u64) -> Arc<str> {
+        let digest: [u8; 16] = Md5::digest(format!("{}{number}", self.prefix)).into();
+        format!("{:032x}", u128::from_be_bytes(digest)).into()
+    }
+}
+
 /// What one writing call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimits {
@@ -110,6 +146,8 @@ pub struct CallLimits {
     pub max_records: usize,
     /// Bytes of the encoded body, at most, before compression.
     pub max_bytes: usize,
+    /// Bytes that a record takes in it beside its own body, at most. Its ids are counted apart.
+    pub envelope_bytes: usize,
     /// The record is read before, for [`Write::version`] or to see that it is there. Needs
     /// [`Capabilities::read`].
     pub reads_first: bool,
@@ -218,6 +256,9 @@ pub struct WriteBatch {
     pub action: Action,
     /// The records.
     pub writes: Vec<Write>,
+    /// The batch's name, with [`Capabilities::batch_ids`]: the same when it is sent again, whole or
+    /// halved.
+    pub id: Option<Arc<str>>,
 }
 
 /// One record on its way out.
@@ -225,7 +266,8 @@ pub struct WriteBatch {
 pub struct Write {
     /// Present for every [`Action::Upsert`]; otherwise as far as the record has one.
     pub external_id: Option<ExternalId>,
-    /// Present for every [`Action::Update`] and [`Action::Delete`]; absent otherwise.
+    /// Present for every [`Action::Update`] and [`Action::Delete`]; of an [`Action::Create`], where
+    /// the remote [creates again](Capabilities::creates_again) and it is known; absent otherwise.
     pub remote_id: Option<RemoteId>,
     /// The version that it is to have still, where [`CallLimits::reads_first`] asks for it and the
     /// remote told one.
@@ -234,6 +276,9 @@ pub struct Write {
     pub body: Arc<str>,
     /// Names this write in an `Idempotency-Key`: the same for each resend of the same content.
     pub key: Arc<str>,
+    /// It is no record of the input but tells that its stream had none
+    /// ([`Capabilities::wants_empty`]): it goes out bare.
+    pub stands_in: bool,
 }
 
 /// What the remote answered to one batch.

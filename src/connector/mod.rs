@@ -1,8 +1,10 @@
 //! The remotes: what a connector promises, and each one that is built in.
 //!
 //! [`contract`] is what the pipeline sees. [`http`] is the room that all connectors share.
-//! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to.
+//! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
+//! posts to one address.
 
+pub mod api;
 pub mod contract;
 mod error;
 pub mod http;
@@ -21,6 +23,7 @@ pub use contract::Connector;
 pub use error::BuildError;
 
 use crate::config::RateLimit;
+use crate::config::environment::Environment;
 
 /// What a connector is built from.
 #[derive(Clone, Default)]
@@ -39,6 +42,8 @@ pub struct Settings {
     pub streams: IndexMap<String, StreamSettings>,
     /// Over what the connector declares.
     pub rate_limit: Option<RateLimit>,
+    /// What the platform says of the job.
+    pub environment: Environment,
 }
 
 impl fmt::Debug for Settings {
@@ -75,12 +80,24 @@ pub struct Known {
 
 /// All connectors, by name.
 pub fn known() -> &'static [Known] {
-    const KNOWN: &[Known] = &[Known {
-        name: "rest",
-        description: "Any HTTP API with JSON, as a manifest describes it",
-        limits: "as the manifest says",
-    }];
+    const KNOWN: &[Known] = &[
+        Known {
+            name: "rest",
+            description: "Any HTTP API with JSON, as a manifest describes it",
+            limits: "as the manifest says",
+        },
+        Known {
+            name: "api",
+            description: "One address that takes posts, with the keys of the platform's target-api",
+            limits: "as `batch_size` and `max_size_in_bytes` say; it is never asked what it has",
+        },
+    ];
     KNOWN
+}
+
+/// The JSON Schema of a connector's own config keys, where they are fixed.
+pub fn config_schema(name: &str) -> Option<Value> {
+    (name == "api").then(|| schemars::schema_for!(api::ApiConfig).to_value())
 }
 
 /// A connector, ready for a job.
@@ -103,6 +120,7 @@ pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
             let namespace = rest.namespace().to_owned();
             Ok(Built { connector: Arc::new(rest), namespace })
         }
+        "api" => api::build(settings),
         _ => Err(unknown(name)),
     }
 }
@@ -118,6 +136,11 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
             let token = rest::Rest::build(settings)?.access_token().await?;
             Ok(token.expose_secret().to_owned())
         }
+        // In the platform's words, which its callers look for.
+        "api" => Err(BuildError::Setting {
+            message: "Fetch access token support is not implemented".to_owned(),
+            hint: None,
+        }),
         _ => Err(unknown(name)),
     }
 }

@@ -24,10 +24,11 @@ pub(super) async fn deliver(
     dispatcher: &Dispatcher,
     action: Action,
     records: Vec<Planned>,
+    batch_id: Option<Arc<str>>,
     calls: &Calls,
     told: &Told<'_>,
 ) -> Result<(), Error> {
-    let mut delivery = Delivery { dispatcher, action, calls, told, intent: None };
+    let mut delivery = Delivery { dispatcher, action, batch_id, calls, told, intent: None };
     // An update, an upsert or a delete by id can be sent twice and leaves the same. A create
     // cannot, so that it is about to be sent must outlive us.
     if action == Action::Create {
@@ -66,6 +67,7 @@ pub const NOT_SENT: &str = "not_sent";
 struct Delivery<'a> {
     dispatcher: &'a Dispatcher,
     action: Action,
+    batch_id: Option<Arc<str>>,
     calls: &'a Calls,
     told: &'a Told<'a>,
     intent: Option<IntentId>,
@@ -117,6 +119,7 @@ impl Delivery<'_> {
         let (mut attempt, mut throttled) = (0, 0);
         loop {
             let answer = self.call(&mut records, attempt + throttled > 0).await;
+            let has_answer = answer.is_ok();
             let mut judged = self.judge(records, answer, pieces);
             if self.reads_after() {
                 let ended = std::mem::take(&mut judged.ended);
@@ -144,6 +147,11 @@ impl Delivery<'_> {
                 // Neither the call nor the lookup was answered.
                 if let Some(why) = resolved.no_answer {
                     judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(&why));
+                }
+                if resolved.is_blind && !has_answer {
+                    // Or a remote that is broken would leave all of the input in doubt.
+                    let why = "it does not answer, and cannot be asked what it has";
+                    judged.fatal = judged.fatal.or_else(|| self.dispatcher.retry.failed(why));
                 }
                 if !resolved.again.is_empty() {
                     self.told.event(Event::Again(resolved.again));
@@ -231,11 +239,13 @@ impl Delivery<'_> {
         for planned in records.iter_mut() {
             planned.attempts += 1;
             planned.sent.get_or_insert(now);
+            planned.batch_id.clone_from(&self.batch_id);
         }
         let batch = WriteBatch {
             stream: self.told.stream.name.clone(),
             action: self.action,
             writes: records.iter().map(|planned| self.write(planned)).collect(),
+            id: self.batch_id.clone(),
         };
         self.dispatcher.connector.write(&batch).await
     }
@@ -249,6 +259,12 @@ impl Delivery<'_> {
         key.update([0]);
         key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
         key.update(record.fingerprint.0);
+        if record.stream.capabilities.creates_again {
+            // Content may come back to what it was, and is to be taken then. What a job left in
+            // doubt no other one sends again, so that the key need not outlive it.
+            key.update(self.dispatcher.job.id.to_be_bytes());
+            key.update(record.position.to_be_bytes());
+        }
         let key: [u8; 32] = key.finalize().into();
         let key = uuid::Builder::from_slice(&key[..16])
             .map(|builder| builder.with_version(uuid::Version::Random))
@@ -259,6 +275,7 @@ impl Delivery<'_> {
             version: planned.version.clone(),
             body: Arc::clone(planned.outgoing()),
             key: key.unwrap_or_default().into(),
+            stands_in: record.stands_in,
         }
     }
 

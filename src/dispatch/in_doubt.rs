@@ -28,6 +28,8 @@ pub(super) struct Resolved {
     pub(super) resend: Vec<Open>,
     /// Why the lookup gave no answer, if it gave none.
     pub(super) no_answer: Option<String>,
+    /// Of some of them nobody could be asked: the remote has given no sign of life.
+    pub(super) is_blind: bool,
 }
 
 /// Looks for `records`, once what was written can be seen by a lookup.
@@ -49,6 +51,7 @@ pub(super) async fn resolve(
     if capabilities.idempotent_create {
         resolved.resend = blind;
     } else {
+        resolved.is_blind = !blind.is_empty();
         resolved.ended.extend(blind.into_iter().map(|open| {
             in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
         }));
@@ -201,6 +204,7 @@ pub async fn recover(
             millis: 0,
             fingerprint: write.fingerprint,
             custom_data: None,
+            batch_id: None,
             content: None,
         });
     }

@@ -65,6 +65,8 @@ pub struct Planned {
     pub sent: Option<Instant>,
     /// HTTP status of the last answer.
     pub status: Option<u16>,
+    /// Name of the batch that it went out with last.
+    pub batch_id: Option<Arc<str>>,
 }
 
 impl Planned {
@@ -84,6 +86,7 @@ impl Planned {
             plans: 0,
             sent: None,
             status: None,
+            batch_id: None,
         }
     }
 }
@@ -106,6 +109,8 @@ pub struct Batch {
     pub task: Task,
     /// The records: no key twice.
     pub records: Vec<Planned>,
+    /// Its name, where the remote is told one.
+    pub id: Option<Arc<str>>,
 }
 
 /// What a batch is for.
@@ -224,7 +229,7 @@ impl Dispatcher {
                 told.settle(settled.collect(), None).await
             }
             Task::Write(action) => {
-                delivery::deliver(self, action, batch.records, calls, &told).await
+                delivery::deliver(self, action, batch.records, batch.id, calls, &told).await
             }
         };
         if let Err(error) = result {
@@ -287,6 +292,7 @@ impl Dispatcher {
                 .map_or(0, |sent| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)),
             fingerprint: record.fingerprint,
             custom_data: record.custom_data.clone(),
+            batch_id: planned.batch_id.clone(),
             content,
         }
     }

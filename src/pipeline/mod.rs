@@ -34,7 +34,7 @@ use crate::state::watermark::Watermark;
 use crate::store::id_map::StoredStream;
 use crate::stream::batch::Batcher;
 use crate::stream::intake::Tally;
-use crate::stream::{Item, Stream};
+use crate::stream::{Item, Record, Stream};
 use crate::summary::{Counts, Errors, Input, Planned as PlannedCounts, StreamSummary};
 
 /// New plans that one record may need before it is given up: more means that the remote
@@ -114,10 +114,14 @@ struct Job {
     events: mpsc::UnboundedSender<Event>,
     streams: Vec<StreamState>,
     gate: Gate,
+    /// Records that may go out only after one before them has come to its end.
+    held: VecDeque<Record>,
     claims: Claims,
     waiting: Waiting,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
+    /// Batches that were given a name.
+    named_batches: u64,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
     tasks: JoinSet<()>,
     /// Batches on their way.
@@ -149,10 +153,12 @@ pub async fn run(wiring: Wiring) -> Finished {
         events,
         streams: Vec::new(),
         gate: Gate::default(),
+        held: VecDeque::new(),
         claims: Claims::default(),
         waiting: Waiting::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
+        named_batches: 0,
         tasks: JoinSet::new(),
         under_way: 0,
         buffered: 0,
@@ -183,7 +189,8 @@ impl Job {
         let now = Instant::now();
         let has_room = self.buffered < self.wiring.max_buffer_bytes;
         let can_read = !self.input_ended && has_room;
-        if self.input_ended || (!has_room && self.ready.is_empty()) {
+        self.admit_held()?;
+        if self.input_ended || !self.held.is_empty() || (!has_room && self.ready.is_empty()) {
             // Nothing more comes in before something goes out: company is not waited for.
             for ((stream, task), records) in self.batcher.take_all() {
                 self.queue(stream, task, records);
@@ -257,6 +264,7 @@ impl Job {
             && self.ready.is_empty()
             && self.batcher.is_empty()
             && self.gate.waiting() == 0
+            && self.held.is_empty()
             && self.claims.waiting() == 0
             && self.local.is_empty()
     }

@@ -47,8 +47,12 @@ impl Job {
         let known = match &record.external_id {
             Some(id) => {
                 let mapped = dispatcher.store.find(&stored, id)?;
-                let has_upsert = record.stream.capabilities.upsert.is_some();
+                let capabilities = &record.stream.capabilities;
+                let has_upsert = capabilities.upsert.is_some();
                 doubt = match mapped {
+                    _ if capabilities.creates_again => {
+                        dispatcher.store.find_doubt(stored.id, id)?
+                    }
                     None if !has_upsert => dispatcher.store.find_doubt(stored.id, id)?,
                     _ => None,
                 };
@@ -59,6 +63,8 @@ impl Job {
                     dispatcher.job,
                     stored.id,
                     &record.fingerprint,
+                    // That a stream has no records is to be told by each job.
+                    !record.stands_in,
                 )?,
                 ..Known::default()
             },
@@ -190,9 +196,13 @@ impl Job {
         }
         let stream = planned.record.stream.index;
         let limits = self.limits(&planned.record.stream, task);
-        let bytes = planned.record.body.len()
-            + planned.record.external_id.as_ref().map_or(0, |id| id.as_str().len())
-            + 64;
+        let bytes = weight(&planned, task);
+        if planned.record.stream.capabilities.in_order {
+            // Another batch that is still open would go out after this one.
+            for ((stream, task), records) in self.batcher.take_others((stream, task)) {
+                self.queue(stream, task, records);
+            }
+        }
         for full in self.batcher.push((stream, task), limits, bytes, planned, Instant::now()) {
             self.queue(stream, task, full);
         }
@@ -244,7 +254,14 @@ impl Job {
             }
         }
         let (stream, stored) = (Arc::clone(&state.stream), state.stored.id);
-        self.ready.push_back(Batch { stream, stored, task, records });
+        let id = match (task, &stream.capabilities.batch_ids) {
+            (Task::Write(_), Some(ids)) if !records.iter().any(|one| one.record.stands_in) => {
+                self.named_batches += 1;
+                Some(ids.id(self.named_batches - 1))
+            }
+            _ => None,
+        };
+        self.ready.push_back(Batch { stream, stored, task, records, id });
     }
 
     /// Starts as many batches as may be under way.
@@ -261,6 +278,24 @@ impl Job {
         }
     }
 }
+
+/// Bytes of the encoded body that a record takes, at most.
+fn weight(planned: &Planned, task: Task) -> usize {
+    let record = &planned.record;
+    let capabilities = &record.stream.capabilities;
+    let limits = match task {
+        Task::Write(action) => capabilities.limits(action),
+        Task::Lookup | Task::Read(_) => None,
+    };
+    let external_id = record.external_id.as_ref().filter(|_| !capabilities.external_id_is_content);
+    record.body.len()
+        + limits.map_or(0, |limits| limits.envelope_bytes)
+        + external_id.map_or(0, |id| id.as_str().len())
+        + planned.remote_id.as_ref().map_or(0, |id| id.as_str().len() + ID_ENVELOPE_BYTES)
+}
+
+/// What stands around a remote id: `,"id":""`.
+const ID_ENVELOPE_BYTES: usize = 8;
 
 /// Whether what the remote holds of a record must be known before it is written.
 fn must_read(planned: &Planned, action: Action) -> bool {

@@ -8,7 +8,8 @@ use crate::dispatch::{Ended, Planned};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome, Trouble};
 use crate::record::Fingerprint;
-use crate::stream::{Item, Stream};
+use crate::resolve::gate::Key;
+use crate::stream::{Item, Record, Stream};
 use crate::summary::{Counts, Planned as PlannedCounts};
 
 impl Job {
@@ -50,9 +51,7 @@ impl Job {
             Item::Record(record) => {
                 self.read(record.stream.index, record.position);
                 self.buffered += record.size();
-                if let Some(record) = self.gate.enter(record) {
-                    self.plan(record)?;
-                }
+                self.admit(record)?;
             }
             Item::Refused { record, trouble } => {
                 self.read(record.stream.index, record.position);
@@ -74,6 +73,34 @@ impl Job {
                 self.totals.add(Fate::Skipped);
                 self.streams[stream].counts.add(Fate::Skipped);
                 self.watermark.freeze(position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a record go its way; where the order of the input counts, not before those that came
+    /// before it.
+    fn admit(&mut self, record: Record) -> Result<(), Error> {
+        if record.stream.capabilities.in_order
+            && (!self.held.is_empty() || self.gate.is_taken(&Key::of(&record)))
+        {
+            self.held.push_back(record);
+            return Ok(());
+        }
+        match self.gate.enter(record) {
+            Some(record) => self.plan(record),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets those go on that had to wait for their turn.
+    pub(super) fn admit_held(&mut self) -> Result<(), Error> {
+        while let Some(next) = self.held.front()
+            && !self.gate.is_taken(&Key::of(next))
+            && let Some(record) = self.held.pop_front()
+        {
+            if let Some(record) = self.gate.enter(record) {
+                self.plan(record)?;
             }
         }
         Ok(())
@@ -136,6 +163,7 @@ impl Job {
             millis: 0,
             fingerprint: Fingerprint([0; 32]),
             custom_data: None,
+            batch_id: None,
             content: None,
         };
         let outcomes: Arc<Vec<Outcome>> = Arc::new(bad_lines.into_iter().map(outcome).collect());

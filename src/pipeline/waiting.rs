@@ -202,6 +202,8 @@ impl Job {
             body: frozen.body,
             source: frozen.source,
             custom_data: frozen.custom_data,
+            // It has no fields that could name a parent.
+            stands_in: false,
         };
         self.buffered += record.size();
         Ok(Some(record))

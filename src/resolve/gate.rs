@@ -62,6 +62,11 @@ impl Gate {
         None
     }
 
+    /// Whether a record has the key.
+    pub fn is_taken(&self, key: &Key) -> bool {
+        self.taken.contains_key(key)
+    }
+
     /// Whether a record waits for the key.
     pub fn has_next(&self, key: &Key) -> bool {
         self.taken.get(key).is_some_and(|queue| !queue.is_empty())

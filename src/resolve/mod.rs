@@ -61,11 +61,17 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         (None, Some(_)) => true,
         (_, None) => false,
     };
+    // What was sent last, and may have been applied, is not what the map has.
+    let is_in_doubt = known.in_doubt && capabilities.creates_again;
     if skip_unchanged
         && is_same_id
+        && !is_in_doubt
         && mapped.is_some_and(|mapped| mapped.fingerprint == Some(record.fingerprint))
     {
         return Plan::Unchanged(mapped.and_then(|mapped| mapped.remote_id.clone()));
+    }
+    if is_in_doubt && matches!(mode, Mode::Upsert | Mode::Update) {
+        return Plan::InDoubt;
     }
     let remote_id =
         record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
@@ -171,6 +177,8 @@ fn update(record: &Record, remote_id: RemoteId) -> Plan {
         && record.stream.options.mode == Mode::Upsert
     {
         Plan::Write(Action::Upsert, Some(remote_id))
+    } else if capabilities.creates_again && capabilities.create.is_some() {
+        Plan::Write(Action::Create, Some(remote_id))
     } else {
         let why =
             format!("the remote cannot update records of this stream (remote id `{remote_id}`)");
@@ -273,6 +281,7 @@ mod tests {
             body: "{}".into(),
             source: "{}".into(),
             custom_data: None,
+            stands_in: false,
         }
     }
 
@@ -280,6 +289,7 @@ mod tests {
         let limits = Some(CallLimits {
             max_records: 10,
             max_bytes: 1000,
+            envelope_bytes: 0,
             reads_first: false,
             reads_after: false,
         });
@@ -325,6 +335,20 @@ mod tests {
         let doubt = Known { in_doubt: true, ..Known::default() };
         assert_eq!(plan(&blind, &doubt), Plan::InDoubt);
         assert_eq!(plan(&search, &doubt), Plan::Lookup);
+    }
+
+    #[test]
+    fn what_is_changed_by_another_create() {
+        let post = Capabilities { update: None, creates_again: true, ..capabilities(false, false) };
+        let record = record(post, Some("a"));
+        let again = Plan::Write(Action::Create, Some(RemoteId::from("8")));
+        assert_eq!(plan(&record, &mapped("8", 2)), again);
+        assert_eq!(plan(&record, &mapped("8", 1)), Plan::Unchanged(Some(RemoteId::from("8"))));
+        // A doubt is about the content too: neither is it sent again, nor is it what the map has.
+        for fingerprint in [1, 2] {
+            let known = Known { in_doubt: true, ..mapped("8", fingerprint) };
+            assert_eq!(plan(&record, &known), Plan::InDoubt);
+        }
     }
 
     #[test]

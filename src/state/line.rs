@@ -71,6 +71,9 @@ pub struct Bookmark {
     pub error: Option<String>,
     /// `InvalidPayloadError` or `InvalidCredentialsError`, where it is one.
     pub hg_error_class: Option<String>,
+    /// Name of the batch that it was sent with, with `inject_batch_ids`.
+    #[serde(rename = "hgBatchId")]
+    pub batch_id: Option<String>,
     /// Fields that the SCHEMA's `x-hotglue` asks for.
     #[serde(rename = "customData")]
     pub custom_data: Option<serde_json::Map<String, serde_json::Value>>,
@@ -228,6 +231,7 @@ fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {
         text("error", Some(row.error.as_deref().unwrap_or("no reason is known")))?;
         text("hg_error_class", row.class.as_deref())?;
     }
+    text("hgBatchId", row.batch_id.as_deref())?;
     if is_success && let Some(data) = &row.custom_data {
         out.write_all(b", \"customData\": ")?;
         write_json(out, data.get())?;

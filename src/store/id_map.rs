@@ -345,8 +345,16 @@ pub fn forget(
     ids: Option<&[ExternalId]>,
 ) -> rusqlite::Result<usize> {
     match ids {
-        None => transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream]),
+        None => {
+            transaction.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
+            transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])
+        }
         Some(ids) => {
+            let mut doubts = transaction
+                .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?;
+            for id in ids {
+                doubts.execute(params![stream, id.as_str()])?;
+            }
             let mut statement = transaction
                 .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?;
             ids.iter().map(|id| statement.execute(params![stream, id.as_str()])).sum()

@@ -120,8 +120,8 @@ impl Store {
         .await
     }
 
-    /// Whether a record without an external id was written in this series of jobs, or before in
-    /// one whose state was passed in.
+    /// Whether a record without an external id was written in this series of jobs, or, with
+    /// `or_before`, in one whose state was passed in.
     ///
     /// # Errors
     /// What SQLite says.
@@ -130,14 +130,16 @@ impl Store {
         job: JobKey,
         stream: i64,
         fingerprint: &Fingerprint,
+        or_before: bool,
     ) -> Result<Option<Written>, StoreError> {
+        let before = if or_before { 0 } else { job.series };
         self.read(|connection| {
             connection
                 .prepare_cached(
                     "SELECT remote_id, in_doubt FROM written
-                     WHERE stream = ? AND series IN (0, ?) AND fingerprint = ?",
+                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?",
                 )?
-                .query_row(params![stream, job.series, fingerprint.0], |row| {
+                .query_row(params![stream, before, job.series, fingerprint.0], |row| {
                     let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                     Ok(if row.get(1)? { Written::InDoubt } else { Written::Yes(remote_id) })
                 })
@@ -196,8 +198,9 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
-                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data,
+                batch_id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             job.id,
@@ -215,6 +218,7 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
             outcome.millis,
             outcome.fingerprint.0,
             outcome.custom_data.as_deref(),
+            outcome.batch_id.as_deref(),
         ])?;
     if let Some(content) = &outcome.content {
         transaction

@@ -26,7 +26,7 @@ use writer::Writer;
 use crate::error::Error;
 
 /// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
 /// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.

@@ -38,6 +38,8 @@ pub struct OutcomeRow {
     pub fingerprint: Fingerprint,
     /// The platform's `customData`.
     pub custom_data: Option<Box<RawValue>>,
+    /// Name of the batch that it went out with last.
+    pub batch_id: Option<String>,
     /// What was sent, where that is kept.
     pub body: Option<Box<RawValue>>,
 }
@@ -77,7 +79,8 @@ pub fn outcomes<E: From<rusqlite::Error>>(
                 error, millis, fingerprint, custom_data,
                 (SELECT body FROM contents WHERE contents.job = outcomes.job
                     AND contents.stream = outcomes.stream
-                    AND contents.position = outcomes.position)
+                    AND contents.position = outcomes.position),
+                batch_id
          FROM outcomes WHERE job = ? AND stream = ? ORDER BY position",
     )?;
     let mut rows = statement.query([job, stream.0])?;
@@ -107,6 +110,7 @@ fn outcome(row: &Row<'_>, stream: &str) -> rusqlite::Result<OutcomeRow> {
         fingerprint: Fingerprint(row.get(11)?),
         custom_data: raw(row.get(12)?),
         body: raw(row.get(13)?),
+        batch_id: row.get(14)?,
     })
 }
 

@@ -64,6 +64,8 @@ CREATE TABLE outcomes (
     millis INTEGER NOT NULL,
     fingerprint BLOB NOT NULL,
     custom_data TEXT,
+    -- the name of the call that it went out with last, where the remote was told one
+    batch_id TEXT,
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 

@@ -17,6 +17,14 @@ pub(super) fn can_do(
         let what = format!("`{key}` of stream `{stream}` cannot be carried out: {why}");
         Err(Error::usage(what).hint(hint.to_owned()))
     };
+    if capabilities.in_order && !options.relations.is_empty() {
+        let why = "records go out in the order of the input, and a relation makes some wait";
+        return refused(
+            "relations",
+            why,
+            "set `enforce_order` to false, or take the relations out",
+        );
+    }
     let by_fields = !options.lookup_names().is_empty();
     if by_fields && capabilities.find.is_none() {
         let why = "the remote cannot find records by a property";

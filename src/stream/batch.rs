@@ -82,6 +82,14 @@ impl<K: Ord + Copy, T> Batcher<K, T> {
         std::mem::take(&mut self.open).into_iter().map(|(key, open)| (key, open.items)).collect()
     }
 
+    /// Takes all but what waits under `key`.
+    pub fn take_others(&mut self, key: K) -> Vec<(K, Vec<T>)> {
+        let own = self.open.remove(&key);
+        let others = self.take_all();
+        self.open.extend(own.map(|own| (key, own)));
+        others
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.open.is_empty()

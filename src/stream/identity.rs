@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::Fields;
 use crate::config::{Identity, StreamOptions};
+use crate::connector::contract::Capabilities;
 use crate::error::Error;
 use crate::record::{ExternalId, RemoteId};
 
@@ -19,6 +20,8 @@ pub struct IdFields {
     external: External,
     /// The remote id's field.
     remote: Option<String>,
+    /// The platform's external id goes out with the other fields.
+    external_goes_out: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,30 +55,32 @@ impl IdFields {
         is_platform: bool,
         properties: &[String],
         key_properties: &[String],
+        capabilities: &Capabilities,
     ) -> Result<Self, Error> {
         let has = |name: &str| properties.iter().any(|property| property == name);
         let has_external = PLATFORM_EXTERNAL.iter().any(|name| has(name));
         let identity = match identity {
             Some(identity) => Some(identity),
-            None if has_external || is_platform => Some(Identity::Platform),
+            None if has_external || is_platform || capabilities.id_is_content => {
+                Some(Identity::Platform)
+            }
             None => None,
         };
-        let mut fields = match identity {
+        let (external, remote) = match identity {
             Some(Identity::Platform) => {
                 let key = match key_properties {
                     [key] if !PLATFORM_EXTERNAL.contains(&key.as_str()) && !has("id") => key,
                     _ => "id",
                 };
-                Self { external: External::Platform, remote: Some(key.to_owned()) }
+                let remote = (!capabilities.id_is_content).then(|| key.to_owned());
+                (External::Platform, remote)
             }
-            Some(Identity::Source) if key_properties.is_empty() => {
-                Self { external: External::None, remote: None }
-            }
-            Some(Identity::Source) => {
-                Self { external: External::Source(key_properties.to_vec()), remote: None }
-            }
-            None => Self { external: External::None, remote: None },
+            Some(Identity::Source) if key_properties.is_empty() => (External::None, None),
+            Some(Identity::Source) => (External::Source(key_properties.to_vec()), None),
+            None => (External::None, None),
         };
+        let external_goes_out = capabilities.external_id_is_content;
+        let mut fields = Self { external, remote, external_goes_out };
         if let Some(names) = &options.external_id {
             fields.external = External::Source(names.names().to_vec());
             if identity.is_none() {
@@ -135,7 +140,8 @@ impl IdFields {
 
     /// Whether the field is an id and no content, so that it does not go out with the others.
     pub fn is_id(&self, name: &str) -> bool {
-        self.is_platform_external(name) || self.remote.as_deref() == Some(name)
+        (self.is_platform_external(name) && !self.external_goes_out)
+            || self.remote.as_deref() == Some(name)
     }
 
     /// Whether the field is the platform's external id, which its hash puts last.
@@ -204,7 +210,8 @@ mod tests {
     ) -> Result<IdFields, Error> {
         let own = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let options = StreamOptions::default();
-        IdFields::settle("s", &options, identity, false, &own(properties), &own(keys))
+        let remote = Capabilities::default();
+        IdFields::settle("s", &options, identity, false, &own(properties), &own(keys), &remote)
     }
 
     fn read(fields: &IdFields, record: &str) -> Result<(Option<String>, Option<String>), String> {
@@ -227,7 +234,8 @@ mod tests {
             ..StreamOptions::default()
         };
         let keys = ["id".to_owned()];
-        let fields = IdFields::settle("s", &options, None, false, &keys, &keys).unwrap();
+        let remote = Capabilities::default();
+        let fields = IdFields::settle("s", &options, None, false, &keys, &keys, &remote).unwrap();
         assert_eq!(read(&fields, r#"{"id": 1, "email": "a"}"#), Ok((Some("a".into()), None)));
     }
 
@@ -239,6 +247,24 @@ mod tests {
         assert_eq!(read(&fields, r#"{"externalid": 0.10}"#), Ok((some("0.10"), None)));
         assert_eq!(read(&fields, r#"{"externalId": "", "id": null}"#), Ok((None, None)));
         read(&fields, r#"{"externalId": {"a": 1}}"#).unwrap_err();
+    }
+
+    #[test]
+    fn a_remote_may_take_ids_as_content() {
+        let own = |name: &str| vec![name.to_owned()];
+        let options = StreamOptions::default();
+        let mut remote = Capabilities { id_is_content: true, ..Capabilities::default() };
+        let settle = |remote: &Capabilities| {
+            IdFields::settle("s", &options, None, false, &own("id"), &own("id"), remote).unwrap()
+        };
+        let fields = settle(&remote);
+        let record = r#"{"externalId": "a", "id": 7}"#;
+        assert_eq!(read(&fields, record), Ok((Some("a".into()), None)));
+        assert_eq!((fields.is_id("id"), fields.is_id("externalId")), (false, true));
+        remote.external_id_is_content = true;
+        let fields = settle(&remote);
+        assert_eq!(read(&fields, record), Ok((Some("a".into()), None)));
+        assert!(!fields.is_id("externalId") && fields.is_platform_external("externalId"));
     }
 
     #[test]

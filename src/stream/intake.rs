@@ -148,7 +148,10 @@ impl<R: Read> Intake<R> {
             .reader
             .next_line()
             .map_err(|error| Error::input("cannot read the input").caused_by(error))?;
-        let Some((number, line)) = line else { return Ok(Step::End) };
+        let Some((number, line)) = line else {
+            self.stand_in(items);
+            return Ok(Step::End);
+        };
         self.tally.lines += 1;
         let problem = match line {
             Line::TooLong { bytes } => {
@@ -181,6 +184,22 @@ impl<R: Read> Intake<R> {
         };
         self.bad_line(number, &problem, items)?;
         Ok(Step::Took(0))
+    }
+
+    /// A record for each stream that had none, where the remote wants to be told. Only at the
+    /// input's end: one that broke off may have had some.
+    fn stand_in(&mut self, items: &mut Vec<Item>) {
+        let mut empty: Vec<&mut Known> = self
+            .streams
+            .values_mut()
+            .filter(|known| known.stream.capabilities.wants_empty && known.read == 0)
+            .filter(|_| self.options.limit != Some(0))
+            .collect();
+        empty.sort_by_key(|known| known.stream.index);
+        for known in empty {
+            self.position += 1;
+            items.push(Item::Record(known.stand_in(self.position)));
+        }
     }
 
     fn bad_line(&mut self, number: u64, problem: &str, items: &mut Vec<Item>) -> Result<(), Error> {
@@ -311,6 +330,11 @@ impl Shared<'_> {
             ))
         })?;
         let options = (self.stream_options)(name);
+        let stream_name = StreamName::new(name);
+        let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
+            Ok(capabilities) => (capabilities, None),
+            Err(error) => (Capabilities::default(), Some(error.to_string())),
+        };
         let ids = IdFields::settle(
             name,
             &options,
@@ -318,16 +342,12 @@ impl Shared<'_> {
             self.options.is_platform,
             compiled.properties(),
             &schema.key_properties,
+            &capabilities,
         )?;
         if compiled.properties().is_empty() && ids.has_none() {
             return Err(schema_without_fields(name, line_number));
         }
         let mapping = Mapping::compile(name, &options.fields)?;
-        let stream_name = StreamName::new(name);
-        let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
-            Ok(capabilities) => (capabilities, None),
-            Err(error) => (Capabilities::default(), Some(error.to_string())),
-        };
         if unusable.is_none() {
             can_do(name, &options, &capabilities)?;
         }

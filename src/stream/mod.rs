@@ -63,6 +63,8 @@ pub struct Record {
     pub source: Arc<str>,
     /// Fields that the platform wants to see again in the state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,
+    /// It is none of the input's but tells that its stream had none.
+    pub stands_in: bool,
 }
 
 /// How a record was written that lacks some of its relations.

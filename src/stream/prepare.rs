@@ -71,6 +71,24 @@ impl Extension {
 }
 
 impl Known {
+    /// A record without fields, for a stream that had none.
+    pub(super) fn stand_in(&mut self, position: u64) -> Record {
+        self.read += 1;
+        Record {
+            position,
+            stream: Arc::clone(&self.stream),
+            external_id: None,
+            remote_id: None,
+            lookup_values: vec![None; self.stream.options.lookup_names().len()],
+            half: None,
+            fingerprint: fingerprint(std::iter::empty(), None),
+            body: Arc::from("{}"),
+            source: Arc::from("{}"),
+            custom_data: None,
+            stands_in: true,
+        }
+    }
+
     /// Makes one record ready, or says why it cannot be.
     pub(super) fn prepare(
         &mut self,
@@ -93,6 +111,7 @@ impl Known {
             body: Arc::from(""),
             source: Arc::from(source.get()),
             custom_data: None,
+            stands_in: false,
         };
         match self.complete(&mut record, source, options) {
             Ok(()) => Item::Record(record),

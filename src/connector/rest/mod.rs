@@ -54,6 +54,9 @@ use super::contract::{
 use super::http::Client;
 use crate::record::StreamName;
 
+/// What a manifest puts around a record in a bulk call, about.
+const ENVELOPE_BYTES: usize = 64;
+
 /// The JSON Schema of manifests.
 pub fn manifest_schema() -> serde_json::Value {
     load::schema()
@@ -162,7 +165,8 @@ impl Rest {
         let limits = |write: &Option<Write>| {
             let write = write.as_ref()?;
             let Write { max_records, max_bytes, reads_first, reads_after, .. } = *write;
-            Some(CallLimits { max_records, max_bytes, reads_first, reads_after })
+            let envelope_bytes = ENVELOPE_BYTES;
+            Some(CallLimits { max_records, max_bytes, envelope_bytes, reads_first, reads_after })
         };
         let looks = |found: &Option<program::Lookup>| {
             found.as_ref().map(|lookup| Lookup {
@@ -187,6 +191,7 @@ impl Rest {
                 .is_some_and(|create| create.idempotency_key_header.is_some()),
             external_id_property: property.clone(),
             reserved_properties: reserved,
+            ..Capabilities::default()
         };
         Ok(Bound { entry: entry.to_owned(), object, property, capabilities })
     }

@@ -124,6 +124,7 @@ fn write(external_id: Option<&str>, remote_id: Option<&str>, body: &str) -> Writ
         body: body.into(),
         version: None,
         key: format!("key of {external_id:?}").into(),
+        stands_in: false,
     }
 }
 
@@ -140,7 +141,7 @@ async fn find_ids(
 }
 
 fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {
-    WriteBatch { stream: stream(), action, writes }
+    WriteBatch { stream: stream(), action, writes, id: None }
 }
 
 /// Writes in batches of what the connector takes.
