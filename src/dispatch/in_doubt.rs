@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::delivery::Open;
 use super::finding::{Finder, Traits};
+use super::judging::Open;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
 use crate::config::StreamOptions;
 use crate::config::stream::Mode;

@@ -9,6 +9,7 @@ pub mod concurrency;
 mod delivery;
 mod finding;
 mod in_doubt;
+mod judging;
 mod looking;
 pub mod retry;
 mod verifying;

@@ -320,6 +320,44 @@ fn a_form_numbers_and_fields_in_the_path() {
     assert_eq!(odd.world().rows[0]["n"], 2);
 }
 
+#[test]
+fn a_change_of_somebody_else_between_reading_and_writing_is_not_overwritten() {
+    let odd = Odd::start(|world, request| {
+        if request.method.as_str() == "POST" {
+            let id = world.add(body(request));
+            return ok(&json!({"id": id}));
+        }
+        let gets = world.asked.iter().filter(|asked| asked.starts_with("GET")).count();
+        let row = world.row("id", &last(request)).unwrap();
+        let version = format!("\"{}\"", row["rev"]);
+        if request.method.as_str() == "GET" {
+            if gets == 1 {
+                // Somebody else writes as soon as we have read.
+                merge(row, &json!({"rev": 2, "theirs": true}));
+            }
+            return ok(row).insert_header("ETag", version);
+        }
+        match request.headers.get("if-match") {
+            Some(named) if named.to_str().unwrap() == version => {
+                let change = body(request);
+                merge(row, &change);
+                row["rev"] = json!(3);
+                ResponseTemplate::new(204)
+            }
+            Some(_) => ResponseTemplate::new(412),
+            None => ResponseTemplate::new(428),
+        }
+    });
+    let place = odd.place("Only the version that was read");
+    place.done(people(&[json!({"externalId": "a", "rev": 1})]));
+    place.done(people(&[json!({"externalId": "a", "ours": 1})]));
+    assert_eq!(place.counts("people"), counts([("read", 1), ("updated", 1)]));
+    let expected = json!({"id": 1, "ref": "a", "rev": 3, "theirs": true, "ours": 1});
+    assert_eq!(odd.world().rows, [expected]);
+    let asked = odd.world().asked.clone();
+    assert_eq!(asked.iter().filter(|asked| asked.starts_with("PATCH")).count(), 2, "{asked:?}");
+}
+
 /// It says 204 to an update of what is not there and to a delete that it does not do, 500 to a
 /// record that is there already, and shows back what was sent while it keeps five letters of it.
 fn liar() -> Odd {

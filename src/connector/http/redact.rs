@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
 /// Shorter texts are not replaced: they stand in half of all messages.
 const MIN_BYTES: usize = 6;
 /// What stands in a secret's place.
 const MARK: &str = "[secret]";
+
+/// What most encode of a segment of a path: all but the unreserved characters (RFC 3986 section 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The secrets of one connector. Clones share them.
 #[derive(Clone, Default)]
@@ -23,10 +26,12 @@ impl Redactor {
             return;
         }
         let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+        let segment = utf8_percent_encode(secret, UNRESERVED).to_string();
+        let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let json = serde_json::Value::from(secret).to_string();
         let json = json.trim_matches('"').to_owned();
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [secret.to_owned(), encoded, json] {
+        for form in [secret.to_owned(), encoded, segment, form, json] {
             if !secrets.iter().any(|known| known.expose_secret() == form) {
                 secrets.push(form.into());
             }

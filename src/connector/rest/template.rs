@@ -3,9 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use md5::{Digest, Md5};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use sha2::Sha256;
 
 use super::text::{Place, Text, Wrong};
 use crate::connector::error::nearest;
@@ -81,6 +86,11 @@ impl Templates {
             environment.set_auto_escape_callback(|_| AutoEscape::None);
             environment.set_fuel(Some(FUEL));
             environment
+                .add_filter("segment", |text: &str| utf8_percent_encode(text, SEGMENT).to_string());
+            environment.add_filter("base64", |text: &str| BASE64_STANDARD.encode(text));
+            environment.add_filter("md5", |text: &str| hex(&Md5::digest(text)));
+            environment.add_filter("sha256", |text: &str| hex(&Sha256::digest(text)));
+            environment
         };
         let mut path = environment(UndefinedBehavior::Strict);
         path.set_formatter(|out, _state, value| {
@@ -93,11 +103,8 @@ impl Templates {
             let encoded = utf8_percent_encode(&text, SEGMENT);
             write!(out, "{encoded}").map_err(Into::into)
         });
-        let segment = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
-        let mut text = environment(UndefinedBehavior::Strict);
-        text.add_filter("segment", segment);
+        let text = environment(UndefinedBehavior::Strict);
         let mut json = environment(UndefinedBehavior::Strict);
-        json.add_filter("segment", segment);
         json.set_formatter(|out, _state, value| {
             let json = serde_json::to_string(value).map_err(|error| {
                 minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
@@ -263,6 +270,10 @@ impl Templates {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
+}
+
 /// Whether a template is one expression in braces, and nothing beside it.
 fn is_expression(text: &str) -> bool {
     let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
@@ -283,5 +294,50 @@ fn said(error: &minijinja::Error) -> String {
 impl fmt::Debug for Templates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Templates").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(template: &str) -> String {
+        let mut templates = Templates::new();
+        let template = templates.value(&Text::of(template), &["v"]).unwrap();
+        let values = Value::from_pairs([("v", Value::from("a"))]);
+        templates.render_json(&template, &values).unwrap()
+    }
+
+    #[test]
+    fn filters_of_our_own() {
+        let cases = [
+            ("{{ v | md5 }}", "\"0cc175b9c0f1b6a831c399e269772661\""),
+            (
+                "{{ v | sha256 }}",
+                "\"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"",
+            ),
+            ("{{ v | base64 }}", "\"YQ==\""),
+            ("/{{ (v ~ '/ä') | segment }}", "\"/a%2F%C3%A4\""),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(rendered(template), expected);
+        }
+    }
+
+    #[test]
+    fn an_expression_alone_is_a_value_and_all_else_a_text() {
+        let cases = [
+            ("{{ 7 }}", "7"),
+            (" {{ [v, 1.5, none, true] }} ", "[\"a\",1.5,null,true]"),
+            ("{{ {'k': {'v': v}} }}", "{\"k\":{\"v\":\"a\"}}"),
+            ("{{ 7 }}{{ 8 }}", "\"78\""),
+            ("{{ 7 }} ", "7"),
+            ("n{{ 7 }}", "\"n7\""),
+            ("{% if true %}{{ 7 }}{% endif %}", "\"7\""),
+            ("plain", "\"plain\""),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(rendered(template), expected, "{template}");
+        }
     }
 }

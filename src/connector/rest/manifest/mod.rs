@@ -25,7 +25,9 @@ use super::text::{Placed, Text};
 /// `external_id_property`. What else they know is said at each operation. A query parameter,
 /// header or field of a body whose template names a value that a call does not have (`next` on the
 /// first page, `external_id` of a record without one) is left out. A query parameter whose template
-/// is one expression and gives a list (`{{ external_ids }}`) is sent once for each member.
+/// is one expression and gives a list (`{{ external_ids }}`) is sent once for each member. Beside
+/// Jinja's own filters there are `segment` (encodes a text as one segment of a path), `base64`, `md5`
+/// and `sha256`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Manifest of the rest connector")]

@@ -1,0 +1,177 @@
+//! From an answer to what it means for each record of a call.
+
+use std::time::{Duration, Instant};
+
+use super::delivery::NOT_SENT;
+use super::{Again, Dispatcher, Ended, Planned};
+use crate::connector::contract::{
+    Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
+};
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble};
+
+/// A record that a call has not brought to its end, and how it ends if nothing helps.
+pub(super) struct Open {
+    pub(super) planned: Planned,
+    pub(super) fate: Fate,
+    pub(super) code: &'static str,
+    pub(super) why: Box<str>,
+}
+
+impl Open {
+    pub(super) fn give_up(self) -> (Planned, Ended) {
+        (self.planned, Ended::trouble(self.fate, Trouble::other(self.code, self.why)))
+    }
+}
+
+/// What one call leaves.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// Have come to their end.
+    pub(super) ended: Vec<(Planned, Ended)>,
+    /// Were written without some of their relations.
+    pub(super) half: Vec<(Planned, Action, Ended)>,
+    /// Need another plan.
+    pub(super) again: Vec<(Planned, Again)>,
+    /// Were not applied for sure: to be sent again.
+    pub(super) open: Vec<Open>,
+    /// May have been applied.
+    pub(super) doubtful: Vec<Open>,
+    /// How long to wait because the remote throttles.
+    #[expect(clippy::option_option, reason = "throttled or not; and with a wait asked for or not")]
+    pub(super) throttled: Option<Option<Duration>>,
+    /// What ends the job.
+    pub(super) fatal: Option<Error>,
+}
+
+/// From an answer to what it means for each record.
+pub(super) fn judge(
+    dispatcher: &Dispatcher,
+    action: Action,
+    mut records: Vec<Planned>,
+    answer: Result<WriteAnswer, RequestError>,
+    pieces: &mut Vec<Vec<Planned>>,
+) -> Judged {
+    let limiter = &dispatcher.limiter;
+    let retry = &dispatcher.retry;
+    let mut judged = Judged::default();
+    let message: Box<str> =
+        answer.as_ref().err().map(ToString::to_string).unwrap_or_default().into();
+    let open = |records: Vec<Planned>, fate, code| {
+        let open = |planned| Open { planned, fate, code, why: message.clone() };
+        records.into_iter().map(open).collect()
+    };
+    match answer {
+        Ok(answer) => {
+            limiter.succeeded();
+            dispatcher.keep_quiet(answer.quiet);
+            retry.answered();
+            // A verdict that is missing is none: nothing may be lost by a connector's mistake.
+            let none = || Verdict::InDoubt("the connector gives no verdict".into());
+            let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
+            for (planned, verdict) in records.into_iter().zip(verdicts) {
+                judge_one(planned, action, answer.status, verdict, &mut judged);
+            }
+        }
+        Err(RequestError::Refused { status, code, message }) => {
+            retry.answered();
+            for planned in &mut records {
+                planned.status = Some(status);
+            }
+            if records.len() > 1 {
+                // Somewhere in it is what the remote does not take: halved until it stands alone.
+                let right = records.split_off(records.len() / 2);
+                pieces.push(right);
+                pieces.push(records);
+            } else {
+                let rejection = Rejection { class: ErrorClass::Payload, code, message };
+                judged.ended = all(records, || Ended::rejected(rejection.clone()));
+            }
+        }
+        Err(RequestError::Forbidden { status, message }) => {
+            for planned in &mut records {
+                planned.status = Some(status);
+            }
+            let class = ErrorClass::Credentials;
+            let code = Some("forbidden".into());
+            let rejection = Rejection { class, code, message: message.clone() };
+            judged.ended = all(records, || Ended::rejected(rejection.clone()));
+            judged.fatal = retry.failed(&message);
+        }
+        Err(RequestError::Throttled { retry_after, .. }) => {
+            limiter.troubled(Instant::now());
+            judged.throttled = Some(retry_after);
+            judged.open = open(records, Fate::Failed, "throttled");
+        }
+        Err(RequestError::Unreachable(_)) => {
+            limiter.troubled(Instant::now());
+            judged.open = open(records, Fate::Failed, UNREACHABLE);
+        }
+        Err(RequestError::Unauthorized(_)) => {
+            judged.open = open(records, Fate::Failed, NOT_SENT);
+            judged.fatal = Some(Error::remote(message).hint(
+                "check the credential with `target-upsert check`, then run the same input again",
+            ));
+        }
+        Err(RequestError::InDoubt(_) | RequestError::Protocol(_)) => {
+            limiter.troubled(Instant::now());
+            judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
+        }
+    }
+    judged
+}
+
+fn judge_one(
+    mut planned: Planned,
+    action: Action,
+    status: u16,
+    verdict: Verdict,
+    judged: &mut Judged,
+) {
+    planned.status = Some(status);
+    let ended = match verdict {
+        Verdict::Created(id) => Ended::under(Fate::Created, id),
+        Verdict::Updated(id) => Ended::under(Fate::Updated, id),
+        Verdict::Upserted(id) => {
+            let fate = if planned.was_mapped { Fate::Updated } else { Fate::Created };
+            Ended::under(fate, id)
+        }
+        Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
+        Verdict::Deleted => Ended::new(Fate::Deleted),
+        Verdict::Rejected(rejection) => Ended::rejected(rejection),
+        Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
+        Verdict::Missing => return judged.again.push((planned, Again::Missing)),
+        Verdict::Changed => return judged.again.push((planned, Again::Changed(action))),
+        Verdict::Altered(remote_id, why) => {
+            let trouble = Some(Trouble::payload("altered", why));
+            Ended { fate: Fate::Failed, remote_id, trouble }
+        }
+        Verdict::Busy(why) => {
+            return judged.open.push(Open { planned, fate: Fate::Failed, code: "busy", why });
+        }
+        Verdict::InDoubt(why) => {
+            let (fate, code) = (Fate::InDoubt, NO_ANSWER);
+            return judged.doubtful.push(Open { planned, fate, code, why });
+        }
+    };
+    if planned.is_partial && ended.fate.is_success() {
+        if ended.remote_id.is_some() || planned.remote_id.is_some() {
+            let remote_id = ended.remote_id.or_else(|| planned.remote_id.clone());
+            return judged.half.push((planned, action, Ended { remote_id, ..ended }));
+        }
+        let why = "written without some of its relations, and the remote did not tell its id";
+        let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));
+        return judged.ended.push((planned, ended));
+    }
+    judged.ended.push((planned, ended));
+}
+
+/// Code of a record that may have been applied.
+const NO_ANSWER: &str = "no_answer";
+
+/// Code of a record whose remote cannot be reached.
+pub(super) const UNREACHABLE: &str = "unreachable";
+
+fn all(records: Vec<Planned>, ended: impl Fn() -> Ended) -> Vec<(Planned, Ended)> {
+    records.into_iter().map(|planned| (planned, ended())).collect()
+}
