@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::judging::{Open, UNREACHABLE, judge};
-use super::retry::GaveUp;
+use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
 use super::{Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
@@ -111,12 +111,13 @@ impl Delivery<'_> {
                 open.extend(resolved.resend);
                 // Neither the call nor the lookup was answered.
                 if let Some(why) = resolved.no_answer {
-                    judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(&why));
+                    judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(Kind::Write, &why));
                 }
                 if resolved.is_blind && !has_answer {
                     // Or a remote that is broken would leave all of the input in doubt.
                     let why = "it does not answer, and cannot be asked what it has";
-                    judged.fatal = judged.fatal.or_else(|| self.dispatcher.retry.failed(why));
+                    judged.fatal =
+                        judged.fatal.or_else(|| self.dispatcher.retry.failed(Kind::Write, why));
                 }
                 if !resolved.again.is_empty() {
                     self.told.event(Event::Again(resolved.again));
@@ -186,7 +187,7 @@ impl Delivery<'_> {
                 "see whether the address is right and the remote is up, then run the same input again",
             ));
         }
-        self.dispatcher.retry.failed(why)
+        self.dispatcher.retry.failed(Kind::Write, why)
     }
 
     async fn call(

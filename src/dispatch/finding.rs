@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::retry::GaveUp;
+use super::retry::{GaveUp, Kind};
 use super::{Calls, Dispatcher};
 use crate::config::stream::{LookupMethod, StreamOptions};
 use crate::connector::contract::{By, Capabilities, Lookup, Question, RequestError, Row};
@@ -243,7 +243,7 @@ impl Finder<'_> {
                 Ok(found) => {
                     dispatcher.limiter.succeeded();
                     dispatcher.keep_quiet(found.quiet);
-                    retry.answered();
+                    retry.answered(Kind::Lookup);
                     return Ok(found.rows);
                 }
                 Err(error) => error,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::delivery::NOT_SENT;
+use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned};
 use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
@@ -65,7 +66,7 @@ pub(super) fn judge(
         Ok(answer) => {
             limiter.succeeded();
             dispatcher.keep_quiet(answer.quiet);
-            retry.answered();
+            retry.answered(Kind::Write);
             // A verdict that is missing is none: nothing may be lost by a connector's mistake.
             let none = || Verdict::InDoubt("the connector gives no verdict".into());
             let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
@@ -74,7 +75,7 @@ pub(super) fn judge(
             }
         }
         Err(RequestError::Refused { status, code, message }) => {
-            retry.answered();
+            retry.answered(Kind::Write);
             for planned in &mut records {
                 planned.status = Some(status);
             }
@@ -96,7 +97,7 @@ pub(super) fn judge(
             let code = Some("forbidden".into());
             let rejection = Rejection { class, code, message: message.clone() };
             judged.ended = all(records, || Ended::rejected(rejection.clone()));
-            judged.fatal = retry.failed(&message);
+            judged.fatal = retry.failed(Kind::Write, &message);
         }
         Err(RequestError::Throttled { retry_after, .. }) => {
             limiter.troubled(Instant::now());

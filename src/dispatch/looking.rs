@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::finding::{Finder, NoAnswer, Traits};
+use super::retry::Kind;
 use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
 use crate::connector::contract::{Action, By};
 use crate::error::Error;
@@ -79,7 +80,7 @@ async fn look_up_piece(
         }
         Err(NoAnswer { why, mut fatal, is_refusal }) => {
             if is_refusal {
-                fatal = finder.dispatcher.retry.failed(&why);
+                fatal = finder.dispatcher.retry.failed(Kind::Lookup, &why);
             }
             let code = if is_refusal { "lookup_refused" } else { LOOKUP_FAILED };
             let trouble = Trouble::other(code, format!("the lookup failed: {why}"));

@@ -17,17 +17,32 @@ const SPENT: &str = "its quota is probably spent: run the same input again later
 #[derive(Debug)]
 pub struct Retry {
     options: RetryOptions,
-    /// Calls in a row that failed for good.
-    failed_in_a_row: AtomicU32,
-    /// Calls that were answered, and calls that failed for good.
-    answered: AtomicU64,
-    failed: AtomicU64,
+    lookups: Tally,
+    writes: Tally,
     /// When a call was answered last; before the first, when the job began.
     last_answer: Mutex<Instant>,
     /// Milliseconds spent waiting because the remote throttled.
     throttled_millis: AtomicU64,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
+}
+
+/// Which calls are counted together: a remote that answers every lookup may fail every write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Those that ask.
+    Lookup,
+    /// Those that change something.
+    Write,
+}
+
+/// Calls of one kind.
+#[derive(Debug, Default)]
+struct Tally {
+    answered: AtomicU64,
+    /// For good.
+    failed: AtomicU64,
+    failed_in_a_row: AtomicU32,
 }
 
 /// Why nothing more is tried.
@@ -44,9 +59,8 @@ impl Retry {
     pub fn new(options: RetryOptions, stop: CancellationToken) -> Self {
         Self {
             options,
-            failed_in_a_row: AtomicU32::new(0),
-            answered: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            lookups: Tally::default(),
+            writes: Tally::default(),
             last_answer: Mutex::new(Instant::now()),
             throttled_millis: AtomicU64::new(0),
             stop,
@@ -142,17 +156,26 @@ impl Retry {
         self.last_answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tally(&self, kind: Kind) -> &Tally {
+        match kind {
+            Kind::Lookup => &self.lookups,
+            Kind::Write => &self.writes,
+        }
+    }
+
     /// A call was answered, whatever the answer says of its records.
-    pub fn answered(&self) {
+    pub fn answered(&self, kind: Kind) {
         *self.last_answer() = Instant::now();
-        self.failed_in_a_row.store(0, Ordering::Relaxed);
-        self.answered.fetch_add(1, Ordering::Relaxed);
+        let tally = self.tally(kind);
+        tally.failed_in_a_row.store(0, Ordering::Relaxed);
+        tally.answered.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call failed for good. The circuit breaker: too many in a row end the job.
-    pub fn failed(&self, why: &str) -> Option<Error> {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        let in_a_row = self.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+    pub fn failed(&self, kind: Kind, why: &str) -> Option<Error> {
+        let tally = self.tally(kind);
+        tally.failed.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = tally.failed_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         (in_a_row >= self.options.give_up_after).then(|| {
             Error::remote(format!("{in_a_row} calls in a row failed, the last with: {why}")).hint(
                 "see whether the remote is well, then run the same input again: what was written \
@@ -161,9 +184,11 @@ impl Retry {
         })
     }
 
-    /// Whether calls were made and every one failed.
+    /// Whether calls of one kind were made and every one failed.
     pub fn is_hopeless(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) > 0 && self.answered.load(Ordering::Relaxed) == 0
+        [&self.lookups, &self.writes].into_iter().any(|tally| {
+            tally.failed.load(Ordering::Relaxed) > 0 && tally.answered.load(Ordering::Relaxed) == 0
+        })
     }
 
     /// Seconds waited because the remote throttled.
@@ -191,7 +216,7 @@ mod tests {
         assert!(retry.throttled(None, 99).unwrap() <= 10 * second);
         *retry.last_answer() -= 11 * second;
         assert!(retry.throttled(None, 1).unwrap_err().to_string().contains("every call"));
-        retry.answered();
+        retry.answered(Kind::Lookup);
         retry.throttled(None, 1).unwrap();
     }
 
@@ -205,12 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn the_breaker_counts_in_a_row() {
+    fn the_breaker_counts_in_a_row_and_each_kind_of_call_by_itself() {
         let retry = retry(RetryOptions { give_up_after: 3, ..RetryOptions::default() });
-        assert!(retry.failed("x").is_none() && retry.failed("x").is_none());
+        let fails = || retry.failed(Kind::Write, "x").is_some();
+        assert!(!fails() && !fails());
+        retry.answered(Kind::Lookup);
         assert!(retry.is_hopeless());
-        retry.answered();
-        assert!(retry.failed("x").is_none() && retry.failed("x").is_none());
-        assert!(retry.failed("x").is_some() && !retry.is_hopeless());
+        retry.answered(Kind::Write);
+        assert!(!fails() && !fails());
+        retry.answered(Kind::Lookup);
+        assert!(fails() && !retry.is_hopeless());
     }
 }

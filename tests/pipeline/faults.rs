@@ -373,3 +373,19 @@ fn a_quota_that_is_spent_for_hours_ends_the_job_with_its_state() {
     assert_eq!(ran.state()["summary"]["contacts"]["success"], 2);
     assert_eq!(remote.by_ext("contacts").len(), 2);
 }
+
+/// Each create that failed was looked up, and the lookup's answer took it for a sign of life: a
+/// remote that fails every write was asked to the end of the input, and the job ended well.
+#[test]
+fn a_remote_that_answers_lookups_and_fails_every_write_ends_the_job() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/{object}\", do: status, status: 500}]}");
+    let place = Place::at(&remote, "rest-one-by-one")
+        .set("retry", json!({"base_millis": 1, "attempts": 2, "give_up_after": 3}))
+        .set("max_in_flight", 1);
+    let ran = place.run(contacts(40));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("3 calls in a row failed"), "{}", ran.stderr);
+    let asked = &remote.calls()["calls"];
+    assert!(asked["POST /v1/{object}"].as_u64().unwrap() <= 8, "{asked}");
+    assert!(remote.records("contacts").is_empty());
+}
