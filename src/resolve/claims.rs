@@ -15,14 +15,18 @@ use crate::stream::Record;
 type Claim = (usize, Option<usize>, Arc<str>);
 
 /// Who looks for what.
+///
+/// A record takes its place behind all that it claims when it comes, and goes on when it is the first
+/// everywhere: so nobody who comes later passes it at one claim while it waits for another.
 #[derive(Debug, Default)]
 pub struct Claims {
-    taken: HashMap<Claim, VecDeque<Record>>,
+    /// Who claims it, in the order in which they came. The first may be on its way.
+    queues: HashMap<Claim, VecDeque<Key>>,
     held: HashMap<Key, Vec<Claim>>,
+    waiting: HashMap<Key, Record>,
     /// What was made so lately that a lookup may not show it, and until when.
     made: HashMap<Claim, (RemoteId, Instant)>,
     fading: VecDeque<(Instant, Claim)>,
-    waiting: usize,
 }
 
 /// What is known of what a record claims.
@@ -39,28 +43,32 @@ pub enum Claimed {
 impl Claims {
     /// Claims what `record` is found by, or keeps the record until it can.
     pub fn enter(&mut self, record: Record, now: Instant) -> Claimed {
-        let mut claims = claims(&record);
-        if claims.is_empty() {
-            return Claimed::Free(record);
-        }
         let key = Key::of(&record);
-        if self.held.contains_key(&key) {
-            // Handed over by the one that it waited for; what else is free is taken too.
-            claims.retain(|claim| !self.taken.contains_key(claim));
+        if !self.held.contains_key(&key) {
+            let claims = claims(&record);
+            if claims.is_empty() {
+                return Claimed::Free(record);
+            }
+            for claim in &claims {
+                self.queues.entry(claim.clone()).or_default().push_back(key.clone());
+            }
+            self.held.insert(key.clone(), claims);
         }
-        let taken = claims.iter().find(|claim| self.taken.contains_key(claim));
-        if let Some(queue) = taken.and_then(|claim| self.taken.get_mut(claim)) {
-            queue.push_back(record);
-            self.waiting += 1;
+        if !self.is_first(&key) {
+            self.waiting.insert(key, record);
             return Claimed::Waits;
         }
-        self.taken.extend(claims.iter().map(|claim| (claim.clone(), VecDeque::new())));
-        let held = self.held.entry(key).or_default();
-        held.extend(claims);
-        match held.iter().find_map(|claim| self.made.get(claim)) {
-            Some((remote_id, until)) if now < *until => Claimed::Made(record, remote_id.clone()),
-            _ => Claimed::Free(record),
+        let held = self.held.get(&key).into_iter().flatten();
+        match held.filter_map(|claim| self.made.get(claim)).find(|(_, until)| now < *until) {
+            Some((remote_id, _)) => Claimed::Made(record, remote_id.clone()),
+            None => Claimed::Free(record),
         }
+    }
+
+    /// Whether nobody who came before still claims what it does.
+    fn is_first(&self, key: &Key) -> bool {
+        let mut held = self.held.get(key).into_iter().flatten();
+        held.all(|claim| self.queues.get(claim).and_then(VecDeque::front) == Some(key))
     }
 
     /// Gives back what the record of `key` claims. `written` is where it stands now, and `lag` for
@@ -73,29 +81,40 @@ impl Claims {
         now: Instant,
     ) -> Vec<Record> {
         self.fade(now);
-        let mut free = Vec::new();
+        let mut next = Vec::new();
         for claim in self.held.remove(key).unwrap_or_default() {
-            let mut queue = self.taken.remove(&claim).unwrap_or_default();
             if let Some(remote_id) = written {
                 // A second more, so that those who waited find it in any case.
                 let until = now + lag + Duration::from_secs(1);
                 self.made.insert(claim.clone(), (remote_id.clone(), until));
                 self.fading.push_back((until, claim.clone()));
             }
-            // One after another, for they write to the same record.
-            if let Some(next) = queue.pop_front() {
-                self.held.entry(Key::of(&next)).or_default().push(claim.clone());
-                self.taken.insert(claim, queue);
-                free.push(next);
+            let Some(queue) = self.queues.get_mut(&claim) else { continue };
+            // It is the first, but for one that ends before its turn.
+            if queue.front() == Some(key) {
+                queue.pop_front();
+            } else {
+                queue.retain(|waiting| waiting != key);
+            }
+            match queue.front() {
+                Some(first) => next.push(first.clone()),
+                None => drop(self.queues.remove(&claim)),
             }
         }
-        self.waiting -= free.len();
+        let mut free = Vec::new();
+        for key in next {
+            if self.is_first(&key)
+                && let Some(record) = self.waiting.remove(&key)
+            {
+                free.push(record);
+            }
+        }
         free
     }
 
     /// Records that wait.
     pub fn waiting(&self) -> usize {
-        self.waiting
+        self.waiting.len()
     }
 
     /// What a lookup shows by now is not remembered, so that memory does not grow with the input.

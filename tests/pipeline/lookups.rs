@@ -217,3 +217,22 @@ fn the_platform_s_keys_for_lookups_are_understood() {
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("unchanged", 1)]));
     assert_eq!(remote.records("contacts").len(), 3);
 }
+
+/// A record that waited for one of its values left the others to those who came later, and did not
+/// see what they made: one email was made twice.
+#[test]
+fn a_record_that_waits_for_one_value_is_not_passed_at_another() {
+    for method in ["any", "sequential"] {
+        let remote = Remote::with("{search_lag_ms: 3000}");
+        let options = json!({"lookup_fields": ["email", "phone"], "lookup_method": method});
+        let place = place(&remote, "sandbox", &options);
+        place.done(people(&[
+            json!({"externalId": "B", "email": "no address", "phone": "1"}),
+            json!({"externalId": "D", "email": "d@x.com", "phone": "1"}),
+            json!({"externalId": "A", "email": "d@x.com", "phone": "2"}),
+        ]));
+        let expected = counts([("read", 3), ("created", 1), ("updated", 1), ("rejected", 1)]);
+        assert_eq!(place.counts("contacts"), expected, "{method}");
+        assert_eq!(remote.records("contacts").len(), 1, "{method}");
+    }
+}
