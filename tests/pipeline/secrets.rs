@@ -1,5 +1,9 @@
 //! No secret is printable: not in a log, an error, the summary, the results, a panic.
 
+use serde_json::json;
+use wiremock::ResponseTemplate;
+
+use crate::liars::Odd;
 use crate::support::{Place, Remote, contacts};
 
 const SECRETS: [&str; 3] =
@@ -55,3 +59,64 @@ fn nothing_that_is_written_has_a_secret_in_it() {
         }
     }
 }
+
+/// The remote told back what it was sent, as some do for what they refuse; only texts of a few names
+/// at the top of the config were known as secrets.
+#[test]
+fn what_a_login_sends_is_in_no_output_when_the_remote_tells_it_back() {
+    let secrets = ["hush-passwd-1", "hush-nested-22", "8877665544332211", "hush-literal-55"];
+    for login in [true, false] {
+        let odd = Odd::start(move |_, request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            if request.url.path() == "/login" && login {
+                let token = json!({"token": "hush/token+9999=="});
+                return ResponseTemplate::new(200).set_body_json(token);
+            }
+            let header = request.headers.get("x-token").map(|value| value.to_str().unwrap());
+            let told = header.unwrap_or_default().replace('/', "\\/");
+            let query = request.url.query().unwrap_or_default();
+            let text =
+                format!("{{\"message\": \"bad: {told} {} {query}\"}}", body.replace('"', "'"));
+            ResponseTemplate::new(422).set_body_string(text)
+        });
+        let place = Place::with(json!({
+            "connector": "rest", "manifest": "m.yaml", "base_url": odd.server.uri(),
+            "passwd": secrets[0], "db": {"password": secrets[1]}, "pin_key": 8_877_665_544_332_211_u64,
+        }))
+        .env("LOGLEVEL", "TRACE");
+        place.file("m.yaml", LOGIN);
+        let ran = place.run(contacts(1));
+        let checked = place.call(&["check", "--config", "config.json", "contacts"]);
+        let mut all = ran.stdout + &ran.stderr + &checked.stdout + &checked.stderr;
+        for name in ["summary.json", "results.jsonl"] {
+            all += &place.read(name);
+        }
+        assert!(all.contains("[secret]"), "{all}");
+        for secret in secrets.iter().chain(&["hush/token+9999==", "hush\\/token"]) {
+            assert!(!all.contains(secret), "{secret} is in\n{all}");
+        }
+    }
+}
+
+const LOGIN: &str = r#"
+version: 1
+name: m
+base_url: "{{ config.base_url }}"
+auth:
+  type: login
+  login:
+    method: POST
+    path: /login
+    body: { user: bob, password: "{{ config.passwd }}", more: { db: "{{ config.db.password }}" },
+            pin: "{{ config.pin_key }}", fixed: hush-literal-55 }
+    token: $.token
+  header: X-Token
+  key: "{{ token }}"
+streams:
+  "*":
+    create:
+      method: POST
+      path: /create
+      query: { nested: "{{ config.db.password }}" }
+      body: "{{ record }}"
+"#;

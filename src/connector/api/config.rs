@@ -28,8 +28,29 @@ const TIMEOUT_SECS: u64 = 600;
 /// The header, or query parameter, with the key.
 const API_KEY_HEADER: &str = "x-api-key";
 
-/// A parameter of the query with one of these in its name holds a key.
-const KEY_WORDS: [&str; 7] = ["key", "token", "secret", "code", "sig", "pass", "auth"];
+/// A parameter of the query with one of these names holds a key, whatever stands between its words.
+/// The whole name counts: `country_code` is none.
+const KEY_NAMES: [&str; 16] = [
+    "key",
+    "apikey",
+    "xapikey",
+    "accesskey",
+    "functionskey",
+    "subscriptionkey",
+    "token",
+    "apitoken",
+    "accesstoken",
+    "authtoken",
+    "secret",
+    "code",
+    "sig",
+    "signature",
+    "password",
+    "auth",
+];
+
+/// Letters of a part of an address that is taken for a key rather than for a word.
+const MIN_KEY_CHARS: usize = 16;
 
 /// The keys of the connector `api`, beside those of every connector. They are those of the hosted
 /// platform's `target-api`.
@@ -358,13 +379,21 @@ impl ApiConfig {
 fn hide_address(template: &str, redactor: &Redactor) {
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let path = path.split_once("://").map_or("", |(_, path)| path);
-    let segments =
-        path.split('/').skip(1).filter(|part| part.contains(|c: char| c.is_ascii_digit()));
-    let values = query.split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
-    for text in segments.chain(values).filter(|text| !text.contains(['{', '}'])) {
+    // Between the placeholders everything may be a key, but what is a plain word.
+    let parts = path.split('/').skip(1).chain(query.split('&').flat_map(|pair| {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        [value]
+    }));
+    for text in parts.flat_map(|part| part.split(['{', '}'])).filter(|text| !is_word(text)) {
         redactor.add(text);
         redactor.add(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());
     }
+}
+
+/// Whether a part of an address is a word, such as `contacts` or `web-hooks`.
+fn is_word(text: &str) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_');
+    is_plain && text.len() < MIN_KEY_CHARS
 }
 
 /// The host, and a hash of the rest, for any stream: a path or a query tells accounts apart, but
@@ -376,8 +405,8 @@ fn namespace(template: &Template) -> Result<String, String> {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let mut rest = url.path().to_owned();
     for (name, value) in url.query_pairs() {
-        let name = name.to_lowercase();
-        if !KEY_WORDS.iter().any(|word| name.contains(word)) {
+        let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        if !KEY_NAMES.contains(&&*word.to_lowercase()) {
             rest.push_str(&format!("\n{name}\n{value}"));
         }
     }

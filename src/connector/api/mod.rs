@@ -207,9 +207,12 @@ impl Connector for Api {
         let call = Call::Write { action: Action::Create, single: false };
         match meaning::meaning(&answer, call, self.client.redactor()) {
             Meaning::Failed(error) => Err(self.failed(&answer, error)),
-            Meaning::Rows | Meaning::Missing | Meaning::Exists | Meaning::Changed => {
+            Meaning::Rows => {
                 let verdicts = self.verdicts(&answer.body, batch.writes.len());
                 Ok(WriteAnswer { status: answer.status, verdicts, quiet: None })
+            }
+            Meaning::Missing | Meaning::Exists | Meaning::Changed => {
+                Err(RequestError::Protocol(self.told(&answer)))
             }
         }
     }

@@ -8,13 +8,22 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// Values in one JSON text, at most, about. A parsed value takes a hundred times the memory of the
+/// two bytes that it may have: pages of a few hundred rows have a tenth of this.
+const MAX_VALUES: usize = 500_000;
+
 /// Reads `json`. Numbers that `i64`, `u64` or `f64` do not print as they stand here are strings
 /// of the same digits.
 ///
 /// # Errors
-/// When `json` is no JSON.
+/// When `json` is no JSON, or holds more values than memory is for.
 pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(&quoted(json))
+    let (quoted, values) = quoted(json);
+    if values > MAX_VALUES {
+        let why = format!("it has more than {MAX_VALUES} values");
+        return Err(serde::de::Error::custom(why));
+    }
+    serde_json::from_slice(&quoted)
 }
 
 /// A scalar as an id or a text for people: a string as it is, the digits of a number. `None` for
@@ -28,7 +37,9 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn quoted(json: &[u8]) -> Cow<'_, [u8]> {
+/// With the numbers as described, and how many values there are.
+fn quoted(json: &[u8]) -> (Cow<'_, [u8]>, usize) {
+    let mut values = 0;
     let mut out: Option<Vec<u8>> = None;
     let mut kept = 0;
     let mut at = 0;
@@ -53,16 +64,20 @@ fn quoted(json: &[u8]) -> Cow<'_, [u8]> {
                 }
                 at = end;
             }
-            _ => at += 1,
+            _ => {
+                values += usize::from(matches!(byte, b',' | b'[' | b'{'));
+                at += 1;
+            }
         }
     }
-    match out {
+    let quoted = match out {
         None => Cow::Borrowed(json),
         Some(mut out) => {
             out.extend_from_slice(&json[kept..]);
             Cow::Owned(out)
         }
-    }
+    };
+    (quoted, values)
 }
 
 /// Where the string that begins at `start` is over.
@@ -93,5 +108,21 @@ fn changes(number: &[u8]) -> bool {
         }
         // Out of the range of `f64`, or no number at all: then it is left for the parser to refuse.
         Err(_) => serde_json::from_str::<&RawValue>(text).is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_take_too_much_memory_is_not_parsed() {
+        let list = |count: usize| format!("[{}1]", "1,".repeat(count - 1));
+        assert!(parse(list(1000).as_bytes()).is_ok());
+        let told = parse(list(MAX_VALUES + 1).as_bytes()).unwrap_err().to_string();
+        assert!(told.contains("more than 500000 values"), "{told}");
+        // Commas in a text are no values.
+        let text = format!("[\"{}\"]", ",".repeat(MAX_VALUES + 1));
+        assert!(parse(text.as_bytes()).is_ok());
     }
 }

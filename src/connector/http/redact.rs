@@ -30,8 +30,11 @@ impl Redactor {
         let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let json = serde_json::Value::from(secret).to_string();
         let json = json.trim_matches('"').to_owned();
+        // PHP escapes slashes, and some encode in lower case.
+        let slashed = json.replace('/', "\\/");
+        let low = lower_hex(&segment);
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [secret.to_owned(), encoded, segment, form, json] {
+        for form in [secret.to_owned(), encoded, segment, low, form, json, slashed] {
             if !secrets.iter().any(|known| known.expose_secret() == form) {
                 secrets.push(form.into());
             }
@@ -71,6 +74,17 @@ impl Redactor {
             None => words,
         }
     }
+}
+
+/// `%2F` as `%2f`.
+fn lower_hex(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let mut low = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        low.push_str(&format!("%{}{rest}", digits.to_ascii_lowercase()));
+    }
+    low
 }
 
 impl fmt::Debug for Redactor {

@@ -12,23 +12,12 @@ use super::Rest;
 use super::load::{Loaded, load, parse};
 use super::program::{Auth, Login, Tokens};
 use super::request::{self, Scope};
+use super::secrets;
 use super::template::Template;
 use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, Request, client, exact};
 use crate::connector::{BuildError, Settings};
-
-/// A config key with one of these in its name holds a secret.
-const SECRET_WORDS: &[&str] = &[
-    "token",
-    "secret",
-    "password",
-    "api_key",
-    "apikey",
-    "private_key",
-    "credential",
-    "authorization",
-];
 
 impl Rest {
     /// Reads the manifest that the config's `manifest` names.
@@ -54,19 +43,7 @@ impl Rest {
 
     fn assemble(loaded: Loaded, settings: Settings) -> Result<Self, BuildError> {
         let redactor = Redactor::default();
-        for (key, value) in &settings.values {
-            let key = key.to_lowercase();
-            if let Value::String(value) = value
-                && SECRET_WORDS.iter().any(|word| key.contains(word))
-            {
-                redactor.add(value);
-            }
-        }
-        // What stands in a header of all requests is most likely a credential too.
-        let named = loaded.program.headers.iter().flat_map(|(_, value)| value.config_keys());
-        for value in named.filter_map(|key| settings.values.get(key).and_then(Value::as_str)) {
-            redactor.add(value);
-        }
+        secrets::hide(&loaded.program, &settings.values, &redactor);
         let config = Name::from(Serde(&settings.values));
         let mut builder = Builder {
             loaded: &loaded,
@@ -92,7 +69,14 @@ impl Rest {
             hint: Some("look at the system's certificates and proxy settings".to_owned()),
         };
         let http = client::pool(settings.timeout, &settings.user_agent).map_err(unusable)?;
-        let authorizer = builder.authorizer(&http, &settings, &redactor)?;
+        let authorizer = builder.authorizer(&http, &settings, &redactor);
+        let authorizer = authorizer.map_err(|error| match error {
+            BuildError::Manifest { file, line, column, message, hint } => {
+                let message = redactor.clean(&message);
+                BuildError::Manifest { file, line, column, message, hint }
+            }
+            other => other,
+        })?;
         let limit = settings.rate_limit.or(loaded.program.limits.rate);
         let limiter = limit.and_then(Limiter::new);
         Ok(Self {
@@ -228,7 +212,9 @@ impl Builder<'_> {
         let endpoint = &login.endpoint;
         let request =
             request::request(&program.templates, &self.base_url, &[], endpoint, &scope, true);
-        let Request { method, url, headers, body, .. } = request.map_err(wrong)?;
+        let request = request.map_err(wrong)?;
+        secrets::hide_login(&request, redactor);
+        let Request { method, url, headers, body, .. } = request;
         let (token, expires_in) = (login.token.clone(), login.expires_in.clone());
         let settings = LoginSettings {
             method,
