@@ -110,13 +110,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// Whether the record is written, or found out about, when the tap brings it again. What is
-    /// rejected is not, nor what the data itself keeps out, nor what is in doubt for good, since
-    /// nothing can tell: a tap that waited for these would wait for ever.
+    /// rejected is not, nor what the data itself keeps out, nor a create that is in doubt for good,
+    /// since nothing can tell: a tap that waited for these would wait for ever.
     pub fn must_come_again(&self) -> bool {
         let Some(trouble) = &self.trouble else { return false };
         match self.fate {
             Fate::Failed => trouble.class != ErrorClass::Payload,
-            Fate::InDoubt => &*trouble.code == LOOKUP_FAILED,
+            // All but a create is simply sent again.
+            Fate::InDoubt => self.action != Some(Action::Create) || &*trouble.code == LOOKUP_FAILED,
             _ => false,
         }
     }
@@ -134,17 +135,29 @@ pub struct Trouble {
     pub code: Box<str>,
     /// For people; holds no secret.
     pub message: Box<str>,
+    /// The code is the remote's own: what it means here is not to be told from its spelling.
+    pub is_remote: bool,
 }
 
 impl Trouble {
     /// Trouble with the data.
     pub fn payload(code: &str, message: impl Into<Box<str>>) -> Self {
-        Self { class: ErrorClass::Payload, code: code.into(), message: message.into() }
+        Self {
+            class: ErrorClass::Payload,
+            code: code.into(),
+            message: message.into(),
+            is_remote: false,
+        }
     }
 
     /// Trouble that lies elsewhere.
     pub fn other(code: &str, message: impl Into<Box<str>>) -> Self {
-        Self { class: ErrorClass::Other, code: code.into(), message: message.into() }
+        Self {
+            class: ErrorClass::Other,
+            code: code.into(),
+            message: message.into(),
+            is_remote: false,
+        }
     }
 }
 

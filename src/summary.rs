@@ -239,7 +239,8 @@ impl Errors {
         }
         let code = key.1.to_string();
         let group = self.groups.entry(key).or_insert_with(|| {
-            let (who, hint) = advice(&code, trouble.class);
+            let own = if trouble.is_remote { "" } else { &*code };
+            let (who, hint) = advice(own, trouble.class);
             ErrorGroup {
                 stream: stream.to_owned(),
                 code,
@@ -262,7 +263,7 @@ impl Errors {
     }
 }
 
-/// Who can mend an error, and how.
+/// Who can mend an error, and how. `code`: ours, or nothing.
 fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
     match code {
         "fields" => {
@@ -290,6 +291,25 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
             "remote",
             "look at the remote whether the record is there; it is not sent again before",
         ),
+        "altered" => ("data", "send the values as the remote keeps them: see the message"),
+        "not_there" | "still_there" => {
+            ("remote", "the remote says yes and does something else: look at it there")
+        }
+        "changed" => (
+            "configuration",
+            "the remote wants to be told a version: name `version` in the manifest's `update`",
+        ),
+        "contradiction" => (
+            "remote",
+            "see the calls with LOGLEVEL=debug: what the remote answers does not go together",
+        ),
+        "lookup_refused" => (
+            "configuration",
+            "see the calls with LOGLEVEL=debug, and `target-upsert check`: the lookup is refused",
+        ),
+        "relations_open" | "no_parent" => {
+            ("data", "mend the parent that the message names, then run the same input again")
+        }
         "not_sent" => ("remote", "run the same input again once the cause is mended"),
         "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => (
             "remote",

@@ -62,7 +62,7 @@ pub(super) async fn end(
             .collect(),
         errors: errors.finish(),
         proof,
-        throttled_secs: started.dispatcher.retry.throttled_secs(),
+        throttled_secs: started.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
         files: Files::new(),
     };
     if let Some(tap) = &tap_state {

@@ -5,6 +5,7 @@
 //! expired token: a request that the remote refused unread with 401 is sent once more with a
 //! fresh one (see [`http`](super::http)).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// failed is a line too, so this has no error.
     async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine>;
 
-    /// Finds which records the remote has, in as many calls as its pages need.
+    /// Finds which records the remote has, in one call: a page of them, where there are several.
     ///
     /// Rows come in any order. A key without a row is not there; a key that the remote has twice
     /// has two rows, and the pipeline decides. Rows that were not asked for are left out.
@@ -190,16 +191,21 @@ pub struct Question {
     pub keys: Vec<Arc<str>>,
     /// Properties whose values are to come back with each row.
     pub want: Vec<Arc<str>>,
-    /// What was written under each key, to be compared: one for each of `keys`, or none at all. A
-    /// JSON object as text.
-    pub sent: Vec<Arc<str>>,
+    /// What was written under keys, to be compared: JSON objects as text.
+    pub sent: HashMap<Arc<str>, Arc<str>>,
+    /// Which page: [`Found::next`] of the one before; `None` for the first.
+    pub next: Option<Arc<str>>,
 }
 
 /// What a lookup found.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// The records.
+    /// The records of this page.
     pub rows: Vec<Row>,
+    /// What leads to the next page, if there is one.
+    pub next: Option<Arc<str>>,
+    /// Of the answer, if it has any rows: two pages with the same one are one page twice.
+    pub digest: Option<u64>,
     /// The remote asks for quiet, for so long.
     pub quiet: Option<Duration>,
 }
@@ -376,7 +382,7 @@ pub enum RequestError {
     /// The credential is refused, also after a refresh: the job ends.
     #[error("the remote refuses the credential: {0}")]
     Unauthorized(Box<str>),
-    /// Not applied: the credential may not do this to this object. The records fail.
+    /// Not applied: the credential may not do this to this object. The records are rejected.
     #[error("the credential lacks a permission (status {status}): {message}")]
     Forbidden {
         /// HTTP status.

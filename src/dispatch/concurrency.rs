@@ -25,6 +25,8 @@ struct State {
     is_starting: bool,
     decreased: Option<Instant>,
     paused_until: Option<Instant>,
+    /// All pauses together, those that overlap counted once.
+    paused: Duration,
 }
 
 impl Limiter {
@@ -32,7 +34,14 @@ impl Limiter {
     pub fn new(max: usize) -> Self {
         let max = to_float(max);
         let limit = START.min(max);
-        let state = State { limit, max, is_starting: true, decreased: None, paused_until: None };
+        let state = State {
+            limit,
+            max,
+            is_starting: true,
+            decreased: None,
+            paused_until: None,
+            paused: Duration::ZERO,
+        };
         Self { state: Mutex::new(state) }
     }
 
@@ -86,9 +95,19 @@ impl Limiter {
     pub fn pause(&self, now: Instant, wait: Duration) {
         let mut state = self.lock();
         let until = now + wait;
-        if state.paused_until.is_none_or(|paused| paused < until) {
+        let from = state.paused_until.map_or(now, |paused| paused.max(now));
+        if from < until {
+            state.paused += until - from;
             state.paused_until = Some(until);
         }
+    }
+
+    /// Seconds of quiet until `now`, because the remote throttled.
+    pub fn throttled_secs(&self, now: Instant) -> f64 {
+        let state = self.lock();
+        let ahead =
+            state.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        state.paused.saturating_sub(ahead).as_secs_f64()
     }
 }
 

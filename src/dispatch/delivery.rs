@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::judging::{Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
-use super::{Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
+use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
@@ -61,7 +61,7 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
 }
 
 /// Code of a record that was read and not attempted.
-pub const NOT_SENT: &str = "not_sent";
+pub(super) const NOT_SENT: &str = "not_sent";
 
 struct Delivery<'a> {
     dispatcher: &'a Dispatcher,
@@ -86,22 +86,24 @@ impl Delivery<'_> {
             let answer = self.call(&mut records, attempt + throttled > 0).await;
             let has_answer = answer.is_ok();
             let mut judged = judge(self.dispatcher, self.action, records, answer, pieces);
-            if self.reads_after() {
-                let ended = std::mem::take(&mut judged.ended);
-                let verified =
-                    verify(self.dispatcher, self.told, self.action, ended, self.calls).await;
-                judged.ended = verified.ended;
-                judged.again.extend(verified.again);
-                judged.fatal = judged.fatal.or(verified.fatal);
-            }
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
-            let is_last = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
+            let mut written = Vec::new();
+            if self.reads_after() {
+                let is_written = |(_, ended): &(Planned, Ended)| ended.fate.is_success();
+                (written, judged.ended) = judged.ended.into_iter().partition(is_written);
+            }
+            let is_known = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
             // What is known goes to disk before anything is waited for.
             self.told.settle_half(std::mem::take(&mut judged.half)).await?;
-            self.settle(judged.ended, is_last).await?;
-            if !judged.again.is_empty() {
-                self.told.event(Event::Again(judged.again));
+            self.settle(judged.ended, is_known && written.is_empty()).await?;
+            self.again(judged.again);
+            if !written.is_empty() {
+                let verified =
+                    verify(self.dispatcher, self.told, self.action, written, self.calls).await;
+                judged.fatal = judged.fatal.or(verified.fatal);
+                self.settle(verified.ended, is_known).await?;
+                self.again(verified.again);
             }
             if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
@@ -109,19 +111,14 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
-                // Neither the call nor the lookup was answered.
-                if let Some(why) = resolved.no_answer {
-                    judged.fatal = judged.fatal.or(self.dispatcher.retry.failed(Kind::Write, &why));
-                }
-                if resolved.is_blind && !has_answer {
+                let is_dead = resolved.is_blind && !has_answer;
+                let fatal = judged.fatal.or(resolved.fatal);
+                judged.fatal = fatal.or_else(|| {
                     // Or a remote that is broken would leave all of the input in doubt.
                     let why = "it does not answer, and cannot be asked what it has";
-                    judged.fatal =
-                        judged.fatal.or_else(|| self.dispatcher.retry.failed(Kind::Write, why));
-                }
-                if !resolved.again.is_empty() {
-                    self.told.event(Event::Again(resolved.again));
-                }
+                    is_dead.then(|| self.dispatcher.retry.failed(Kind::Write, why)).flatten()
+                });
+                self.again(resolved.again);
                 self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
             }
             let Some(first) = open.first() else {
@@ -150,6 +147,12 @@ impl Delivery<'_> {
                     return Ok(fatal);
                 }
             }
+        }
+    }
+
+    fn again(&self, again: Vec<(Planned, Again)>) {
+        if !again.is_empty() {
+            self.told.event(Event::Again(again));
         }
     }
 

@@ -1,19 +1,24 @@
 //! Finds records at the remote by all that a stream says they can be found by: the external id,
 //! then the `lookup_fields`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::retry::{GaveUp, Kind};
 use super::{Calls, Dispatcher};
 use crate::config::stream::{LookupMethod, StreamOptions};
-use crate::connector::contract::{By, Capabilities, Lookup, Question, RequestError, Row};
+use crate::connector::contract::{By, Capabilities, Found, Lookup, Question, RequestError, Row};
 use crate::connector::http::exact;
 use crate::error::Error;
 use crate::record::{ExternalId, RemoteId, StreamName};
 use crate::resolve::has_values;
 use crate::stream::Record;
+
+/// Pages of one lookup, at most. A remote that has more for so few keys has no end.
+const MAX_PAGES: usize = 1000;
+/// Records that one lookup finds, at most. Memory is not for a field that is the same in all of them.
+const MAX_FOUND: usize = 10_000;
 
 /// Why a lookup has no answer.
 pub(super) struct NoAnswer {
@@ -199,7 +204,7 @@ impl Finder<'_> {
         self.compare(lookup, by, keys, want, &HashMap::new()).await
     }
 
-    /// The same, and has each key's record compared with what was sent, for all keys or none.
+    /// The same, and has records compared with what was sent, where that is given.
     pub(super) async fn compare(
         &self,
         lookup: Lookup,
@@ -221,16 +226,49 @@ impl Finder<'_> {
                 by: by.clone(),
                 keys: keys.to_vec(),
                 want: want.to_vec(),
-                sent: keys.iter().filter_map(|key| sent.get(key).cloned()).collect(),
+                sent: keys
+                    .iter()
+                    .filter_map(|key| Some((Arc::clone(key), Arc::clone(sent.get(key)?))))
+                    .collect(),
+                next: None,
             };
-            for row in self.answer(&question).await? {
+            for row in self.answer(question).await? {
                 rows.entry(Arc::clone(&row.key)).or_default().push(row);
             }
         }
         Ok(rows)
     }
 
-    async fn answer(&self, question: &Question) -> Result<Vec<Row>, NoAnswer> {
+    /// All pages of an answer.
+    async fn answer(&self, mut question: Question) -> Result<Vec<Row>, NoAnswer> {
+        let mut rows = Vec::new();
+        let (mut known, mut seen) = (HashSet::new(), HashSet::new());
+        let mut before = None;
+        for _ in 0..MAX_PAGES {
+            let Found { rows: more, next, digest, .. } = self.page(&question).await?;
+            let is_new = |row: &Row| known.insert((Arc::clone(&row.key), row.remote_id.clone()));
+            rows.extend(more.into_iter().filter(is_new));
+            if rows.len() > MAX_FOUND {
+                let why = format!("it finds more than {MAX_FOUND} records");
+                return Err(NoAnswer { why, fatal: None, is_refusal: true });
+            }
+            let Some(next) = next else { return Ok(rows) };
+            // A remote that does not know the parameter sends its first page for ever.
+            if !seen.insert(Arc::clone(&next)) || (digest.is_some() && digest == before) {
+                return Err(endless("the pages of a lookup go in a circle"));
+            }
+            if self.dispatcher.retry.is_stopped() {
+                let why = "the job ended before its last page".to_owned();
+                return Err(NoAnswer { why, fatal: None, is_refusal: false });
+            }
+            before = digest;
+            question.next = Some(next);
+        }
+        Err(endless(&format!("a lookup has more than {MAX_PAGES} pages")))
+    }
+
+    /// One page, asked for until it comes.
+    async fn page(&self, question: &Question) -> Result<Found, NoAnswer> {
         let dispatcher = self.dispatcher;
         let retry = &dispatcher.retry;
         let (mut attempt, mut throttled) = (0, 0);
@@ -244,7 +282,7 @@ impl Finder<'_> {
                     dispatcher.limiter.succeeded();
                     dispatcher.keep_quiet(found.quiet);
                     retry.answered(Kind::Lookup);
-                    return Ok(found.rows);
+                    return Ok(found);
                 }
                 Err(error) => error,
             };
@@ -290,10 +328,16 @@ impl Finder<'_> {
     }
 }
 
+/// Asking again would not help, and to take what has come for all would make records twice.
+fn endless(why: &str) -> NoAnswer {
+    let fatal = Error::remote(why).hint(
+        "mend `next` in the manifest: let it end by what the answer tells of the total or of a next \
+         page; LOGLEVEL=debug shows the pages",
+    );
+    NoAnswer { why: why.to_owned(), fatal: Some(fatal), is_refusal: false }
+}
+
 fn add<'r>(found: &mut Vec<RemoteId>, rows: impl Iterator<Item = &'r Row>) {
-    for row in rows {
-        if !found.contains(&row.remote_id) {
-            found.push(row.remote_id.clone());
-        }
-    }
+    let mut known: HashSet<_> = found.iter().cloned().collect();
+    found.extend(rows.map(|row| row.remote_id.clone()).filter(|id| known.insert(id.clone())));
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::finding::{Finder, Traits};
+use super::finding::{Finder, NoAnswer, Traits};
 use super::judging::Open;
+use super::retry::Kind;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
 use crate::config::StreamOptions;
 use crate::config::stream::Mode;
@@ -26,8 +27,8 @@ pub(super) struct Resolved {
     /// They are not there for sure, or the remote makes no second record of them: they may be
     /// sent again.
     pub(super) resend: Vec<Open>,
-    /// Why the lookup gave no answer, if it gave none.
-    pub(super) no_answer: Option<String>,
+    /// What ends the job.
+    pub(super) fatal: Option<Error>,
     /// Of some of them nobody could be asked: the remote has given no sign of life.
     pub(super) is_blind: bool,
 }
@@ -62,11 +63,12 @@ pub(super) async fn resolve(
     let wanted = askable.iter().map(|open| Traits::of(&open.planned.record)).collect();
     let found = match find_late(finder, wanted, Instant::now() + finder.lag()).await {
         Ok(found) => found,
-        Err(lookup_failed) => {
-            let why = format!("and the lookup failed: {lookup_failed}");
+        Err(NoAnswer { why, fatal, is_refusal }) => {
+            let counted = || dispatcher.retry.failed(Kind::Lookup, &why).filter(|_| is_refusal);
+            resolved.fatal = fatal.or_else(counted);
+            let why = format!("and the lookup failed: {why}");
             let ended = askable.into_iter().map(|open| in_doubt(open, LOOKUP_FAILED, why.clone()));
             resolved.ended.extend(ended);
-            resolved.no_answer = Some(why);
             return resolved;
         }
     };
@@ -104,14 +106,14 @@ async fn find_late(
     finder: Finder<'_>,
     wanted: Vec<Traits>,
     visible: Instant,
-) -> Result<Vec<Vec<RemoteId>>, String> {
+) -> Result<Vec<Vec<RemoteId>>, NoAnswer> {
     let mut found = vec![Vec::new(); wanted.len()];
     let mut open: Vec<usize> = (0..wanted.len()).collect();
     loop {
         // Asked again until the lag is over, so that the last answer counts.
         let is_late = Instant::now() >= visible;
         let asked: Vec<_> = open.iter().filter_map(|place| wanted.get(*place).cloned()).collect();
-        let ids = finder.find(&asked).await.map_err(|no_answer| no_answer.why)?;
+        let ids = finder.find(&asked).await?;
         for (place, ids) in open.iter().zip(ids) {
             if let Some(found) = found.get_mut(*place) {
                 *found = ids;
@@ -121,14 +123,11 @@ async fn find_late(
         if is_late || open.is_empty() {
             return Ok(found);
         }
-        let pause = (finder.lag() / 4).max(Duration::from_millis(100));
-        let next = (Instant::now() + pause).min(visible);
-        finder
-            .dispatcher
-            .retry
-            .sleep_until(next)
-            .await
-            .map_err(|_| "the job ended before the remote could show it".to_owned())?;
+        finder.dispatcher.retry.poll(finder.lag(), visible).await.map_err(|_| NoAnswer {
+            why: "the job ended before the remote could show it".to_owned(),
+            fatal: None,
+            is_refusal: false,
+        })?;
     }
 }
 
@@ -162,9 +161,10 @@ pub async fn recover(
         let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
         let visible = Instant::now() + finder.lag().saturating_sub(age);
         let wanted = askable.iter().map(traits).collect();
-        found = find_late(finder, wanted, visible).await.map_err(|why| {
+        found = find_late(finder, wanted, visible).await.map_err(|no_answer| {
             Error::remote(format!(
-                "cannot find out what became of records that a killed job had sent: {why}"
+                "cannot find out what became of records that a killed job had sent: {}",
+                no_answer.why
             ))
             .hint("run the same input again once the remote answers; nothing is sent before")
         })?;

@@ -14,7 +14,7 @@ mod looking;
 pub mod retry;
 mod verifying;
 
-pub use delivery::{NOT_SENT, not_sent};
+pub use delivery::not_sent;
 pub use in_doubt::recover;
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::Keep;
-use crate::connector::contract::{Action, Connector, Rejection, Row};
+use crate::connector::contract::{Action, Connector, ErrorClass, Rejection, Row};
 use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
@@ -243,7 +243,6 @@ impl Dispatcher {
     fn keep_quiet(&self, quiet: Option<Duration>) {
         if let Some(quiet) = quiet {
             self.limiter.pause(Instant::now(), quiet);
-            self.retry.quiet(quiet);
         }
     }
 
@@ -330,7 +329,9 @@ impl Ended {
     pub fn rejected(rejection: Rejection) -> Self {
         let Rejection { class, code, message } = rejection;
         let code = code.unwrap_or_else(|| "rejected".into());
-        Self::trouble(Fate::Rejected, Trouble { class, code, message })
+        // What a credential may not do, we say ourselves.
+        let is_remote = class == ErrorClass::Payload;
+        Self::trouble(Fate::Rejected, Trouble { class, code, message, is_remote })
     }
 }
 

@@ -21,8 +21,6 @@ pub struct Retry {
     writes: Tally,
     /// When a call was answered last; before the first, when the job began.
     last_answer: Mutex<Instant>,
-    /// Milliseconds spent waiting because the remote throttled.
-    throttled_millis: AtomicU64,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
 }
@@ -62,7 +60,6 @@ impl Retry {
             lookups: Tally::default(),
             writes: Tally::default(),
             last_answer: Mutex::new(Instant::now()),
-            throttled_millis: AtomicU64::new(0),
             stop,
         }
     }
@@ -93,25 +90,11 @@ impl Retry {
         }
         // A remote that asks for no wait at all, or for one that is over, is not hammered.
         let floor = Duration::from_millis(self.options.base_millis / 2).min(max);
-        let wait = match asked {
-            Some(asked) if asked > max => {
-                let secs = asked.as_secs();
-                let message = format!("the remote asks to wait for {secs} seconds");
-                return Err(Error::remote(message).hint(SPENT));
-            }
-            Some(asked) => asked.max(floor),
-            None => self.jitter(times).max(floor),
-        };
-        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
+        if let Some(asked) = asked {
+            self.sit_out(asked)?;
+        }
+        let wait = asked.unwrap_or_else(|| self.jitter(times)).max(floor);
         Ok(wait)
-    }
-
-    /// The remote asked for quiet beside an answer.
-    pub fn quiet(&self, quiet: Duration) {
-        let quiet = quiet.min(Duration::from_secs(self.options.max_wait_secs));
-        let millis = u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX);
-        self.throttled_millis.fetch_add(millis, Ordering::Relaxed);
     }
 
     /// Whether a quiet that is asked for is to be sat out.
@@ -124,6 +107,11 @@ impl Retry {
         }
         let message = format!("the remote asks to wait for {} seconds", quiet.as_secs());
         Err(Error::remote(message).hint(SPENT))
+    }
+
+    /// Whether the job is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     /// Sleeps, unless the job is to end.
@@ -143,6 +131,16 @@ impl Retry {
     /// As [`Retry::sleep`].
     pub async fn sleep_until(&self, deadline: Instant) -> Result<(), GaveUp> {
         self.sleep(deadline.saturating_duration_since(Instant::now())).await
+    }
+
+    /// Sleeps a quarter of `lag`, at least a moment, and not beyond `deadline`: for asking again and
+    /// again until a remote must show what it has.
+    ///
+    /// # Errors
+    /// As [`Retry::sleep`].
+    pub async fn poll(&self, lag: Duration, deadline: Instant) -> Result<(), GaveUp> {
+        let pause = (lag / 4).max(Duration::from_millis(100));
+        self.sleep_until((Instant::now() + pause).min(deadline)).await
     }
 
     /// A random wait below a bound that doubles with each try.
@@ -189,11 +187,6 @@ impl Retry {
         [&self.lookups, &self.writes].into_iter().any(|tally| {
             tally.failed.load(Ordering::Relaxed) > 0 && tally.answered.load(Ordering::Relaxed) == 0
         })
-    }
-
-    /// Seconds waited because the remote throttled.
-    pub fn throttled_secs(&self) -> f64 {
-        Duration::from_millis(self.throttled_millis.load(Ordering::Relaxed)).as_secs_f64()
     }
 }
 

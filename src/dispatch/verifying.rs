@@ -2,92 +2,117 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer};
 use super::looking::names;
+use super::retry::Kind;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
-use crate::connector::contract::{Action, By, Row};
+use crate::connector::contract::{Action, By, Lookup, Row};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
+
+/// Records that are said to be written.
+type Written = Vec<(Planned, Ended)>;
 
 /// What reading back has shown.
 #[derive(Default)]
 pub(super) struct Verified {
     /// Have come to their end.
-    pub(super) ended: Vec<(Planned, Ended)>,
+    pub(super) ended: Written,
     /// The remote said that it changed them, and has none of them.
     pub(super) again: Vec<(Planned, Again)>,
     /// What ends the job.
     pub(super) fatal: Option<Error>,
 }
 
-/// Reads the records that `action` is said to have written, until the remote must show them.
+/// Reads the records that `action` is said to have written, until the remote must show them. A
+/// reading that is refused as a whole is halved until the record that it does not take stands alone.
 pub(super) async fn verify(
     dispatcher: &Dispatcher,
     told: &Told<'_>,
     action: Action,
-    ended: Vec<(Planned, Ended)>,
+    written: Written,
     calls: &Calls,
 ) -> Verified {
     let mut verified = Verified::default();
     let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
     let Some(lookup) = capabilities.read else {
-        return Verified { ended, ..verified };
+        return Verified { ended: written, ..verified };
     };
     let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
-    let (mut open, done): (Vec<_>, Vec<_>) =
-        ended.into_iter().partition(|(_, ended)| ended.fate.is_success());
-    verified.ended = done;
+    let (known, unknown) =
+        written.into_iter().partition(|(planned, ended)| key(planned, ended).is_some());
+    verified.in_doubt(unknown, "written, and nobody can read it back: its remote id is not known");
     let deadline = Instant::now() + lookup.lag;
-    while !open.is_empty() {
-        // Read until the lag is over, so that the last reading counts.
-        let is_late = Instant::now() >= deadline;
-        let rows = match read(finder, action, &open).await {
-            Ok(rows) => rows,
-            Err(NoAnswer { why, fatal, .. }) => {
-                let why = format!("written, and reading it back failed: {why}");
-                let trouble = Trouble::other(LOOKUP_FAILED, why);
-                verified.fatal = fatal;
-                verified.ended.extend(open.into_iter().map(|(planned, ended)| {
-                    let Ended { remote_id, .. } = ended;
-                    let trouble = Some(trouble.clone());
-                    (planned, Ended { fate: Fate::InDoubt, remote_id, trouble })
-                }));
-                return verified;
+    let mut pieces = vec![known];
+    while let Some(mut piece) = pieces.pop() {
+        while !piece.is_empty() {
+            // Read until the lag is over, so that the last reading counts.
+            let is_late = Instant::now() >= deadline;
+            match read(finder, lookup, action, &piece).await {
+                Ok(rows) => piece = verified.compare(action, piece, &rows, is_late),
+                Err(NoAnswer { is_refusal: true, .. }) if piece.len() > 1 => {
+                    pieces.push(piece.split_off(piece.len() / 2));
+                    continue;
+                }
+                Err(NoAnswer { why, fatal, is_refusal }) => {
+                    let counted = || dispatcher.retry.failed(Kind::Lookup, &why);
+                    let fatal = fatal.or_else(|| is_refusal.then(counted).flatten());
+                    verified.fatal = verified.fatal.or(fatal);
+                    let why = format!("written, and reading it back failed: {why}");
+                    verified.in_doubt(std::mem::take(&mut piece), &why);
+                }
             }
-        };
+            if !piece.is_empty() && dispatcher.retry.poll(lookup.lag, deadline).await.is_err() {
+                let why = "written, and the job ended before it could be read back";
+                verified.in_doubt(std::mem::take(&mut piece), why);
+            }
+        }
+        if verified.fatal.is_some() {
+            let left = pieces.drain(..).flatten().collect();
+            verified.in_doubt(left, "written, and the job ended before it could be read back");
+        }
+    }
+    verified
+}
+
+impl Verified {
+    fn in_doubt(&mut self, written: Written, why: &str) {
+        self.ended.extend(written.into_iter().map(|(planned, ended)| {
+            let trouble = Some(Trouble::other(LOOKUP_FAILED, why));
+            (planned, Ended { fate: Fate::InDoubt, trouble, ..ended })
+        }));
+    }
+
+    /// Returns those that the remote does not hold as they were written, unless it `is_late`: then
+    /// they have come to their end.
+    fn compare(
+        &mut self,
+        action: Action,
+        written: Written,
+        rows: &HashMap<Arc<str>, Vec<Row>>,
+        is_late: bool,
+    ) -> Written {
         let mut wrong = Vec::new();
-        for (planned, ended) in open {
+        for (planned, ended) in written {
             let row = key(&planned, &ended).and_then(|key| rows.get(&key)?.first());
             match lie(action, row) {
-                None => verified.ended.push((planned, ended)),
+                None => self.ended.push((planned, ended)),
                 Some(_) if !is_late => wrong.push((planned, ended)),
                 Some(Lie::NotThere) if action == Action::Update => {
-                    verified.again.push((planned, Again::Missing));
+                    self.again.push((planned, Again::Missing));
                 }
                 Some(lie) => {
                     let remote_id = ended.remote_id.filter(|_| !matches!(lie, Lie::NotThere));
                     let trouble = Some(lie.told());
-                    let ended = Ended { fate: Fate::Failed, remote_id, trouble };
-                    verified.ended.push((planned, ended));
+                    self.ended.push((planned, Ended { fate: Fate::Failed, remote_id, trouble }));
                 }
             }
         }
-        open = wrong;
-        let pause = (lookup.lag / 4).max(Duration::from_millis(100));
-        let next = (Instant::now() + pause).min(deadline);
-        if !open.is_empty() && dispatcher.retry.sleep_until(next).await.is_err() {
-            let why = "written, and the job ended before it could be read back";
-            verified.ended.extend(open.into_iter().map(|(planned, ended)| {
-                let trouble = Some(Trouble::other(LOOKUP_FAILED, why));
-                (planned, Ended { fate: Fate::InDoubt, trouble, ..ended })
-            }));
-            return verified;
-        }
+        wrong
     }
-    verified
 }
 
 /// How a remote's word differs from what it holds.
@@ -122,6 +147,7 @@ fn lie(action: Action, row: Option<&Row>) -> Option<Lie> {
     }
 }
 
+/// The remote id that a record is read by.
 fn key(planned: &Planned, ended: &Ended) -> Option<Arc<str>> {
     let id: Option<&RemoteId> = ended.remote_id.as_ref().or(planned.remote_id.as_ref());
     id.map(|id| id.as_str().into())
@@ -129,19 +155,18 @@ fn key(planned: &Planned, ended: &Ended) -> Option<Arc<str>> {
 
 async fn read(
     finder: Finder<'_>,
+    lookup: Lookup,
     action: Action,
-    open: &[(Planned, Ended)],
+    written: &[(Planned, Ended)],
 ) -> Result<HashMap<Arc<str>, Vec<Row>>, NoAnswer> {
-    let Some(lookup) = finder.capabilities.read else { return Ok(HashMap::new()) };
     let mut sent = HashMap::new();
     let mut want = Vec::new();
     if action != Action::Delete {
-        let bodies = open
-            .iter()
-            .map(|(planned, ended)| Some((key(planned, ended)?, Arc::clone(planned.outgoing()))));
-        sent.extend(bodies.flatten());
-        want = names(open.iter().map(|(planned, _)| &**planned.outgoing()));
+        sent.extend(written.iter().filter_map(|(planned, ended)| {
+            Some((key(planned, ended)?, Arc::clone(planned.outgoing())))
+        }));
+        want = names(written.iter().map(|(planned, _)| &**planned.outgoing()));
     }
-    let keys = open.iter().map(|(planned, ended)| key(planned, ended));
+    let keys = written.iter().map(|(planned, ended)| key(planned, ended));
     finder.compare(lookup, &By::RemoteId, keys, &want, &sent).await
 }

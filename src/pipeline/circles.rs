@@ -9,13 +9,12 @@ use std::collections::HashMap;
 use super::Job;
 use super::waiting::{PAGE, before, parent_place};
 use crate::config::stream::Relation;
-use crate::connector::contract::ErrorClass;
 use crate::dispatch::{Ended, Planned, not_sent};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve::relations::{Missing, Related, relate};
 use crate::store::StoreError;
-use crate::store::parking::Parked;
+use crate::store::parking::{Parked, Parking};
 use crate::stream::Record;
 
 /// Records that are looked at for circles at once; in a longer circle some are written twice that
@@ -73,32 +72,21 @@ impl Job {
         let mut chosen = Vec::new();
         if let Some(parking) = &self.waiting.parking {
             let mut seen: HashMap<u64, u64> = HashMap::new();
-            for start in parking.after(0, PAGE)? {
-                let mut at = Some(start.position);
-                while let Some(position) = at {
-                    if let Some(walk) = seen.insert(position, start.position) {
-                        if walk == start.position || seen.len() >= MAX_WALK {
-                            chosen.push(position);
-                        }
-                        break;
-                    }
-                    if seen.len() >= MAX_WALK {
-                        chosen.push(position);
-                        break;
-                    }
-                    at = match parking.places(position)? {
-                        Some((_, awaited)) => {
-                            parking.first_of(&before(&awaited).unwrap_or(awaited))?
-                        }
-                        None => None,
-                    };
-                }
-                if seen.len() >= MAX_WALK {
-                    break;
+            let mut from = 0;
+            while seen.len() < MAX_WALK {
+                let page = parking.after(from, PAGE)?;
+                let Some(last) = page.last() else { break };
+                from = last.position;
+                for start in page {
+                    walk(parking, start.position, &mut seen, &mut chosen)?;
                 }
             }
         }
         for position in chosen {
+            if self.buffered >= self.wiring.max_buffer_bytes {
+                // The others are found again when these have gone.
+                break;
+            }
             let Some(record) = self.thaw(position)? else { continue };
             let Some(record) = self.gate.enter(record) else { continue };
             let capabilities = &record.stream.capabilities;
@@ -120,9 +108,7 @@ impl Job {
         };
         let trouble = match fate {
             Fate::Rejected => Trouble::payload("no_parent", why),
-            _ => {
-                Trouble { class: ErrorClass::Other, code: "no_parent".into(), message: why.into() }
-            }
+            _ => Trouble::other("no_parent", why),
         };
         let remote_id = record.half.as_ref().map(|half| half.remote_id.clone());
         let planned = Planned::new(record, remote_id, false);
@@ -148,6 +134,12 @@ impl Job {
         let trouble = parking.trouble(&place)?;
         let waits = parking.first_of(&place)?.is_some();
         Ok(match trouble {
+            // A chain of such reasons would grow with each of its links.
+            Some((outcome, why)) if why.starts_with("its parent ") => {
+                let fate =
+                    if outcome == Fate::Rejected.as_str() { Fate::Rejected } else { Fate::Failed };
+                (fate, format!("{name} was not written ({outcome}) for want of its own parent"))
+            }
             Some((outcome, why)) => {
                 let is_rejected = outcome == Fate::Rejected.as_str();
                 let fate = if is_rejected { Fate::Rejected } else { Fate::Failed };
@@ -163,4 +155,32 @@ impl Job {
             ),
         })
     }
+}
+
+/// Follows who waits for whom from `start`, up to somebody who was seen before. In a circle that is
+/// closed by this walk, one is chosen; so is the last of a walk that is too long.
+fn walk(
+    parking: &Parking,
+    start: u64,
+    seen: &mut HashMap<u64, u64>,
+    chosen: &mut Vec<u64>,
+) -> Result<(), StoreError> {
+    let mut at = Some(start);
+    while let Some(position) = at {
+        if let Some(walk) = seen.insert(position, start) {
+            if walk == start {
+                chosen.push(position);
+            }
+            break;
+        }
+        if seen.len() >= MAX_WALK {
+            chosen.push(position);
+            break;
+        }
+        at = match parking.places(position)? {
+            Some((_, awaited)) => parking.first_of(&before(&awaited).unwrap_or(awaited))?,
+            None => None,
+        };
+    }
+    Ok(())
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{Chunk, Job, StreamState};
-use crate::connector::contract::ErrorClass;
 use crate::dispatch::{Ended, Planned};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome, Trouble};
@@ -155,11 +154,7 @@ impl Job {
             fate: Fate::Rejected,
             attempts: 0,
             status: None,
-            trouble: Some(Trouble {
-                class: ErrorClass::Payload,
-                code: "bad_line".into(),
-                message: reason.into(),
-            }),
+            trouble: Some(Trouble::payload("bad_line", reason)),
             millis: 0,
             fingerprint: Fingerprint([0; 32]),
             custom_data: None,

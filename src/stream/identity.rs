@@ -144,6 +144,11 @@ impl IdFields {
             || self.remote.as_deref() == Some(name)
     }
 
+    /// Whether the field alone is the external id, so that its value goes out as that.
+    pub fn is_external_id(&self, name: &str) -> bool {
+        matches!(&self.external, External::Source(names) if names.len() == 1 && names[0] == name)
+    }
+
     /// Whether the field is the platform's external id, which its hash puts last.
     pub fn is_platform_external(&self, name: &str) -> bool {
         self.external == External::Platform && PLATFORM_EXTERNAL.contains(&name)

@@ -189,7 +189,8 @@ impl Known {
                 continue;
             }
             if reserved.iter().any(|reserved| reserved == name) {
-                if !std::mem::replace(&mut self.warned_reserved, true) {
+                let is_sent = self.ids.is_external_id(name);
+                if !is_sent && !std::mem::replace(&mut self.warned_reserved, true) {
                     tracing::warn!(
                         stream = %self.stream.name, field = %name,
                         "The field is not sent: the remote keeps an id under this name. \

@@ -63,6 +63,8 @@ fn every_step_works_and_prints_what_it_says() {
         }
         let text = text.replace("8765", port);
         match info.split_once(' ') {
+            // The last step's remote is another one.
+            Some((_, "rough")) => {}
             Some((_, name)) => drop(place.file(name, &text)),
             None if info == "sh" => {
                 printed = run(&place, &text);
@@ -80,12 +82,8 @@ fn every_step_works_and_prints_what_it_says() {
     // The last step's remote that misbehaves.
     let rough = Remote::with(&place.read("rough.yaml"));
     place.file("config.json", place.read("config.json").replace(&remote.url, &rough.url));
-    for _ in 0..3 {
-        run(
-            &place,
-            "rm -rf .target-upsert\ntarget-upsert --config config.json --input people.jsonl",
-        );
-    }
+    let last = blocks().into_iter().find(|block| block.info == "sh rough").unwrap();
+    run(&place, &last.text);
     let held = rough.by_ext("people");
     assert_eq!(held.keys().collect::<Vec<_>>(), ["p-1", "p-2"]);
     assert!(rough.faults("reset_after") + rough.faults("status") > 0);

@@ -229,3 +229,20 @@ fn the_platforms_job_that_is_started_again_knows_what_was_written() {
     assert_eq!(remote.by_ext("contacts").len(), 250);
     assert_eq!(remote.calls()["records_written"], 250);
 }
+
+/// An update or upsert without an answer is simply sent again, so the tap has to bring it again; the
+/// STATE went past it, as past a create that nothing can tell of.
+#[test]
+fn a_state_waits_for_an_upsert_without_an_answer() {
+    let remote = Remote::with("{faults: [{on: \"*\", do: status, status: 500}]}");
+    let place = Place::at(&remote, "sandbox")
+        .set("retry", json!({"base_millis": 1, "attempts": 2}))
+        .set("state", json!({"format": "tap"}));
+    let input = state(&json!({"n": 0}))
+        + &schema("contacts")
+        + &record("contacts", &json!({"externalId": "a"}))
+        + &state(&json!({"n": 1}));
+    let ran = place.run(&input);
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+    assert_eq!(ran.stdout, "{\"n\":0}\n");
+}

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -192,10 +194,21 @@ fn a_refused_credential_ends_the_job_though_the_status_is_200() {
 #[ignore = "needs Kinto, which `tests/run` installs"]
 fn quiet_that_is_asked_for_beside_a_success_is_kept() {
     let kinto = Kinto::start("kinto.backoff = 1");
-    let place = Kinto::place(&kinto.server.url()).set("max_in_flight", 1);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    let proxy = Proxy::start(kinto.server.port, move |_, _| {
+        seen.lock().unwrap().push(Instant::now());
+        Fault::None
+    });
+    let place = Kinto::place(&proxy.url).set("max_in_flight", 1);
     let records: Vec<_> = (0..60).map(|n| json!({"externalId": format!("c{n}")})).collect();
     place.done(contacts(&records));
     assert_eq!(kinto.held().len(), 60);
+    let calls = calls.lock().unwrap();
+    assert_eq!(calls.len(), 3);
+    for pair in calls.windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_secs(1), "{calls:?}");
+    }
     let throttled = place.summary()["throttled_secs"].as_f64().unwrap();
-    assert!(throttled >= 2.0, "three calls, and a second of quiet after each: {throttled}");
+    assert!((1.9..3.1).contains(&throttled), "a second after each call but the last: {throttled}");
 }

@@ -264,10 +264,14 @@ fn the_state_comes_back_and_a_second_run_writes_nothing() {
 ///
 /// With one call in flight at a time records go out in the order of their days, so that a state
 /// that is not the first is saved by the first run.
-fn in_several_runs(faults: &str, in_flight: usize, attempts: u32) -> Vec<Result<String, String>> {
+fn in_several_runs(
+    faults: &str,
+    in_flight: usize,
+    (attempts, give_up_after): (u32, u32),
+) -> Vec<Result<String, String>> {
     let (source, remote) = (Source::start(), Remote::with(faults));
     let more = json!({"max_in_flight": in_flight, "batch": {"records": A_DAY},
-        "retry": {"base_millis": 1, "attempts": attempts, "give_up_after": 3}});
+        "retry": {"base_millis": 1, "attempts": attempts, "give_up_after": give_up_after}});
     let project = Project::new(&source, &remote, more);
     let mut runs = Vec::new();
     loop {
@@ -303,7 +307,7 @@ fn half_way(route: &str, calls: usize, status: u16) -> String {
 #[test]
 #[ignore = "needs Meltano and a tap, which `tests/run` installs"]
 fn a_run_that_is_refused_half_way_saves_no_state_beyond_what_is_there() {
-    let runs = in_several_runs(&half_way("POST /v1/{object}", 2, 401), 1, 2);
+    let runs = in_several_runs(&half_way("POST /v1/{object}", 2, 401), 1, (2, 10));
     assert!(runs[0].as_ref().unwrap_err().contains("the remote refuses the credential"));
 }
 
@@ -311,7 +315,7 @@ fn a_run_that_is_refused_half_way_saves_no_state_beyond_what_is_there() {
 #[ignore = "needs Meltano and a tap, which `tests/run` installs"]
 fn a_run_whose_remote_goes_down_half_way_saves_no_state_beyond_what_is_there() {
     // Every call is tried so often that one or two runs use the bad ones up.
-    let runs = in_several_runs(&half_way("*", 34, 503), 4, 12);
+    let runs = in_several_runs(&half_way("*", 34, 503), 4, (12, 3));
     let told = runs[0].as_ref().unwrap_err();
     // Which of them is found out first hangs on what was under way.
     let down = ["calls in a row failed", "the remote cannot be reached"];
@@ -321,7 +325,7 @@ fn a_run_whose_remote_goes_down_half_way_saves_no_state_beyond_what_is_there() {
 #[test]
 #[ignore = "needs Meltano and a tap, which `tests/run` installs"]
 fn what_failed_in_a_run_that_went_on_comes_again() {
-    let runs = in_several_runs(&half_way("POST /v1/{object}", 8, 503), 4, 2);
+    let runs = in_several_runs(&half_way("POST /v1/{object}", 8, 503), 4, (2, 10));
     assert!(runs[0].as_ref().unwrap().contains("completed with failures"), "{:?}", runs[0]);
 }
 

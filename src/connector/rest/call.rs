@@ -1,5 +1,6 @@
 //! Sends the calls of the connector and reads what comes back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use minijinja::value::Value as Name;
 use reqwest::header::HeaderValue;
 
 use super::judge::Whole;
-use super::program::{Splice, Stream, Write};
+use super::manifest::AnswerIs;
+use super::program::{AnswerRule, Splice, Stream, Write};
 use super::reading::Reading;
 use super::request::{self, Scope};
 use super::{Bound, Rest, never_sent, operations, rows};
@@ -30,7 +32,7 @@ impl Rest {
             never_sent(&format!("the manifest has no `{action}` for `{object}`"))
         })?;
         let request = self.write_request(operation, &bound, batch);
-        let request = request.map_err(|message| never_sent(&message))?;
+        let request = request.map_err(|message| self.never_sent(&message))?;
         // The 404 of a bulk call is about the call, also when it carries one record.
         let call = Call::Write { action, single: operation.max_records == 1 };
         let (answer, quiet) = self.send(&request, call, action.as_str()).await?;
@@ -55,7 +57,11 @@ impl Rest {
     ) -> Result<(Answer, Option<Duration>), RequestError> {
         let mut answer = self.client.send(request).await?;
         // What the status says, the client has mended already.
-        if answer.status != 401 && self.client.authorizer().can_renew() {
+        let may_refuse = |rule: &AnswerRule| rule.is == AnswerIs::Unauthorized;
+        if answer.status != 401
+            && self.client.authorizer().can_renew()
+            && self.program.answers.iter().any(may_refuse)
+        {
             let redactor = self.client.redactor();
             let reading = Reading::new(&self.program, redactor, &answer, operation);
             if let Whole::Failed(RequestError::Unauthorized(_)) = reading.whole(call, false) {
@@ -141,6 +147,11 @@ impl Rest {
         )
     }
 
+    /// Refused by us, for a template that cannot be filled in with these values.
+    pub(super) fn never_sent(&self, message: &str) -> RequestError {
+        never_sent(&self.client.redactor().clean(message))
+    }
+
     pub(super) fn stream(&self, bound: &Bound) -> Option<&Stream> {
         self.program.streams.get(&bound.entry)
     }
@@ -168,7 +179,7 @@ impl Rest {
         };
         let scope = Scope::new([("config", self.config.clone())].into_iter().collect());
         let request = self.request(endpoint, &scope, true);
-        let request = request.map_err(|message| never_sent(&message))?;
+        let request = request.map_err(|message| self.never_sent(&message))?;
         let (answer, _) = self.send(&request, Call::Read, "check").await?;
         let reading = Reading::new(&self.program, self.client.redactor(), &answer, "check");
         match reading.whole(Call::Read, false) {
@@ -211,7 +222,8 @@ impl Rest {
                 by: By::ExternalId,
                 keys: vec![nobody],
                 want: Vec::new(),
-                sent: Vec::new(),
+                sent: HashMap::new(),
+                next: None,
             };
             match self.answer(&question).await {
                 Ok(_) => able.push_str("; the lookup answers"),

@@ -2,8 +2,8 @@
 
 use super::endpoint::{Parts, endpoint};
 use super::manifest::{self, AuthKind, ClientPlace};
-use super::program::{Auth, Login, Tokens, header_name, selector};
-use super::select::Selector;
+use super::program::{Auth, Login, Tokens, header_name, path};
+use super::select::Path;
 use super::template::Templates;
 use super::text::{Placed, Text, Wrong};
 
@@ -104,9 +104,9 @@ fn login(
     header: &Text,
     key: &Text,
 ) -> Result<Login, Wrong> {
-    let manifest::Login { method, path, query, headers, body, encoding, .. } = login;
+    let manifest::Login { method, path: address, query, headers, body, encoding, .. } = login;
     let (body, encoding) = (body.as_ref(), *encoding);
-    let parts = Parts { method: *method, path, query, headers, body, encoding };
+    let parts = Parts { method: *method, path: address, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &["config"], &[])?;
     let key = templates.text(key, &["config", "token"])?;
     if !key.names("token") {
@@ -114,8 +114,8 @@ fn login(
     }
     Ok(Login {
         endpoint,
-        token: Selector::parse(&login.token)?,
-        expires_in: selector(login.expires_in.as_ref())?,
+        token: Path::parse(&login.token)?,
+        expires_in: path(login.expires_in.as_ref())?,
         header: header_name(header)?,
         key,
     })

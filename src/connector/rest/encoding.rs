@@ -22,6 +22,13 @@ pub(super) fn form(json: &str) -> Result<String, String> {
 
 fn append(out: &mut Serializer<'_, String>, name: &str, value: &RawValue) -> Result<(), String> {
     let raw = value.get();
+    // Left out, the remote would keep what it has.
+    let is_empty =
+        raw.strip_prefix(['{', '[']).is_some_and(|rest| matches!(rest.trim_start(), "]" | "}"));
+    if is_empty {
+        out.append_pair(name, "");
+        return Ok(());
+    }
     let unreadable = |error: serde_json::Error| error.to_string();
     match raw.as_bytes().first() {
         Some(b'{') => {
@@ -87,12 +94,14 @@ mod tests {
 
     #[test]
     fn nested_values_are_named_with_brackets() {
-        let json =
-            r#"{"a": {"b": 1.50, "c d": "x&y=z"}, "l": ["p", "q"], "o": [{"k": true}], "n": null}"#;
+        let json = r#"{"a": {"b": 1.50, "c d": "x&y=z"}, "l": ["p", "q"], "o": [{"k": true}], "n": null, "e": [ ], "f": {}}"#;
         let decoded: Vec<_> = url::form_urlencoded::parse(form(json).unwrap().as_bytes())
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        assert_eq!(decoded, ["a[b]=1.50", "a[c d]=x&y=z", "l[]=p", "l[]=q", "o[0][k]=true", "n="]);
+        assert_eq!(
+            decoded,
+            ["a[b]=1.50", "a[c d]=x&y=z", "l[]=p", "l[]=q", "o[0][k]=true", "n=", "e=", "f="]
+        );
         assert!(form("[1]").is_err());
     }
 

@@ -1,6 +1,7 @@
-//! Sends the lookups of the connector, page by page, and reads the rows that come back.
+//! Sends the lookups of the connector, and reads the rows that come back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use minijinja::value::Value as Name;
@@ -10,21 +11,18 @@ use url::Url;
 
 use super::judge::Whole;
 use super::lookup::Kind;
-use super::program::{Lookup, Splice};
+use super::program::{Lookup, Next, Splice};
 use super::reading::Reading;
 use super::request;
-use super::select::{Finder, Selector};
+use super::select::{Path, Selector};
 use super::stored::altered;
 use super::{Bound, Rest, never_sent};
 use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
 use crate::connector::http::{Call, Redactor};
 use crate::record::RemoteId;
 
-/// Pages of one lookup, at most. A remote that has more for so few keys goes in circles.
-const MAX_PAGES: usize = 1000;
-
 impl Rest {
-    /// Finds records, page by page.
+    /// Finds a page of records.
     pub(super) async fn answer(&self, question: &Question) -> Result<Found, RequestError> {
         let bound = self.bind(&question.stream)?;
         let (lookup, kind, field) = self.lookup_of(&bound, &question.by)?;
@@ -40,68 +38,56 @@ impl Rest {
         scope.splice(Splice::Wanted, request::list(wanted.iter().copied()));
         scope.set("wanted", Some(wanted.iter().copied().map(Name::from).collect::<Name>()));
         scope.set("field", field.clone());
-        scope.set("next", None::<String>);
+        let next = question.next.as_deref();
+        let is_address = lookup.next.as_ref().is_some_and(|next| next.is_address);
+        scope.set("next", next.filter(|_| !is_address).map(str::to_owned));
         let request = self.request(&lookup.endpoint, &scope, true);
-        let mut request = request.map_err(|message| never_sent(&message))?;
+        let mut request = request.map_err(|message| self.never_sent(&message))?;
+        if let Some(next) = next.filter(|_| is_address) {
+            request.url = next_address(&request.url, next)?;
+            request.method = Method::GET;
+            request.body = None;
+        }
         let redactor = self.client.redactor();
         let reader = RowReader::new(lookup, question, field, redactor);
-        let mut found = Found::default();
-        let mut known = HashSet::new();
-        let mut seen = HashSet::new();
-        let mut next = None;
-        let mut before = bytes::Bytes::new();
-        for _ in 0..MAX_PAGES {
-            let (answer, quiet) = self.send(&request, Call::Read, kind.name()).await?;
-            found.quiet = found.quiet.max(quiet);
-            let reading = Reading::new(&self.program, self.client.redactor(), &answer, kind.name());
-            match reading.whole(Call::Read, false) {
-                Whole::Rows => {}
-                Whole::One(Verdict::Missing) => return Ok(found),
-                Whole::One(other) => {
-                    let text = format!("a lookup was answered with {other:?}");
-                    return Err(RequestError::Protocol(text.into()));
-                }
-                // What is asked for by its own address is not there.
-                Whole::Failed(RequestError::Refused { status: 404, .. })
-                    if kind == Kind::RemoteIds && lookup.max_ids == 1 =>
-                {
-                    return Ok(found);
-                }
-                Whole::Failed(error) => return Err(error),
-            }
-            let body = reading.body.as_ref();
-            let unreadable = || RequestError::Protocol(reading.describe().into());
-            let body = body.ok_or_else(unreadable)?;
-            let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
-            let count = rows.len();
-            for row in reader.rows(&rows, &reading)? {
-                if known.insert((Arc::clone(&row.key), row.remote_id.clone())) {
-                    found.rows.push(row);
-                }
-            }
-            let Some(following) = &lookup.next else { return Ok(found) };
-            let Some(cursor) = reading.next(&following.finder, count, next.as_deref()) else {
-                return Ok(found);
-            };
-            // A remote that does not know the parameter sends its first page for ever.
-            if !seen.insert(cursor.clone()) || (count > 0 && answer.body == before) {
-                let text = "the pages of the lookup go in a circle";
+        let (answer, quiet) = self.send(&request, Call::Read, kind.name()).await?;
+        let mut found = Found { quiet, ..Found::default() };
+        let reading = Reading::new(&self.program, redactor, &answer, kind.name());
+        match reading.whole(Call::Read, false) {
+            Whole::Rows => {}
+            Whole::One(Verdict::Missing) => return Ok(found),
+            Whole::One(other) => {
+                let text = format!("a lookup was answered with {other:?}");
                 return Err(RequestError::Protocol(text.into()));
             }
-            if following.is_address {
-                request.url = next_address(&request.url, &cursor)?;
-                request.method = Method::GET;
-                request.body = None;
-            } else {
-                scope.set("next", Some(cursor.clone()));
-                request = self
-                    .request(&lookup.endpoint, &scope, true)
-                    .map_err(|message| never_sent(&message))?;
+            // What is asked for by its own address is not there.
+            Whole::Failed(RequestError::Refused { status: 404, .. })
+                if kind == Kind::RemoteIds && lookup.max_ids == 1 =>
+            {
+                return Ok(found);
             }
-            next = Some(cursor);
-            before = answer.body.clone();
+            Whole::Failed(error) => return Err(error),
         }
-        Err(RequestError::Protocol(format!("the lookup has more than {MAX_PAGES} pages").into()))
+        let body = reading.body.as_ref();
+        let unreadable = || RequestError::Protocol(reading.describe().into());
+        let body = body.ok_or_else(unreadable)?;
+        let rows = lookup.rows.rows(body).ok_or_else(unreadable)?;
+        found.rows = reader.rows(&rows, &reading)?;
+        if !rows.is_empty() {
+            let mut hasher = DefaultHasher::new();
+            answer.body.hash(&mut hasher);
+            found.digest = Some(hasher.finish());
+        }
+        if let Some(Next { selector, is_address }) = &lookup.next
+            && let Some(cursor) = reading.next(selector, rows.len(), next)
+        {
+            let cursor = match is_address {
+                true => next_address(&request.url, &cursor)?.to_string(),
+                false => cursor,
+            };
+            found.next = Some(cursor.into());
+        }
+        Ok(found)
     }
 
     /// The operation that goes by `by`, what its keys are, and the property that they are values
@@ -131,7 +117,7 @@ impl Rest {
     }
 }
 
-/// The properties that are to come back: what is asked by, and what was sent, for it is compared.
+/// The properties that are to come back: what is asked by, too, for it is compared.
 fn wanted<'a>(question: &'a Question, field: Option<&'a str>) -> Vec<&'a str> {
     let mut wanted: Vec<&str> = question.want.iter().map(|name| &**name).collect();
     wanted.extend(field.filter(|field| !question.want.iter().any(|name| **name == **field)));
@@ -143,7 +129,7 @@ struct RowReader<'a> {
     lookup: &'a Lookup,
     question: &'a Question,
     /// Where a row holds the key; `None` when it is the only one that was asked for.
-    key: Option<Finder>,
+    key: Option<Selector>,
     /// The places of the keys, which are in lower case where the remote does not care.
     asked: HashMap<String, Vec<usize>>,
     redactor: &'a Redactor,
@@ -156,7 +142,7 @@ impl<'a> RowReader<'a> {
         field: Option<String>,
         redactor: &'a Redactor,
     ) -> Self {
-        let field = field.map(|field| Finder::At(Selector::Property(field)));
+        let field = field.map(|field| Selector::At(Path::Property(field)));
         let key = lookup.key.clone().or(field);
         let mut reader = Self { lookup, question, key, asked: HashMap::new(), redactor };
         for (place, key) in question.keys.iter().enumerate() {
@@ -185,7 +171,7 @@ impl<'a> RowReader<'a> {
                 None => &all,
                 Some(key) => {
                     let key = match key {
-                        Finder::At(property @ Selector::Property(_)) => property.text(fields),
+                        Selector::At(property @ Path::Property(_)) => property.text(fields),
                         key => part.text(key),
                     };
                     let Some(key) = key else { continue };
@@ -197,13 +183,13 @@ impl<'a> RowReader<'a> {
             for place in places {
                 let Some(key) = self.question.keys.get(*place) else { continue };
                 let remote_id = match &self.lookup.remote_id {
-                    Some(finder) => part.text(finder),
+                    Some(selector) => part.text(selector),
                     None => Some(key.to_string()),
                 };
                 let remote_id =
                     remote_id.ok_or_else(|| protocol("a row of the lookup has no remote id"))?;
-                let sent = self.question.sent.get(*place);
-                let version = self.lookup.version.as_ref().and_then(|finder| part.text(finder));
+                let sent = self.question.sent.get(key);
+                let version = self.lookup.version.as_ref().and_then(|selector| part.text(selector));
                 found.push(Row {
                     key: Arc::clone(key),
                     remote_id: RemoteId::new(remote_id),

@@ -5,9 +5,9 @@
 use serde_json::Value;
 
 use super::manifest::{AnswerIs, RowIs};
-use super::program::{Detail, Failures, Write};
+use super::program::{Detail, Failures, Told, Write};
 use super::reading::{Part, Reading};
-use super::select::Finder;
+use super::select::Selector;
 use super::stored::altered;
 use crate::connector::contract::{self, Action, ErrorClass, Rejection, RequestError, Verdict};
 use crate::connector::http::meaning::{complaint, meaning, throttled};
@@ -53,32 +53,33 @@ impl Reading<'_> {
     }
 
     fn ruled(&self, is: AnswerIs, detail: &Detail, call: Call, is_alone: bool) -> Whole {
-        let part = self.part(None);
-        let rejection = self.complained(&part, detail);
-        let message = rejection.message.clone();
-        let status = self.answer.status;
         let one = match call {
             Call::Read => is == AnswerIs::Missing,
             Call::Write { .. } => is_alone,
         };
+        let status = self.answer.status;
+        let rejection = || self.complained(&detail.told);
+        let message = || rejection().message;
         let refused = || {
-            let Rejection { code, message, .. } = rejection.clone();
+            let Rejection { code, message, .. } = rejection();
             Whole::Failed(RequestError::Refused { status, code, message })
         };
         match is {
             AnswerIs::Rows => Whole::Rows,
             AnswerIs::Throttled => Whole::Failed(throttled(self.answer)),
-            AnswerIs::Unreachable => Whole::Failed(RequestError::Unreachable(message)),
-            AnswerIs::InDoubt => Whole::Failed(lost(call, message.into())),
-            AnswerIs::Unauthorized => Whole::Failed(RequestError::Unauthorized(message)),
-            AnswerIs::Forbidden => Whole::Failed(RequestError::Forbidden { status, message }),
+            AnswerIs::Unreachable => Whole::Failed(RequestError::Unreachable(message())),
+            AnswerIs::InDoubt => Whole::Failed(lost(call, message().into())),
+            AnswerIs::Unauthorized => Whole::Failed(RequestError::Unauthorized(message())),
+            AnswerIs::Forbidden => {
+                Whole::Failed(RequestError::Forbidden { status, message: message() })
+            }
             AnswerIs::Busy if !one => Whole::Failed(throttled(self.answer)),
-            AnswerIs::Busy => Whole::One(Verdict::Busy(message)),
-            AnswerIs::Rejected if one => Whole::One(Verdict::Rejected(rejection)),
+            AnswerIs::Busy => Whole::One(Verdict::Busy(message())),
+            AnswerIs::Rejected if one => Whole::One(Verdict::Rejected(rejection())),
             AnswerIs::Missing if one => Whole::One(Verdict::Missing),
             AnswerIs::Changed if one => Whole::One(Verdict::Changed),
             AnswerIs::Exists if one => {
-                let id = detail.remote_id.as_ref().and_then(|id| part.text(id));
+                let id = detail.remote_id.as_ref().and_then(|id| self.part(None).text(id));
                 Whole::One(Verdict::Exists(id.map(RemoteId::new)))
             }
             AnswerIs::Refused
@@ -90,15 +91,15 @@ impl Reading<'_> {
     }
 
     /// The remote's no to a whole call.
-    fn complained(&self, part: &Part<'_>, detail: &Detail) -> Rejection {
-        let found = |finder: &Option<Finder>| part.joined(finder.as_ref()?);
+    fn complained(&self, told: &Told) -> Rejection {
+        let part = self.part(None);
         let whole = complaint(self.answer, self.redactor);
-        let code = found(&detail.code).map(|code| self.code(&code));
-        let message = match found(&detail.message) {
+        let code = part.more(told.code.as_ref()).map(|code| self.code(&code));
+        let message = match part.more(told.error.as_ref()) {
             Some(message) => self.redactor.excerpt(&message, MAX_MESSAGE_CHARS),
             None => whole.message.into(),
         };
-        self.refusal(code.or(whole.code), message, found(&detail.field))
+        self.refusal(code.or(whole.code), message, part.more(told.field.as_ref()))
     }
 
     fn code(&self, code: &str) -> Box<str> {
@@ -118,11 +119,14 @@ impl Reading<'_> {
     /// What `row` says of the record that it is about; `None`: the answer has no body.
     pub(super) fn row(&self, write: &Write, action: Action, row: Option<&Value>) -> Verdict {
         let part = self.part(row);
-        if let Some(verdict) = self.ruled_row(&part, write, None) {
+        if let Some(verdict) = self.ruled_row(&part, write, &write.told) {
             return verdict;
         }
-        if let Some(message) = write.error.as_ref().and_then(|error| part.joined(error)) {
-            return self.refused_row(&part, write.into(), &message);
+        match write.told.error.as_ref().map_or(Ok(None), |error| part.joined(error)) {
+            Ok(None) => {}
+            Ok(Some(_)) => return self.refused_row(&part, &write.told, &Told::default()),
+            // A refusal that cannot be looked for must not pass for a success.
+            Err(error) => return Verdict::InDoubt(error.into()),
         }
         let id = write.remote_id.as_ref().and_then(|id| part.text(id)).map(RemoteId::new);
         let needs_id = write.remote_id.is_some() && id.is_none();
@@ -147,62 +151,54 @@ impl Reading<'_> {
     /// What a row among the `failures` says of a record that it is about.
     pub(super) fn failed_row(&self, write: &Write, failures: &Failures, row: &Value) -> Verdict {
         let part = self.part(Some(row));
-        self.ruled_row(&part, write, Some(failures)).unwrap_or_else(|| {
-            let message = failures.error.as_ref().and_then(|error| part.joined(error));
-            let message = message.unwrap_or_else(|| row.to_string());
-            self.refused_row(&part, failures.into(), &message)
-        })
+        let ruled = self.ruled_row(&part, write, &failures.told);
+        ruled.unwrap_or_else(|| self.refused_row(&part, &failures.told, &Told::default()))
     }
 
-    /// What the first rule says whose test is true of the row.
-    pub(super) fn ruled_row(
-        &self,
-        part: &Part<'_>,
-        write: &Write,
-        failures: Option<&Failures>,
-    ) -> Option<Verdict> {
-        let told = failures.map_or_else(|| Told::from(write), Told::from);
+    /// What the first rule says whose test is true of the row. What the rule itself does not tell
+    /// of a refusal stands at `told`.
+    pub(super) fn ruled_row(&self, part: &Part<'_>, write: &Write, told: &Told) -> Option<Verdict> {
         for rule in &self.program.row_answers {
             match part.holds(&rule.when) {
                 Ok(false) => continue,
                 Err(error) => return Some(Verdict::InDoubt(error.into())),
                 Ok(true) => {}
             }
-            let Detail { message, code, field, remote_id } = &rule.detail;
-            let joined = |own: &Option<Finder>, other: Option<&Finder>| {
-                let own = own.as_ref().and_then(|own| part.joined(own));
-                own.or_else(|| part.joined(other?))
+            let own = &rule.detail;
+            let id = || {
+                let id = own.remote_id.as_ref().and_then(|id| part.text(id));
+                id.or_else(|| part.text(write.remote_id.as_ref()?)).map(RemoteId::new)
             };
-            let id = remote_id.as_ref().and_then(|id| part.text(id));
-            let id = id.or_else(|| part.text(write.remote_id.as_ref()?)).map(RemoteId::new);
-            let message = joined(message, told.error).unwrap_or_else(|| part.shown());
-            let excerpt = || self.redactor.excerpt(&message, MAX_MESSAGE_CHARS);
+            let message = || self.row_message(part, &own.told, told).into();
             return Some(match rule.is {
-                RowIs::Created => Verdict::Created(id),
-                RowIs::Updated => Verdict::Updated(id),
-                RowIs::Unchanged => Verdict::Unchanged(id),
+                RowIs::Created => Verdict::Created(id()),
+                RowIs::Updated => Verdict::Updated(id()),
+                RowIs::Unchanged => Verdict::Unchanged(id()),
                 RowIs::Deleted => Verdict::Deleted,
                 RowIs::Missing => Verdict::Missing,
-                RowIs::Exists => Verdict::Exists(id),
+                RowIs::Exists => Verdict::Exists(id()),
                 RowIs::Changed => Verdict::Changed,
-                RowIs::Busy => Verdict::Busy(excerpt().into()),
-                RowIs::InDoubt => Verdict::InDoubt(excerpt().into()),
-                RowIs::Rejected => {
-                    let code = joined(code, told.code);
-                    let field = joined(field, told.field);
-                    let code = code.map(|code| self.code(&code));
-                    Verdict::Rejected(self.refusal(code, excerpt(), field))
-                }
+                RowIs::Busy => Verdict::Busy(message()),
+                RowIs::InDoubt => Verdict::InDoubt(message()),
+                RowIs::Rejected => self.refused_row(part, &own.told, told),
             });
         }
         None
     }
 
-    fn refused_row(&self, part: &Part<'_>, told: Told<'_>, message: &str) -> Verdict {
-        let found = |finder: Option<&Finder>| part.joined(finder?);
-        let message = self.redactor.excerpt(message, MAX_MESSAGE_CHARS);
-        let code = found(told.code).map(|code| self.code(&code));
-        Verdict::Rejected(self.refusal(code, message, found(told.field)))
+    /// The remote's no to a record. What does not stand where `first` says stands where `then` does.
+    fn refused_row(&self, part: &Part<'_>, first: &Told, then: &Told) -> Verdict {
+        let more = |first: &Option<Selector>, then: &Option<Selector>| {
+            part.more(first.as_ref()).or_else(|| part.more(then.as_ref()))
+        };
+        let code = more(&first.code, &then.code).map(|code| self.code(&code));
+        let message = self.row_message(part, first, then);
+        Verdict::Rejected(self.refusal(code, message, more(&first.field, &then.field)))
+    }
+
+    fn row_message(&self, part: &Part<'_>, first: &Told, then: &Told) -> String {
+        let message = part.more(first.error.as_ref()).or_else(|| part.more(then.error.as_ref()));
+        self.redactor.excerpt(&message.unwrap_or_else(|| part.shown()), MAX_MESSAGE_CHARS)
     }
 
     /// A success, unless `row` shows that the remote holds something else than was sent.
@@ -239,41 +235,13 @@ impl Reading<'_> {
         row: &Value,
     ) -> bool {
         let part = self.part(Some(row));
-        let same = |finder: &Option<Finder>, own: Option<&str>| {
-            let named = finder.as_ref().and_then(|finder| part.text(finder));
+        let same = |selector: &Option<Selector>, own: Option<&str>| {
+            let named = selector.as_ref().and_then(|selector| part.text(selector));
             named.is_none_or(|named| own.is_none_or(|own| own == named))
         };
         same(&operation.external_id, write.external_id.as_ref().map(ExternalId::as_str))
             && (!matches!(action, Action::Update | Action::Delete)
                 || same(&operation.remote_id, write.remote_id.as_ref().map(RemoteId::as_str)))
-    }
-}
-
-/// Where a refusal tells more.
-#[derive(Clone, Copy)]
-struct Told<'a> {
-    error: Option<&'a Finder>,
-    code: Option<&'a Finder>,
-    field: Option<&'a Finder>,
-}
-
-impl<'a> From<&'a Write> for Told<'a> {
-    fn from(write: &'a Write) -> Self {
-        Self {
-            error: write.error.as_ref(),
-            code: write.error_code.as_ref(),
-            field: write.error_field.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a Failures> for Told<'a> {
-    fn from(failures: &'a Failures) -> Self {
-        Self {
-            error: failures.error.as_ref(),
-            code: failures.error_code.as_ref(),
-            field: failures.error_field.as_ref(),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::endpoint::{Parts, endpoint};
 use super::manifest;
 use super::operation::{NAMES, at_least_one};
-use super::program::{Lookup, Next, Splice, finder, selector};
+use super::program::{Lookup, Next, Splice, path, selector};
 use super::reading::{PAGE_NAMES, ROW_NAMES};
 use super::select::RowsSelector;
 use super::template::Templates;
@@ -60,9 +60,9 @@ pub(super) fn lookup(
     known.extend((max_ids == 1).then_some(one));
     known.extend((kind == Kind::Values).then_some("field"));
     known.extend(lookup.next.is_some().then_some("next"));
-    let manifest::Lookup { method, path, query, headers, body, encoding, .. } = lookup;
+    let manifest::Lookup { method, path: address, query, headers, body, encoding, .. } = lookup;
     let (body, encoding) = (body.as_ref(), *encoding);
-    let parts = Parts { method: *method, path, query, headers, body, encoding };
+    let parts = Parts { method: *method, path: address, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &known, &[splice, Splice::Wanted])?;
     if !(endpoint.names(several) || endpoint.names(one) || endpoint.splices(splice)) {
         return Err(at.wrong(format!("`{name}` names neither `{several}` nor `{one}`")));
@@ -83,15 +83,15 @@ pub(super) fn lookup(
     if kind == Kind::ExternalIds && external_id.is_none() && !has_property {
         return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
     }
-    let mut found = |text: Option<&Text>| finder(templates, text, ROW_NAMES);
+    let mut found = |text: Option<&Text>| selector(templates, text, ROW_NAMES);
     let remote_id = found(lookup.remote_id.as_ref())?;
     if remote_id.is_none() && !(reads && max_ids == 1) {
         return Err(at.wrong(format!("`{name}` needs `remote_id`: where a row holds it")));
     }
     let version = found(lookup.version.as_ref())?;
     let external_id = found(external_id)?;
-    let next = finder(templates, lookup.next.as_ref(), PAGE_NAMES)?;
-    let next = next.map(|finder| Next { finder, is_address: !endpoint.names("next") });
+    let next = selector(templates, lookup.next.as_ref(), PAGE_NAMES)?;
+    let next = next.map(|selector| Next { selector, is_address: !endpoint.names("next") });
     Ok(Lookup {
         endpoint,
         max_ids,
@@ -102,7 +102,7 @@ pub(super) fn lookup(
             Kind::RemoteIds => remote_id.clone(),
         },
         remote_id,
-        fields: selector(lookup.fields.as_ref())?,
+        fields: path(lookup.fields.as_ref())?,
         version,
         ignore_case: lookup.ignore_case.unwrap_or(false),
         next,

@@ -23,11 +23,13 @@ mod limits;
 mod load;
 mod lookup;
 mod manifest;
+mod matching;
 mod operation;
 mod program;
 mod reading;
 mod request;
 mod rows;
+mod secrets;
 mod select;
 mod shape;
 mod stored;
@@ -116,7 +118,7 @@ impl Rest {
         if let Some(found) = bound.get(stream) {
             return Ok(Arc::clone(found));
         }
-        let found = Arc::new(self.find(stream).map_err(|message| never_sent(&message))?);
+        let found = Arc::new(self.find(stream).map_err(|message| self.never_sent(&message))?);
         bound.insert(stream.clone(), Arc::clone(&found));
         Ok(found)
     }

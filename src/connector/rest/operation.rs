@@ -4,12 +4,13 @@ use indexmap::IndexMap;
 
 use super::endpoint::{Parts, endpoint, node};
 use super::lookup::{Kind, lookup};
-use super::manifest::{self, Encoding, Match, Unnamed};
-use super::program::{Failures, Named, Rows, Splice, Stream, Write, finder, header_name, selector};
+use super::manifest::{self, Encoding, Unnamed};
+use super::matching::{Operation, told};
+use super::program::{Node, Splice, Stream, Write, header_name, path, selector};
 use super::reading::ROW_NAMES;
-use super::select::RowsSelector;
+use super::shape::Shape;
 use super::template::{Template, Templates};
-use super::text::{Place, Text, Wrong};
+use super::text::{Place, Placed, Text, Wrong};
 use crate::connector::contract::Action;
 
 /// What every template of an operation knows.
@@ -96,9 +97,9 @@ fn write(
         known.extend(&fields);
         splices.push(Splice::Record);
     }
-    let manifest::Write { method, path, query, headers, body, encoding, .. } = write;
+    let manifest::Write { method, path: address, query, headers, body, encoding, .. } = write;
     let (body, encoding) = (body.as_ref(), *encoding);
-    let parts = Parts { method: *method, path, query, headers, body, encoding };
+    let parts = Parts { method: *method, path: address, query, headers, body, encoding };
     let endpoint = endpoint(templates, &parts, &known, &splices)?;
     let each = write.each.as_ref().map(|each| node(templates, each, &fields, &[Splice::Record]));
     let each = each.transpose()?;
@@ -115,14 +116,14 @@ fn write(
         return Err(each.at.wrong("`each` means nothing without `{{ records }}` in the `body`"));
     }
     let record = record(templates, write.record.as_ref(), action, &fields)?;
-    let names = |name: &str| names(name) || record.iter().any(|(_, value)| value.names(name));
+    let names = |name: &str| {
+        names(name) || record.iter().any(|(_, value)| value.any(&|node| node.names(name)))
+    };
     let (reads_first, names_record) = (names("version"), names("record"));
     only_where_meant(write, action, single)?;
-    let found = |templates: &mut Templates, text: &Option<Text>| {
-        finder(templates, text.as_ref(), ROW_NAMES)
-    };
-    let rows = rows(templates, write, action, has_property)?;
-    let failures = failures(templates, write, action, has_property)?;
+    let operation = Operation { write, action, has_property };
+    let rows = operation.rows(templates)?;
+    let failures = operation.failures(templates)?;
     let unnamed = write.unnamed.unwrap_or_default();
     let is_told = rows.is_some() || (unnamed == Unnamed::Written);
     if !is_told && (max_records > 1 || failures.is_some()) {
@@ -131,11 +132,12 @@ fn write(
                     or none, `unnamed: written`";
         return Err(Wrong { hint: Some(hint.to_owned()), ..at.wrong(message) });
     }
-    let remote_id = found(templates, &write.remote_id)?;
+    let remote_id = selector(templates, write.remote_id.as_ref(), ROW_NAMES)?;
     let is_new = matches!(action, Action::Create | Action::Upsert);
     let reads_after = write.read_after == Some(true);
-    if reads_after && is_new && remote_id.is_none() {
-        return Err(at.wrong("`read_after` needs `remote_id`: what it is read by"));
+    if reads_after && is_new && (remote_id.is_none() || unnamed == Unnamed::Written) {
+        let message = "`read_after` needs an answer that tells the `remote_id` of each record";
+        return Err(at.wrong(message));
     }
     let created = write.created.as_ref();
     Ok(Write {
@@ -145,16 +147,14 @@ fn write(
         reads_first: reads_first || write.read_first == Some(true),
         reads_after,
         names_record,
-        stored: selector(write.stored.as_ref())?,
+        stored: path(write.stored.as_ref())?,
         rows,
         failures,
         unnamed,
-        external_id: found(templates, &write.external_id)?,
+        external_id: selector(templates, write.external_id.as_ref(), ROW_NAMES)?,
         remote_id,
         created: created.map(|created| templates.test(created, ROW_NAMES)).transpose()?,
-        error: found(templates, &write.error)?,
-        error_code: found(templates, &write.error_code)?,
-        error_field: found(templates, &write.error_field)?,
+        told: told(templates, [&write.error, &write.error_code, &write.error_field])?,
         missing_is_done: write.missing_is_done.unwrap_or(false),
         idempotency_key_header: write
             .idempotency_key_header
@@ -198,103 +198,26 @@ fn only_where_meant(write: &manifest::Write, action: Action, single: bool) -> Re
 /// Compiles the fields that stand before a record's own.
 fn record(
     templates: &mut Templates,
-    given: Option<&IndexMap<Text, Text>>,
+    given: Option<&IndexMap<Text, Placed<Shape>>>,
     action: Action,
     known: &[&str],
-) -> Result<Vec<(Template, Template)>, Wrong> {
-    let default = match action {
-        Action::Delete => IndexMap::new(),
-        _ => IndexMap::from([(
-            Text::of("{{ external_id_property }}"),
-            Text::of("{{ external_id }}"),
-        )]),
-    };
+) -> Result<Vec<(Template, Node)>, Wrong> {
     let mut compiled = Vec::new();
-    for (name, value) in given.unwrap_or(&default) {
-        compiled.push((templates.text(name, &NAMES)?, templates.value(value, known)?));
+    match given {
+        Some(given) => {
+            for (name, value) in given {
+                let name = templates.text(name, &NAMES)?;
+                compiled.push((name, node(templates, value, known, &[])?));
+            }
+        }
+        None if action == Action::Delete => {}
+        None => {
+            let name = templates.text(&Text::of("{{ external_id_property }}"), &NAMES)?;
+            let id = templates.value(&Text::of("{{ external_id }}"), known)?;
+            compiled.push((name, Node::Value(id)));
+        }
     }
     Ok(compiled)
-}
-
-fn rows(
-    templates: &mut Templates,
-    write: &manifest::Write,
-    action: Action,
-    has_property: bool,
-) -> Result<Option<Rows>, Wrong> {
-    let Some(rows) = &write.rows else {
-        if write.matched.is_some() || write.index.is_some() {
-            let message = "`match` and `index` mean nothing without `rows`";
-            return Err(write.path.at().wrong(message));
-        }
-        return Ok(None);
-    };
-    let manifest::Write { matched, external_id, remote_id, index, .. } = write;
-    let named = [external_id, remote_id, index];
-    self::matched(templates, rows, *matched, named, action, has_property).map(Some)
-}
-
-fn failures(
-    templates: &mut Templates,
-    write: &manifest::Write,
-    action: Action,
-    has_property: bool,
-) -> Result<Option<Failures>, Wrong> {
-    let Some(failures) = &write.failures else { return Ok(None) };
-    let manifest::Failures { rows, matched, external_id, remote_id, index, .. } = failures;
-    let wrong = |message: &str| Err(rows.at().wrong(message));
-    if *matched == Match::Position {
-        return wrong("`failures` name some of the records, so `match: position` cannot be");
-    }
-    if write.matched == Some(Match::Position) {
-        return wrong(
-            "`match: position` has a row for each record, so none is left for `failures`",
-        );
-    }
-    let named = [external_id, remote_id, index];
-    let rows = self::matched(templates, rows, Some(*matched), named, action, has_property)?;
-    let mut found = |text: &Option<Text>| finder(templates, text.as_ref(), ROW_NAMES);
-    Ok(Some(Failures {
-        rows,
-        error: found(&failures.error)?,
-        error_code: found(&failures.error_code)?,
-        error_field: found(&failures.error_field)?,
-    }))
-}
-
-/// Compiles rows, and how one finds its record.
-fn matched(
-    templates: &mut Templates,
-    rows: &Text,
-    matched: Option<Match>,
-    named: [&Option<Text>; 3],
-    action: Action,
-    has_property: bool,
-) -> Result<Rows, Wrong> {
-    let found = RowsSelector::parse(rows)?;
-    if !found.is_list() {
-        return Err(rows.at().wrong("the `rows` of a write end in `[*]` or in a filter"));
-    }
-    let [external_id, remote_id, index] =
-        named.map(|text| finder(templates, text.as_ref(), ROW_NAMES));
-    let (external_id, remote_id, index) = (external_id?, remote_id?, index?);
-    let wrong = |message: &str| Err(rows.at().wrong(message));
-    match matched {
-        None => wrong("`rows` needs `match`: how a row finds its record"),
-        Some(Match::Index) if index.is_none() => wrong("`match: index` needs `index`"),
-        Some(Match::RemoteId) if remote_id.is_none() => {
-            wrong("`match: remote_id` needs `remote_id`")
-        }
-        Some(Match::RemoteId) if !matches!(action, Action::Update | Action::Delete) => {
-            wrong("`match: remote_id` is for `update` and `delete`: other records have none yet")
-        }
-        Some(Match::ExternalId) if external_id.is_none() && !has_property => {
-            wrong("`match: external_id` needs `external_id`, or the stream `external_id_property`")
-        }
-        Some(matched) => {
-            Ok(Rows { rows: found, named: Named { matched, external_id, remote_id, index } })
-        }
-    }
 }
 
 /// A number that is no 0.

@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use reqwest::header::HeaderName;
 
 use super::limits::Limits;
-use super::manifest::{self, Manifest, Match, Unnamed};
+use super::manifest::{self, Manifest, Unnamed};
 use super::reading::{ANSWER_NAMES, ROW_NAMES};
-use super::select::{Finder, RowsSelector, Selector};
+use super::select::{Path, RowsSelector, Selector};
 use super::template::{Template, Templates};
 use super::text::{Text, Wrong};
 use super::{credential, endpoint, operation};
@@ -59,8 +59,8 @@ pub(super) struct Tokens {
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) endpoint: Endpoint,
-    pub(super) token: Selector,
-    pub(super) expires_in: Option<Selector>,
+    pub(super) token: Path,
+    pub(super) expires_in: Option<Path>,
     /// Of the requests that carry the token.
     pub(super) header: HeaderName,
     pub(super) key: Template,
@@ -85,10 +85,8 @@ pub(super) struct RowRule {
 /// Where a rule finds the rest of what it tells.
 #[derive(Debug, Default)]
 pub(super) struct Detail {
-    pub(super) remote_id: Option<Finder>,
-    pub(super) message: Option<Finder>,
-    pub(super) code: Option<Finder>,
-    pub(super) field: Option<Finder>,
+    pub(super) remote_id: Option<Selector>,
+    pub(super) told: Told,
 }
 
 /// What can be done with a stream.
@@ -147,12 +145,12 @@ pub(super) struct Lookup {
     pub(super) max_ids: usize,
     pub(super) rows: RowsSelector,
     /// `None`: among the row's fields, under the name that was asked by.
-    pub(super) key: Option<Finder>,
+    pub(super) key: Option<Selector>,
     /// `None`: the one that was asked for.
-    pub(super) remote_id: Option<Finder>,
+    pub(super) remote_id: Option<Selector>,
     /// `None`: the row itself.
-    pub(super) fields: Option<Selector>,
-    pub(super) version: Option<Finder>,
+    pub(super) fields: Option<Path>,
+    pub(super) version: Option<Selector>,
     pub(super) ignore_case: bool,
     pub(super) next: Option<Next>,
     pub(super) lag: Duration,
@@ -161,7 +159,7 @@ pub(super) struct Lookup {
 /// How the next page is asked for.
 #[derive(Debug)]
 pub(super) struct Next {
-    pub(super) finder: Finder,
+    pub(super) selector: Selector,
     /// What is found is the address of the next page; otherwise a template names it.
     pub(super) is_address: bool,
 }
@@ -174,7 +172,7 @@ pub(super) struct Write {
     pub(super) max_records: usize,
     pub(super) max_bytes: usize,
     /// Fields before a record's own.
-    pub(super) record: Vec<(Template, Template)>,
+    pub(super) record: Vec<(Template, Node)>,
     /// Whether these are the default, which a stream without a property has no use for.
     pub(super) record_needs_property: bool,
     /// What stands for a record among several; `None`: the record itself.
@@ -183,16 +181,14 @@ pub(super) struct Write {
     pub(super) reads_after: bool,
     /// Whether a template asks for a field of the record.
     pub(super) names_record: bool,
-    pub(super) stored: Option<Selector>,
+    pub(super) stored: Option<Path>,
     pub(super) rows: Option<Rows>,
     pub(super) failures: Option<Failures>,
     pub(super) unnamed: Unnamed,
-    pub(super) external_id: Option<Finder>,
-    pub(super) remote_id: Option<Finder>,
+    pub(super) external_id: Option<Selector>,
+    pub(super) remote_id: Option<Selector>,
     pub(super) created: Option<Template>,
-    pub(super) error: Option<Finder>,
-    pub(super) error_code: Option<Finder>,
-    pub(super) error_field: Option<Finder>,
+    pub(super) told: Told,
     pub(super) missing_is_done: bool,
     pub(super) idempotency_key_header: Option<HeaderName>,
 }
@@ -201,25 +197,32 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Rows {
     pub(super) rows: RowsSelector,
-    pub(super) named: Named,
+    pub(super) matched: Matched,
 }
 
 /// How a row tells which record it is about.
 #[derive(Debug)]
-pub(super) struct Named {
-    pub(super) matched: Match,
-    pub(super) external_id: Option<Finder>,
-    pub(super) remote_id: Option<Finder>,
-    pub(super) index: Option<Finder>,
+pub(super) enum Matched {
+    Position,
+    Index(Selector),
+    /// `None`: under the stream's property.
+    ExternalId(Option<Selector>),
+    RemoteId(Selector),
+}
+
+/// Where a refusal tells more.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) error: Option<Selector>,
+    pub(super) code: Option<Selector>,
+    pub(super) field: Option<Selector>,
 }
 
 /// Rows about refused records, apart from the others.
 #[derive(Debug)]
 pub(super) struct Failures {
     pub(super) rows: Rows,
-    pub(super) error: Option<Finder>,
-    pub(super) error_code: Option<Finder>,
-    pub(super) error_field: Option<Finder>,
+    pub(super) told: Told,
 }
 
 impl Program {
@@ -282,27 +285,25 @@ fn detail(
     known: &[&str],
     [remote_id, message, code, field]: [&Option<Text>; 4],
 ) -> Result<Detail, Wrong> {
-    let mut found = |text: &Option<Text>| finder(templates, text.as_ref(), known);
+    let mut found = |text: &Option<Text>| selector(templates, text.as_ref(), known);
     Ok(Detail {
         remote_id: found(remote_id)?,
-        message: found(message)?,
-        code: found(code)?,
-        field: found(field)?,
+        told: Told { error: found(message)?, code: found(code)?, field: found(field)? },
     })
 }
 
-/// Parses what finds something, if there is any.
-pub(super) fn finder(
+/// Parses a selector, if there is one.
+pub(super) fn selector(
     templates: &mut Templates,
     text: Option<&Text>,
     known: &[&str],
-) -> Result<Option<Finder>, Wrong> {
-    text.map(|text| Finder::parse(templates, text, known)).transpose()
+) -> Result<Option<Selector>, Wrong> {
+    text.map(|text| Selector::parse(templates, text, known)).transpose()
 }
 
-/// Parses a selector, if there is one.
-pub(super) fn selector(text: Option<&Text>) -> Result<Option<Selector>, Wrong> {
-    text.map(Selector::parse).transpose()
+/// Parses a JSON path, if there is one.
+pub(super) fn path(text: Option<&Text>) -> Result<Option<Path>, Wrong> {
+    text.map(Path::parse).transpose()
 }
 
 /// Compiles headers.

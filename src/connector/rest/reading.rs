@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value as Name};
 use serde_json::Value;
 
 use super::program::Program;
-use super::select::Finder;
+use super::select::Selector;
 use super::template::Template;
 use crate::connector::http::{Answer, Redactor, exact};
 
@@ -62,7 +62,12 @@ impl<'a> Reading<'a> {
     }
 
     /// What leads to the next page, `next` having led to this one of `count` rows.
-    pub(super) fn next(&self, finder: &Finder, count: usize, next: Option<&str>) -> Option<String> {
+    pub(super) fn next(
+        &self,
+        selector: &Selector,
+        count: usize,
+        next: Option<&str>,
+    ) -> Option<String> {
         let part = self.part(None);
         part.names.get_or_init(|| {
             let mut names = self.names().clone();
@@ -70,7 +75,7 @@ impl<'a> Reading<'a> {
             names.extend(next.map(|next| ("next", next.into())));
             Name::from_pairs(names)
         });
-        part.text(finder)
+        part.text(selector)
     }
 
     fn names(&self) -> &BTreeMap<&'static str, Name> {
@@ -79,7 +84,9 @@ impl<'a> Reading<'a> {
             let headers = answer.headers.iter().filter_map(|(name, value)| {
                 Some((name.as_str().to_owned(), Name::from(value.to_str().ok()?)))
             });
-            let links = answer.header("link").map(links).unwrap_or_default();
+            // A header may stand in several lines (RFC 9110 section 5.3).
+            let links = answer.headers.get_all("link").iter();
+            let links = links.filter_map(|value| value.to_str().ok()).flat_map(links_of);
             let text = || String::from_utf8_lossy(&answer.body);
             let body = self.body.as_ref();
             BTreeMap::from([
@@ -96,7 +103,7 @@ impl<'a> Reading<'a> {
 }
 
 /// The addresses in a `Link` header, by their relation (RFC 8288 section 3).
-fn links(header: &str) -> Vec<(String, Name)> {
+fn links_of(header: &str) -> Vec<(String, Name)> {
     let one = |link: &str| {
         let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
         let relation = parameters.split(';').find_map(|parameter| {
@@ -121,30 +128,38 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// The first scalar that is found, as text.
-    pub(super) fn text(&self, finder: &Finder) -> Option<String> {
-        match finder {
-            Finder::At(selector) => selector.text(self.value()?),
-            Finder::Made(template) => self.made(template),
+    /// The first scalar that is found, as text. A template that cannot be filled in finds nothing.
+    pub(super) fn text(&self, selector: &Selector) -> Option<String> {
+        match selector {
+            Selector::At(path) => path.text(self.value()?),
+            Selector::Made(template) => self.made(template).ok().flatten(),
         }
     }
 
     /// All scalars that are found, as texts.
-    pub(super) fn texts(&self, finder: &Finder) -> Vec<String> {
-        match finder {
-            Finder::At(selector) => {
-                self.value().map_or_else(Vec::new, |value| selector.texts(value).collect())
+    pub(super) fn texts(&self, selector: &Selector) -> Vec<String> {
+        match selector {
+            Selector::At(path) => {
+                self.value().map_or_else(Vec::new, |value| path.texts(value).collect())
             }
-            Finder::Made(template) => self.made(template).into_iter().collect(),
+            Selector::Made(template) => self.made(template).ok().flatten().into_iter().collect(),
         }
     }
 
     /// All that is found, for people.
-    pub(super) fn joined(&self, finder: &Finder) -> Option<String> {
-        match finder {
-            Finder::At(selector) => selector.joined(self.value()?),
-            Finder::Made(template) => self.made(template),
+    ///
+    /// # Errors
+    /// Why it cannot be found out, for people.
+    pub(super) fn joined(&self, selector: &Selector) -> Result<Option<String>, String> {
+        match selector {
+            Selector::At(path) => Ok(self.value().and_then(|value| path.joined(value))),
+            Selector::Made(template) => self.made(template),
         }
+    }
+
+    /// The same where it adds to what is known otherwise, and may be missing.
+    pub(super) fn more(&self, selector: Option<&Selector>) -> Option<String> {
+        self.joined(selector?).ok().flatten()
     }
 
     /// Whether a test is true of it.
@@ -152,7 +167,8 @@ impl Part<'_> {
     /// # Errors
     /// Why it cannot be asked, for people.
     pub(super) fn holds(&self, test: &Template) -> Result<bool, String> {
-        self.reading.program.templates.holds(test, self.names())
+        let held = self.reading.program.templates.holds(test, self.names());
+        held.map_err(|why| self.reading.redactor.clean(&why))
     }
 
     /// The row itself, for people.
@@ -164,11 +180,11 @@ impl Part<'_> {
         self.row.or(self.reading.body.as_ref())
     }
 
-    /// A template that cannot be filled in finds nothing.
-    fn made(&self, template: &Template) -> Option<String> {
-        let made = self.reading.program.templates.render(template, self.names()).ok()?;
+    fn made(&self, template: &Template) -> Result<Option<String>, String> {
+        let made = self.reading.program.templates.render(template, self.names());
+        let made = made.map_err(|why| self.reading.redactor.clean(&why))?;
         let made = made.trim();
-        (!made.is_empty()).then(|| made.to_owned())
+        Ok((!made.is_empty()).then(|| made.to_owned()))
     }
 
     fn names(&self) -> &Name {
@@ -189,9 +205,9 @@ mod tests {
         let header =
             "<https://h/x?a=1,2&page=3>; rel=\"next\", </last>; title=\"a\"; rel=last,<odd>";
         let found: Vec<_> =
-            links(header).into_iter().map(|(name, to)| (name, to.to_string())).collect();
+            links_of(header).into_iter().map(|(name, to)| (name, to.to_string())).collect();
         let pair = |name: &str, to: &str| (name.to_owned(), to.to_owned());
         assert_eq!(found, [pair("next", "https://h/x?a=1,2&page=3"), pair("last", "/last")]);
-        assert!(links("nonsense").is_empty());
+        assert!(links_of("nonsense").is_empty());
     }
 }

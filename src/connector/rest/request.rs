@@ -175,9 +175,7 @@ fn write(
             out.push('{');
             let mut any = false;
             for (name, value) in fields {
-                let left_out =
-                    matches!(value, Node::Value(value) if !can_fill(value, &scope.absent));
-                if left_out {
+                if is_absent(value, scope) {
                     continue;
                 }
                 if std::mem::replace(&mut any, true) {
@@ -193,13 +191,18 @@ fn write(
     Ok(())
 }
 
+/// Whether a field names what the call does not have, and is left out.
+fn is_absent(value: &Node, scope: &Scope) -> bool {
+    matches!(value, Node::Value(value) if !can_fill(value, &scope.absent))
+}
+
 /// One record as it goes out: `fields` (names and templates), then its own.
 ///
 /// # Errors
 /// Why a field cannot be filled in, for people.
 pub(super) fn record(
     templates: &Templates,
-    fields: &[(Template, Template)],
+    fields: &[(Template, Node)],
     scope: &Scope,
     write: &contract::Write,
     with_body: bool,
@@ -211,7 +214,7 @@ pub(super) fn record(
     let mut out = String::with_capacity(body.len() + 64);
     out.push('{');
     for (name, value) in fields {
-        if !can_fill(value, &scope.absent) {
+        if is_absent(value, scope) {
             continue;
         }
         if out.len() > 1 {
@@ -219,7 +222,7 @@ pub(super) fn record(
         }
         quote(&templates.render(name, &context)?, &mut out);
         out.push(':');
-        out.push_str(&templates.render_json(value, &context)?);
+        self::write(templates, value, scope, &context, &mut out)?;
     }
     if out.len() > 1 && !own.is_empty() {
         out.push(',');

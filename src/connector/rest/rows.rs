@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::judge::unread;
-use super::manifest::{Match, Unnamed};
-use super::program::{Named, Rows, Write};
+use super::manifest::Unnamed;
+use super::program::{Failures, Matched, Rows, Write};
 use super::reading::Reading;
-use super::select::{Finder, Selector};
+use super::select::{Listed, Path, Selector};
 use crate::connector::contract::{self, Action, Verdict, WriteBatch};
 use crate::record::{ExternalId, RemoteId};
 
@@ -22,11 +22,9 @@ pub(super) fn verdicts(
 ) -> Vec<Verdict> {
     let action = batch.action;
     let all = |verdict: Verdict| vec![verdict; batch.writes.len()];
-    if operation.rows.is_none() && operation.failures.is_none() {
-        // Nothing in the answer is about single records: it is a yes to all of them.
-        if operation.unnamed == Unnamed::Written {
-            return all(unread(action));
-        }
+    let Write { rows, failures, unnamed, .. } = operation;
+    let is_single = rows.is_none() && failures.is_none() && *unnamed == Unnamed::InDoubt;
+    if is_single {
         let verdict = single(reading, operation, action);
         return match (batch.writes.as_slice(), &reading.body) {
             ([write], Some(body)) => vec![reading.held(operation, write, body, verdict)],
@@ -34,57 +32,25 @@ pub(super) fn verdicts(
         };
     }
     if reading.body.is_none() && !reading.is_empty() {
-        return all(Verdict::InDoubt(reading.describe().into()));
+        return all(unreadable(reading, operation));
     }
-    let mut found: Vec<Vec<Verdict>> = vec![Vec::new(); batch.writes.len()];
-    let mut add = |place: usize, row: &Value, verdict: &dyn Fn(&contract::Write) -> Verdict| {
-        if let (Some(write), Some(found)) = (batch.writes.get(place), found.get_mut(place))
-            && reading.is_about(operation, action, write, row)
-        {
-            found.push(verdict(write));
-        }
+    let mut found = Found::new(batch);
+    if let Some(rows) = rows
+        && let Err(why) = found.add_rows(reading, operation, rows, property)
+    {
+        return all(Verdict::InDoubt(why.into()));
+    }
+    // A refusal of nobody knows whom may be of any record that is not named.
+    let mut others = match unnamed {
+        Unnamed::Written => unread(action),
+        Unnamed::InDoubt => Verdict::InDoubt("the answer does not name the record".into()),
     };
-    if let Some(Rows { rows, named }) = &operation.rows {
-        let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
-        let Some(rows) = rows else {
-            return all(Verdict::InDoubt(format!("no rows, but {}", reading.describe()).into()));
-        };
-        if named.matched == Match::Position && rows.len() != batch.writes.len() {
-            let (rows, records) = (rows.len(), batch.writes.len());
-            let text = format!("the answer has {rows} rows for {records} records");
-            return all(Verdict::InDoubt(text.into()));
-        }
-        let places = Places::new(named, property, batch);
-        for (at, row) in rows.into_iter().enumerate() {
-            // A row of several records is a row of none.
-            if let [place] = places.of(reading, at, row).as_slice() {
-                add(*place, row, &|write| {
-                    let verdict = reading.row(operation, action, Some(row));
-                    reading.held(operation, write, row, settle(operation, action, verdict))
-                });
-            }
-        }
+    if let Some(failures) = failures
+        && let Err(why) = found.add_failures(reading, operation, failures, property)
+    {
+        others = Verdict::InDoubt(why.into());
     }
-    if let Some(failures) = &operation.failures {
-        let Rows { rows, named } = &failures.rows;
-        let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
-        let places = Places::new(named, property, batch);
-        for (at, row) in rows.unwrap_or_default().into_iter().enumerate() {
-            // One cause may be told of several records.
-            for place in places.of(reading, at, row) {
-                add(place, row, &|_| {
-                    settle(operation, action, reading.failed_row(operation, failures, row))
-                });
-            }
-        }
-    }
-    let judged = found.into_iter().map(|mut verdicts| match (verdicts.pop(), verdicts.len()) {
-        (Some(verdict), 0) => verdict,
-        (None, _) if operation.unnamed == Unnamed::Written => unread(action),
-        (None, _) => Verdict::InDoubt("the answer does not name the record".into()),
-        (Some(_), _) => Verdict::InDoubt("the answer names the record more than once".into()),
-    });
-    judged.collect()
+    found.judged(&others)
 }
 
 /// A record that was not there to be removed is as good as removed, where the manifest says so.
@@ -97,21 +63,23 @@ pub(super) fn settle(operation: &Write, action: Action, verdict: Verdict) -> Ver
     }
 }
 
+/// A page of HTML is no success, but a rule may know the text.
+fn unreadable(reading: &Reading<'_>, operation: &Write) -> Verdict {
+    let ruled = reading.ruled_row(&reading.part(None), operation, &operation.told);
+    ruled.unwrap_or_else(|| Verdict::InDoubt(reading.describe().into()))
+}
+
 /// The body is the row.
 fn single(reading: &Reading<'_>, operation: &Write, action: Action) -> Verdict {
-    let Write { external_id, remote_id, created, error, .. } = operation;
+    let Write { external_id, remote_id, created, told, .. } = operation;
     // A template may find what it needs in a header.
-    let reads = |finder: &Option<Finder>| matches!(finder, Some(Finder::At(_)));
-    let reads_body = reads(external_id) || reads(remote_id) || reads(error);
+    let reads = |selector: &Option<Selector>| matches!(selector, Some(Selector::At(_)));
+    let reads_body = reads(external_id) || reads(remote_id) || reads(&told.error);
     let judge = |row| settle(operation, action, reading.row(operation, action, row));
     match &reading.body {
         Some(body) if body.is_object() || reads_body || created.is_some() => judge(Some(body)),
         Some(_) => judge(None),
-        // A page of HTML is no success, but a rule may know the text.
-        None if !reading.is_empty() => {
-            let ruled = reading.ruled_row(&reading.part(None), operation, None);
-            ruled.unwrap_or_else(|| Verdict::InDoubt(reading.describe().into()))
-        }
+        None if !reading.is_empty() => unreadable(reading, operation),
         None if !reads_body => judge(None),
         // "No content" (RFC 9110 section 15.3.5) is all that there is to say of a known record.
         None if action == Action::Delete
@@ -123,45 +91,145 @@ fn single(reading: &Reading<'_>, operation: &Write, action: Action) -> Verdict {
     }
 }
 
+/// What the rows of an answer say of each write.
+struct Found<'a> {
+    batch: &'a WriteBatch,
+    verdicts: Vec<Vec<Verdict>>,
+}
+
+impl<'a> Found<'a> {
+    fn new(batch: &'a WriteBatch) -> Self {
+        Self { batch, verdicts: vec![Vec::new(); batch.writes.len()] }
+    }
+
+    /// Takes the rows of all records. A row of none of them, or of several, is passed over.
+    ///
+    /// # Errors
+    /// Why the rows say nothing of any record.
+    fn add_rows(
+        &mut self,
+        reading: &Reading<'_>,
+        operation: &Write,
+        Rows { rows, matched }: &Rows,
+        property: Option<&str>,
+    ) -> Result<(), String> {
+        let action = self.batch.action;
+        let rows = reading.body.as_ref().and_then(|body| rows.rows(body));
+        let rows = rows.ok_or_else(|| format!("no rows, but {}", reading.describe()))?;
+        if matches!(matched, Matched::Position) && rows.len() != self.batch.writes.len() {
+            let (rows, records) = (rows.len(), self.batch.writes.len());
+            return Err(format!("the answer has {rows} rows for {records} records"));
+        }
+        let places = Places::new(matched, property, self.batch);
+        for (at, row) in rows.into_iter().enumerate() {
+            let [place] = *places.of(reading, at, row) else { continue };
+            if let (Some(write), Some(verdicts)) =
+                (self.batch.writes.get(place), self.verdicts.get_mut(place))
+                && reading.is_about(operation, action, write, row)
+            {
+                let verdict = settle(operation, action, reading.row(operation, action, Some(row)));
+                verdicts.push(reading.held(operation, write, row, verdict));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of refused records; one may be of several.
+    ///
+    /// # Errors
+    /// Something was refused, and the answer does not say which record.
+    fn add_failures(
+        &mut self,
+        reading: &Reading<'_>,
+        operation: &Write,
+        failures: &Failures,
+        property: Option<&str>,
+    ) -> Result<(), String> {
+        let action = self.batch.action;
+        let Rows { rows, matched } = &failures.rows;
+        let rows = match reading.body.as_ref().map_or(Listed::Nothing, |body| rows.listed(body)) {
+            Listed::Nothing => return Ok(()),
+            Listed::Rows(rows) => rows,
+            Listed::Other(other) => {
+                let told = reading.redactor.excerpt(&other.to_string(), MAX_TOLD_CHARS);
+                return Err(format!("something was refused, in no list: {told}"));
+            }
+        };
+        let places = Places::new(matched, property, self.batch);
+        let mut lost = None;
+        for (at, row) in rows.into_iter().enumerate() {
+            let mut is_known = false;
+            for place in places.of(reading, at, row) {
+                if let Some(verdicts) = self.verdicts.get_mut(place) {
+                    is_known = true;
+                    let verdict = reading.failed_row(operation, failures, row);
+                    verdicts.push(settle(operation, action, verdict));
+                }
+            }
+            if !is_known {
+                lost.get_or_insert(row);
+            }
+        }
+        match lost {
+            None => Ok(()),
+            Some(row) => {
+                let told = reading.redactor.excerpt(&row.to_string(), MAX_TOLD_CHARS);
+                Err(format!("something was refused, and nobody can tell which record: {told}"))
+            }
+        }
+    }
+
+    /// One verdict for each write; `others` is that of those that are not named.
+    fn judged(self, others: &Verdict) -> Vec<Verdict> {
+        let judge = |mut verdicts: Vec<Verdict>| match (verdicts.pop(), verdicts.len()) {
+            (Some(verdict), 0) => verdict,
+            (None, _) => others.clone(),
+            (Some(_), _) => Verdict::InDoubt("the answer names the record more than once".into()),
+        };
+        self.verdicts.into_iter().map(judge).collect()
+    }
+}
+
+/// Characters of a row that is told.
+const MAX_TOLD_CHARS: usize = 200;
+
 /// Finds the writes that a row is about.
 enum Places<'a> {
     Position,
-    Index(Option<Finder>),
-    Id(Option<Finder>, HashMap<&'a str, usize>),
+    Index(&'a Selector),
+    Id(Selector, HashMap<&'a str, usize>),
 }
 
 impl<'a> Places<'a> {
-    fn new(named: &Named, property: Option<&str>, batch: &'a WriteBatch) -> Self {
+    fn new(matched: &'a Matched, property: Option<&str>, batch: &'a WriteBatch) -> Self {
         let ids = |id: fn(&contract::Write) -> Option<&str>| {
             let writes = batch.writes.iter().enumerate();
             writes.filter_map(|(place, write)| Some((id(write)?, place))).collect()
         };
-        match named.matched {
-            Match::Position => Self::Position,
-            Match::Index => Self::Index(named.index.clone()),
-            Match::ExternalId => {
-                let default = property.map(|name| Selector::Property(name.to_owned()));
-                let finder = named.external_id.clone().or(default.map(Finder::At));
-                Self::Id(finder, ids(|write| write.external_id.as_ref().map(ExternalId::as_str)))
+        match matched {
+            Matched::Position => Self::Position,
+            Matched::Index(selector) => Self::Index(selector),
+            Matched::ExternalId(own) => {
+                let default = || Selector::At(Path::Property(property.unwrap_or_default().into()));
+                let selector = own.clone().unwrap_or_else(default);
+                Self::Id(selector, ids(|write| write.external_id.as_ref().map(ExternalId::as_str)))
             }
-            Match::RemoteId => Self::Id(
-                named.remote_id.clone(),
+            Matched::RemoteId(selector) => Self::Id(
+                selector.clone(),
                 ids(|write| write.remote_id.as_ref().map(RemoteId::as_str)),
             ),
         }
     }
 
     fn of(&self, reading: &Reading<'_>, at: usize, row: &Value) -> Vec<usize> {
-        let texts = |finder: &Option<Finder>| {
-            finder.as_ref().map_or_else(Vec::new, |finder| reading.part(Some(row)).texts(finder))
-        };
+        let texts = |selector: &Selector| reading.part(Some(row)).texts(selector);
         match self {
             Self::Position => vec![at],
             Self::Index(index) => {
                 texts(index).iter().filter_map(|text| text.parse().ok()).collect()
             }
-            Self::Id(finder, ids) => {
-                texts(finder).iter().filter_map(|text| ids.get(text.as_str()).copied()).collect()
+            Self::Id(selector, ids) => {
+                texts(selector).iter().filter_map(|text| ids.get(text.as_str()).copied()).collect()
             }
         }
     }

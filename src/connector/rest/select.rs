@@ -4,19 +4,19 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::template::{Template, Templates};
-use super::text::{Text, Wrong};
+use super::text::{Text, Wrong, check_depth};
 use crate::connector::http::exact;
 
 /// What finds something in a whole answer, or in a row of it.
 #[derive(Clone, Debug)]
-pub(super) enum Finder {
+pub(super) enum Selector {
     /// Where it stands.
-    At(Selector),
+    At(Path),
     /// A template that makes it of what stands there.
     Made(Template),
 }
 
-impl Finder {
+impl Selector {
     /// A JSON path, or a template over the names `known`.
     pub(super) fn parse(
         templates: &mut Templates,
@@ -26,21 +26,21 @@ impl Finder {
         if text.as_str().contains("{{") || text.as_str().contains("{%") {
             templates.find(text, known).map(Self::Made)
         } else {
-            Selector::parse(text).map(Self::At)
+            Path::parse(text).map(Self::At)
         }
     }
 }
 
 /// Where something stands in an answer.
 #[derive(Clone, Debug)]
-pub(super) enum Selector {
+pub(super) enum Path {
     /// A query of RFC 9535.
     Path(JsonPath),
     /// The member of this name.
     Property(String),
 }
 
-impl Selector {
+impl Path {
     /// Parses a JSON path.
     pub(super) fn parse(text: &Text) -> Result<Self, Wrong> {
         parse(text.as_str(), text).map(Self::Path)
@@ -95,6 +95,14 @@ pub(super) struct RowsSelector {
     kind: RowsKind,
 }
 
+/// What stands where rows may.
+pub(super) enum Listed<'a> {
+    Nothing,
+    Rows(Vec<&'a Value>),
+    /// Neither nothing nor a list.
+    Other(&'a Value),
+}
+
 #[derive(Clone, Debug)]
 enum RowsKind {
     /// All members of the list.
@@ -124,6 +132,16 @@ impl RowsSelector {
         !matches!(self.kind, RowsKind::Single)
     }
 
+    /// The rows, or what else stands in their place.
+    pub(super) fn listed<'a>(&self, body: &'a Value) -> Listed<'a> {
+        match (self.rows(body), self.path.query(body).all().as_slice()) {
+            (Some(rows), _) => Listed::Rows(rows),
+            (None, [] | [Value::Null | Value::Bool(false)]) => Listed::Nothing,
+            (None, [Value::Object(map)]) if map.is_empty() => Listed::Nothing,
+            (None, [other, ..]) => Listed::Other(other),
+        }
+    }
+
     /// The rows; `None` when the answer does not have exactly one such list or object.
     pub(super) fn rows<'a>(&self, body: &'a Value) -> Option<Vec<&'a Value>> {
         let found = self.path.query(body).exactly_one().ok()?;
@@ -137,6 +155,7 @@ impl RowsSelector {
 }
 
 fn parse(path: &str, text: &Text) -> Result<JsonPath, Wrong> {
+    check_depth(text)?;
     JsonPath::parse(path).map_err(|error| {
         let text_ = text.as_str();
         let message = format!(
@@ -153,6 +172,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_path_that_nests_too_deep_is_refused_and_not_parsed() {
+        for (unit, end, times) in [("!(", ")", 20), ("(", ")", 40), ("!(", ")", 5000)] {
+            let path = format!("$.a[?{}@.b{}]", unit.repeat(times), end.repeat(times));
+            let parsed = RowsSelector::parse(&Text::of(path));
+            assert_eq!(parsed.is_err_and(|wrong| wrong.message.contains("nests")), times > 100);
+        }
+    }
 
     #[test]
     fn rows_are_members_or_some_of_them_or_one_object() {

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use sha2::Sha256;
 
-use super::text::{Place, Text, Wrong};
+use super::text::{Place, Text, Wrong, check_depth};
 use crate::connector::error::nearest;
 
 /// Steps of one rendering, at most: a template that joins a thousand ids takes less than a tenth.
@@ -149,6 +149,7 @@ impl Templates {
         let trimmed = text.as_str().trim();
         let inner = trimmed.strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
         let expression = inner.unwrap_or(trimmed);
+        check_depth(text)?;
         if let Err(error) = self.find.compile_expression_owned(expression.to_owned()) {
             return Err(text.at().wrong(format!("`{trimmed}` is no test: {}", said(&error))));
         }
@@ -164,6 +165,7 @@ impl Templates {
         known: &[&str],
     ) -> Result<Template, Wrong> {
         let at = text.at();
+        check_depth(text)?;
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
             let source = Source::Constant(source);
             return Ok(Template { source, names: BTreeSet::new(), config_keys: Vec::new(), at });
@@ -203,7 +205,8 @@ impl Templates {
     /// Fills `template` in.
     ///
     /// # Errors
-    /// What is missing, or that it ran away; holds no values.
+    /// What is missing, or that it ran away. What went wrong with a value may name it: to be cleaned
+    /// before it is told.
     pub(super) fn render(&self, template: &Template, values: &Value) -> Result<String, String> {
         let (kind, name) = match &template.source {
             Source::Constant(text) => return Ok(text.clone()),
@@ -286,6 +289,10 @@ fn said(error: &minijinja::Error) -> String {
         return format!("it was stopped after {FUEL} steps");
     }
     match error.detail() {
+        // It would name what the template was made of.
+        _ if error.kind() == ErrorKind::TemplateNotFound => {
+            "it includes another template, and there is none".to_owned()
+        }
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     }
@@ -321,6 +328,29 @@ mod tests {
         ];
         for (template, expected) in cases {
             assert_eq!(rendered(template), expected);
+        }
+    }
+
+    #[test]
+    fn the_deepest_template_that_is_taken_does_no_harm() {
+        let units = [
+            ("not ", ""),
+            ("(", ")"),
+            ("[", "]"),
+            ("-", ""),
+            ("v + ", ""),
+            ("v ~ ", ""),
+            ("v if v else ", ""),
+            ("v and ", ""),
+        ];
+        for (unit, end) in units {
+            for times in [40, 140, 290, 20_000] {
+                let text = format!("{{{{ {}v{} }}}}", unit.repeat(times), end.repeat(times));
+                let text = Text::of(text);
+                let mut templates = Templates::new();
+                let taken = templates.text(&text, &["v"]).and(templates.test(&text, &["v"]));
+                assert!(taken.is_err() || times < 20_000, "{unit}");
+            }
         }
     }
 

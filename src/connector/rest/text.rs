@@ -124,3 +124,43 @@ impl JsonSchema for Text {
         String::json_schema(generator)
     }
 }
+
+/// Brackets within brackets and signs before signs, at most, in a template or a path: what nests
+/// deeper would overflow the stack of those who parse it.
+const MAX_DEPTH: usize = 50;
+/// Operators, at most: a chain of them nests too.
+const MAX_OPERATORS: usize = 300;
+
+/// Refuses what nests too deep to be parsed.
+pub(super) fn check_depth(text: &Text) -> Result<(), Wrong> {
+    let (mut brackets, mut signs, mut operators) = (0_usize, 0_usize, 0_usize);
+    let mut word = String::new();
+    for c in text.as_str().chars() {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+            continue;
+        }
+        match std::mem::take(&mut word).as_str() {
+            "" => {}
+            "not" => signs += 1,
+            "if" | "else" | "and" | "or" | "is" | "in" => (operators, signs) = (operators + 1, 0),
+            _ => signs = 0,
+        }
+        operators += usize::from("+-~*/%|<>=".contains(c));
+        match c {
+            '(' | '[' | '{' => brackets += 1,
+            ')' | ']' | '}' => brackets = brackets.saturating_sub(1),
+            '-' | '!' | '+' => signs += 1,
+            _ => {}
+        }
+        if brackets + signs > MAX_DEPTH {
+            let message = format!("it nests deeper than {MAX_DEPTH} times");
+            return Err(text.at().wrong(message));
+        }
+        if operators > MAX_OPERATORS {
+            let message = format!("it has more than {MAX_OPERATORS} operators");
+            return Err(text.at().wrong(message));
+        }
+    }
+    Ok(())
+}

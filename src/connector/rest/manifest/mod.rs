@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub(super) use self::auth::{Auth, AuthKind, ClientPlace, Login};
 pub(super) use self::operations::{
-    Encoding, Endpoint, Failures, Lookup, Match, Method, Stream, Unnamed, Write,
+    Encoding, Endpoint, Failures, FailuresMatch, Lookup, Match, Method, Stream, Unnamed, Write,
 };
 use super::text::{Placed, Text};
 
@@ -115,9 +115,10 @@ pub(super) enum AnswerIs {
     Unreachable,
     /// Nobody knows whether it was applied: it is looked up before anything is sent again.
     InDoubt,
-    /// The credential is refused: the job ends.
+    /// The credential is refused: a token of a login or of OAuth 2 is renewed, and the call sent again.
+    /// Where that does not help, the job ends.
     Unauthorized,
-    /// The credential may not do this: the records fail.
+    /// The credential may not do this: the records are rejected.
     Forbidden,
     /// The call is refused and names no record: it is sent again in halves.
     Refused,

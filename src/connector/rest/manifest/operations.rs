@@ -69,7 +69,7 @@ pub(in crate::connector::rest) enum Encoding {
     #[default]
     Json,
     /// As a form (`application/x-www-form-urlencoded`): `{a: {b: 1}, c: [x, y]}` is
-    /// `a[b]=1&c[]=x&c[]=y`, and `null` is empty.
+    /// `a[b]=1&c[]=x&c[]=y`; `null`, `[]` and `{}` are empty.
     Form,
     /// A list as one line of JSON for each member (`application/x-ndjson`); a member that is a list
     /// itself gives a line for each of its own.
@@ -183,10 +183,11 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) max_records: Option<usize>,
     /// Bytes of the body, at most. Default 1000000.
     pub(in crate::connector::rest) max_bytes: Option<usize>,
-    /// Fields that stand in each record before its own: names and templates, which know
-    /// `external_id`, `remote_id` and `version` (in `update` and `delete`) and `key`. Default: the
-    /// `external_id_property` with the external id; for `delete`, none.
-    pub(in crate::connector::rest) record: Option<IndexMap<Text, Text>>,
+    /// Fields that stand in each record before its own: JSON with templates, which know `external_id`,
+    /// `remote_id` and `version` (in `update` and `delete`) and `key`. Default: the
+    /// `external_id_property` with the external id, as a text; for `delete`, none. A record's own
+    /// field of the same name is left out.
+    pub(in crate::connector::rest) record: Option<IndexMap<Text, Placed<Shape>>>,
     /// What stands for each record in `{{ records }}`: JSON with templates, which know what `record`
     /// knows; a string that is `{{ record }}` alone is the record itself. Default: that alone.
     /// `{{ external_id | segment }}` encodes a value as one segment of a path.
@@ -218,6 +219,7 @@ pub(in crate::connector::rest) struct Write {
     /// What becomes of a record that the answer does not name. Default `in_doubt`.
     pub(in crate::connector::rest) unnamed: Option<Unnamed>,
     /// For `upsert`. Test: whether the record is new. Knows what the tests of `row_answers` know.
+    /// Without it, a record that the id map does not know counts as created.
     pub(in crate::connector::rest) created: Option<Text>,
     /// Selector in a row of the refusal's message. Where it finds something, the row is a refusal.
     pub(in crate::connector::rest) error: Option<Text>,
@@ -242,9 +244,9 @@ pub(in crate::connector::rest) struct Write {
 pub(in crate::connector::rest) struct Failures {
     /// Selector of the rows, a list's members: `$.errors[*]`. An answer without them has none.
     pub(in crate::connector::rest) rows: Text,
-    /// How a row finds its record, or records; not by `position`.
+    /// How a row finds its record, or records.
     #[serde(rename = "match")]
-    pub(in crate::connector::rest) matched: Match,
+    pub(in crate::connector::rest) matched: FailuresMatch,
     /// Selector in a row of the external ids. Default with `match: external_id`: the
     /// `external_id_property`.
     pub(in crate::connector::rest) external_id: Option<Text>,
@@ -258,6 +260,18 @@ pub(in crate::connector::rest) struct Failures {
     pub(in crate::connector::rest) error_code: Option<Text>,
     /// Selector in a row of the field at fault.
     pub(in crate::connector::rest) error_field: Option<Text>,
+}
+
+/// How a row about refused records finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::connector::rest) enum FailuresMatch {
+    /// By `external_id`.
+    ExternalId,
+    /// By `remote_id`; for `update` and `delete`.
+    RemoteId,
+    /// By `index`.
+    Index,
 }
 
 /// What becomes of a record that an answer does not name.

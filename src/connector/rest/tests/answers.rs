@@ -142,7 +142,6 @@ async fn a_lookup_believes_only_what_it_can_read() {
         json(json!({"rows": [{"id": 1}]})),
         json(json!({"rows": [{"key": "a"}]})),
         json(json!({"rows": [], "next": "http://elsewhere.example/find"})),
-        json(json!({"rows": [], "next": "/find?page=2"})),
         ResponseTemplate::new(200).set_body_raw("<html>hello", "text/html"),
     ] {
         let answer = find(unreadable).await;
@@ -171,4 +170,18 @@ async fn the_address_of_a_next_page_is_followed() {
     let connector = of_text(&MANIFEST.replace("MATCH", "index"), &server.uri()).unwrap();
     let ids = [ExternalId::from("a"), ExternalId::from("b")];
     assert_eq!(find_ids(&connector, &ids).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_error_that_cannot_be_looked_for_is_no_success() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"id": 1, "faults": 7}));
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let manifest = MANIFEST
+        .replace("MATCH", "index")
+        .replace("path: /new,", "path: /new, error: \"{{ row.faults | join(' ') }}\",");
+    let connector = of_text(&manifest, &server.uri()).unwrap();
+    let writes = vec![write(Some("a"), None, "{}")];
+    let verdicts = connector.write(&batch(Action::Create, writes)).await.unwrap().verdicts;
+    assert!(matches!(verdicts.as_slice(), [Verdict::InDoubt(_)]), "{verdicts:?}");
 }

@@ -133,6 +133,29 @@ fn what_is_wrong_is_told_with_its_place() {
             "",
         ),
         (
+            "/v1/{{ object }}/batch",
+            "v1/batch",
+            "test.yaml:16:13: the path `v1/batch` does not begin with `/`",
+            "",
+        ),
+    ];
+    all_told(&cases);
+}
+
+/// Each case: what is replaced in the good manifest by what, and how message and hint begin.
+#[track_caller]
+fn all_told(cases: &[(&str, &str, &str, &str)]) {
+    for (old, new, message, hint) in cases {
+        let (told, hinted) = told(&GOOD.replacen(old, new, 1));
+        assert!(told.starts_with(message), "{told}");
+        assert!(hinted.unwrap_or_default().starts_with(hint), "hint of {told}");
+    }
+}
+
+#[test]
+fn what_does_not_go_together_is_told_with_its_place() {
+    all_told(&[
+        (
             "      rows: $.results[*]\n      match: external_id\n",
             "",
             "test.yaml:16:13: nothing tells what becomes of single records",
@@ -157,23 +180,18 @@ fn what_is_wrong_is_told_with_its_place() {
             "",
         ),
         (
+            "match: external_id",
+            "match: external_id\n      unnamed: written\n      read_after: true",
+            "test.yaml:16:13: `read_after` needs an answer that tells the `remote_id`",
+            "",
+        ),
+        (
             "body: { inputs: \"{{ records }}\" }",
             "body: { inputs: \"{{ records }}\" }\n      encoding: lines",
             "test.yaml:17:13: `encoding: lines` needs a list",
             "",
         ),
-        (
-            "/v1/{{ object }}/batch",
-            "v1/batch",
-            "test.yaml:16:13: the path `v1/batch` does not begin with `/`",
-            "",
-        ),
-    ];
-    for (old, new, message, hint) in cases {
-        let (told, hinted) = told(&GOOD.replacen(old, new, 1));
-        assert!(told.starts_with(message), "{told}");
-        assert!(hinted.unwrap_or_default().starts_with(hint), "hint of {told}");
-    }
+    ]);
 }
 
 #[test]

@@ -134,10 +134,19 @@ async fn find_ids(
     ids: &[ExternalId],
 ) -> Result<Vec<(ExternalId, RemoteId)>, RequestError> {
     let keys = ids.iter().map(|id| id.as_str().into()).collect();
-    let (want, sent) = (Vec::new(), Vec::new());
-    let question = Question { stream: stream(), by: By::ExternalId, keys, want, sent };
-    let found = connector.lookup(&question).await?;
-    Ok(found.rows.into_iter().map(|row| (ExternalId::new(row.key), row.remote_id)).collect())
+    let (want, sent) = (Vec::new(), std::collections::HashMap::new());
+    let mut question =
+        Question { stream: stream(), by: By::ExternalId, keys, want, sent, next: None };
+    let mut ids = Vec::new();
+    loop {
+        let found = connector.lookup(&question).await?;
+        ids.extend(found.rows.into_iter().map(|row| (ExternalId::new(row.key), row.remote_id)));
+        question.next = found.next;
+        if question.next.is_none() {
+            return Ok(ids);
+        }
+        assert!(ids.len() < 1000, "pages without an end");
+    }
 }
 
 fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {
