@@ -30,6 +30,8 @@ pub(super) struct Reading<'a> {
     call: &'static str,
     /// The body; `None` when it is no JSON.
     pub(super) body: Option<Value>,
+    /// Why a body that may well be JSON was not read.
+    too_much: Option<String>,
     /// Made when the first template asks for it.
     names: OnceCell<BTreeMap<&'static str, Name>>,
 }
@@ -42,8 +44,11 @@ impl<'a> Reading<'a> {
         answer: &'a Answer,
         call: &'static str,
     ) -> Self {
-        let body = exact::parse(&answer.body).ok();
-        Self { program, redactor, answer, call, body, names: OnceCell::new() }
+        let parsed = exact::parse(&answer.body);
+        let too_much =
+            parsed.as_ref().err().filter(|error| error.is_data()).map(ToString::to_string);
+        let (body, names) = (parsed.ok(), OnceCell::new());
+        Self { program, redactor, answer, call, body, too_much, names }
     }
 
     /// Whether there is no body at all.
@@ -53,7 +58,10 @@ impl<'a> Reading<'a> {
 
     /// What came, for people.
     pub(super) fn describe(&self) -> String {
-        self.answer.describe(self.redactor)
+        match &self.too_much {
+            Some(why) => format!("an answer (status {}): {why}", self.answer.status),
+            None => self.answer.describe(self.redactor),
+        }
     }
 
     /// The row, or the whole of it.

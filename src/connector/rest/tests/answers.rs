@@ -185,3 +185,12 @@ async fn an_error_that_cannot_be_looked_for_is_no_success() {
     let verdicts = connector.write(&batch(Action::Create, writes)).await.unwrap().verdicts;
     assert!(matches!(verdicts.as_slice(), [Verdict::InDoubt(_)]), "{verdicts:?}");
 }
+
+#[tokio::test]
+async fn an_answer_of_more_values_than_memory_is_for_is_told_as_that() {
+    let body = format!("{{\"rows\":[{}1]}}", "1,".repeat(600_000));
+    let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+    let (_server, connector) = answering(answer, "index").await;
+    let told = find_ids(&connector, &[ExternalId::from("a")]).await.unwrap_err().to_string();
+    assert!(told.contains("it has more than 500000 values"), "{told}");
+}
