@@ -406,6 +406,13 @@ pub enum RequestError {
     Protocol(Box<str>),
 }
 
+impl RequestError {
+    /// Refused by us: nothing has left, and status 0 says so.
+    pub fn never_sent(message: &str) -> Self {
+        Self::Refused { status: 0, code: None, message: message.into() }
+    }
+}
+
 /// One thing that `check` looked at.
 #[derive(Clone, Debug)]
 pub struct CheckLine {

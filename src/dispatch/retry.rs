@@ -93,8 +93,7 @@ impl Retry {
         if let Some(asked) = asked {
             self.sit_out(asked)?;
         }
-        let wait = asked.unwrap_or_else(|| self.jitter(times)).max(floor);
-        Ok(wait)
+        Ok(asked.unwrap_or_else(|| self.jitter(times)).max(floor))
     }
 
     /// Whether a quiet that is asked for is to be sat out.

@@ -1,12 +1,10 @@
 //! The template of the `url`: text with names in braces, as Python's `str.format` has it.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use url::Url;
 
 use crate::config::environment::Environment;
-
-/// What a value may have unencoded: the unreserved characters of RFC 3986 section 2.3.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+use crate::connector::http::SEGMENT;
 
 /// The names that a template may have, each with the environment variable that gives its value.
 const NAMES: [(&str, &str); 7] = [
@@ -159,7 +157,7 @@ fn value<'a>(name: &str, environment: &'a Environment) -> Result<Option<&'a str>
 /// label of the host.
 fn encoded(name: &str, value: &str, in_host: bool) -> Result<String, String> {
     if !in_host {
-        return Ok(utf8_percent_encode(value, ENCODED).to_string());
+        return Ok(utf8_percent_encode(value, SEGMENT).to_string());
     }
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if value.is_empty() || !value.bytes().all(fits) {

@@ -380,10 +380,8 @@ fn hide_address(template: &str, redactor: &Redactor) {
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let path = path.split_once("://").map_or("", |(_, path)| path);
     // Between the placeholders everything may be a key, but what is a plain word.
-    let parts = path.split('/').skip(1).chain(query.split('&').flat_map(|pair| {
-        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-        [value]
-    }));
+    let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let parts = path.split('/').skip(1).chain(values);
     for text in parts.flat_map(|part| part.split(['{', '}'])).filter(|text| !is_word(text)) {
         redactor.add(text);
         redactor.add(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());

@@ -139,11 +139,6 @@ fn remote_id(value: &Value) -> Option<RemoteId> {
     }
 }
 
-/// Refused by us: nothing has left, and status 0 says so.
-fn never_sent(message: &str) -> RequestError {
-    RequestError::Refused { status: 0, code: None, message: message.into() }
-}
-
 #[async_trait]
 impl Connector for Api {
     fn name(&self) -> &'static str {
@@ -151,7 +146,7 @@ impl Connector for Api {
     }
 
     fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError> {
-        self.address(stream).map_err(|message| never_sent(&message))?;
+        self.address(stream).map_err(|message| RequestError::never_sent(&message))?;
         let batch_ids = self
             .batch_ids
             .as_ref()
@@ -197,11 +192,11 @@ impl Connector for Api {
     }
 
     async fn lookup(&self, _: &Question) -> Result<Found, RequestError> {
-        Err(never_sent("the remote cannot be asked what it has"))
+        Err(RequestError::never_sent("the remote cannot be asked what it has"))
     }
 
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
-        let request = self.request(batch).map_err(|message| never_sent(&message))?;
+        let request = self.request(batch).map_err(|message| RequestError::never_sent(&message))?;
         let answer = self.client.send(&request).await?;
         // A 404 or 409 is about the address and the call: nothing is known of single records.
         let call = Call::Write { action: Action::Create, single: false };

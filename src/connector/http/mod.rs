@@ -22,3 +22,10 @@ pub use authorize::Authorizer;
 pub use client::{Client, Request};
 pub use meaning::{Call, Meaning};
 pub use redact::Redactor;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
+/// What is encoded of one segment of a path: all but the unreserved characters (RFC 3986 section
+/// 2.3), for anything else could be taken for something else on the way.
+pub const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

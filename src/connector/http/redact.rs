@@ -3,16 +3,15 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::SEGMENT;
 
 /// Shorter texts are not replaced: they stand in half of all messages.
 const MIN_BYTES: usize = 6;
 /// What stands in a secret's place.
 const MARK: &str = "[secret]";
-
-/// What most encode of a segment of a path: all but the unreserved characters (RFC 3986 section 2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The secrets of one connector. Clones share them.
 #[derive(Clone, Default)]
@@ -26,7 +25,7 @@ impl Redactor {
             return;
         }
         let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        let segment = utf8_percent_encode(secret, UNRESERVED).to_string();
+        let segment = utf8_percent_encode(secret, SEGMENT).to_string();
         let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let json = serde_json::Value::from(secret).to_string();
         let json = json.trim_matches('"').to_owned();

@@ -12,7 +12,7 @@ use super::manifest::AnswerIs;
 use super::program::{AnswerRule, Splice, Stream, Write};
 use super::reading::Reading;
 use super::request::{self, Scope};
-use super::{Bound, Rest, never_sent, operations, rows};
+use super::{Bound, Rest, operations, rows};
 use crate::connector::contract::{
     Action, By, CheckLine, Question, RequestError, WriteAnswer, WriteBatch,
 };
@@ -29,7 +29,7 @@ impl Rest {
         });
         let operation = operation.ok_or_else(|| {
             let (action, object) = (action.as_str(), &bound.object);
-            never_sent(&format!("the manifest has no `{action}` for `{object}`"))
+            RequestError::never_sent(&format!("the manifest has no `{action}` for `{object}`"))
         })?;
         let request = self.write_request(operation, &bound, batch);
         let request = request.map_err(|message| self.never_sent(&message))?;
@@ -149,7 +149,7 @@ impl Rest {
 
     /// Refused by us, for a template that cannot be filled in with these values.
     pub(super) fn never_sent(&self, message: &str) -> RequestError {
-        never_sent(&self.client.redactor().clean(message))
+        RequestError::never_sent(&self.client.redactor().clean(message))
     }
 
     pub(super) fn stream(&self, bound: &Bound) -> Option<&Stream> {

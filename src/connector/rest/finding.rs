@@ -16,7 +16,7 @@ use super::reading::Reading;
 use super::request;
 use super::select::{Path, Selector};
 use super::stored::altered;
-use super::{Bound, Rest, never_sent};
+use super::{Bound, Rest};
 use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
 use crate::connector::http::{Call, Redactor};
 use crate::record::RemoteId;
@@ -112,7 +112,7 @@ impl Rest {
         });
         found.ok_or_else(|| {
             let object = &bound.object;
-            never_sent(&format!("the manifest has no lookup of `{object}` by {by:?}"))
+            RequestError::never_sent(&format!("the manifest has no lookup of `{object}` by {by:?}"))
         })
     }
 }

@@ -222,11 +222,6 @@ fn operations(stream: &Stream) -> impl Iterator<Item = (Action, Option<&Write>)>
     .into_iter()
 }
 
-/// Refused by us: nothing has left, and status 0 says so.
-fn never_sent(message: &str) -> RequestError {
-    RequestError::Refused { status: 0, code: None, message: message.into() }
-}
-
 #[async_trait]
 impl Connector for Rest {
     fn name(&self) -> &'static str {

@@ -8,17 +8,16 @@ use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use sha2::Sha256;
 
 use super::text::{Place, Text, Wrong, check_depth};
 use crate::connector::error::nearest;
+use crate::connector::http::SEGMENT;
 
 /// Steps of one rendering, at most: a template that joins a thousand ids takes less than a tenth.
 const FUEL: u64 = 50_000;
-/// What stands in a path segment as it is: all else could be taken for something else on the way.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A compiled template. Belongs to the [`Templates`] that compiled it.
 #[derive(Clone, Debug)]
