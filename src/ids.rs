@@ -14,7 +14,7 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous;
 use crate::store::id_map::{self, Entry, Mapped};
-use crate::store::{Store, StoreError, journal};
+use crate::store::{Store, StoreError, doubts};
 
 /// Rows that are taken into the store in one transaction.
 const PIECE: usize = 8192;
@@ -62,7 +62,7 @@ fn take_state(
                     id_map::import(transaction, stream, &Entry { external_id, mapped }, false)?;
                 }
                 (None, Some(fingerprint)) => {
-                    journal::import_written(transaction, stream, &fingerprint, remote_id.as_ref())?;
+                    doubts::import_written(transaction, stream, &fingerprint, remote_id.as_ref())?;
                 }
                 (None, None) => {}
             }

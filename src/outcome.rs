@@ -104,6 +104,11 @@ pub struct Outcome {
     pub custom_data: Option<Arc<str>>,
     /// Name of the batch that it went out with last, where the remote was told one.
     pub batch_id: Option<Arc<str>>,
+    /// Of a create in doubt: under which the remote knows it again.
+    pub key: Option<Arc<str>>,
+    /// Of a create in doubt: a later job may send it again, since the remote knows the key, or since
+    /// the user wants it so.
+    pub may_be_resent: bool,
     /// The record, where it is to be kept.
     pub content: Option<Content>,
 }
@@ -117,7 +122,11 @@ impl Outcome {
         match self.fate {
             Fate::Failed => trouble.class != ErrorClass::Payload,
             // All but a create is simply sent again.
-            Fate::InDoubt => self.action != Some(Action::Create) || &*trouble.code == LOOKUP_FAILED,
+            Fate::InDoubt => {
+                self.action != Some(Action::Create)
+                    || &*trouble.code == LOOKUP_FAILED
+                    || self.may_be_resent
+            }
             _ => false,
         }
     }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 pub use load::{Loaded, Source, load};
 use stream::{Fields, LookupMethod};
-pub use stream::{OnAmbiguous, OnMissing, StreamOptions};
+pub use stream::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
 
 /// The keys that are ours. Everything has a default, except what the connector needs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -228,13 +228,16 @@ pub struct RetryOptions {
     /// Bound of every wait, in seconds, `Retry-After` included: a remote that asks for more, or
     /// that answers no call for longer than this but throttles, ends the job. Default 300.
     pub max_wait_secs: u64,
+    /// Retries that a job may make for each call that was answered, beyond its first 100; being
+    /// throttled does not count. Past that, a call that fails is not tried again. Default 1.
+    pub budget: f64,
     /// Calls in a row that fail for good before the job gives up. Default 10.
     pub give_up_after: u32,
 }
 
 impl Default for RetryOptions {
     fn default() -> Self {
-        Self { attempts: 6, base_millis: 500, max_wait_secs: 300, give_up_after: 10 }
+        Self { attempts: 6, base_millis: 500, max_wait_secs: 300, budget: 1.0, give_up_after: 10 }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct StreamOptions {
     pub on_missing: OnMissing,
     /// What happens when a lookup finds several records of one external id.
     pub on_ambiguous: OnAmbiguous,
+    /// What happens to a create whose answer is lost, where nothing can tell whether it was applied:
+    /// neither a lookup nor an idempotency key.
+    pub on_doubt: OnDoubt,
     /// Over `batch.records`.
     pub batch_records: Option<usize>,
     /// Over `batch.bytes`.
@@ -63,6 +66,7 @@ impl Default for StreamOptions {
             skip_unchanged: true,
             on_missing: OnMissing::default(),
             on_ambiguous: OnAmbiguous::default(),
+            on_doubt: OnDoubt::default(),
             batch_records: None,
             batch_bytes: None,
             batch_secs: None,
@@ -191,4 +195,16 @@ pub enum OnAmbiguous {
     Fail,
     /// The one that the remote tells first is taken, and stays the record's own in the id map.
     First,
+}
+
+/// What happens to a create whose fate nothing can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDoubt {
+    /// It is told as `in_doubt` and not sent again, in this job or a later one, until `ids forget`
+    /// lets it go out: at most once.
+    #[default]
+    Hold,
+    /// It is sent again, at once and by later jobs: at least once, and perhaps twice.
+    Resend,
 }

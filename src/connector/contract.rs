@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use md5::{Digest, Md5};
+use reqwest::header::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -85,8 +86,9 @@ pub struct Capabilities {
     pub read: Option<Lookup>,
     /// Calls at once, at most; the pipeline starts lower and climbs. At least 1.
     pub max_in_flight: usize,
-    /// The same create with the same [`Write::key`] makes one record.
-    pub idempotent_create: bool,
+    /// How long the remote remembers [`Write::key`]: in that time, the same create with the same key
+    /// makes one record. `None`: it knows no keys.
+    pub idempotent_create: Option<Duration>,
     /// A record that is there is changed by another create, which carries [`Write::remote_id`] where
     /// that is known. All that holds of a create holds of it: it is not sent twice.
     pub creates_again: bool,
@@ -108,6 +110,19 @@ pub struct Capabilities {
     /// Names under which the connector itself puts ids into a record. A record's own fields of
     /// these names are left out of [`Write::body`].
     pub reserved_properties: Vec<String>,
+}
+
+/// How long remotes remember idempotency keys, where nothing else is said: as Stripe does, at least
+/// (<https://docs.stripe.com/api/idempotent_requests>).
+pub const KEY_LIFE_SECS: u64 = 24 * 60 * 60;
+
+/// The header in which a remote takes a create's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// How long the remote remembers a key.
+    pub life: Duration,
 }
 
 impl Capabilities {
@@ -280,7 +295,8 @@ pub struct Write {
     pub version: Option<Arc<str>>,
     /// A JSON object as text, without the ids' own fields. Numbers stand in it as they came in.
     pub body: Arc<str>,
-    /// Names this write in an `Idempotency-Key`: the same for each resend of the same content.
+    /// Names a create in an `Idempotency-Key`: the same for each resend of it, also in a later job;
+    /// empty where the remote knows [no keys](Capabilities::idempotent_create).
     pub key: Arc<str>,
     /// It is no record of the input but tells that its stream had none
     /// ([`Capabilities::wants_empty`]): it goes out bare.

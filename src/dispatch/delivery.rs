@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::judging::{Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
-use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
+use super::{Again, Calls, CreateKey, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
@@ -22,7 +22,7 @@ use crate::store::journal::{Intent, IntentId};
 pub(super) async fn deliver(
     dispatcher: &Dispatcher,
     action: Action,
-    records: Vec<Planned>,
+    mut records: Vec<Planned>,
     batch_id: Option<Arc<str>>,
     calls: &Calls,
     told: &Told<'_>,
@@ -31,11 +31,18 @@ pub(super) async fn deliver(
     // An update, an upsert or a delete by id can be sent twice and leaves the same. A create
     // cannot, so that it is about to be sent must outlive us.
     if action == Action::Create {
+        if let Some(life) = told.stream.capabilities.idempotent_create {
+            for planned in records.iter_mut().filter(|planned| planned.key.is_none()) {
+                let text = create_key(dispatcher, planned);
+                planned.key = Some(CreateKey { text, until: Instant::now() + life });
+            }
+        }
         let intents = records.iter().map(|planned| Intent {
             position: planned.record.position,
             external_id: planned.record.external_id.clone(),
             fingerprint: planned.record.fingerprint,
             lookup_values: planned.record.lookup_values.clone(),
+            key: planned.key.as_ref().map(|key| Arc::clone(&key.text)),
         });
         let writes = intents.collect();
         let intent = dispatcher.store.intend(dispatcher.job, told.stored, writes).await?;
@@ -83,9 +90,10 @@ impl Delivery<'_> {
         // Tries that failed, and times in a row that the remote throttled.
         let (mut attempt, mut throttled) = (0, 0);
         loop {
+            let sent = Instant::now();
             let answer = self.call(&mut records, attempt + throttled > 0).await;
             let has_answer = answer.is_ok();
-            let mut judged = judge(self.dispatcher, self.action, records, answer, pieces);
+            let mut judged = judge(self.dispatcher, self.action, records, (sent, answer), pieces);
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
             let mut written = Vec::new();
@@ -221,30 +229,36 @@ impl Delivery<'_> {
 
     fn write(&self, planned: &Planned) -> Write {
         let record = &planned.record;
-        // The same for each resend of the same content, in this job or the next; an update of it
-        // is another write.
-        let mut key = Sha256::new();
-        key.update(self.told.stream.name.as_str());
-        key.update([0]);
-        key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
-        key.update(record.fingerprint.0);
-        if record.stream.capabilities.creates_again {
-            // Content may come back to what it was, and is to be taken then. What a job left in
-            // doubt no other one sends again, so that the key need not outlive it.
-            key.update(self.dispatcher.job.id.to_be_bytes());
-            key.update(record.position.to_be_bytes());
-        }
-        let key: [u8; 32] = key.finalize().into();
-        let key = uuid::Builder::from_slice(&key[..16])
-            .map(|builder| builder.with_version(uuid::Version::Random))
-            .map(|builder| builder.with_variant(uuid::Variant::RFC4122).into_uuid().to_string());
         Write {
             external_id: record.external_id.clone(),
             remote_id: planned.remote_id.clone().filter(|_| self.action != Action::Upsert),
             version: planned.version.clone(),
             body: Arc::clone(planned.outgoing()),
-            key: key.unwrap_or_default().into(),
+            key: planned.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),
             stands_in: record.stands_in,
         }
     }
+}
+
+/// Names a create: the same for the same content of the same record, so that also a job that has
+/// lost its store makes no second one. It is kept with the intent, for a job that goes on from there.
+fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
+    let record = &planned.record;
+    let mut key = Sha256::new();
+    key.update(record.stream.name.as_str());
+    key.update([0]);
+    key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
+    key.update(record.fingerprint.0);
+    if let Some(gone) = &planned.gone {
+        // It was there and is not any more: to make it anew is another create.
+        key.update(gone.as_str());
+    }
+    if record.stream.capabilities.creates_again {
+        // Content may come back to what it was, and is to be taken then.
+        key.update(dispatcher.job.id.to_be_bytes());
+        key.update(record.position.to_be_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()
 }

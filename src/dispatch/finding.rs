@@ -277,9 +277,10 @@ impl Finder<'_> {
             if attempt + throttled > 0 {
                 Calls::add(&self.calls.retries, 1);
             }
+            let sent = Instant::now();
             let error = match dispatcher.connector.lookup(question).await {
                 Ok(found) => {
-                    dispatcher.limiter.succeeded();
+                    dispatcher.limiter.succeeded(Kind::Lookup, sent, Instant::now());
                     dispatcher.keep_quiet(found.quiet);
                     retry.answered(Kind::Lookup);
                     return Ok(found);
@@ -298,7 +299,7 @@ impl Finder<'_> {
                     return Err(NoAnswer { why, fatal: None, is_refusal: true });
                 }
                 RequestError::Throttled { retry_after, .. } => {
-                    dispatcher.limiter.troubled(Instant::now());
+                    dispatcher.limiter.troubled(sent, Instant::now());
                     throttled += 1;
                     let wait = retry
                         .throttled(retry_after, throttled)
@@ -307,7 +308,7 @@ impl Finder<'_> {
                     retry.sleep(wait).await
                 }
                 _ => {
-                    dispatcher.limiter.troubled(Instant::now());
+                    dispatcher.limiter.troubled(sent, Instant::now());
                     attempt += 1;
                     throttled = 0;
                     retry.again(attempt).await

@@ -13,6 +13,7 @@ use crate::connector::contract::{Action, Capabilities};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
 use crate::record::{RemoteId, StreamName};
+use crate::store::jobs;
 use crate::store::journal::{Intent, JobKey};
 use crate::store::recovery::Leftover;
 
@@ -24,8 +25,8 @@ pub(super) struct Resolved {
     /// They are there. Whether with our content is not known, for another may have made them: they
     /// are updated.
     pub(super) again: Vec<(Planned, Again)>,
-    /// They are not there for sure, or the remote makes no second record of them: they may be
-    /// sent again.
+    /// They are not there for sure, or the remote makes no second record of them, or the user takes
+    /// that into account: they may be sent again.
     pub(super) resend: Vec<Open>,
     /// What ends the job.
     pub(super) fatal: Option<Error>,
@@ -49,14 +50,13 @@ pub(super) async fn resolve(
         (open.planned, Ended::trouble(Fate::InDoubt, Trouble::other(code, message)))
     };
     let (askable, blind): (Vec<_>, Vec<_>) = records.into_iter().partition(can_find);
-    if capabilities.idempotent_create {
-        resolved.resend = blind;
-    } else {
-        resolved.is_blind = !blind.is_empty();
-        resolved.ended.extend(blind.into_iter().map(|open| {
-            in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
-        }));
-    }
+    let (resend, lost): (Vec<_>, Vec<_>) =
+        blind.into_iter().partition(|open| open.planned.may_be_resent());
+    resolved.resend = resend;
+    resolved.is_blind = !lost.is_empty();
+    resolved.ended.extend(lost.into_iter().map(|open| {
+        in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
+    }));
     if askable.is_empty() {
         return resolved;
     }
@@ -154,11 +154,11 @@ pub async fn recover(
     };
     let (askable, blind): (Vec<_>, Vec<_>) =
         leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
+    // A clock that went back makes the wait longer, never shorter.
+    let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
+    let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
     let mut found = Vec::new();
     if !askable.is_empty() {
-        let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
-        // A clock that went back makes the wait longer, never shorter.
-        let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
         let visible = Instant::now() + finder.lag().saturating_sub(age);
         let wanted = askable.iter().map(traits).collect();
         found = find_late(finder, wanted, visible).await.map_err(|no_answer| {
@@ -186,8 +186,10 @@ pub async fn recover(
                 Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
             }
             None => {
-                let why =
-                    "the job was killed while it was sent; nothing can tell whether it was applied";
+                let sent = jobs::at_millis(leftover.sent_millis);
+                let why = format!(
+                    "the job was killed while it was sent, at {sent}; nothing can tell whether it was applied"
+                );
                 Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why))
             }
         };
@@ -201,10 +203,12 @@ pub async fn recover(
             attempts: 1,
             status: None,
             trouble: ended.trouble,
-            millis: 0,
+            millis: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             fingerprint: write.fingerprint,
             custom_data: None,
             batch_id: None,
+            key: write.key,
+            may_be_resent: false,
             content: None,
         });
     }

@@ -45,14 +45,15 @@ pub(super) struct Judged {
     pub(super) fatal: Option<Error>,
 }
 
-/// From an answer to what it means for each record.
+/// From an answer to what it means for each record; the call was sent at `sent`.
 pub(super) fn judge(
     dispatcher: &Dispatcher,
     action: Action,
     mut records: Vec<Planned>,
-    answer: Result<WriteAnswer, RequestError>,
+    (sent, answer): (Instant, Result<WriteAnswer, RequestError>),
     pieces: &mut Vec<Vec<Planned>>,
 ) -> Judged {
+    let now = Instant::now();
     let limiter = &dispatcher.limiter;
     let retry = &dispatcher.retry;
     let mut judged = Judged::default();
@@ -64,7 +65,7 @@ pub(super) fn judge(
     };
     match answer {
         Ok(answer) => {
-            limiter.succeeded();
+            limiter.succeeded(Kind::Write, sent, now);
             dispatcher.keep_quiet(answer.quiet);
             retry.answered(Kind::Write);
             // A verdict that is missing is none: nothing may be lost by a connector's mistake.
@@ -100,12 +101,12 @@ pub(super) fn judge(
             judged.fatal = retry.failed(Kind::Write, &message);
         }
         Err(RequestError::Throttled { retry_after, .. }) => {
-            limiter.troubled(Instant::now());
+            limiter.troubled(sent, now);
             judged.throttled = Some(retry_after);
             judged.open = open(records, Fate::Failed, "throttled");
         }
         Err(RequestError::Unreachable(_)) => {
-            limiter.troubled(Instant::now());
+            limiter.troubled(sent, now);
             judged.open = open(records, Fate::Failed, UNREACHABLE);
         }
         Err(RequestError::Unauthorized(_)) => {
@@ -115,7 +116,7 @@ pub(super) fn judge(
             ));
         }
         Err(RequestError::InDoubt(_) | RequestError::Protocol(_)) => {
-            limiter.troubled(Instant::now());
+            limiter.troubled(sent, now);
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
     }

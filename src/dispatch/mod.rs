@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::config::Keep;
+use crate::config::{Keep, OnDoubt};
 use crate::connector::contract::{Action, Connector, ErrorClass, Rejection, Row};
 use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
@@ -58,6 +58,10 @@ pub struct Planned {
     pub was_mapped: bool,
     /// Calls that it was part of.
     pub attempts: u32,
+    /// Under which the remote knows its create again.
+    pub key: Option<CreateKey>,
+    /// The remote id that it had, and that the remote no longer has.
+    pub gone: Option<RemoteId>,
     /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
     pub visible: Option<Instant>,
     /// Times that an answer made a new plan necessary.
@@ -83,6 +87,8 @@ impl Planned {
             remote_id,
             was_mapped,
             attempts: 0,
+            key: None,
+            gone: None,
             visible: None,
             plans: 0,
             sent: None,
@@ -92,7 +98,23 @@ impl Planned {
     }
 }
 
+/// Under which a remote knows a create again that it was sent before.
+#[derive(Clone, Debug)]
+pub struct CreateKey {
+    /// As it goes out.
+    pub text: Arc<str>,
+    /// How long the remote remembers it for sure.
+    pub until: Instant,
+}
+
 impl Planned {
+    /// Whether its create, if that is in doubt, may be sent again although nothing can tell whether
+    /// it was applied.
+    fn may_be_resent(&self) -> bool {
+        let is_known = self.key.as_ref().is_some_and(|key| Instant::now() < key.until);
+        is_known || self.record.stream.options.on_doubt == OnDoubt::Resend
+    }
+
     /// What goes out.
     pub fn outgoing(&self) -> &Arc<str> {
         self.left.as_ref().unwrap_or(&self.body)
@@ -277,6 +299,7 @@ impl Dispatcher {
             source: keep.then(|| Arc::clone(&record.source)),
             body,
         });
+        let is_open = ended.fate == Fate::InDoubt && action == Some(Action::Create);
         Outcome {
             position: record.position,
             stream: stored,
@@ -293,6 +316,8 @@ impl Dispatcher {
             fingerprint: record.fingerprint,
             custom_data: record.custom_data.clone(),
             batch_id: planned.batch_id.clone(),
+            key: planned.key.as_ref().filter(|_| is_open).map(|key| Arc::clone(&key.text)),
+            may_be_resent: is_open && planned.may_be_resent(),
             content,
         }
     }

@@ -1,6 +1,6 @@
 //! How long to wait before a call is tried again, and when to stop trying.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,19 @@ use crate::error::Error;
 const SPENT: &str = "its quota is probably spent: run the same input again later, or allow a longer \
                      wait with `retry.max_wait_secs`";
 
+/// Retries that a job may make whatever else happens: a short job is not cut off by one bad minute.
+const FREE_RETRIES: u64 = 100;
+
 /// The waits of one job.
 #[derive(Debug)]
 pub struct Retry {
     options: RetryOptions,
     lookups: Tally,
     writes: Tally,
+    /// Calls that were tried again after they had failed.
+    retries: AtomicU64,
+    /// That no more may be made has been told.
+    is_spent: AtomicBool,
     /// When a call was answered last; before the first, when the job began.
     last_answer: Mutex<Instant>,
     /// Ended when the job is to end: nobody waits any longer.
@@ -59,6 +66,8 @@ impl Retry {
             options,
             lookups: Tally::default(),
             writes: Tally::default(),
+            retries: AtomicU64::new(0),
+            is_spent: AtomicBool::new(false),
             last_answer: Mutex::new(Instant::now()),
             stop,
         }
@@ -69,10 +78,39 @@ impl Retry {
     /// # Errors
     /// When nothing more is to be tried.
     pub async fn again(&self, attempt: u32) -> Result<(), GaveUp> {
-        if attempt >= self.options.attempts {
+        if attempt >= self.options.attempts || !self.has_budget() {
             return Err(GaveUp::Attempts);
         }
         self.sleep(self.jitter(attempt)).await
+    }
+
+    /// Takes one retry out of the job's budget: where most calls fail, to try each of them again and
+    /// again keeps a remote down that is down.
+    fn has_budget(&self) -> bool {
+        let answered: u64 = [&self.lookups, &self.writes]
+            .map(|tally| tally.answered.load(Ordering::Relaxed))
+            .iter()
+            .sum();
+        // Calls stay far below where a float loses precision; a negative budget is none.
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a bound"
+        )]
+        let budget = FREE_RETRIES + (answered as f64 * self.options.budget) as u64;
+        let retries = self.retries.fetch_add(1, Ordering::Relaxed);
+        if retries < budget {
+            return true;
+        }
+        self.retries.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_spent.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "The budget of retries is spent ({retries} retries, {answered} calls answered): calls \
+                 that fail are not tried again until more are answered."
+            );
+        }
+        false
     }
 
     /// The remote throttles: all calls wait as long as it asks, else longer with each time.
@@ -219,6 +257,20 @@ mod tests {
         assert_eq!(retry.again(3).await, Err(GaveUp::Attempts));
         retry.stop.cancel();
         assert_eq!(retry.sleep(Duration::from_secs(9)).await, Err(GaveUp::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_has_a_budget_of_retries() {
+        let retry = retry(RetryOptions { budget: 0.5, ..RetryOptions::default() });
+        for _ in 0..FREE_RETRIES {
+            assert_eq!(retry.again(1).await, Ok(()));
+        }
+        assert_eq!(retry.again(1).await, Err(GaveUp::Attempts));
+        // Two answers pay for one retry.
+        retry.answered(Kind::Lookup);
+        retry.answered(Kind::Write);
+        assert_eq!(retry.again(1).await, Ok(()));
+        assert_eq!(retry.again(1).await, Err(GaveUp::Attempts));
     }
 
     #[test]

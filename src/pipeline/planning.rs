@@ -7,14 +7,15 @@ use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
-use crate::dispatch::{Batch, Ended, Planned, Task};
+use crate::dispatch::{Batch, CreateKey, Ended, Planned, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve;
 use crate::resolve::claims::Claimed;
 use crate::resolve::empty::only_empty;
 use crate::resolve::gate::Key;
-use crate::resolve::{Known, Plan};
+use crate::resolve::{Known, Plan, Resend};
+use crate::store::doubts::Doubt;
 use crate::stream::batch::Limits;
 use crate::stream::{Record, Stream};
 
@@ -43,20 +44,19 @@ impl Job {
         }
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let stored = self.streams[record.stream.index].stored;
-        let mut doubt = None;
         let known = match &record.external_id {
             Some(id) => {
                 let mapped = dispatcher.store.find(&stored, id)?;
                 let capabilities = &record.stream.capabilities;
                 let has_upsert = capabilities.upsert.is_some();
-                doubt = match mapped {
+                let doubt = match mapped {
                     _ if capabilities.creates_again => {
                         dispatcher.store.find_doubt(stored.id, id)?
                     }
                     None if !has_upsert => dispatcher.store.find_doubt(stored.id, id)?,
                     _ => None,
                 };
-                Known { mapped, written: None, in_doubt: doubt.is_some() }
+                Known { mapped, written: None, doubt }
             }
             None if record.remote_id.is_none() => Known {
                 written: dispatcher.store.find_written(
@@ -100,7 +100,9 @@ impl Job {
         }
         let now = Instant::now();
         let lag = record.stream.capabilities.lookup.map(|lookup| lookup.lag);
-        let visible = lag.zip(doubt).map(|(lag, age)| now + lag.saturating_sub(age));
+        let visible =
+            lag.zip(known.doubt()).map(|(lag, doubt)| now + lag.saturating_sub(doubt.rest()));
+        let key = known.doubt().and_then(|doubt| key_of(&record, doubt, now));
         let mut record = record;
         if plan == Plan::Lookup {
             record = match self.claims.enter(record, now) {
@@ -113,7 +115,7 @@ impl Job {
             };
         }
         let planned = Planned::new(record, None, was_mapped);
-        self.follow(Planned { visible, body, is_partial: !is_whole, ..planned }, plan);
+        self.follow(Planned { key, visible, body, is_partial: !is_whole, ..planned }, plan);
         Ok(true)
     }
 
@@ -149,8 +151,11 @@ impl Job {
             Plan::Refuse(trouble) => {
                 self.end_locally(&planned, None, Ended::trouble(Fate::Rejected, trouble), true);
             }
-            Plan::InDoubt => {
-                let why = "sent by an earlier job, and nothing tells whether it was applied";
+            Plan::InDoubt(doubt) => {
+                let sent = crate::store::jobs::at_millis(doubt.first_millis);
+                let why = format!(
+                    "sent by an earlier job at {sent}, and nothing tells whether it was applied"
+                );
                 let trouble = Trouble::other("in_doubt", why);
                 let action = Some(Action::Create);
                 self.end_locally(&planned, action, Ended::trouble(Fate::InDoubt, trouble), true);
@@ -172,7 +177,10 @@ impl Job {
     pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Option<Row>) {
         let Some(row) = row else {
             let plan = match &planned.remote_id {
-                Some(remote_id) => resolve::plan_missing(&planned.record, remote_id),
+                Some(remote_id) => {
+                    planned.gone = Some(remote_id.clone());
+                    resolve::plan_missing(&planned.record, remote_id)
+                }
                 None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
             };
             return self.follow(planned, plan);
@@ -276,6 +284,18 @@ impl Job {
             let events = self.events.clone();
             self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
+        self.wiring.dispatcher.limiter.under_way(self.under_way);
+    }
+}
+
+/// The key under which the remote knows a create that is in doubt.
+fn key_of(record: &Record, doubt: &Doubt, now: Instant) -> Option<CreateKey> {
+    let life = record.stream.capabilities.idempotent_create?;
+    match resolve::may_resend(record, doubt)? {
+        Resend::Under(text) => {
+            Some(CreateKey { text, until: now + life.saturating_sub(doubt.age()) })
+        }
+        Resend::AsTold => None,
     }
 }
 

@@ -159,6 +159,8 @@ impl Job {
             fingerprint: Fingerprint([0; 32]),
             custom_data: None,
             batch_id: None,
+            key: None,
+            may_be_resent: false,
             content: None,
         };
         let outcomes: Arc<Vec<Outcome>> = Arc::new(bad_lines.into_iter().map(outcome).collect());

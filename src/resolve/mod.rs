@@ -11,13 +11,13 @@ pub mod relations;
 use std::sync::Arc;
 
 use crate::config::stream::{LookupMethod, Mode};
-use crate::config::{OnAmbiguous, OnMissing, StreamOptions};
+use crate::config::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
 use crate::connector::contract::{Action, Capabilities};
 use crate::outcome::Trouble;
 use crate::record::RemoteId;
+use crate::store::doubts::{Doubt, Written};
 use crate::store::id_map::Mapped;
-use crate::store::journal::Written;
-use crate::stream::Record;
+use crate::stream::{Record, Stream};
 
 /// What is to happen to a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Plan {
     /// It cannot be written at all.
     Refuse(Trouble),
     /// It was sent before, nobody knows whether it was applied, and nothing can tell.
-    InDoubt,
+    InDoubt(Doubt),
 }
 
 /// What is known of a record before it is planned.
@@ -46,7 +46,38 @@ pub struct Known {
     /// For a record without an external id: whether its like was written.
     pub written: Option<Written>,
     /// A create of its external id is in doubt from an earlier job.
-    pub in_doubt: bool,
+    pub doubt: Option<Doubt>,
+}
+
+impl Known {
+    /// The doubt about a create of the record, or of its like where it has no external id.
+    pub fn doubt(&self) -> Option<&Doubt> {
+        match &self.written {
+            Some(Written::InDoubt(doubt)) => Some(doubt),
+            _ => self.doubt.as_ref(),
+        }
+    }
+}
+
+/// How a create in doubt may be sent again although nothing can tell whether it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// Under this key, by which the remote knows it.
+    Under(Arc<str>),
+    /// The user wants it so.
+    AsTold,
+}
+
+/// Whether and how a create in doubt may be sent again.
+pub fn may_resend(record: &Record, doubt: &Doubt) -> Option<Resend> {
+    let Stream { capabilities, options, .. } = &*record.stream;
+    let is_same = doubt.fingerprint == Some(record.fingerprint);
+    let is_known = capabilities.idempotent_create.is_some_and(|life| doubt.age() < life);
+    match &doubt.key {
+        Some(key) if is_same && is_known => Some(Resend::Under(Arc::clone(key))),
+        _ if options.on_doubt == OnDoubt::Resend => Some(Resend::AsTold),
+        _ => None,
+    }
 }
 
 /// Plans one record.
@@ -62,16 +93,19 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         (_, None) => false,
     };
     // What was sent last, and may have been applied, is not what the map has.
-    let is_in_doubt = known.in_doubt && capabilities.creates_again;
+    let open = known.doubt.as_ref().filter(|_| capabilities.creates_again);
     if skip_unchanged
         && is_same_id
-        && !is_in_doubt
+        && open.is_none()
         && mapped.is_some_and(|mapped| mapped.fingerprint == Some(record.fingerprint))
     {
         return Plan::Unchanged(mapped.and_then(|mapped| mapped.remote_id.clone()));
     }
-    if is_in_doubt && matches!(mode, Mode::Upsert | Mode::Update) {
-        return Plan::InDoubt;
+    if let Some(doubt) = open
+        && matches!(mode, Mode::Upsert | Mode::Update)
+        && may_resend(record, doubt).is_none()
+    {
+        return Plan::InDoubt(doubt.clone());
     }
     let remote_id =
         record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
@@ -87,7 +121,9 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         return match &known.written {
             Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
             _ if has_values => Plan::Lookup,
-            Some(Written::InDoubt) => Plan::InDoubt,
+            Some(Written::InDoubt(doubt)) if may_resend(record, doubt).is_none() => {
+                Plan::InDoubt(doubt.clone())
+            }
             _ => create(capabilities),
         };
     }
@@ -95,11 +131,11 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
     if mode == Mode::Insert && mapped.is_some_and(|mapped| mapped.fingerprint.is_some()) {
         return exists("it was written before");
     }
-    find(record, known.in_doubt)
+    find(record, known.doubt.as_ref())
 }
 
 /// Plans a record with an external id that no remote id is known of.
-fn find(record: &Record, in_doubt: bool) -> Plan {
+fn find(record: &Record, doubt: Option<&Doubt>) -> Plan {
     let capabilities = &record.stream.capabilities;
     let options = &record.stream.options;
     let mode = options.mode;
@@ -113,8 +149,8 @@ fn find(record: &Record, in_doubt: bool) -> Plan {
     } else if matches!(mode, Mode::Update | Mode::Delete) {
         let why = "no remote id is known of the record, and the remote cannot be asked for it";
         Plan::Refuse(Trouble::payload("cannot_find", why))
-    } else if in_doubt {
-        Plan::InDoubt
+    } else if let Some(doubt) = doubt.filter(|doubt| may_resend(record, doubt).is_none()) {
+        Plan::InDoubt(doubt.clone())
     } else {
         create(capabilities)
     }
@@ -247,7 +283,7 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
         return Plan::Gone(remote_id.clone());
     }
     if options.on_missing == OnMissing::Recreate && record.external_id.is_some() {
-        return find(record, false);
+        return find(record, None);
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))
@@ -332,9 +368,36 @@ mod tests {
         assert_eq!(plan(&search, &Known::default()), Plan::Lookup);
         let blind = record(capabilities(false, false), Some("a"));
         assert_eq!(plan(&blind, &Known::default()), Plan::Write(Action::Create, None));
-        let doubt = Known { in_doubt: true, ..Known::default() };
-        assert_eq!(plan(&blind, &doubt), Plan::InDoubt);
-        assert_eq!(plan(&search, &doubt), Plan::Lookup);
+        let known = Known { doubt: Some(doubt(None)), ..Known::default() };
+        assert_eq!(plan(&blind, &known), Plan::InDoubt(doubt(None)));
+        assert_eq!(plan(&search, &known), Plan::Lookup);
+    }
+
+    fn doubt(key: Option<&str>) -> Doubt {
+        let fingerprint = Some(Fingerprint([1; 32]));
+        let first_millis = chrono::Utc::now().timestamp_millis() - 5_000;
+        let key = key.map(Arc::from);
+        Doubt { first_millis: first_millis / 60_000 * 60_000, last_millis: 0, fingerprint, key }
+    }
+
+    #[test]
+    fn a_create_in_doubt_is_sent_again_only_as_the_remote_knows_it_or_the_user_wants() {
+        let minutes = |minutes: u64| Some(std::time::Duration::from_secs(60 * minutes));
+        let that_remembers =
+            |idempotent_create| Capabilities { idempotent_create, ..capabilities(false, false) };
+        let keeper = record(that_remembers(minutes(5)), Some("a"));
+        let under = Some(Resend::Under("k".into()));
+        assert_eq!(may_resend(&keeper, &doubt(Some("k"))), under);
+        assert_eq!(may_resend(&keeper, &doubt(None)), None, "a doubt from before there were keys");
+        let other = Doubt { fingerprint: Some(Fingerprint([2; 32])), ..doubt(Some("k")) };
+        assert_eq!(may_resend(&keeper, &other), None, "other content is another create");
+        let old = Doubt { first_millis: 0, ..doubt(Some("k")) };
+        assert_eq!(may_resend(&keeper, &old), None, "the remote has forgotten the key");
+        let mut told = record(capabilities(false, false), Some("a"));
+        Arc::get_mut(&mut told.stream).unwrap().options.on_doubt = OnDoubt::Resend;
+        assert_eq!(may_resend(&told, &doubt(None)), Some(Resend::AsTold));
+        let known = Known { doubt: Some(doubt(None)), ..Known::default() };
+        assert_eq!(plan(&told, &known), Plan::Write(Action::Create, None));
     }
 
     #[test]
@@ -346,8 +409,8 @@ mod tests {
         assert_eq!(plan(&record, &mapped("8", 1)), Plan::Unchanged(Some(RemoteId::from("8"))));
         // A doubt is about the content too: neither is it sent again, nor is it what the map has.
         for fingerprint in [1, 2] {
-            let known = Known { in_doubt: true, ..mapped("8", fingerprint) };
-            assert_eq!(plan(&record, &known), Plan::InDoubt);
+            let known = Known { doubt: Some(doubt(None)), ..mapped("8", fingerprint) };
+            assert_eq!(plan(&record, &known), Plan::InDoubt(doubt(None)));
         }
     }
 
@@ -357,7 +420,8 @@ mod tests {
         let known = |written| Known { written, ..Known::default() };
         assert_eq!(plan(&record, &known(None)), Plan::Write(Action::Create, None));
         assert_eq!(plan(&record, &known(Some(Written::Yes(None)))), Plan::Unchanged(None));
-        assert_eq!(plan(&record, &known(Some(Written::InDoubt))), Plan::InDoubt);
+        let open = known(Some(Written::InDoubt(doubt(None))));
+        assert_eq!(plan(&record, &open), Plan::InDoubt(doubt(None)));
     }
 
     #[test]

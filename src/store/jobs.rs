@@ -174,6 +174,12 @@ pub fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// This instant of Unix time, as RFC 3339 in UTC with milliseconds.
+pub fn at_millis(millis: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
 const COLUMNS: &str =
     "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
 

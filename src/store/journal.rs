@@ -1,12 +1,11 @@
 //! Intents before a call that is not idempotent, outcomes after it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::id_map::Mapped;
-use super::{Store, StoreError};
+use super::{Store, StoreError, doubts};
 use crate::connector::contract::Action;
 use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, Fingerprint, RemoteId};
@@ -22,20 +21,13 @@ pub struct Intent {
     pub fingerprint: Fingerprint,
     /// What else it can be found by.
     pub lookup_values: Vec<Option<Arc<str>>>,
+    /// Under which the remote knows the same create again, if it does.
+    pub key: Option<Arc<str>>,
 }
 
 /// A batch of intents on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntentId(pub(super) i64);
-
-/// What is known of a record without an external id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It was written, under this id if the remote told one.
-    Yes(Option<RemoteId>),
-    /// It was sent, and nobody knows whether it was applied.
-    InDoubt,
-}
 
 /// The job that outcomes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +53,7 @@ impl Store {
             .into_iter()
             .map(|write| {
                 let fingerprint = write.fingerprint.to_string();
-                (write.position, write.external_id, fingerprint, write.lookup_values)
+                (write.position, write.external_id, fingerprint, write.lookup_values, write.key)
             })
             .collect();
         let rows = serde_json::to_string(&rows).unwrap_or_default();
@@ -118,52 +110,6 @@ impl Store {
             Ok(())
         })
         .await
-    }
-
-    /// Whether a record without an external id was written in this series of jobs, or, with
-    /// `or_before`, in one whose state was passed in.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn find_written(
-        &self,
-        job: JobKey,
-        stream: i64,
-        fingerprint: &Fingerprint,
-        or_before: bool,
-    ) -> Result<Option<Written>, StoreError> {
-        let before = if or_before { 0 } else { job.series };
-        self.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT remote_id, in_doubt FROM written
-                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?",
-                )?
-                .query_row(params![stream, before, job.series, fingerprint.0], |row| {
-                    let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
-                    Ok(if row.get(1)? { Written::InDoubt } else { Written::Yes(remote_id) })
-                })
-                .optional()
-        })
-    }
-
-    /// How long ago a create of this external id came into doubt, if one is.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn find_doubt(&self, stream: i64, id: &ExternalId) -> Result<Option<Duration>, StoreError> {
-        let since: Option<i64> = self.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT since_millis FROM doubts WHERE stream = ? AND external_id = ?",
-                )?
-                .query_row(params![stream, id.as_str()], |row| row.get(0))
-                .optional()
-        })?;
-        let now = chrono::Utc::now().timestamp_millis();
-        // A clock that went back makes it younger, never older.
-        let age = |since| u64::try_from(now.saturating_sub(since)).unwrap_or(0);
-        Ok(since.map(|since| Duration::from_millis(age(since))))
     }
 }
 
@@ -235,84 +181,5 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
                 content.body.as_deref(),
             ])?;
     }
-    match &outcome.external_id {
-        None => remember_written(transaction, job, outcome),
-        Some(id) => remember_doubt(transaction, outcome, id),
-    }
-}
-
-/// A record without an external id is known again by its fingerprint alone.
-fn remember_written(
-    transaction: &Transaction<'_>,
-    job: JobKey,
-    outcome: &Outcome,
-) -> rusqlite::Result<()> {
-    let in_doubt = match outcome.fate {
-        Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
-        Fate::InDoubt => true,
-        _ => return Ok(()),
-    };
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO written (stream, series, fingerprint, remote_id, in_doubt)
-             VALUES (?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            outcome.stream,
-            job.series,
-            outcome.fingerprint.0,
-            outcome.remote_id.as_ref().map(RemoteId::as_str),
-            in_doubt,
-        ])?;
-    Ok(())
-}
-
-/// Takes in that records without an external id were written, as an earlier job's state tells.
-///
-/// # Errors
-/// What SQLite says.
-pub fn import_written(
-    transaction: &Transaction<'_>,
-    stream: i64,
-    fingerprint: &Fingerprint,
-    remote_id: Option<&RemoteId>,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO written (stream, series, fingerprint, remote_id, in_doubt)
-             VALUES (?, 0, ?, ?, 0)",
-        )?
-        .execute(params![stream, fingerprint.0, remote_id.map(RemoteId::as_str)])?;
-    Ok(())
-}
-
-fn remember_doubt(
-    transaction: &Transaction<'_>,
-    outcome: &Outcome,
-    id: &ExternalId,
-) -> rusqlite::Result<()> {
-    match (outcome.fate, outcome.action) {
-        (Fate::InDoubt, Some(Action::Create)) => set_doubt(transaction, outcome.stream, id),
-        (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
-            clear_doubt(transaction, outcome.stream, id)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn set_doubt(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO doubts (stream, external_id, since_millis) VALUES (?, ?, ?)",
-        )?
-        .execute(params![stream, id.as_str(), chrono::Utc::now().timestamp_millis()])?;
-    Ok(())
-}
-
-/// Forgets that a create of this external id is in doubt.
-fn clear_doubt(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?
-        .execute(params![stream, id.as_str()])?;
-    Ok(())
+    doubts::remember(transaction, job, outcome)
 }

@@ -1,10 +1,11 @@
 //! What became of every record is kept: one SQLite file, written by one thread, read by anyone.
 //!
-//! [`journal`] has the intents and outcomes, [`id_map`] which remote id belongs to which external
-//! id, [`jobs`] the runs. All writing goes through [`writer`]: work of many tasks is put into one
+//! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
+//! which remote id belongs to which external id, [`jobs`] the runs. All writing goes through [`writer`]: work of many tasks is put into one
 //! transaction, and a task goes on when that transaction is on disk (WAL, `synchronous=FULL`).
 //! Readers, in this process or another, see what is committed and never wait for the writer.
 
+pub mod doubts;
 pub mod id_map;
 pub mod jobs;
 pub mod journal;
@@ -26,7 +27,17 @@ use writer::Writer;
 use crate::error::Error;
 
 /// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
+/// The oldest version that is brought up to [`VERSION`] when a job opens it.
+const OLDEST: i64 = 2;
+/// From version 2 to 3: what an idempotency key needs to be used again by the next job.
+const UPGRADE: &str = "
+    ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE doubts ADD COLUMN fingerprint BLOB;
+    ALTER TABLE doubts ADD COLUMN key TEXT;
+    ALTER TABLE written ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE written ADD COLUMN key TEXT;
+";
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
 /// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
@@ -228,9 +239,7 @@ fn open_for_writing(path: &Path) -> Result<Connection, Error> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .map_err(|error| unusable(path, error))?
         == 0;
-    if !is_new {
-        check_version(path, &connection)?;
-    }
+    let version = if is_new { VERSION } else { check_version(path, &connection)? };
     let prepare = |connection: &mut Connection| -> rusqlite::Result<()> {
         if is_new {
             connection.pragma_update(None, "page_size", 8192)?;
@@ -243,6 +252,11 @@ fn open_for_writing(path: &Path) -> Result<Connection, Error> {
             let transaction = connection.transaction()?;
             transaction.execute_batch(include_str!("schema.sql"))?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        } else if version < VERSION {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(UPGRADE)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
         }
@@ -266,7 +280,8 @@ fn make_private_file(path: &Path) -> Result<(), Error> {
     })
 }
 
-fn check_version(path: &Path, connection: &Connection) -> Result<(), Error> {
+/// The version of a store that this program can read.
+fn check_version(path: &Path, connection: &Connection) -> Result<i64, Error> {
     let number = |name: &str| {
         connection
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -277,9 +292,9 @@ fn check_version(path: &Path, connection: &Connection) -> Result<(), Error> {
             .hint("name another file with `--store`; this one was left as it is"));
     }
     match number("user_version")? {
-        VERSION => Ok(()),
+        version @ OLDEST..=VERSION => Ok(version),
         other => Err(Error::usage(format!(
-            "the store `{}` is of version {other}; this program reads version {VERSION}",
+            "the store `{}` is of version {other}; this program reads {OLDEST} to {VERSION}",
             path.display()
         ))
         .hint("use the program that wrote it, or name another file with `--store`")),

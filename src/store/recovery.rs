@@ -101,16 +101,24 @@ impl Store {
 
 /// An intent that cannot be read is an error: passed over, its records could be created twice.
 fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
-    type Row = (u64, Option<ExternalId>, String, Vec<Option<Arc<str>>>);
+    /// A store of version 2 has no keys.
+    #[derive(serde::Deserialize)]
+    struct Row(
+        u64,
+        Option<ExternalId>,
+        String,
+        Vec<Option<Arc<str>>>,
+        #[serde(default)] Option<Arc<str>>,
+    );
     let unreadable = |why: Box<dyn std::error::Error + Send + Sync>| {
         rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, why)
     };
     let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
     rows.into_iter()
-        .map(|(position, external_id, fingerprint, lookup_values)| {
+        .map(|Row(position, external_id, fingerprint, lookup_values, key)| {
             let fingerprint = Fingerprint::from_hex(&fingerprint)
                 .ok_or_else(|| unreadable("an intent has no fingerprint".into()))?;
-            Ok(Intent { position, external_id, fingerprint, lookup_values })
+            Ok(Intent { position, external_id, fingerprint, lookup_values, key })
         })
         .collect()
 }

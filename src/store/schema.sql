@@ -34,8 +34,8 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls that are not idempotent, before they leave: a JSON array of
--- [position, external id, fingerprint, values of the lookup fields]. A row is deleted together with the writing of its
--- last outcome, so what is left after a crash is in doubt.
+-- [position, external id, fingerprint, values of the lookup fields, idempotency key]. A row is deleted
+-- together with the writing of its last outcome, so what is left after a crash is in doubt.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
@@ -101,15 +101,23 @@ CREATE TABLE written (
     remote_id TEXT,
     -- 1: sent, and nobody knows whether it was applied.
     in_doubt INTEGER NOT NULL DEFAULT 0,
+    -- Of one in doubt: when it was sent first, in milliseconds of Unix time, and under which
+    -- idempotency key.
+    first_millis INTEGER NOT NULL DEFAULT 0,
+    key TEXT,
     PRIMARY KEY (stream, series, fingerprint)
 ) WITHOUT ROWID;
 
--- Creates of records with an external id that nobody knows the fate of: since when, in
--- milliseconds of Unix time. The call had left before.
+-- Creates of records with an external id that nobody knows the fate of, in milliseconds of Unix
+-- time: when it was told (the last call had left before), and when the first call left. A remote that
+-- was given a key knows the same content under the same key again.
 CREATE TABLE doubts (
     stream INTEGER NOT NULL,
     external_id TEXT NOT NULL,
     since_millis INTEGER NOT NULL,
+    first_millis INTEGER NOT NULL DEFAULT 0,
+    fingerprint BLOB,
+    key TEXT,
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 

@@ -66,7 +66,7 @@ fn killed_between_writing_and_reading_back_too() {
 #[test]
 fn records_without_an_id_are_not_written_twice_when_a_job_is_killed() {
     let remote = Remote::with("{latency_ms: 3}");
-    let place = Place::at(&remote, "rest-one-by-one").set("max_in_flight", 4);
+    let place = Place::at(&remote, "create-only").set("max_in_flight", 4);
     let schema = serde_json::json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
         "schema": {"properties": {"n": {}}}});
     let events = (0..200).map(|n| record("events", &serde_json::json!({"n": n})));

@@ -15,6 +15,7 @@ use url::Url;
 use super::address::Template;
 use super::request::Added;
 use super::{Api, NO_JOB};
+use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, client};
 use crate::connector::{BuildError, Settings};
@@ -120,6 +121,9 @@ pub struct ApiConfig {
     /// sent again: then a post whose answer is lost is. Not with `process_as_batch`. This key is
     /// ours.
     pub idempotency_key_header: Option<String>,
+    /// Seconds that the remote remembers such a key: in that time later jobs, too, send a post again
+    /// whose answer was lost. Default 86400. This key is ours.
+    pub idempotency_key_secs: Option<Count>,
 }
 
 /// One header.
@@ -305,7 +309,7 @@ impl Api {
             batch,
             in_order: config.enforce_order,
             wants_empty: config.post_empty_record,
-            idempotency_key_header: config.idempotency_key_header()?,
+            key_header: config.key_header()?,
             namespace,
             client: Client::new(http, authorizer, limiter, redactor),
         })
@@ -358,7 +362,7 @@ impl ApiConfig {
             .then(|| job_root.unwrap_or_else(|| NO_JOB.to_owned()))
     }
 
-    fn idempotency_key_header(&self) -> Result<Option<HeaderName>, BuildError> {
+    fn key_header(&self) -> Result<Option<KeyHeader>, BuildError> {
         let name = self.idempotency_key_header.as_deref().filter(|name| !name.is_empty());
         let Some(name) = name else { return Ok(None) };
         if self.process_as_batch {
@@ -370,7 +374,10 @@ impl ApiConfig {
                 hint: Some("take one of them out of the config".to_owned()),
             });
         }
-        header_name("idempotency_key_header", name).map(Some)
+        let name = header_name("idempotency_key_header", name)?;
+        let life = Count::read(self.idempotency_key_secs.as_ref(), "idempotency_key_secs")?;
+        let life = life.unwrap_or(KEY_LIFE_SECS);
+        Ok(Some(KeyHeader { name, life: Duration::from_secs(life) }))
     }
 }
 

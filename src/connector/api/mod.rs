@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
@@ -25,7 +25,7 @@ use self::address::Template;
 pub use self::config::ApiConfig;
 use self::request::Added;
 use super::contract::{
-    Action, BatchIds, CallLimits, Capabilities, CheckLine, Connector, Found, Question,
+    Action, BatchIds, CallLimits, Capabilities, CheckLine, Connector, Found, KeyHeader, Question,
     RequestError, Verdict, WriteAnswer, WriteBatch,
 };
 use super::http::meaning::complaint;
@@ -59,7 +59,7 @@ pub struct Api {
     batch_ids: Option<String>,
     in_order: bool,
     wants_empty: bool,
-    idempotency_key_header: Option<HeaderName>,
+    key_header: Option<KeyHeader>,
     namespace: String,
 }
 
@@ -162,7 +162,7 @@ impl Connector for Api {
         Ok(Capabilities {
             create: Some(create),
             max_in_flight: MAX_IN_FLIGHT,
-            idempotent_create: self.idempotency_key_header.is_some(),
+            idempotent_create: self.key_header.as_ref().map(|header| header.life),
             creates_again: true,
             in_order: self.in_order,
             wants_empty: self.wants_empty,

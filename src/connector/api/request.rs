@@ -155,10 +155,10 @@ impl Api {
             body.push(']');
         }
         let mut headers = self.headers.clone();
-        if let (Some(header), [write]) = (&self.idempotency_key_header, batch.writes.as_slice()) {
+        if let (Some(header), [write]) = (&self.key_header, batch.writes.as_slice()) {
             let key = HeaderValue::from_str(&write.key)
                 .map_err(|_| "the key of the record cannot stand in a header".to_owned())?;
-            headers.insert(header.clone(), key);
+            headers.insert(header.name.clone(), key);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Request {

@@ -120,12 +120,10 @@ impl Rest {
             let limit = operation.max_bytes;
             return Err(format!("the body has {bytes} bytes, over the limit of {limit}"));
         }
-        if let (Some(header), [write]) =
-            (&operation.idempotency_key_header, batch.writes.as_slice())
-        {
+        if let (Some(header), [write]) = (&operation.key_header, batch.writes.as_slice()) {
             let key = HeaderValue::from_str(&write.key)
                 .map_err(|_| "the key of the record cannot stand in a header".to_owned())?;
-            request.headers.insert(header.clone(), key);
+            request.headers.insert(header.name.clone(), key);
         }
         Ok(request)
     }

@@ -190,7 +190,8 @@ impl Rest {
             idempotent_create: found
                 .create
                 .as_ref()
-                .is_some_and(|create| create.idempotency_key_header.is_some()),
+                .and_then(|create| create.key_header.as_ref())
+                .map(|header| header.life),
             external_id_property: property.clone(),
             reserved_properties: reserved,
             ..Capabilities::default()

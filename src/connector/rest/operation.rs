@@ -1,5 +1,7 @@
 //! What the operations of a stream mean; see [`program`](super::program).
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 
 use super::endpoint::{Parts, endpoint, node};
@@ -11,7 +13,7 @@ use super::reading::ROW_NAMES;
 use super::shape::Shape;
 use super::template::{Template, Templates};
 use super::text::{Place, Placed, Text, Wrong};
-use crate::connector::contract::Action;
+use crate::connector::contract::{Action, KEY_LIFE_SECS, KeyHeader};
 
 /// What every template of an operation knows.
 pub(super) const NAMES: [&str; 4] = ["config", "stream", "object", "external_id_property"];
@@ -156,15 +158,17 @@ fn write(
         created: created.map(|created| templates.test(created, ROW_NAMES)).transpose()?,
         told: told(templates, [&write.error, &write.error_code, &write.error_field])?,
         missing_is_done: write.missing_is_done.unwrap_or(false),
-        idempotency_key_header: write
-            .idempotency_key_header
-            .as_ref()
-            .map(header_name)
-            .transpose()?,
+        key_header: key_header(write)?,
         endpoint,
         record,
         each,
     })
+}
+
+fn key_header(write: &manifest::Write) -> Result<Option<KeyHeader>, Wrong> {
+    let Some(header) = &write.idempotency_key_header else { return Ok(None) };
+    let life = Duration::from_secs(write.idempotency_key_secs.unwrap_or(KEY_LIFE_SECS));
+    Ok(Some(KeyHeader { name: header_name(header)?, life }))
 }
 
 /// Refuses keys that mean nothing to an operation.
@@ -188,6 +192,10 @@ fn only_where_meant(write: &manifest::Write, action: Action, single: bool) -> Re
     {
         let to = "anything but a `create` of one record";
         return means_nothing("idempotency_key_header", header.at(), to);
+    }
+    if write.idempotency_key_secs.is_some() && write.idempotency_key_header.is_none() {
+        let to = "an operation without `idempotency_key_header`";
+        return means_nothing("idempotency_key_secs", at, to);
     }
     if write.encoding == Encoding::Lines && single {
         return means_nothing("encoding: lines", at, "a call of one record");

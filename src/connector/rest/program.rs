@@ -13,6 +13,7 @@ use super::select::{Path, RowsSelector, Selector};
 use super::template::{Template, Templates};
 use super::text::{Text, Wrong};
 use super::{credential, endpoint, operation};
+use crate::connector::contract::KeyHeader;
 
 /// The version of the language that this program speaks.
 const VERSION: u32 = 1;
@@ -190,7 +191,7 @@ pub(super) struct Write {
     pub(super) created: Option<Template>,
     pub(super) told: Told,
     pub(super) missing_is_done: bool,
-    pub(super) idempotency_key_header: Option<HeaderName>,
+    pub(super) key_header: Option<KeyHeader>,
 }
 
 /// Rows of an answer.

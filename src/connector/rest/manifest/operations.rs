@@ -236,6 +236,9 @@ pub(in crate::connector::rest) struct Write {
     /// For `create` with `max_records: 1`: the header in which the remote takes a key, so that
     /// the same create twice makes one record.
     pub(in crate::connector::rest) idempotency_key_header: Option<Text>,
+    /// Seconds that the remote remembers such a key. In that time a create whose answer is lost is
+    /// sent again, by later jobs too. Default 86400.
+    pub(in crate::connector::rest) idempotency_key_secs: Option<u64>,
 }
 
 /// Rows about refused records.

@@ -1,15 +1,25 @@
-//! How many calls may be under way: starts small, climbs while all is well, falls back when the
-//! remote throttles or breaks down (additive increase, multiplicative decrease).
+//! How many calls may be under way: starts small, climbs while all is well and more would go out,
+//! falls back when the remote throttles, breaks down or slows (additive increase, multiplicative
+//! decrease).
+//!
+//! What it does on links of many kinds is seen in [`simulation`].
+
+mod pace;
+#[cfg(test)]
+mod simulation;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::retry::Kind;
+use pace::Pace;
+
 /// Calls at once in the beginning: enough to see whether more help.
 const START: f64 = 2.0;
 /// What is left of the limit after trouble.
-const DECREASE: f64 = 0.6;
-/// Trouble within this time of the last decrease has the same cause, and counts once.
-const SAME_TROUBLE: Duration = Duration::from_millis(250);
+const TROUBLED: f64 = 0.6;
+/// What is left of the limit when answers take much longer than they did.
+const SLOWED: f64 = 0.8;
 
 /// The limit, shared by all calls on one credential.
 #[derive(Debug)]
@@ -23,7 +33,12 @@ struct State {
     max: f64,
     /// Until the first trouble the limit doubles with each round of calls.
     is_starting: bool,
+    /// As many calls are under way as may be: whether more would do is worth a try.
+    is_used: bool,
+    /// Calls that were sent before tell of the same trouble.
     decreased: Option<Instant>,
+    lookups: Pace,
+    writes: Pace,
     paused_until: Option<Instant>,
     /// All pauses together, those that overlap counted once.
     paused: Duration,
@@ -33,12 +48,14 @@ impl Limiter {
     /// A limit between 1 and `max`.
     pub fn new(max: usize) -> Self {
         let max = to_float(max);
-        let limit = START.min(max);
         let state = State {
-            limit,
+            limit: START.min(max),
             max,
             is_starting: true,
+            is_used: false,
             decreased: None,
+            lookups: Pace::default(),
+            writes: Pace::default(),
             paused_until: None,
             paused: Duration::ZERO,
         };
@@ -68,27 +85,35 @@ impl Limiter {
         limit
     }
 
+    /// So many calls are under way.
+    pub fn under_way(&self, calls: usize) {
+        let mut state = self.lock();
+        state.is_used = to_float(calls) >= state.limit.floor();
+    }
+
     /// When the quiet that the remote asked for ends, if it has not.
     pub fn paused_until(&self, now: Instant) -> Option<Instant> {
         self.lock().paused_until.filter(|until| now < *until)
     }
 
-    /// A call was answered well.
-    pub fn succeeded(&self) {
+    /// A call that was sent at `sent` was answered well.
+    pub fn succeeded(&self, kind: Kind, sent: Instant, now: Instant) {
         let mut state = self.lock();
-        let step = if state.is_starting { 1.0 } else { 1.0 / state.limit };
-        state.limit = (state.limit + step).min(state.max);
+        let pace = match kind {
+            Kind::Lookup => &mut state.lookups,
+            Kind::Write => &mut state.writes,
+        };
+        if pace.is_slower(sent, now) {
+            state.decrease(SLOWED, sent, now);
+        } else if state.is_used {
+            let step = if state.is_starting { 1.0 } else { 1.0 / state.limit };
+            state.limit = (state.limit + step).min(state.max);
+        }
     }
 
-    /// The remote throttled, broke down, or did not answer in time.
-    pub fn troubled(&self, now: Instant) {
-        let mut state = self.lock();
-        if state.decreased.is_some_and(|at| now.duration_since(at) < SAME_TROUBLE) {
-            return;
-        }
-        state.is_starting = false;
-        state.decreased = Some(now);
-        state.limit = (state.limit * DECREASE).max(1.0);
+    /// The remote throttled a call that was sent at `sent`, broke down, or did not answer in time.
+    pub fn troubled(&self, sent: Instant, now: Instant) {
+        self.lock().decrease(TROUBLED, sent, now);
     }
 
     /// No new call for `wait` from now.
@@ -111,6 +136,18 @@ impl Limiter {
     }
 }
 
+impl State {
+    /// Once for all calls that were under way together: they meet the same trouble.
+    fn decrease(&mut self, factor: f64, sent: Instant, now: Instant) {
+        if self.decreased.is_some_and(|at| sent < at) {
+            return;
+        }
+        self.is_starting = false;
+        self.decreased = Some(now);
+        self.limit = (self.limit * factor).max(1.0);
+    }
+}
+
 fn to_float(count: usize) -> f64 {
     f64::from(u32::try_from(count.max(1)).unwrap_or(u32::MAX))
 }
@@ -120,27 +157,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_climbs_falls_back_and_climbs_slower() {
+    fn it_climbs_only_while_it_is_used() {
+        let limiter = Limiter::new(16);
+        let now = Instant::now();
+        assert_eq!(limiter.limit(now), 2);
+        limiter.under_way(1);
+        (0..100).for_each(|_| limiter.succeeded(Kind::Write, now, now));
+        assert_eq!(limiter.limit(now), 2);
+        limiter.under_way(2);
+        (0..100).for_each(|_| limiter.succeeded(Kind::Write, now, now));
+        assert_eq!(limiter.limit(now), 16);
+    }
+
+    #[test]
+    fn calls_that_were_under_way_together_meet_one_trouble() {
         let limiter = Limiter::new(16);
         let start = Instant::now();
-        assert_eq!(limiter.limit(start), 2);
-        for _ in 0..100 {
-            limiter.succeeded();
-        }
-        assert_eq!(limiter.limit(start), 16);
-        for _ in 0..16 {
-            // One storm, not sixteen.
-            limiter.troubled(start);
-        }
-        assert_eq!(limiter.limit(start), 9);
-        for _ in 0..9 {
-            limiter.succeeded();
-        }
-        assert_eq!(limiter.limit(start), 10);
-        for seconds in 1..100 {
-            limiter.troubled(start + Duration::from_secs(seconds));
-        }
-        assert_eq!(limiter.limit(start), 1);
+        limiter.under_way(16);
+        (0..100).for_each(|_| limiter.succeeded(Kind::Write, start, start));
+        let later = start + Duration::from_secs(1);
+        (0..16).for_each(|_| limiter.troubled(start, later));
+        assert_eq!(limiter.limit(later), 9);
+        (1..100).for_each(|n| {
+            let sent = later + Duration::from_secs(n);
+            limiter.troubled(sent, sent);
+        });
+        assert_eq!(limiter.limit(later), 1);
     }
 
     #[test]

@@ -1,0 +1,223 @@
+//! Creates whose fate is open, and records that are known again by their content alone.
+//!
+//! A doubt outlives its job: a later one neither forgets it nor sends the record blindly. It ends
+//! when an outcome says what stands at the remote, or by `ids forget`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::journal::JobKey;
+use super::{Store, StoreError};
+use crate::connector::contract::Action;
+use crate::outcome::{Fate, Outcome};
+use crate::record::{ExternalId, Fingerprint, RemoteId};
+
+/// A create that was sent, and nobody knows whether it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// When its first call left, in milliseconds of Unix time.
+    pub first_millis: i64,
+    /// When its last call had left for sure.
+    pub last_millis: i64,
+    /// Of the content that was sent.
+    pub fingerprint: Option<Fingerprint>,
+    /// Under which the remote knows the same create again, if it does.
+    pub key: Option<Arc<str>>,
+}
+
+impl Doubt {
+    /// How long ago the first call left.
+    pub fn age(&self) -> Duration {
+        since(self.first_millis)
+    }
+
+    /// How long ago the last call had left. A clock that went back makes it younger, never older.
+    pub fn rest(&self) -> Duration {
+        since(self.last_millis)
+    }
+}
+
+fn since(millis: i64) -> Duration {
+    let age = chrono::Utc::now().timestamp_millis().saturating_sub(millis);
+    Duration::from_millis(u64::try_from(age).unwrap_or(0))
+}
+
+/// What is known of a record without an external id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It was written, under this id if the remote told one.
+    Yes(Option<RemoteId>),
+    /// It was sent, and nobody knows whether it was applied.
+    InDoubt(Doubt),
+}
+
+impl Store {
+    /// The doubt about a create of this external id, if there is one.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn find_doubt(&self, stream: i64, id: &ExternalId) -> Result<Option<Doubt>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT first_millis, since_millis, fingerprint, key FROM doubts
+                     WHERE stream = ? AND external_id = ?",
+                )?
+                .query_row(params![stream, id.as_str()], |row| {
+                    Ok(Doubt {
+                        first_millis: row.get(0)?,
+                        last_millis: row.get(1)?,
+                        fingerprint: row.get::<_, Option<[u8; 32]>>(2)?.map(Fingerprint),
+                        key: row.get::<_, Option<String>>(3)?.map(Arc::from),
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Whether a record without an external id was written in this series of jobs, or, with
+    /// `or_before`, in one whose state was passed in.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn find_written(
+        &self,
+        job: JobKey,
+        stream: i64,
+        fingerprint: &Fingerprint,
+        or_before: bool,
+    ) -> Result<Option<Written>, StoreError> {
+        let before = if or_before { 0 } else { job.series };
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT remote_id, in_doubt, first_millis, key FROM written
+                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?",
+                )?
+                .query_row(params![stream, before, job.series, fingerprint.0], |row| {
+                    if !row.get::<_, bool>(1)? {
+                        let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
+                        return Ok(Written::Yes(remote_id));
+                    }
+                    let first_millis = row.get(2)?;
+                    Ok(Written::InDoubt(Doubt {
+                        first_millis,
+                        last_millis: first_millis,
+                        fingerprint: Some(*fingerprint),
+                        key: row.get::<_, Option<String>>(3)?.map(Arc::from),
+                    }))
+                })
+                .optional()
+        })
+    }
+}
+
+/// Takes in that records without an external id were written, as an earlier job's state tells.
+///
+/// # Errors
+/// What SQLite says.
+pub fn import_written(
+    transaction: &Transaction<'_>,
+    stream: i64,
+    fingerprint: &Fingerprint,
+    remote_id: Option<&RemoteId>,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO written (stream, series, fingerprint, remote_id, in_doubt)
+             VALUES (?, 0, ?, ?, 0)",
+        )?
+        .execute(params![stream, fingerprint.0, remote_id.map(RemoteId::as_str)])?;
+    Ok(())
+}
+
+/// Takes in what an outcome says of doubts.
+pub(super) fn remember(
+    transaction: &Transaction<'_>,
+    job: JobKey,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
+        // Not sent this time: nothing new is known of it.
+        return Ok(());
+    }
+    let Some(id) = &outcome.external_id else {
+        return remember_content(transaction, job, outcome);
+    };
+    match (outcome.fate, outcome.action) {
+        (Fate::InDoubt, Some(Action::Create)) => set(transaction, outcome, id),
+        (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
+            clear(transaction, outcome.stream, id)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A record without an external id is known again by its fingerprint alone.
+fn remember_content(
+    transaction: &Transaction<'_>,
+    job: JobKey,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    let in_doubt = match outcome.fate {
+        Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
+        Fate::InDoubt => true,
+        _ => return Ok(()),
+    };
+    // The remote counts a key's life from the first call under it.
+    transaction
+        .prepare_cached(
+            "INSERT INTO written (stream, series, fingerprint, remote_id, in_doubt, first_millis, key)
+             VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
+                 first_millis = CASE WHEN key IS excluded.key AND in_doubt
+                     THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
+                 key = excluded.key",
+        )?
+        .execute(params![
+            outcome.stream,
+            job.series,
+            outcome.fingerprint.0,
+            outcome.remote_id.as_ref().map(RemoteId::as_str),
+            in_doubt,
+            first_millis(outcome),
+            outcome.key,
+        ])?;
+    Ok(())
+}
+
+fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO doubts (stream, external_id, since_millis, first_millis, fingerprint, key)
+             VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET since_millis = excluded.since_millis,
+                 first_millis = CASE WHEN key IS excluded.key
+                     THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
+                 fingerprint = excluded.fingerprint, key = excluded.key",
+        )?
+        .execute(params![
+            outcome.stream,
+            id.as_str(),
+            chrono::Utc::now().timestamp_millis(),
+            first_millis(outcome),
+            outcome.fingerprint.0,
+            outcome.key,
+        ])?;
+    Ok(())
+}
+
+fn first_millis(outcome: &Outcome) -> i64 {
+    let ago = i64::try_from(outcome.millis).unwrap_or(i64::MAX);
+    chrono::Utc::now().timestamp_millis().saturating_sub(ago)
+}
+
+/// Forgets that a create of this external id is in doubt.
+fn clear(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?
+        .execute(params![stream, id.as_str()])?;
+    Ok(())
+}
