@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use crate::crash::point;
+
 /// Who may read the file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -44,9 +46,12 @@ pub fn replace(
     out.flush()?;
     drop(out);
     beside.as_file().sync_all()?;
+    point("replacing");
     beside.persist(path).map_err(|error| error.error)?;
     // The rename itself is durable once the folder is.
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    point("replaced");
+    Ok(())
 }
 
 #[cfg(test)]

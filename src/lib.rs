@@ -75,5 +75,6 @@ pub mod summary;
 
 pub mod pipeline;
 
-// Remotes to try all of it on.
+// Remotes to try all of it on, and deaths to die.
+pub mod crash;
 pub mod sandbox;

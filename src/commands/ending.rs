@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::run::{Started, snapshot_folder};
 use crate::cli::Run;
 use crate::config::StateFormat;
+use crate::crash::point;
 use crate::error::{Error, ExitCode};
 use crate::file::{Access, replace};
 use crate::ids;
@@ -82,6 +83,7 @@ pub(super) async fn end(
         }
     }
     trouble.note(print_state(&started, options, tap_state.as_deref()));
+    point("told");
     settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
         trouble.note(write_incremental(&started, tap_state.as_deref()));

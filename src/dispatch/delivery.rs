@@ -10,6 +10,7 @@ use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
 use super::{Again, Calls, CreateKey, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
+use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::store::journal::{Intent, IntentId};
@@ -47,6 +48,7 @@ pub(super) async fn deliver(
         let writes = intents.collect();
         let intent = dispatcher.store.intend(dispatcher.job, told.stored, writes).await?;
         delivery.intent = Some(intent);
+        point("intended");
     }
     let mut pieces = vec![records];
     let mut fatal = None;
@@ -224,7 +226,9 @@ impl Delivery<'_> {
             writes: records.iter().map(|planned| self.write(planned)).collect(),
             id: self.batch_id.clone(),
         };
-        self.dispatcher.connector.write(&batch).await
+        let answer = self.dispatcher.connector.write(&batch).await;
+        point("answered");
+        answer
     }
 
     fn write(&self, planned: &Planned) -> Write {

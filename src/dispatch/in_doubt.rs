@@ -10,6 +10,7 @@ use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
 use crate::config::StreamOptions;
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Capabilities};
+use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
 use crate::record::{RemoteId, StreamName};
@@ -212,6 +213,7 @@ pub async fn recover(
             content: None,
         });
     }
+    point("recovering");
     let job = JobKey { id: leftover.job, series: dispatcher.job.series };
     Ok(dispatcher.store.record(job, Arc::new(outcomes), Some(leftover.intent)).await?)
 }

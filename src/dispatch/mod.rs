@@ -25,6 +25,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::{Keep, OnDoubt};
 use crate::connector::contract::{Action, Connector, ErrorClass, Rejection, Row};
+use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
@@ -398,6 +399,7 @@ impl Told<'_> {
             records.push(planned.record);
         }
         dispatcher.store.record(dispatcher.job, Arc::new(outcomes), None).await?;
+        point("partly");
         self.event(Event::Half(records));
         Ok(())
     }

@@ -60,6 +60,10 @@ pub struct Faults {
     pub(super) static_token: bool,
     /// Whether using a refresh token gives a new one and ends the old one.
     pub(super) rotate_refresh_token: bool,
+    /// How long a refresh token that was replaced is still taken, in milliseconds: some servers give
+    /// such a time, so that a client that has lost the answer can ask again.
+    #[schemars(range(max = MAX_DELAY_MS))]
+    pub(super) refresh_token_grace_ms: u64,
     /// How many requests are let through. Without it, all.
     pub(super) rate_limit: Option<RateLimit>,
     /// What goes wrong. Of several that a request meets at once, the first in the file is done.
@@ -83,6 +87,7 @@ impl Default for Faults {
             token_calls: None,
             static_token: true,
             rotate_refresh_token: false,
+            refresh_token_grace_ms: 0,
             rate_limit: None,
             faults: Vec::new(),
         }
@@ -115,7 +120,12 @@ impl FromStr for Faults {
         let wrong = |message| SandboxError::Faults { name: "faults".to_owned(), message };
         let faults: Self =
             serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        let delays = [faults.latency_ms, faults.latency_jitter_ms, faults.search_lag_ms];
+        let delays = [
+            faults.latency_ms,
+            faults.latency_jitter_ms,
+            faults.search_lag_ms,
+            faults.refresh_token_grace_ms,
+        ];
         if let Some(delay) = delays.iter().find(|delay| **delay > MAX_DELAY_MS) {
             return Err(wrong(format!(
                 "a delay of {delay} ms is over the limit of {MAX_DELAY_MS} ms"

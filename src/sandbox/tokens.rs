@@ -1,6 +1,6 @@
 //! Tokens: what `/oauth/token` gives out, and which of them are good for a request.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -21,7 +21,8 @@ const CLIENT_SECRET: &str = "sandbox-secret";
 #[derive(Debug)]
 pub(super) struct Tokens {
     access: HashMap<String, Access>,
-    refresh: HashSet<String>,
+    /// Until when each is good; without an end until it is used, where they rotate.
+    refresh: HashMap<String, Option<Instant>>,
     issued: u64,
 }
 
@@ -35,7 +36,7 @@ impl Default for Tokens {
     fn default() -> Self {
         Self {
             access: HashMap::new(),
-            refresh: HashSet::from([REFRESH_TOKEN.to_owned()]),
+            refresh: HashMap::from([(REFRESH_TOKEN.to_owned(), None)]),
             issued: 0,
         }
     }
@@ -85,10 +86,15 @@ impl Tokens {
         token
     }
 
-    fn rotate(&mut self, old: &str) -> String {
-        self.refresh.remove(old);
+    fn is_good(&self, refresh: &str, now: Instant) -> bool {
+        self.refresh.get(refresh).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    fn rotate(&mut self, old: &str, grace: Duration, now: Instant) -> String {
+        let until = self.refresh.entry(old.to_owned()).or_default();
+        until.get_or_insert(now + grace);
         let token = format!("sandbox-refresh-{}", self.issued);
-        self.refresh.insert(token.clone());
+        self.refresh.insert(token.clone(), None);
         token
     }
 }
@@ -120,7 +126,7 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
     };
     Ok(Plan::reading(move |world, now| {
         let tokens = &mut world.tokens;
-        if refresh.as_ref().is_some_and(|token| !tokens.refresh.contains(token)) {
+        if refresh.as_ref().is_some_and(|token| !tokens.is_good(token, now)) {
             return refused("invalid_grant", "the refresh token is not known, or was used up");
         }
         let mut body = json!({
@@ -131,7 +137,8 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
         if let Some(old) = refresh
             && world.faults.rotate_refresh_token
         {
-            body["refresh_token"] = tokens.rotate(&old).into();
+            let grace = Duration::from_millis(world.faults.refresh_token_grace_ms);
+            body["refresh_token"] = tokens.rotate(&old, grace, now).into();
         }
         Answer::json(StatusCode::OK, body.to_string())
     }))

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::crash::point;
 use crate::outcome::Fate;
 use crate::python_json::{write_json, write_text};
 use crate::store::report::{self, OutcomeRow};
@@ -209,6 +210,7 @@ fn write_bookmarks(
         out.write_all(separator)?;
         separator = b", ";
         write_bookmark(out, &row)?;
+        point("telling");
         Ok::<_, LineError>(())
     })?;
     out.write_all(b"]")?;

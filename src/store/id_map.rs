@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Store, StoreError};
+use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
 /// Entries that make the overlay large: about 10 MB.
@@ -84,6 +85,7 @@ impl Overlay {
                 None => remove(transaction, key.0, &key.1)?,
             }
             folded.push((key, stamp));
+            point("folding");
         }
         Ok(folded)
     }
@@ -198,6 +200,7 @@ impl Store {
     pub async fn fold(&self) -> Result<(), StoreError> {
         let overlay = Arc::clone(&self.overlay);
         let folded = self.write(move |transaction| overlay.fold(transaction)).await?;
+        point("folded");
         self.overlay.forget(&folded);
         Ok(())
     }

@@ -7,6 +7,7 @@ use rusqlite::{Transaction, params};
 use super::id_map::Mapped;
 use super::{Store, StoreError, doubts};
 use crate::connector::contract::Action;
+use crate::crash::point;
 use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
@@ -93,6 +94,7 @@ impl Store {
             Ok(())
         })
         .await?;
+        point("recorded");
         self.overlay.insert(outcomes.iter().filter_map(|outcome| {
             let external_id = outcome.external_id.clone()?;
             Some(((outcome.stream, external_id), new_mapping(outcome)?))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, state};
+use crate::support::{Place, Remote, contacts, counts, record, schema, state};
 
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 3})).set("max_in_flight", 1)
@@ -48,10 +48,7 @@ fn a_create_with_a_key_that_the_remote_remembers_is_sent_again() {
     let remote = Remote::with(
         "{idempotency: true, faults: [{on: \"POST /v1/*\", calls: [2, 3], do: reset_after}]}",
     );
-    let manifest = std::fs::read_to_string(fixture("manifests").join("create-only.yaml")).unwrap();
-    let place = quick(Place::at(&remote, "create-only"));
-    let path = place.file("m.yaml", manifest + "      idempotency_key_header: Idempotency-Key\n");
-    let place = place.set("manifest", path.display().to_string());
+    let place = quick(Place::at(&remote, "create-with-key"));
     place.done(contacts(5));
     assert_eq!(remote.faults("reset_after"), 2);
     assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 5)]));

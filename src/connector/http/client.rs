@@ -13,6 +13,7 @@ use super::authorize::Authorizer;
 use super::rate_limit::Limiter;
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
+use crate::crash::point;
 
 /// A host that does not take a connection in this time is down. Told apart from the total
 /// timeout, for nothing has been sent yet.
@@ -144,6 +145,9 @@ impl Client {
             self.trace(request, "no answer", error.to_string().as_bytes());
             self.lost(request, error)
         })?;
+        if !request.reads_only {
+            point("sent");
+        }
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let body = match read_capped(&mut response, self.max_body_bytes).await {

@@ -187,7 +187,7 @@ async fn a_record_that_is_there_is_told_with_its_id_one_by_one() {
 #[tokio::test]
 async fn the_same_key_creates_once() {
     let remote = Remote::start("idempotency: true").await;
-    let connector = remote.connector(&fixture("rest-one-by-one"));
+    let connector = remote.connector(&fixture("create-with-key"));
     assert!(connector.capabilities(&stream()).unwrap().idempotent_create.is_some());
     let writes = [write(Some("a"), None, "{}")];
     let first = write_all(connector.as_ref(), Action::Create, &writes).await;
