@@ -289,7 +289,8 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         ),
         "in_doubt" => (
             "remote",
-            "look at the remote whether the record is there; it is not sent again before",
+            "look at the remote whether the record is there: it is not sent again until `ids forget` lets \
+             it go out; `on_doubt: resend` sends such records again without a look",
         ),
         "altered" => ("data", "send the values as the remote keeps them: see the message"),
         "not_there" | "still_there" => {

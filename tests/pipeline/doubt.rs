@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, contacts, counts, record, schema, state};
+use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, state};
 
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 3})).set("max_in_flight", 1)
@@ -100,4 +100,118 @@ fn what_somebody_else_made_under_our_id_gets_our_content_all_the_same() {
     assert_eq!(remote.faults("reset_after"), 1);
     assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
+}
+
+/// A remote that applies so many creates, from the second on, and answers none of them.
+fn that_loses(answers: usize, more: &str) -> Remote {
+    let calls: Vec<usize> = (2..2 + answers).collect();
+    Remote::with(&format!(
+        "{{{more} faults: [{{on: \"POST /v1/{{object}}\", calls: {calls:?}, do: reset_after}}]}}"
+    ))
+}
+
+#[test]
+fn a_key_that_the_remote_remembers_settles_a_doubt_in_the_next_job() {
+    let remote = that_loses(3, "idempotency: true,");
+    let place = quick(Place::at(&remote, "create-with-key"));
+    // All three tries of the second record are lost, and the tap's STATE waits for it.
+    let input = contacts(3) + &state(&json!({"n": 3}));
+    assert_eq!(place.done(&input).state().get("tap"), None);
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 2), ("in_doubt", 1)]));
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 3}));
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 1), ("unchanged", 2)]));
+    assert_eq!(remote.by_ext("contacts").len(), 3);
+}
+
+#[test]
+fn other_content_is_not_sent_under_a_key_in_doubt() {
+    let remote = that_loses(3, "idempotency: true,");
+    let place = quick(Place::at(&remote, "create-with-key"));
+    place.done(contacts(3));
+    let changed = contacts(3).replace("c1@example.com", "other@example.com");
+    for input in [&changed, &changed] {
+        place.done(input);
+        assert_eq!(place.counts("contacts")["in_doubt"], 1);
+    }
+    let held = remote.by_ext("contacts");
+    assert_eq!((held.len(), &held["c-1"]["email"]), (3, &json!("c1@example.com")));
+    // As it was sent first, it is known again.
+    place.done(contacts(3));
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 1), ("unchanged", 2)]));
+    assert_eq!(remote.by_ext("contacts").len(), 3);
+}
+
+#[test]
+fn a_key_that_the_remote_has_forgotten_settles_nothing() {
+    let remote = that_loses(1, "");
+    let place = quick(Place::at(&remote, "create-with-key"));
+    let path = place.config["manifest"].as_str().unwrap();
+    let manifest = std::fs::read_to_string(path).unwrap() + "      idempotency_key_secs: 0\n";
+    let path = place.file("m.yaml", manifest);
+    let place = place.set("manifest", path.display().to_string());
+    for counted in [[("created", 2), ("in_doubt", 1)], [("unchanged", 2), ("in_doubt", 1)]] {
+        place.done(contacts(3));
+        assert_eq!(place.counts("contacts"), counts([("read", 3), counted[0], counted[1]]));
+        assert_eq!(remote.by_ext("contacts").len(), 3);
+    }
+}
+
+#[test]
+fn a_record_that_is_gone_is_made_anew_under_another_key() {
+    let remote = Remote::with("{idempotency: true}");
+    let manifest = std::fs::read_to_string(fixture("manifests/create-with-key.yaml")).unwrap()
+        + "    update: { method: PATCH, path: '/v1/{{ object }}/{{ remote_id }}', body: '{{ record }}' }\n";
+    let place = quick(Place::at(&remote, "sandbox"));
+    let path = place.file("m.yaml", manifest);
+    let place = place.set("manifest", path.display().to_string());
+    place.done(contacts(2));
+    let id = crate::support::text(&remote.by_ext("contacts")["c-1"]["id"]);
+    remote.delete("contacts", &id);
+    // The same content once more, as if nothing had been known of it.
+    let place = place.set("streams", json!({"*": {"skip_unchanged": false}}));
+    place.done(contacts(2));
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+}
+
+#[test]
+fn a_doubt_is_told_with_all_that_is_known() {
+    let remote = that_loses(1, "");
+    let place = quick(Place::at(&remote, "create-only"));
+    place.done(contacts(3));
+    let row = place.results().into_iter().find(|row| row["outcome"] == "in_doubt").unwrap();
+    assert_eq!((&row["InputId"], &row["action"]), (&json!("c-1"), &json!("create")));
+    assert_eq!((&row["attempts"], &row["error_code"]), (&json!(1), &json!("in_doubt")));
+    let message = row["error_message"].as_str().unwrap();
+    assert!(message.contains("no answer"), "{message}");
+    let error = &place.summary()["errors"][0];
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("ids forget") && hint.contains("on_doubt"), "{error}");
+    // The next job says when it was sent.
+    place.done(contacts(3));
+    let row = place.results().into_iter().find(|row| row["outcome"] == "in_doubt").unwrap();
+    let message = row["error_message"].as_str().unwrap();
+    assert!(message.contains("sent by an earlier job at 20"), "{message}");
+}
+
+#[test]
+fn who_would_rather_have_a_record_twice_than_never_can_say_so() {
+    let place = |remote: &Remote| {
+        quick(Place::at(remote, "create-only"))
+            .set("streams", json!({"contacts": {"on_doubt": "resend"}}))
+    };
+    // Sent again at once: the one that was applied stays, and two more of it.
+    let remote = that_loses(3, "");
+    place(&remote).set("retry", json!({"base_millis": 1, "attempts": 6})).done(contacts(3));
+    assert_eq!(remote.records("contacts").len(), 6);
+    // Sent again by the next job, where no try was answered; the tap's STATE waits for it.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}\", calls: [2, 3, 4], do: status, status: 500}]}",
+    );
+    let place = place(&remote);
+    let input = contacts(3) + &state(&json!({"n": 3}));
+    assert_eq!(place.done(&input).state().get("tap"), None);
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 2), ("in_doubt", 1)]));
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 3}));
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 1), ("unchanged", 2)]));
+    assert_eq!(remote.by_ext("contacts").len(), 3);
 }

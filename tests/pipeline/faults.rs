@@ -389,3 +389,21 @@ fn a_remote_that_answers_lookups_and_fails_every_write_ends_the_job() {
     assert!(asked["POST /v1/{object}"].as_u64().unwrap() <= 8, "{asked}");
     assert!(remote.records("contacts").is_empty());
 }
+
+#[test]
+fn a_remote_that_fails_most_calls_is_not_asked_without_end() {
+    let remote = Remote::with("{faults: [{on: \"PUT *\", rate: 0.8, do: status, status: 500}]}");
+    let retry = |budget: f64| json!({"attempts": 50, "max_wait_secs": 0, "budget": budget, "give_up_after": 1000});
+    let place = Place::at(&remote, "rest-by-ext").set("retry", retry(0.5));
+    let ran = place.done(contacts(300));
+    assert!(ran.stderr.contains("budget of retries is spent"), "{}", ran.stderr);
+    // As many first tries as records; a hundred retries, and one more for two answers.
+    let asked = remote.calls()["calls"]["PUT /v1/{object}/by-ext/{ext_id}"].as_u64().unwrap();
+    let written = remote.by_ext("contacts").len() as u64;
+    assert!(asked <= 300 + 100 + written / 2, "{asked} calls, {written} written");
+    assert!(written < 300, "{written}");
+    assert_eq!(place.counts("contacts")["created"], written);
+    // The others come again.
+    place.set("retry", retry(100.0)).done(contacts(300));
+    assert_eq!(remote.by_ext("contacts").len(), 300);
+}

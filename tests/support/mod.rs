@@ -322,6 +322,15 @@ pub fn contacts(count: usize) -> String {
 }
 
 impl Remote {
+    /// Deletes one record, as somebody else would.
+    pub fn delete(&self, object: &str, id: &str) {
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().delete(format!("{}/v1/{object}/{id}", self.url));
+            let answer = request.bearer_auth("sandbox-token").send().await.unwrap();
+            assert!(answer.status().is_success());
+        });
+    }
+
     /// Forgets all records, as if somebody had deleted them.
     pub fn reset(&self) {
         self.runtime.block_on(async {

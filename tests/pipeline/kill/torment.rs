@@ -59,16 +59,20 @@ impl Torment<'_> {
         let mut chance = fastrand::Rng::with_seed(seed);
         let mut died: BTreeMap<&str, u32> = self.steps.iter().map(|step| (*step, 0)).collect();
         let (mut killed, mut round) = (0, 0);
+        let mut left_intent = false;
         let mut whole = Duration::from_millis(400);
         while killed < kills || died.values().any(|count| *count == 0) {
             assert!(history.lines.len() < kills as usize * 8, "steps that were not met: {died:?}");
-            let death = self.choose(&died, whole, &mut chance);
+            let death = self.choose(&died, whole, left_intent, &mut chance);
             keep_tokens(&mut place);
             let format = if chance.bool() { "tap" } else { "full" };
             place = place.set("state", json!({"format": format}));
             let started = Instant::now();
             let ran = run(&place, &(self.input)(round), &death);
             history.lines.push(format!("round {round}, {format}, {death:?}: {}", ran.code));
+            // Only then is there something to recover.
+            left_intent =
+                matches!(&death, Death::At(step, _) if ran.code == -1 && step == "intended");
             match (ran.code, death) {
                 (-1, death) => {
                     killed += 1;
@@ -100,10 +104,14 @@ impl Torment<'_> {
         &self,
         died: &BTreeMap<&str, u32>,
         whole: Duration,
+        left_intent: bool,
         chance: &mut fastrand::Rng,
     ) -> Death {
-        let missing: Vec<&str> =
+        let mut missing: Vec<&str> =
             died.iter().filter(|(_, count)| **count == 0).map(|(step, _)| *step).collect();
+        if missing == ["recovering"] && !left_intent {
+            missing = vec!["intended"];
+        }
         if !missing.is_empty() {
             return Death::At(missing[chance.usize(..missing.len())].to_owned(), 1);
         }
