@@ -5,6 +5,7 @@
 //! posts to one address.
 
 pub mod api;
+pub mod capabilities;
 pub mod contract;
 mod error;
 pub mod http;

@@ -11,11 +11,13 @@ mod finding;
 mod in_doubt;
 mod judging;
 mod looking;
+mod planned;
 pub mod retry;
 mod verifying;
 
 pub use delivery::not_sent;
 pub use in_doubt::recover;
+pub use planned::{CreateKey, Planned};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::config::{Keep, OnDoubt};
+use crate::config::Keep;
 use crate::connector::contract::{Action, Connector, ErrorClass, Rejection, Row};
 use crate::crash::point;
 use crate::error::Error;
@@ -37,90 +39,6 @@ use crate::stream::{Half, Record, Stream};
 use concurrency::Limiter;
 use looking::Ask;
 use retry::Retry;
-
-/// A record on its way, with what was tried so far.
-#[derive(Debug)]
-pub struct Planned {
-    /// The record.
-    pub record: Record,
-    /// The remote id that it is updated under.
-    pub remote_id: Option<RemoteId>,
-    /// The record's body, with its relations.
-    pub body: Arc<str>,
-    /// It goes out without some of its relations, and is not at its end then.
-    pub is_partial: bool,
-    /// What is left of it where only some fields are to be written.
-    pub left: Option<Arc<str>>,
-    /// What the remote holds of it was read for this write.
-    pub was_read: bool,
-    /// The version that was read, for a write that is conditional on it.
-    pub version: Option<Arc<str>>,
-    /// The id map had it: what an upsert does to it is an update.
-    pub was_mapped: bool,
-    /// Calls that it was part of.
-    pub attempts: u32,
-    /// Under which the remote knows its create again.
-    pub key: Option<CreateKey>,
-    /// The remote id that it had, and that the remote no longer has.
-    pub gone: Option<RemoteId>,
-    /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
-    pub visible: Option<Instant>,
-    /// Times that an answer made a new plan necessary.
-    pub plans: u32,
-    /// When it was sent first.
-    pub sent: Option<Instant>,
-    /// HTTP status of the last answer.
-    pub status: Option<u16>,
-    /// Name of the batch that it went out with last.
-    pub batch_id: Option<Arc<str>>,
-}
-
-impl Planned {
-    /// A record that was not sent yet.
-    pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
-        Self {
-            body: Arc::clone(&record.body),
-            is_partial: false,
-            left: None,
-            was_read: false,
-            version: None,
-            record,
-            remote_id,
-            was_mapped,
-            attempts: 0,
-            key: None,
-            gone: None,
-            visible: None,
-            plans: 0,
-            sent: None,
-            status: None,
-            batch_id: None,
-        }
-    }
-}
-
-/// Under which a remote knows a create again that it was sent before.
-#[derive(Clone, Debug)]
-pub struct CreateKey {
-    /// As it goes out.
-    pub text: Arc<str>,
-    /// How long the remote remembers it for sure.
-    pub until: Instant,
-}
-
-impl Planned {
-    /// Whether its create, if that is in doubt, may be sent again although nothing can tell whether
-    /// it was applied.
-    fn may_be_resent(&self) -> bool {
-        let is_known = self.key.as_ref().is_some_and(|key| Instant::now() < key.until);
-        is_known || self.record.stream.options.on_doubt == OnDoubt::Resend
-    }
-
-    /// What goes out.
-    pub fn outgoing(&self) -> &Arc<str> {
-        self.left.as_ref().unwrap_or(&self.body)
-    }
-}
 
 /// Records that share a call.
 #[derive(Debug)]
