@@ -2,7 +2,7 @@
 //! falls back when the remote throttles, breaks down or slows (additive increase, multiplicative
 //! decrease).
 //!
-//! What it does on links of many kinds is seen in [`simulation`].
+//! What it does on links of many kinds is seen in its tests (`simulation`).
 
 mod pace;
 #[cfg(test)]
