@@ -19,6 +19,7 @@ mod liars;
 mod lookups;
 mod main_job;
 mod memory;
+mod mistakes;
 mod modes;
 mod order;
 mod relations;

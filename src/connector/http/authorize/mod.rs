@@ -91,7 +91,7 @@ impl Authorizer {
     /// # Errors
     /// When one of them cannot stand in a header.
     pub fn key_header(name: &str, key: &str, redactor: &Redactor) -> Result<Self, String> {
-        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+        let name = HeaderName::try_from(name).map_err(|_| "no header can have such a name".to_owned())?;
         Self::header(name, key, key, redactor)
     }
 
