@@ -10,6 +10,7 @@ use serde_json::Map;
 use url::Url;
 
 use super::super::redact::Redactor;
+use super::basic_credential;
 use super::tokens::{Endpoint, Fresh, number, seconds_left};
 use crate::config::write_back::write_back;
 use crate::connector::contract::RequestError;
@@ -70,7 +71,9 @@ pub(super) struct OAuth(OAuthSettings);
 impl OAuth {
     /// All secrets are told to `redactor`.
     pub(super) fn new(settings: OAuthSettings, redactor: &Redactor) -> Self {
-        redactor.add(settings.client_secret.expose_secret());
+        let secret = settings.client_secret.expose_secret();
+        redactor.add(secret);
+        redactor.add(&basic_credential(&settings.client_id, secret));
         let oauth = Self(settings);
         for secret in oauth.refresh_token().iter().chain(&oauth.0.access_token) {
             redactor.add(secret.expose_secret());
