@@ -27,4 +27,5 @@ mod secrets;
 mod signals;
 mod snapshots;
 mod state;
+mod tokens;
 mod trouble;

@@ -1,5 +1,6 @@
 //! How a request says who sends it.
 
+mod keeping;
 mod login;
 mod oauth;
 mod tokens;
@@ -96,7 +97,8 @@ impl Authorizer {
     /// When one of them cannot stand in a header.
     pub fn key_header(name: &str, key: &str, redactor: &Redactor) -> Result<Self, String> {
         redactor.add_header(key);
-        let name = HeaderName::try_from(name).map_err(|_| "no header can have such a name".to_owned())?;
+        let name =
+            HeaderName::try_from(name).map_err(|_| "no header can have such a name".to_owned())?;
         Self::header(name, key, key, redactor)
     }
 
