@@ -12,6 +12,7 @@ mod batches;
 mod content;
 mod doubt;
 mod faults;
+mod files;
 mod guide;
 mod identity;
 mod kill;
