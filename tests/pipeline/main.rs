@@ -28,5 +28,6 @@ mod secrets;
 mod signals;
 mod snapshots;
 mod state;
+mod tls;
 mod tokens;
 mod trouble;
