@@ -25,6 +25,7 @@ mod modes;
 mod order;
 mod relations;
 mod secrets;
+mod security;
 mod signals;
 mod snapshots;
 mod state;
