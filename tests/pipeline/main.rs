@@ -23,6 +23,7 @@ mod memory;
 mod mistakes;
 mod modes;
 mod order;
+mod partial;
 mod relations;
 mod secrets;
 mod security;
