@@ -195,7 +195,7 @@ fn manifest(auth: &str) -> String {
 const WAYS: [&str; 8] = [
     "auth: { type: bearer, token: \"{{ config.access_token }}\" }",
     "auth: { type: basic, username: bob, password: \"{{ config.password }}\" }",
-    "auth: { type: api_key, header: X-It, key: \"Token {{ config.it }}\" }",
+    "auth: { type: api_key, header: X-It, key: \"Basic {{ ('bob:' ~ config.password) | base64 }}\" }",
     "auth: { type: api_key, query: it, key: \"{{ config.it }}\" }",
     "auth: { type: none }\nheaders: { Authorization: \"Basic {{ ('bob:' ~ config.password) | base64 }}\" }",
     "auth: { type: none }\nheaders: { X-Api-Key: \"hush-literal-0123\" }",
@@ -208,7 +208,8 @@ const WAYS: [&str; 8] = [
 fn echo(status: u16, request: &Request) -> ResponseTemplate {
     let mut seen = format!("{} ", request.url);
     for value in request.headers.values() {
-        seen += &format!("{} ", value.to_str().unwrap());
+        let value = value.to_str().unwrap();
+        seen += &format!("{value} ({}) ", value.rsplit(' ').next().unwrap());
     }
     seen += &String::from_utf8_lossy(&request.body);
     let body =
@@ -228,7 +229,7 @@ fn echo(status: u16, request: &Request) -> ResponseTemplate {
 }
 
 /// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template makes
-/// it, a credential behind `Token` only together with that word, a key that a manifest holds not at
+/// it, a credential that follows a scheme only together with it, a key that a manifest holds not at
 /// all, and nothing that was written as `\u002B`.
 #[test]
 fn a_remote_that_tells_the_credential_back_finds_no_ear() {
