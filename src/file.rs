@@ -27,7 +27,20 @@ pub fn replace(
     access: Access,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    replace_itself(&path, access, write)
+}
+
+/// As [`replace`], for a place that others can write to: a symbolic link that somebody has put there
+/// is replaced, and what it points to is left as it was.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_itself(
+    path: &Path,
+    access: Access,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -70,6 +83,20 @@ mod tests {
         .unwrap_err();
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_a_place_that_others_can_write_to_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (theirs, link) = (folder.path().join("theirs"), folder.path().join("link"));
+        replace(&theirs, Access::Owner, |out| out.write_all(b"old")).unwrap();
+        std::os::unix::fs::symlink(&theirs, &link).unwrap();
+        replace(&link, Access::Everyone, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"new");
+        replace_itself(&link, Access::Everyone, |out| out.write_all(b"newer")).unwrap();
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"new");
+        assert_eq!(std::fs::read(&link).unwrap(), b"newer");
     }
 
     #[cfg(unix)]

@@ -308,7 +308,8 @@ pub(super) fn signals() -> Result<Signals, Error> {
 fn announce_listener() {
     let now = chrono::Utc::now().timestamp_micros();
     let path = Path::new("/tmp/user_signal.listener");
-    let written = crate::file::replace(path, crate::file::Access::Everyone, |out| {
+    // Anybody may put a link there.
+    let written = crate::file::replace_itself(path, crate::file::Access::Everyone, |out| {
         let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
         writeln!(out, "Signal listener started at {seconds}.{micros:06}")?;
         writeln!(out, "Thread ID: {0}\nProcess ID: {0}", std::process::id())

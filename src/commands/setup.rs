@@ -15,6 +15,7 @@ use crate::connector::contract::Connector;
 use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::error::Error;
 use crate::sandbox::{self, Running};
+use crate::store;
 
 /// A configuration, with the remote that it names.
 #[derive(Debug)]
@@ -142,12 +143,8 @@ async fn start_sandbox(
         let folder = config.store.parent().unwrap_or(Path::new("")).to_owned();
         Some(folder.join(format!("sandbox-{remote}.jsonl")))
     };
-    if let Some(folder) =
-        data.as_deref().and_then(Path::parent).filter(|f| !f.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::usage(format!("cannot make the folder `{}`", folder.display())).caused_by(error)
-        })?;
+    if data.is_some() {
+        store::make_folder(&config.store)?;
     }
     let options = sandbox::Options { data, ..sandbox::Options::default() };
     let running = sandbox::start(options).await.map_err(sandbox_failed)?;

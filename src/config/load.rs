@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::wrong::without_value;
 use super::{Config, environment};
 use crate::connector;
 use crate::error::Error;
@@ -33,7 +35,7 @@ pub struct Loaded {
 }
 
 /// A flat config object with secrets in it; its `Debug` shows the keys alone.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Deserialize)]
 pub struct Values(pub Map<String, Value>);
 
 impl std::fmt::Debug for Values {
@@ -131,16 +133,17 @@ pub fn load(
             let path = error.path().to_string();
             let top = path.split(['.', '[']).next().unwrap_or_default();
             let from = origin.get(top).map_or("the configuration", String::as_str);
-            Error::usage(format!("config key `{path}` in {from}: {}", error.inner()))
+            Error::usage(format!("config key `{path}` in {from}: {}", without_value(error.inner())))
                 .hint("see `schemas/config.schema.json` for what each key takes")
         })?;
-    if let Some(key) = NOT_CARRIED_OUT.iter().find(|key| is_set(config.rest.get(**key))) {
+    if let Some(key) = NOT_CARRIED_OUT.iter().find(|key| is_set(config.rest.0.get(**key))) {
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
             .hint("take it out, if what it does is not needed"));
     }
     let more = of_connector(&values);
     let warnings: Vec<String> = config
         .rest
+        .0
         .keys()
         .filter(|key| !CONNECTOR_KEYS.contains(&key.as_str()) && !key.starts_with('_'))
         .filter(|key| !more.contains_key(*key))
@@ -188,11 +191,9 @@ fn read_object(path: &PathBuf) -> Result<Map<String, Value>, Error> {
             .hint("pass the path of a JSON file, or the word ENV, to `--config`")
     })?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    serde_json::from_slice(text).map_err(|error| {
-        // serde_json's message names line and column, and for a wrong type what it found; it
-        // quotes no text of the file beyond that.
+    serde_json::from_slice(text).map_err(|error: serde_json::Error| {
         Error::usage(format!("the config file `{}` is not a JSON object", path.display()))
-            .caused_by(error)
+            .caused_by(without_value(&error))
     })
 }
 
@@ -257,7 +258,16 @@ mod tests {
         let loaded = load(&[first, second], "P_", None, &env).unwrap();
         assert_eq!(loaded.config.identity, Some(Identity::Platform));
         assert_eq!(loaded.config.timeout_secs, 9);
-        assert_eq!(loaded.config.rest["x"], 1);
+        assert_eq!(loaded.config.rest.0["x"], 1);
+    }
+
+    /// As a panic would show it.
+    #[test]
+    fn the_debug_text_of_a_config_has_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, "a.json", r#"{"access_token": "hush", "db": {"pwd": "hush"}}"#);
+        let shown = format!("{:?}", load(&[source], "P_", None, &[]).unwrap());
+        assert!(shown.contains("access_token") && !shown.contains("hush"), "{shown}");
     }
 
     #[test]
@@ -301,7 +311,7 @@ mod tests {
             env("P__DIALECT", "p"),
         ];
         let loaded = load(std::slice::from_ref(&source), "P_", None, &copies).unwrap();
-        assert_eq!(loaded.config.rest.keys().collect::<Vec<_>>(), ["_dialect"]);
+        assert_eq!(loaded.config.rest.0.keys().collect::<Vec<_>>(), ["_dialect"]);
         assert_eq!(loaded.config.state.format, StateFormat::Tap);
         load(&[source], "P_", None, &[env("P_STATE_FORMATS", "tap")]).unwrap_err();
     }

@@ -8,15 +8,15 @@ pub mod environment;
 mod load;
 pub mod stream;
 pub mod write_back;
+pub(crate) mod wrong;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Source, Values, load};
 use stream::{Fields, LookupMethod};
 pub use stream::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
 
@@ -93,7 +93,7 @@ pub struct Config {
     /// Everything else: the connector's keys.
     #[serde(flatten)]
     #[schemars(skip)]
-    pub rest: BTreeMap<String, serde_json::Value>,
+    pub rest: Values,
 }
 
 impl Default for Config {
@@ -127,7 +127,7 @@ impl Default for Config {
             lookup_method: None,
             only_upsert_empty_fields: false,
             streams: IndexMap::new(),
-            rest: BTreeMap::new(),
+            rest: Values::default(),
         }
     }
 }

@@ -15,6 +15,10 @@ use crate::file::{Access, replace};
 /// # Errors
 /// When the file cannot be read, is no JSON object any more, or cannot be replaced.
 pub fn write_back(path: &Path, values: &Map<String, Value>) -> io::Result<()> {
+    // A pipe would be waited for.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let text = std::fs::read(path)?;
     let mut config: Map<String, Value> = serde_json::from_slice(&text)?;
     for (key, value) in values {

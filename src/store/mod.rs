@@ -217,7 +217,11 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-fn make_folder(path: &Path) -> Result<(), Error> {
+/// Makes the folder of the store at `path`, for its owner alone, unless there is one.
+///
+/// # Errors
+/// Exit code 2: the disk says no.
+pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! Lines that are no messages: the place is named, what stands before is written, nothing is lost.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Place, Remote, contacts, fixture, record};
 
@@ -131,13 +131,38 @@ fn a_schemas_reference_is_never_fetched() {
     let remote = Remote::start();
     let place = Place::at(&remote, "sandbox");
     let secret = place.file("secret.json", "{\"type\": \"string\"}");
-    for reference in [format!("file://{}", secret.display()), format!("{}/v1/schema", remote.url)] {
-        let schema = json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [],
-            "schema": {"properties": {"externalId": {"$ref": reference}}}});
-        let ran = place.run(format!("{schema}\n"));
-        assert_eq!(ran.code, 4, "{}", ran.stderr);
+    let (file, http) =
+        (format!("file://{}", secret.display()), format!("{}/v1/schema", remote.url));
+    let path = secret.display().to_string();
+    let mut schemas: Vec<Value> = [&*file, &http, &path, "secret.json", "./secret.json#/type"]
+        .iter()
+        .map(|reference| json!({"properties": {"externalId": {"$ref": reference}}}))
+        .collect();
+    let folder = file.trim_end_matches("secret.json");
+    for draft in ["draft-04", "draft-07", "2019-09", "2020-12"] {
+        let draft = format!("https://json-schema.org/{draft}/schema");
+        schemas.extend([
+            json!({"$schema": draft, "properties": {"externalId": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": http}}}),
+            json!({"$schema": draft, "$id": http, "id": http, "properties": {"externalId": {"$ref": "other.json"}}}),
+            json!({"$schema": draft, "$id": folder, "id": folder, "properties": {"externalId": {"$ref": "secret.json"}}}),
+        ]);
     }
-    assert_eq!(remote.calls()["calls"], json!({}));
+    let dynamic = json!({"$schema": "https://json-schema.org/draft/2020-12/schema",
+        "properties": {"externalId": {"$dynamicRef": http}}});
+    schemas.push(dynamic);
+    for schema in schemas {
+        let schema =
+            json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [], "schema": schema});
+        let ran = place.run(format!("{schema}\n"));
+        assert_eq!(ran.code, 4, "{schema}: {}", ran.stderr);
+        assert!(ran.stderr.contains("the schema of stream `contacts`"), "{schema}: {}", ran.stderr);
+    }
+    // A draft that nobody knows is no reason to go and look for it.
+    let unknown = json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [],
+        "schema": {"$schema": http, "$id": http, "properties": {"externalId": {}}}});
+    place.done(format!("{unknown}\n{}", record("contacts", &json!({"externalId": "a"}))));
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+    assert_eq!(remote.calls()["calls"].as_object().unwrap().len(), 1, "{}", remote.calls());
 }
 
 #[test]

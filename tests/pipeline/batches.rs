@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, contacts, counts, finish, record, schema};
+use crate::support::{Place, Remote, contacts, finish, record, schema};
 
 fn calls(remote: &Remote, route: &str) -> u64 {
     remote.calls()["calls"][route].as_u64().unwrap_or(0)
@@ -58,47 +58,4 @@ fn a_lonely_record_does_not_wait_for_the_end_of_the_input() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(finish(child, b"").code, 0);
-}
-
-#[test]
-fn a_bulk_call_that_is_refused_is_halved_until_the_bad_record_stands_alone() {
-    for manifest in ["sandbox", "rest-lookup-bulk"] {
-        let remote = Remote::with("{all_or_nothing: true}");
-        let place = Place::at(&remote, manifest);
-        let mut input = contacts(60);
-        input += &record("contacts", &json!({"externalId": "bad", "email": "no address"}));
-        input += &record("contacts", &json!({"externalId": "good", "email": "a@b.c"}));
-        place.done(input);
-        let held = remote.by_ext("contacts");
-        assert_eq!(held.len(), 61, "{manifest}");
-        assert!(!held.contains_key("bad"));
-        assert_eq!(
-            place.counts("contacts"),
-            counts([("read", 62), ("created", 61), ("rejected", 1)]),
-            "{manifest}"
-        );
-        let written = remote.calls()["records_written"].clone();
-        assert_eq!(written, 61, "{manifest}: what was applied is not sent again");
-    }
-}
-
-#[test]
-fn a_partial_answer_gives_each_record_its_own_verdict() {
-    for manifest in ["sandbox", "rest-lookup-bulk"] {
-        let remote = Remote::start();
-        let place = Place::at(&remote, manifest);
-        let mut input = contacts(20);
-        for n in 0..5 {
-            input += &record("contacts", &json!({"externalId": format!("bad-{n}"), "email": "no"}));
-        }
-        place.done(input);
-        assert_eq!(remote.by_ext("contacts").len(), 20);
-        let rows = place.results();
-        let rejected: Vec<_> = rows.iter().filter(|row| row["outcome"] == "rejected").collect();
-        assert_eq!(rejected.len(), 5);
-        for row in rejected {
-            assert!(row["InputId"].as_str().unwrap().starts_with("bad-"));
-            assert_eq!(row["error_code"], "INVALID_EMAIL", "{row}");
-        }
-    }
 }

@@ -6,10 +6,6 @@ use crate::support::{Place, Remote, contacts, counts, fixture, record, schema};
 
 const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
 
-/// Manifests that write in bulk, and the call by which they make records.
-const BULK: [(&str, &str); 2] =
-    [("sandbox", "/v1/*/batch"), ("rest-lookup-bulk", "/v1/*/batch/create")];
-
 /// Quick tries, so that a test does not wait for what a user would.
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 12}))
@@ -100,45 +96,6 @@ fn a_remote_that_asks_for_hours_ends_the_job_with_the_state_told() {
 }
 
 #[test]
-fn an_expired_token_is_refreshed_once_for_all_calls_in_flight() {
-    let remote = Remote::with("{static_token: false, latency_ms: 20, token_calls: 20}");
-    let place = quick(Place::at(&remote, "rest-by-ext"));
-    place.done(contacts(100));
-    assert_eq!(remote.by_ext("contacts").len(), 100);
-    assert_eq!(place.counts("contacts"), counts([("read", 100), ("created", 100)]));
-    let refreshed = remote.calls()["calls"]["POST /oauth/token"].as_u64().unwrap();
-    // Each token is good for 20 requests, and those in flight when it ends are sent again.
-    assert!((5..=20).contains(&refreshed), "{refreshed} refreshes for 100 calls");
-}
-
-#[test]
-fn a_rotated_refresh_token_is_kept_in_the_config_file() {
-    let remote = Remote::with("{static_token: false, rotate_refresh_token: true, token_calls: 10}");
-    let place = quick(Place::at(&remote, "rest-by-ext"));
-    place.done(contacts(35));
-    let config: serde_json::Value = serde_json::from_str(&place.read("config.json")).unwrap();
-    assert_ne!(config["refresh_token"], "sandbox-refresh");
-    assert_eq!(config["client_id"], "sandbox-client", "other keys stay");
-    // The next job starts from it.
-    let mut again = place;
-    again.config = config;
-    again.done(contacts(40));
-    assert_eq!(remote.by_ext("contacts").len(), 40);
-}
-
-#[test]
-fn a_refused_credential_ends_the_job_and_tells_what_was_written() {
-    let remote = Remote::with("{static_token: false}");
-    let place = Place::at(&remote, "sandbox").set("access_token", "wrong-token-123456");
-    let ran = place.run(contacts(10));
-    assert_eq!(ran.code, 3);
-    assert!(ran.stderr.contains("credential"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("wrong-token-123456"));
-    assert_eq!(place.counts("contacts"), counts([("read", 10), ("failed", 10)]));
-    assert_eq!(ran.state()["summary"]["contacts"]["fail"], 10);
-}
-
-#[test]
 fn a_remote_out_of_reach_ends_the_job_with_exit_code_3() {
     let url = {
         let remote = Remote::start();
@@ -153,39 +110,6 @@ fn a_remote_out_of_reach_ends_the_job_with_exit_code_3() {
     assert!(ran.stderr.contains("hint:"), "{}", ran.stderr);
     assert_eq!(place.counts("contacts"), counts([("read", 10), ("failed", 10)]));
     assert_eq!(place.summary()["status"], "failed");
-}
-
-#[test]
-fn a_bulk_answer_that_leaves_records_out_leaves_them_in_doubt_and_not_lost() {
-    for (manifest, call) in BULK {
-        let remote = Remote::with(&format!(
-            "{{faults: [{{on: \"POST {call}\", every: 2, do: drop_results, count: 3}}]}}"
-        ));
-        let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
-        place.done(contacts(100));
-        assert!(remote.faults("drop_results") > 0);
-        assert_eq!(remote.by_ext("contacts").len(), 100, "{manifest}");
-        let all = place.counts("contacts");
-        assert_eq!(all.get("failed"), None, "{all:?}");
-        assert_eq!(all.get("in_doubt"), None, "{all:?}");
-    }
-}
-
-#[test]
-fn verdicts_that_nobody_asked_for_are_no_verdicts() {
-    for (manifest, call) in BULK {
-        let remote = Remote::with(&format!(
-            "{{faults: [{{on: \"POST {call}\", do: extra_results, count: 3}}]}}"
-        ));
-        let place = quick(Place::at(&remote, manifest)).set("batch", json!({"records": 10}));
-        let ran = place.done(contacts(50));
-        let held = remote.by_ext("contacts");
-        assert_eq!(held.len(), 50);
-        for mapping in ran.state()["mappings"]["contacts"].as_array().unwrap() {
-            let id = &held[mapping["InputId"].as_str().unwrap()]["id"];
-            assert_eq!(crate::support::text(id), mapping["RemoteId"].as_str().unwrap());
-        }
-    }
 }
 
 #[test]

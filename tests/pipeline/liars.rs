@@ -23,7 +23,7 @@ impl World {
         self.rows.iter_mut().find(|row| text(&row[key]) == value)
     }
 
-    fn add(&mut self, mut row: Value) -> usize {
+    pub(crate) fn add(&mut self, mut row: Value) -> usize {
         let id = self.rows.len() + 1;
         row["id"] = json!(id);
         self.rows.push(row);
@@ -69,7 +69,7 @@ impl Odd {
         Self { _runtime: runtime, server, world }
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
 

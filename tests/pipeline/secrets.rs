@@ -1,10 +1,15 @@
 //! No secret is printable: not in a log, an error, the summary, the results, a panic.
 
+use std::net::TcpListener;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
-use wiremock::ResponseTemplate;
+use wiremock::{Request, ResponseTemplate};
 
 use crate::liars::Odd;
-use crate::support::{Place, Remote, contacts};
+use crate::support::{Place, Ran, Remote, contacts};
 
 const SECRETS: [&str; 3] =
     ["hush-token-0123456789", "hush-refresh-0123456789", "hush-secret-0123456789"];
@@ -120,3 +125,181 @@ streams:
       query: { nested: "{{ config.db.password }}" }
       body: "{{ record }}"
 "#;
+
+/// What no output may hold, whole or in part. It has characters that every encoding writes in its own
+/// way.
+pub(crate) const HUSH: &str = "hush+9f/8e=7d&6c'5b";
+
+/// All that the runs of `place` have told: on stdout and stderr of `ran`, and in every file but those
+/// that the user wrote.
+pub(crate) fn told(place: &Place, ran: &[Ran]) -> String {
+    let mut all: String = ran.iter().flat_map(|ran| [&*ran.stdout, &*ran.stderr]).collect();
+    for folder in [place.path(""), place.path(".target-upsert")] {
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let is_theirs = ["config.json", "m.yaml"].iter().any(|name| path.ends_with(name));
+            if path.is_file() && !is_theirs {
+                all += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
+            }
+        }
+    }
+    all
+}
+
+/// A job, as talkative as can be.
+fn job(place: Place) -> (Place, Vec<Ran>) {
+    let place = place.env("LOGLEVEL", "TRACE").env("RUST_BACKTRACE", "1");
+    let ran = vec![place.run(contacts(1))];
+    (place, ran)
+}
+
+/// A job, a check, the question for the token, and what the store tells of the job; all all as
+/// talkative as can be.
+pub(crate) fn all_commands(place: Place) -> (Place, Vec<Ran>) {
+    let (place, mut ran) = job(place);
+    ran.push(place.call(&["check", "--config", "config.json", "contacts"]));
+    ran.push(place.call(&["--access-token", "--config", "config.json"]));
+    // A token is what was asked for.
+    if ran[2].stdout.contains("\"access_token\"") {
+        ran[2].stdout.clear();
+    }
+    if place.path(".target-upsert/store.db").exists() {
+        ran.push(place.call(&["jobs", "show", "last"]));
+        ran.push(place.call(&["jobs", "list"]));
+    }
+    (place, ran)
+}
+
+/// The place in `all` where a part of a secret stands, if there is one.
+pub(crate) fn leak(what: &str, all: &str) -> Option<String> {
+    let in_basic = ["bob", "client"].map(|user| {
+        let encoded = BASE64_STANDARD.encode(format!("{user}:{HUSH}"));
+        encoded.trim_end_matches('=').to_owned()
+    });
+    let found = |text: &str| all.to_ascii_lowercase().find(&text.to_ascii_lowercase());
+    let at = found("hush").or_else(|| in_basic.iter().find_map(|text| found(text)))?;
+    let around: String = all.chars().skip(at.saturating_sub(150)).take(300).collect();
+    Some(format!("{what}: {around}"))
+}
+
+/// A stream that creates, and a check, with what stands before them.
+fn manifest(auth: &str) -> String {
+    format!(
+        "version: 1\nname: m\nbase_url: \"{{{{ config.base_url }}}}\"\n{auth}\n\
+         check: {{ method: GET, path: /me }}\n\
+         streams: {{ \"*\": {{ create: {{ method: POST, path: /x, body: \"{{{{ record }}}}\" }} }} }}\n"
+    )
+}
+
+/// Every way to say who sends a request.
+const WAYS: [&str; 8] = [
+    "auth: { type: bearer, token: \"{{ config.access_token }}\" }",
+    "auth: { type: basic, username: bob, password: \"{{ config.password }}\" }",
+    "auth: { type: api_key, header: X-It, key: \"Basic {{ ('bob:' ~ config.password) | base64 }}\" }",
+    "auth: { type: api_key, query: it, key: \"{{ config.it }}\" }",
+    "auth: { type: none }\nheaders: { Authorization: \"Basic {{ ('bob:' ~ config.password) | base64 }}\" }",
+    "auth: { type: none }\nheaders: { X-Api-Key: \"hush-literal-0123\" }",
+    "auth: { type: oauth2_refresh, token_url: \"{{ base_url }}/token\", parameters: { assertion: \"{{ config.it }}\" } }",
+    "auth: { type: oauth2_client_credentials, token_url: \"{{ base_url }}/token\", client_in: basic }",
+];
+
+/// Tells a request back, as remotes do for people who look for their mistake: each status in another
+/// encoding.
+fn echo(status: u16, request: &Request) -> ResponseTemplate {
+    let mut seen = format!("{} ", request.url);
+    for value in request.headers.values() {
+        let value = value.to_str().unwrap();
+        seen += &format!("{value} ({}) ", value.rsplit(' ').next().unwrap());
+    }
+    seen += &String::from_utf8_lossy(&request.body);
+    let body =
+        json!({"message": seen, "error": "invalid_grant", "error_description": seen}).to_string();
+    let body = match status {
+        400 => body,
+        401 => body.replace('/', "\\/").replace('+', "\\u002B").replace('=', "\\u003d"),
+        403 => percent_encoding::utf8_percent_encode(&seen, percent_encoding::NON_ALPHANUMERIC)
+            .to_string(),
+        200 => format!("<!doctype html> {seen}"),
+        _ => seen.clone(),
+    };
+    let place =
+        format!("https://elsewhere.example/?seen={}", request.url.query().unwrap_or("hush"));
+    let answer = ResponseTemplate::new(status).set_body_string(body);
+    if status == 302 { answer.insert_header("location", place) } else { answer }
+}
+
+/// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template makes
+/// it, a credential that follows a scheme only together with it, a key that a manifest holds not at
+/// all, and nothing that was written as `\u002B`.
+#[test]
+fn a_remote_that_tells_the_credential_back_finds_no_ear() {
+    let mut leaks = Vec::new();
+    for (auth, gives_token) in WAYS.iter().flat_map(|way| [(way, true), (way, false)]) {
+        if !gives_token && !auth.contains("oauth2") {
+            continue;
+        }
+        for status in [200, 302, 400, 401, 403, 500] {
+            let odd = Odd::start(move |_, request| {
+                if gives_token && request.url.path() == "/token" {
+                    let token =
+                        json!({"access_token": "hush/fresh+9==", "refresh_token": "hush/next+9=="});
+                    return ResponseTemplate::new(200).set_body_json(token);
+                }
+                echo(status, request)
+            });
+            let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml",
+                "base_url": odd.server.uri(), "access_token": format!("{HUSH}-access"), "password": HUSH,
+                "it": format!("{HUSH}-it"), "refresh_token": format!("{HUSH}-refresh"),
+                "client_id": "client", "client_secret": HUSH, "expires_in": 1,
+                "retry": {"attempts": 2, "base_millis": 1}}));
+            place.file("m.yaml", manifest(auth));
+            let (place, ran) = match status {
+                401 => all_commands(place),
+                _ => job(place),
+            };
+            let all = told(&place, &ran);
+            assert!(all.contains(&status.to_string()), "{auth} {status}: {all}");
+            // Where a token is promised none of the body is told, and of a redirect the host alone.
+            let is_quoted = status != 302 && (gives_token || status != 200);
+            assert!(all.contains("[secret]") || !is_quoted, "{auth} {status}: {all}");
+            leaks.extend(leak(&format!("{auth} {status}"), &all));
+        }
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_remote_out_of_reach_is_told_without_the_credential() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let resets = TcpListener::bind("127.0.0.1:0").unwrap();
+    let resetting = format!("http://{}", resets.local_addr().unwrap());
+    std::thread::spawn(move || resets.incoming().for_each(drop));
+    let slow = Odd::start(|_, _| ResponseTemplate::new(200).set_delay(Duration::from_secs(20)));
+    let proxy = format!("http://bob:hush-0123@{closed}");
+    let mut leaks = Vec::new();
+    for (way, url, proxy, words) in [
+        (WAYS[0], "http://no-such-host.invalid", "", "dns error"),
+        (WAYS[6], "http://no-such-host.invalid", "", "dns error"),
+        (WAYS[3], &*format!("http://{closed}"), "", "connection refused"),
+        (WAYS[6], &*format!("http://{closed}"), "", "connection refused"),
+        (WAYS[3], &*slow.server.uri().replace("http:", "https:"), "", "corrupt message"),
+        (WAYS[3], &*slow.server.uri(), "", "timed out"),
+        (WAYS[6], &*slow.server.uri(), "", "timed out"),
+        (WAYS[3], &*resetting, "", "connection "),
+        (WAYS[6], &*resetting, "", "connection "),
+        (WAYS[3], &*slow.server.uri(), &*proxy, "connection refused"),
+        (WAYS[3], "https://127.0.0.1:1", &*proxy, "connection refused"),
+    ] {
+        let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml", "base_url": url,
+            "access_token": format!("{HUSH}-access"), "it": format!("{HUSH}-it"), "expires_in": 1,
+            "refresh_token": format!("{HUSH}-refresh"), "client_id": "client",
+            "client_secret": HUSH, "timeout_secs": 1, "retry": {"attempts": 1}}))
+        .env("ALL_PROXY", proxy);
+        place.file("m.yaml", manifest(way));
+        let (place, ran) = all_commands(place);
+        let all = told(&place, &ran);
+        assert!(all.to_lowercase().contains(words), "{url} {way}: {all}");
+        leaks.extend(leak(&format!("{url} {way}"), &all));
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}

@@ -106,18 +106,3 @@ fn a_file_that_cannot_be_written_is_told_after_the_state() {
     assert!(ran.stderr.contains("taken/results.jsonl"), "{}", ran.stderr);
     assert_eq!(ran.state()["summary"]["contacts"]["success"], 3);
 }
-
-#[cfg(unix)]
-#[test]
-fn what_holds_records_is_readable_by_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
-    let remote = Remote::start();
-    let place = Place::at(&remote, "sandbox");
-    place.done(contacts(3));
-    let mode =
-        |name: &str| std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(".target-upsert"), 0o700);
-    for name in [".target-upsert/store.db", "results.jsonl", "rejects.jsonl"] {
-        assert_eq!(mode(name), 0o600, "{name}");
-    }
-}

@@ -262,7 +262,7 @@ pub fn counts<const N: usize>(all: [(&str, u64); N]) -> BTreeMap<String, u64> {
 }
 
 /// What a process left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ran {
     /// Exit code; -1 for one that a signal ended.
     pub code: i32,

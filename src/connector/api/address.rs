@@ -107,13 +107,7 @@ impl Template {
                 Piece::Stream(in_host) => text.push_str(&encoded("stream", stream, *in_host)?),
             }
         }
-        let mut url = Url::parse(text.trim()).map_err(|error| format!("it is no URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err("it is no address of http or https".to_owned());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("it holds a credential; use `api_key` or `custom_headers`".to_owned());
-        }
+        let mut url = of_remote(&text)?;
         // Whoever reads a URL resolves these, so that a name would lead to another place.
         let path = text.split(['?', '#']).next().unwrap_or_default();
         if path.split('/').any(|segment| matches!(segment, "." | "..")) {
@@ -122,6 +116,21 @@ impl Template {
         url.set_fragment(None);
         Ok(url)
     }
+}
+
+/// Reads the address of a remote.
+///
+/// # Errors
+/// For people: what is wrong with it.
+pub(super) fn of_remote(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text.trim()).map_err(|error| format!("it is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("it is no address of http or https".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a credential; use `api_key` or `custom_headers`".to_owned());
+    }
+    Ok(url)
 }
 
 fn place(before: &str) -> Place {

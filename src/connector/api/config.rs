@@ -10,11 +10,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use url::Url;
 
-use super::address::Template;
+use super::address::{self, Template};
 use super::request::Added;
 use super::{Api, NO_JOB};
+use crate::config::wrong::without_value;
 use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, client};
@@ -198,7 +198,7 @@ impl Count {
             Some(Self::Text(text)) => text
                 .trim()
                 .parse()
-                .map_err(|_| wrong(format!("config key `{key}`: `{text}` is no whole number")))?,
+                .map_err(|_| wrong(format!("config key `{key}` is no whole number")))?,
         };
         Ok(Some(number).filter(|number| *number > 0))
     }
@@ -219,7 +219,8 @@ impl Metadata {
         };
         read().map_err(|error| {
             wrong(format!(
-                "config key `metadata` is neither an object nor the JSON of one: {error}"
+                "config key `metadata` is neither an object nor the JSON of one: {}",
+                without_value(&error)
             ))
         })
     }
@@ -235,7 +236,7 @@ fn missing(key: &str, hint: &str) -> BuildError {
 
 fn header_name(key: &str, name: &str) -> Result<HeaderName, BuildError> {
     HeaderName::try_from(name)
-        .map_err(|_| wrong(format!("config key `{key}`: `{name}` is no name of a header")))
+        .map_err(|_| wrong(format!("config key `{key}` holds what is no name of a header")))
 }
 
 impl Api {
@@ -247,7 +248,7 @@ impl Api {
         let values = Value::Object(settings.values.clone());
         let config: ApiConfig = serde_path_to_error::deserialize(values).map_err(|error| {
             let path = error.path().to_string();
-            wrong(format!("config key `{path}`: {}", error.into_inner()))
+            wrong(format!("config key `{path}`: {}", without_value(error.inner())))
         })?;
         let redactor = Redactor::default();
         let text = config.url.as_deref().filter(|url| !url.trim().is_empty());
@@ -258,9 +259,8 @@ impl Api {
         let wrong_url = |message| wrong(format!("config key `url`: {message}"));
         let template = Template::parse(text, &settings.environment).map_err(wrong_url)?;
         let namespace = namespace(&template).map_err(wrong_url)?;
-        let base = settings.base_url.as_deref().map(Url::parse).transpose();
-        let base =
-            base.map_err(|error| wrong(format!("config key `base_url` is no URL: {error}")))?;
+        let base = settings.base_url.as_deref().map(address::of_remote).transpose();
+        let base = base.map_err(|message| wrong(format!("config key `base_url`: {message}")))?;
 
         let key_name = config.api_key_header.as_deref().filter(|name| !name.is_empty());
         let key_name = key_name.unwrap_or(API_KEY_HEADER);
@@ -320,7 +320,7 @@ impl ApiConfig {
     fn method(&self) -> Result<Method, BuildError> {
         let method = self.method.as_deref().filter(|method| !method.is_empty()).unwrap_or("POST");
         Method::from_bytes(method.to_uppercase().as_bytes())
-            .map_err(|_| wrong(format!("config key `method`: `{method}` is no HTTP method")))
+            .map_err(|_| wrong("config key `method` is no HTTP method"))
     }
 
     fn headers(&self, redactor: &Redactor) -> Result<HeaderMap, BuildError> {

@@ -74,6 +74,12 @@ pub(super) fn told(error: reqwest::Error) -> String {
         }
         cause = error.source();
     }
+    if text.contains("UnknownIssuer") {
+        text.push_str(
+            "; an authority that the system does not know is named in the environment, as \
+             `SSL_CERT_FILE`",
+        );
+    }
     text
 }
 

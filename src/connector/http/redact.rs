@@ -26,14 +26,16 @@ impl Redactor {
         }
         let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
         let segment = utf8_percent_encode(secret, SEGMENT).to_string();
-        let form = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let json = serde_json::Value::from(secret).to_string();
         let json = json.trim_matches('"').to_owned();
         // PHP escapes slashes, and some encode in lower case.
         let slashed = json.replace('/', "\\/");
         let low = lower_hex(&segment);
+        // An address that stands in the query of another one.
+        let twice = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [secret.to_owned(), encoded, segment, low, form, json, slashed] {
+        for form in [secret.to_owned(), encoded, segment, low, form, twice, json, slashed] {
             if !secrets.iter().any(|known| known.expose_secret() == form) {
                 secrets.push(form.into());
             }
@@ -42,10 +44,19 @@ impl Redactor {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
     }
 
+    /// The same for the whole value of a header; what follows `Bearer`, `Basic` or the like is a
+    /// secret by itself.
+    pub fn add_header(&self, value: &str) {
+        self.add(value);
+        if let Some((_, credential)) = value.split_once(' ') {
+            self.add(credential.trim());
+        }
+    }
+
     /// `text` without any secret.
     pub fn clean(&self, text: &str) -> String {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut clean = text.to_owned();
+        let mut clean = unescaped(text);
         for secret in secrets.iter().map(ExposeSecret::expose_secret) {
             if clean.contains(secret) {
                 clean = clean.replace(secret, MARK);
@@ -73,6 +84,29 @@ impl Redactor {
             None => words,
         }
     }
+}
+
+/// `\u002B` as `+`: which printable characters are written so is up to each JSON library (Gson does it
+/// to `=`, .NET to `+`, Go to `&`). Those that JSON itself must escape stay.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u00");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.split_at_checked(2);
+        let decoded = digits.and_then(|(digits, rest)| {
+            let byte = u8::from_str_radix(digits, 16).ok()?;
+            let is_plain = (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\');
+            is_plain.then_some((char::from(byte), rest))
+        });
+        match decoded {
+            Some((character, rest)) => {
+                plain.push(character);
+                plain.push_str(rest);
+            }
+            None => plain.push_str(&format!("\\u00{part}")),
+        }
+    }
+    plain
 }
 
 /// `%2F` as `%2f`.

@@ -43,7 +43,6 @@ impl Rest {
 
     fn assemble(loaded: Loaded, settings: Settings) -> Result<Self, BuildError> {
         let redactor = Redactor::default();
-        secrets::hide(&loaded.program, &settings.values, &redactor);
         let config = Name::from(Serde(&settings.values));
         let mut builder = Builder {
             loaded: &loaded,
@@ -64,6 +63,7 @@ impl Rest {
             ("config", config.clone()),
             ("base_url", Name::from(base_url.as_str())),
         ]);
+        secrets::hide(&loaded.program, &settings.values, &builder.context, &redactor);
         let unusable = |message| BuildError::Setting {
             message,
             hint: Some("look at the system's certificates and proxy settings".to_owned()),

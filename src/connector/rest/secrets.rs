@@ -1,5 +1,6 @@
 //! Which values of a config and a manifest are secrets: no text that goes outward may hold them.
 
+use minijinja::value::Value as Name;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -17,8 +18,14 @@ const WHOLE_WORDS: &[&str] =
 const OF_STREAMS: &[&str] = &["streams", "lookup_fields"];
 
 /// Tells `redactor` of all secrets in the config: those whose names say so, and those that the
-/// manifest's `auth` and `headers` name.
-pub(super) fn hide(program: &Program, values: &Map<String, Value>, redactor: &Redactor) {
+/// manifest's `auth` and `headers` name. And of those that the manifest itself holds, or makes of
+/// `context`, for headers whose names say so.
+pub(super) fn hide(
+    program: &Program,
+    values: &Map<String, Value>,
+    context: &Name,
+    redactor: &Redactor,
+) {
     for (key, value) in values.iter().filter(|(key, _)| !OF_STREAMS.contains(&key.as_str())) {
         hide_named(key, value, redactor);
     }
@@ -39,13 +46,22 @@ pub(super) fn hide(program: &Program, values: &Map<String, Value>, redactor: &Re
             hide_all(value, redactor);
         }
     }
+    for (_, value) in program.headers.iter().filter(|(name, _)| is_secret(name.as_str())) {
+        if let Ok(value) = program.templates.render(value, context) {
+            redactor.add_header(&value);
+        }
+    }
+}
+
+/// Whether the name of a key or a header says that a secret stands under it.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let mut words = name.split(|c: char| !c.is_alphanumeric());
+    WORDS.iter().any(|word| name.contains(word)) || words.any(|word| WHOLE_WORDS.contains(&word))
 }
 
 fn hide_named(key: &str, value: &Value, redactor: &Redactor) {
-    let key = key.to_lowercase();
-    let mut words = key.split(|c: char| !c.is_alphanumeric());
-    if WORDS.iter().any(|word| key.contains(word)) || words.any(|word| WHOLE_WORDS.contains(&word))
-    {
+    if is_secret(key) {
         return hide_all(value, redactor);
     }
     match value {

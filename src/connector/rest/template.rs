@@ -178,7 +178,7 @@ impl Templates {
             Kind::Find => &mut self.find,
         };
         let wrong = |error: &minijinja::Error| {
-            at.wrong(format!("`{}` is no template: {}", text.as_str(), said(error)))
+            at.wrong(format!("`{}` is no template: {}", tags(text.as_str()), said(error)))
         };
         environment.add_template_owned(name.clone(), source).map_err(|error| wrong(&error))?;
         let template = environment.get_template(&name).map_err(|error| wrong(&error))?;
@@ -192,7 +192,7 @@ impl Templates {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("known here: {}", known.join(", ")),
             };
-            let message = format!("unknown name `{name}` in `{}`", text.as_str());
+            let message = format!("unknown name `{name}` in `{}`", tags(text.as_str()));
             return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
         }
         let nested = template.undeclared_variables(true);
@@ -280,6 +280,20 @@ fn hex(bytes: &[u8]) -> String {
 fn is_expression(text: &str) -> bool {
     let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inner.is_some_and(|inner| !["{{", "{%", "{#"].iter().any(|begin| inner.contains(begin)))
+}
+
+/// The tags of a template: what stands between them is not told, for it may be a credential.
+fn tags(text: &str) -> String {
+    let mut tags = Vec::new();
+    let mut rest = text;
+    while let Some(from) = ["{{", "{%", "{#"].iter().filter_map(|begin| rest.find(begin)).min() {
+        let tag = rest.get(from..).unwrap_or_default();
+        let ends = ["}}", "%}", "#}"].iter().filter_map(|end| tag.find(end)).min();
+        let (tag, after) = tag.split_at(ends.map_or(tag.len(), |end| end + 2));
+        tags.push(tag);
+        rest = after;
+    }
+    tags.join("…")
 }
 
 /// What minijinja says, without its own line numbers, which count within the template.

@@ -1,5 +1,6 @@
 //! How a request says who sends it.
 
+mod keeping;
 mod login;
 mod oauth;
 mod tokens;
@@ -62,6 +63,11 @@ impl fmt::Debug for Value {
     }
 }
 
+/// What follows `Basic` (RFC 7617).
+fn basic_credential(username: &str, password: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"))
+}
+
 impl Authorizer {
     /// `Authorization: Bearer {token}`.
     ///
@@ -81,8 +87,7 @@ impl Authorizer {
             return Err("the user name of basic authorization has a colon".to_owned());
         }
         redactor.add(password);
-        let encoded =
-            base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+        let encoded = basic_credential(username, password);
         Self::header(AUTHORIZATION, &format!("Basic {encoded}"), &encoded, redactor)
     }
 
@@ -91,7 +96,9 @@ impl Authorizer {
     /// # Errors
     /// When one of them cannot stand in a header.
     pub fn key_header(name: &str, key: &str, redactor: &Redactor) -> Result<Self, String> {
-        let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+        redactor.add_header(key);
+        let name =
+            HeaderName::try_from(name).map_err(|_| "no header can have such a name".to_owned())?;
         Self::header(name, key, key, redactor)
     }
 

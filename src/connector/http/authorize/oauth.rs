@@ -10,8 +10,9 @@ use serde_json::Map;
 use url::Url;
 
 use super::super::redact::Redactor;
+use super::basic_credential;
+use super::keeping::Keeper;
 use super::tokens::{Endpoint, Fresh, number, seconds_left};
-use crate::config::write_back::write_back;
 use crate::connector::contract::RequestError;
 
 /// What a token is given for.
@@ -65,36 +66,44 @@ pub struct OAuthSettings {
 }
 
 /// The client of a token endpoint.
-pub(super) struct OAuth(OAuthSettings);
+pub(super) struct OAuth {
+    settings: OAuthSettings,
+    /// Where refresh tokens are kept, if they are.
+    keeper: Option<Keeper>,
+}
 
 impl OAuth {
     /// All secrets are told to `redactor`.
     pub(super) fn new(settings: OAuthSettings, redactor: &Redactor) -> Self {
-        redactor.add(settings.client_secret.expose_secret());
-        let oauth = Self(settings);
-        for secret in oauth.refresh_token().iter().chain(&oauth.0.access_token) {
+        let secret = settings.client_secret.expose_secret();
+        redactor.add(secret);
+        redactor.add(&basic_credential(&settings.client_id, secret));
+        let is_kept = matches!(settings.grant, Grant::RefreshToken { .. });
+        let keeper = settings.config_file.clone().filter(|_| is_kept).map(Keeper::new);
+        let oauth = Self { settings, keeper };
+        for secret in oauth.refresh_token().iter().chain(&oauth.settings.access_token) {
             redactor.add(secret.expose_secret());
         }
         oauth
     }
 
     pub(super) fn url(&self) -> &Url {
-        &self.0.token_url
+        &self.settings.token_url
     }
 
     pub(super) fn access_token(&self) -> Option<SecretString> {
-        self.0.access_token.clone()
+        self.settings.access_token.clone()
     }
 
     pub(super) fn refresh_token(&self) -> Option<SecretString> {
-        match &self.0.grant {
+        match &self.settings.grant {
             Grant::RefreshToken { refresh_token, .. } => Some(refresh_token.clone()),
             Grant::ClientCredentials { .. } => None,
         }
     }
 
     pub(super) fn expires_in(&self) -> Option<u64> {
-        self.0.expires_in
+        self.settings.expires_in
     }
 
     /// Gets a token, with `refresh` where that is the grant.
@@ -103,7 +112,15 @@ impl OAuth {
         endpoint: &Endpoint,
         refresh: Option<&SecretString>,
     ) -> Result<Fresh, RequestError> {
-        let body = endpoint.ask(self.request(endpoint, refresh)).await?;
+        let turn = match &self.keeper {
+            Some(keeper) => keeper.turn().await,
+            None => None,
+        };
+        let newer = self.keeper.as_ref().and_then(Keeper::newer);
+        if let Some(newer) = &newer {
+            endpoint.redactor.add(newer.expose_secret());
+        }
+        let body = endpoint.ask(self.request(endpoint, newer.as_ref().or(refresh))).await?;
         let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
         let access =
             text("access_token").ok_or_else(|| Endpoint::unusable("without an `access_token`"))?;
@@ -113,7 +130,8 @@ impl OAuth {
         }
         let left = body.get("expires_in").and_then(number).map(seconds_left);
         self.keep(access, refresh, left).await;
-        Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into), left })
+        drop(turn);
+        Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into).or(newer), left })
     }
 
     fn request(
@@ -123,7 +141,7 @@ impl OAuth {
     ) -> reqwest::RequestBuilder {
         let OAuthSettings {
             token_url, grant, client_id, client_secret, client_in, parameters, ..
-        } = &self.0;
+        } = &self.settings;
         let mut form = Vec::new();
         match grant {
             Grant::RefreshToken { redirect_uri, .. } => {
@@ -153,12 +171,7 @@ impl OAuth {
     /// Writes the tokens into the config file before anybody uses them: once the old refresh
     /// token is used up, a job that dies must not take the new one with it.
     async fn keep(&self, access: &str, refresh: Option<&str>, left: Option<Duration>) {
-        let Some(path) = self.0.config_file.clone() else {
-            return;
-        };
-        if matches!(self.0.grant, Grant::ClientCredentials { .. }) {
-            return;
-        }
+        let Some(keeper) = &self.keeper else { return };
         let mut values = Map::new();
         values.insert("access_token".to_owned(), access.into());
         if let Some(refresh) = refresh {
@@ -169,25 +182,12 @@ impl OAuth {
             let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
             values.insert("expires_in".to_owned(), until.as_secs().into());
         }
-        let shown = path.display().to_string();
-        let written = tokio::task::spawn_blocking(move || write_back(&path, &values)).await;
-        let error = match written {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        // The job goes on: its records can still be written, and to end it brings no token back.
-        tracing::error!(
-            path = shown,
-            error,
-            "The new tokens could not be written to the config file; the next job may need a new \
-             refresh token."
-        );
+        keeper.write(values).await;
     }
 }
 
 impl fmt::Debug for OAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OAuth").field(&self.0.token_url.host_str()).finish()
+        f.debug_tuple("OAuth").field(&self.settings.token_url.host_str()).finish()
     }
 }

@@ -111,6 +111,11 @@ impl Tokens {
     ) -> Result<(SecretString, u64), RequestError> {
         let tries = self.shared.tries.load(Ordering::Acquire);
         let state = Arc::clone(&self.shared.state).lock_owned().await;
+        // What is refused stays so: nothing more is to be sent, and a remote that is asked again and
+        // again may lock the account.
+        if let Some(failure @ RequestError::Unauthorized(_)) = &state.failure {
+            return Err(failure.clone());
+        }
         if good(&state)
             && let Some(access) = &state.access
         {

@@ -93,14 +93,14 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             "/{{ object }}/batch",
             "/{{ objct }}/batch",
-            "test.yaml:16:13: unknown name `objct` in `/v1/{{ objct }}/batch`",
+            "test.yaml:16:13: unknown name `objct` in `{{ objct }}`",
             "did you mean `object`?",
         ),
         ("$.results[*]", "$.results[", "test.yaml:19:13: `$.results[` is no JSONPath", ""),
         (
             "/{{ object }}/search",
             "/{{ object }/search",
-            "test.yaml:10:13: `/v1/{{ object }/search` is no template",
+            "test.yaml:10:13: `{{ object }/search` is no template",
             "",
         ),
         (

@@ -1,0 +1,123 @@
+//! Who may read the files that a job writes: their owner alone, whatever the umask is and whatever
+//! stood there before.
+
+#![cfg(unix)]
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::{Place, Ran, Remote, contacts, finish, record};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Runs a job of `place`, with one bad record, under a umask that takes nothing away.
+fn run_openly(place: &Place, more: &[&str]) -> Ran {
+    let job = place.job();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 000; exec \"$0\" \"$@\""])
+        .arg(job.get_program())
+        .args(job.get_args())
+        .args(more)
+        .current_dir(place.folder.path())
+        .env_clear()
+        .envs(job.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let bad = record("contacts", &json!({"externalId": "bad", "email": "no"}));
+    finish(command.spawn().unwrap(), (contacts(3) + &bad).as_bytes())
+}
+
+#[test]
+fn what_holds_records_or_secrets_is_readable_by_its_owner_alone() {
+    for format in ["csv", "parquet"] {
+        let remote = Remote::with("{static_token: false, rotate_refresh_token: true}");
+        let place = Place::at(&remote, "rest-by-ext")
+            .set("save_record_ids", true)
+            .set("snapshot_format", format)
+            .set("snapshot_dir", "snapshots");
+        // Whatever stands there already, and whoever can read it.
+        for name in ["results.jsonl", "rejects.jsonl"] {
+            let path = place.file(name, "old");
+            std::fs::set_permissions(path, Permissions::from_mode(0o666)).unwrap();
+        }
+        let ran = run_openly(&place, &[]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(mode(&place.path(".target-upsert")), 0o700);
+        let snapshot = format!("snapshots/contacts_None.snapshot.{format}");
+        for name in [
+            ".target-upsert/store.db",
+            ".target-upsert/store.db.lock",
+            "results.jsonl",
+            "rejects.jsonl",
+            "config.json",
+            &snapshot,
+        ] {
+            assert_eq!(mode(&place.path(name)), 0o600, "{name}");
+        }
+        assert!(place.read("rejects.jsonl").contains("\"bad\""));
+        assert!(place.read("config.json").contains("sandbox-refresh-"));
+    }
+}
+
+#[test]
+fn the_side_files_of_a_store_in_use_are_their_owners_alone() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/*/batch\", do: hang, ms: 600000}]}");
+    let place = Place::at(&remote, "sandbox");
+    let job = place.job();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 000; exec \"$0\" \"$@\""])
+        .arg(job.get_program())
+        .args(job.get_args())
+        .current_dir(place.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), contacts(3).as_bytes()).unwrap();
+    while remote.faults("hang") == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    for name in ["store.db", "store.db-wal", "store.db-shm", "store.db.lock"] {
+        assert_eq!(mode(&place.path(".target-upsert").join(name)), 0o600, "{name}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The sandbox's own file stands beside the store and was the first to be made: in a folder that
+/// everybody could look into.
+#[test]
+fn the_folder_of_a_job_with_a_sandbox_is_its_owners_alone() {
+    let place = Place::with(json!({"sandbox": "rest"}));
+    let ran = run_openly(&place, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(mode(&place.path(".target-upsert")), 0o700);
+    for name in ["store.db", "sandbox-rest.jsonl"] {
+        assert_eq!(mode(&place.path(".target-upsert").join(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_config_that_is_a_symbolic_link_stays_one_and_its_target_is_the_owners() {
+    let remote = Remote::with("{static_token: false, rotate_refresh_token: true}");
+    let place = Place::at(&remote, "rest-by-ext");
+    let real = place.file("real.json", place.config.to_string());
+    std::fs::set_permissions(&real, Permissions::from_mode(0o644)).unwrap();
+    symlink(&real, place.path("link.json")).unwrap();
+    let mut command = place.command(&["--config", "link.json"]);
+    command.stdin(Stdio::piped());
+    let ran = finish(command.spawn().unwrap(), contacts(1).as_bytes());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(std::fs::symlink_metadata(place.path("link.json")).unwrap().is_symlink());
+    assert!(place.read("real.json").contains("sandbox-refresh-1"));
+    assert_eq!(mode(&real), 0o600);
+}

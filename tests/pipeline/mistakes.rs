@@ -1,0 +1,132 @@
+//! A mistake in a config or a manifest is told with its place, and without the value: it may be a
+//! secret under the wrong key.
+
+use serde_json::{Value, json};
+
+use crate::secrets::{HUSH, all_commands, leak, told};
+use crate::support::{Place, Remote, contacts};
+
+#[test]
+fn a_mistake_in_the_config_is_told_without_the_value() {
+    let rest = |key: &str, value: Value| {
+        let mut config = json!({"connector": "rest", "manifest": "sandbox",
+            "base_url": "http://127.0.0.1:9", "access_token": HUSH});
+        config[key] = value;
+        config
+    };
+    let api = |key: &str, value: Value| {
+        let mut config = json!({"connector": "api", "url": "http://127.0.0.1:9/x", "auth": true,
+            "api_key": HUSH});
+        config[key] = value;
+        config
+    };
+    let in_url = |text: &str| text.replace("HUSH", "hush-0123456789").into();
+    let mistakes = [
+        (rest("timeout_secs", HUSH.into()), "`timeout_secs`"),
+        (rest("identity", HUSH.into()), "`identity`"),
+        (rest("streams", HUSH.into()), "`streams`"),
+        (rest("streams", json!({"a": HUSH})), "`streams.a`"),
+        (rest("state", json!({"format": HUSH})), "`state.format`"),
+        (rest("batch", json!({"records": HUSH})), "`batch.records`"),
+        (rest("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (rest("base_url", in_url("http://127.0.0.1:9/?token=HUSH")), "has a `?`"),
+        (rest("base_url", in_url("HUSH")), "is no URL"),
+        (rest("access_token", json!(format!("{HUSH}\n"))), "no header can hold"),
+        (api("batch_size", HUSH.into()), "`batch_size`"),
+        (api("method", json!(format!("Bearer {HUSH}"))), "`method`"),
+        (api("auth", HUSH.into()), "`auth`"),
+        (api("api_key", json!([HUSH])), "`api_key`"),
+        (api("api_key", json!(format!("{HUSH}\n"))), "no header can hold"),
+        (api("api_key_header", json!(format!("X Key {HUSH}"))), "`api_key_header`: no header"),
+        (api("custom_headers", json!(format!("X-Key: {HUSH}"))), "`custom_headers`"),
+        (
+            api("custom_headers", json!([{"name": format!("X-Key: {HUSH}"), "value": ""}])),
+            "`custom_headers`",
+        ),
+        (
+            api("custom_headers", json!([{"name": "X", "value": format!("{HUSH}\n")}])),
+            "no header can hold",
+        ),
+        (api("metadata", json!(format!("\"{HUSH}\""))), "`metadata`"),
+        (api("metadata", json!([HUSH])), "`metadata`"),
+        (api("idempotency_key_header", json!(format!("X Key {HUSH}"))), "`idempotency_key_header`"),
+        (api("url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (api("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+    ];
+    let mut leaks = Vec::new();
+    for (config, word) in mistakes {
+        let what = config.to_string();
+        let place = Place::with(config).env("LOGLEVEL", "TRACE");
+        let ran =
+            [place.run(contacts(1)), place.call(&["check", "--config", "config.json", "contacts"])];
+        assert_eq!(ran[0].code, 2, "{what}: {}", ran[0].stderr);
+        assert!(ran[0].stderr.contains(word), "{what}: {}", ran[0].stderr);
+        leaks.extend(leak(&what, &told(&place, &ran)));
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_without_what_stands_in_it() {
+    let mut leaks = Vec::new();
+    for text in [
+        "{\"access_token\": \"hush-0123\" oops}",
+        "{\"access_token\": \"hush-0123",
+        "\"hush-0123\"",
+        "[\"hush-0123\"]",
+        "{\"access_token\": hush-0123}",
+    ] {
+        let place = Place::with(json!({}));
+        place.file("config.json", text);
+        let ran = [
+            place.call(&["--config", "config.json"]),
+            place.call(&["check", "--config", "config.json"]),
+        ];
+        assert!(
+            ran.iter().all(|ran| ran.code == 2 && ran.stderr.contains("JSON object")),
+            "{ran:?}"
+        );
+        leaks.extend(leak(text, &told(&place, &ran)));
+    }
+    let good = "version: 1\nname: m\nbase_url: \"http://127.0.0.1:9\"\nheaders: {}\nauth: { type: none }\n\
+                streams: { \"*\": { create: { method: POST, path: /x, body: \"{{ record }}\" } } }\n";
+    for (old, new) in [
+        ("{ type: none }", "hush-0123"),
+        ("{ type: none }", "{ type: bearer, token: \"hush-0123 {{ confg.x }}\" }"),
+        ("{ type: none }", "{ type: bearer, token: \"hush-0123 {{\" }"),
+        ("{ type: none }", "{ type: bearer, token: [hush-0123] }"),
+        ("{ type: none }", "{ type: bearer, token: \"hush-0123\" x"),
+        ("headers: {}", "headers: hush-0123"),
+        ("headers: {}", "headers: { X-Key: \"hush-0123{{ confg.x }}\" }"),
+        ("version: 1", "version: hush-0123"),
+    ] {
+        let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml"}));
+        place.file("m.yaml", good.replacen(old, new, 1));
+        let (place, ran) = all_commands(place);
+        assert_eq!(ran[0].code, 2, "{new}: {}", ran[0].stderr);
+        assert!(ran[0].stderr.contains("m.yaml:"), "{new}: {}", ran[0].stderr);
+        leaks.extend(leak(new, &told(&place, &ran)));
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[test]
+fn a_secret_of_the_environment_is_told_nowhere() {
+    let mut leaks = Vec::new();
+    for (name, code, word) in [
+        ("TARGET_UPSERT_ACCESS_TOKEN", 3, "401"),
+        ("TARGET_UPSERT_TIMEOUT_SECS", 2, "`timeout_secs`"),
+        ("TARGET_UPSERT_STATE", 2, "`state`"),
+        ("TARGET_UPSERT_TIMEOUT_SEC", 2, "did you mean `timeout_secs`?"),
+    ] {
+        let remote = Remote::start();
+        let place = Place::with(json!({"connector": "rest", "manifest": "sandbox",
+            "base_url": remote.url, "strict_config": true}));
+        let (place, ran) = all_commands(place.env(name, HUSH));
+        assert_eq!(ran[0].code, code, "{name}: {}", ran[0].stderr);
+        let all = told(&place, &ran);
+        assert!(all.contains(word), "{name}: {all}");
+        leaks.extend(leak(name, &all));
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
