@@ -93,7 +93,8 @@ impl Store {
         }
         make_folder(path)?;
         let lock = StoreLock::take(path)?;
-        let connection = open_for_writing(path)?;
+        let mut connection = open_for_writing(path)?;
+        recovery::fold_interrupted(&mut connection).map_err(|error| unusable(path, error))?;
         Self::start(path, connection, None, None, Some(lock))
     }
 

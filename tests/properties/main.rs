@@ -5,4 +5,6 @@
 
 mod batcher;
 mod gate;
+mod id_map;
+mod journal;
 mod watermark;
