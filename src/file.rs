@@ -21,7 +21,8 @@ pub enum Access {
 /// symbolic link is followed, so that it still points to the new content.
 ///
 /// # Errors
-/// Whatever the file system says, and whatever `write` says; the old file is left as it was.
+/// Whatever the file system says, and whatever `write` says; the old file is left as it was. Where
+/// only the folder cannot be synced, the new one stands there, as long as the machine does not fail.
 pub fn replace(
     path: &Path,
     access: Access,

@@ -14,7 +14,7 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous;
 use crate::store::id_map::{self, Entry, Mapped};
-use crate::store::{Store, StoreError, doubts};
+use crate::store::{Store, StoreError, doubts, unreadable};
 
 /// Rows that are taken into the store in one transaction.
 const PIECE: usize = 8192;
@@ -182,8 +182,4 @@ fn rows(
         })),
         Err(error) => Some(Err(unreadable(error))),
     })
-}
-
-fn unreadable(error: rusqlite::Error) -> Error {
-    Error::ours("cannot read the store").caused_by(error)
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::file::{Access, replace};
 use crate::outcome::Fate;
 use crate::store::report::{self, OutcomeRow, Reject};
+use crate::store::unreadable;
 
 /// What became of one record: a line of a `.jsonl` file, or a row of a `.csv` file with these
 /// columns.
@@ -222,11 +223,22 @@ pub fn write_file<T>(
     write: impl FnOnce(&mut dyn Write) -> Result<T, ResultsError>,
 ) -> Result<T, Error> {
     let mut result = None;
-    replace(path, Access::Owner, |out| {
-        result = Some(write(out)?);
-        Ok(())
-    })
-    .map_err(|error| {
+    let mut broken = None;
+    let replaced = replace(path, Access::Owner, |out| match write(out) {
+        Ok(written) => {
+            result = Some(written);
+            Ok(())
+        }
+        Err(ResultsError::Store(error)) => {
+            broken = Some(error);
+            Err(io::Error::other("the store cannot be read"))
+        }
+        Err(error) => Err(error.into()),
+    });
+    if let Some(error) = broken {
+        return Err(unreadable(error));
+    }
+    replaced.map_err(|error| {
         Error::ours(format!("cannot write the {what} to `{}`", path.display()))
             .caused_by(error)
             .hint("the job itself is done and kept in the store; see `target-upsert jobs --help`")

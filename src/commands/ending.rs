@@ -17,6 +17,7 @@ use crate::pipeline::Finished;
 use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
+use crate::store::unreadable;
 use crate::summary::{JobError, Proof, Summary};
 
 /// Tells what became of a job. Each thing that is due is tried, also when another failed.
@@ -30,8 +31,10 @@ pub(super) async fn end(
 ) -> Result<ExitCode, Error> {
     let Finished { streams, input, errors, tap_state, stopped, error } = finished;
     let mut trouble = Trouble(error);
-    // From here on the id map is whole, and the job can be marked as ended.
-    trouble.note(started.store.fold().await.map_err(Error::from));
+    // What is read from the id map below needs it whole.
+    let folded = started.store.fold().await;
+    let is_whole = folded.is_ok();
+    trouble.note(folded.map_err(Error::from));
     if trouble.0.is_none() && started.dispatcher.retry.is_hopeless() {
         trouble.0 = Some(Error::remote("every call to the remote failed").hint(
             "see the errors in the summary, and `target-upsert check`; then run the same input again",
@@ -77,7 +80,7 @@ pub(super) async fn end(
     if let Some(path) = &options.rejects {
         trouble.note(write_rejects(&started, path, files));
     }
-    if started.config.save_record_ids && !options.dry_run {
+    if started.config.save_record_ids && !options.dry_run && is_whole {
         for stream in summary.streams.keys().filter(|name| !name.is_empty()) {
             trouble.note(write_snapshot(&started, stream, files));
         }
@@ -97,6 +100,7 @@ pub(super) async fn end(
             .await
             .map_err(Error::from),
     );
+    settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
     if let Some(path) = &options.summary {
         trouble.note(write_summary(path, &summary));
     }
@@ -210,9 +214,7 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
                 line::LineError::Output(error) => stdout_closed(error),
-                line::LineError::Store(error) => {
-                    Error::ours("cannot read the store").caused_by(error)
-                }
+                line::LineError::Store(error) => unreadable(error),
             })
     })
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
 use crate::store::id_map::{self, Known};
-use crate::store::{Store, open_for_reading};
+use crate::store::{Store, open_for_reading, unreadable};
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
@@ -71,7 +71,7 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
         }
         out.flush().map_err(csv::Error::from)
     });
-    match written.map_err(|error| Error::ours("cannot read the store").caused_by(error))? {
+    match written.map_err(unreadable)? {
         Ok(()) => Ok(ExitCode::Done),
         Err(error) => match error.into_kind() {
             csv::ErrorKind::Io(error) => super::quiet(&error, ExitCode::Done),
@@ -126,8 +126,7 @@ fn format_of(file: &Path) -> Result<SnapshotFormat, Error> {
 
 fn known_streams(path: &Path) -> Result<Vec<Known>, Error> {
     let connection = open_for_reading(path)?;
-    id_map::known_streams(&connection)
-        .map_err(|error| Error::ours("cannot read the store").caused_by(error))
+    id_map::known_streams(&connection).map_err(unreadable)
 }
 
 /// The one stream that is meant.

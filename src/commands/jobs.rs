@@ -14,7 +14,7 @@ use crate::outcome::Fate;
 use crate::results::{self, Format, ResultsError};
 use crate::state::line::{self, LineError, Shape};
 use crate::store::jobs::{self, Job, Status};
-use crate::store::{open_for_reading, report};
+use crate::store::{open_for_reading, report, unreadable};
 use crate::summary::Summary;
 
 pub(super) fn run(
@@ -108,10 +108,6 @@ fn told(write: impl FnOnce(&mut dyn Write) -> Result<(), ResultsError>) -> Resul
         Err(ResultsError::Store(error)) => Err(unreadable(error)),
         Err(error) => quiet(&io::Error::from(error), ExitCode::Done),
     }
-}
-
-fn unreadable(error: rusqlite::Error) -> Error {
-    Error::ours("cannot read the store").caused_by(error)
 }
 
 /// The state line again, from what the store knows.

@@ -1,6 +1,5 @@
 //! Creates that were sent and not answered: looked up before anything is sent again.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::finding::{Finder, NoAnswer, Traits};
@@ -215,5 +214,5 @@ pub async fn recover(
     }
     point("recovering");
     let job = JobKey { id: leftover.job, series: dispatcher.job.series };
-    Ok(dispatcher.store.record(job, Arc::new(outcomes), Some(leftover.intent)).await?)
+    Ok(dispatcher.store.record_late(job, outcomes, leftover.intent).await?)
 }

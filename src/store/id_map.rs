@@ -123,7 +123,12 @@ pub(super) fn put(
     Ok(())
 }
 
-fn remove(connection: &Connection, stream: i64, external_id: &ExternalId) -> rusqlite::Result<()> {
+/// Takes one row out.
+pub(super) fn remove(
+    connection: &Connection,
+    stream: i64,
+    external_id: &ExternalId,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?
         .execute(params![stream, external_id.as_str()])?;

@@ -1,5 +1,7 @@
 //! The runs: when each started, how it ended, and which of them was cut off.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,8 +63,7 @@ pub struct Job {
 }
 
 impl Store {
-    /// Begins a job: marks those that were killed, brings the id map up to what they had written,
-    /// and goes on with the series of the last one if that was cut off.
+    /// Begins a job, and goes on with the series of the last one if that was cut off.
     ///
     /// # Errors
     /// What SQLite says.
@@ -74,7 +75,6 @@ impl Store {
     ) -> Result<JobKey, StoreError> {
         let now = now();
         self.write(move |transaction| {
-            super::recovery::fold_interrupted(transaction)?;
             let last: Option<(i64, String)> = transaction
                 .query_row(
                     "SELECT series, status FROM jobs WHERE namespace = ? ORDER BY id DESC LIMIT 1",
@@ -106,10 +106,11 @@ impl Store {
         .await
     }
 
-    /// Ends a job, with its summary as JSON.
+    /// Ends a job, with its summary as JSON. Its ids go into the map together with that, for nobody
+    /// looks at the outcomes of a job that has ended.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What SQLite says; then the job counts as killed.
     pub async fn finish_job(
         &self,
         job: JobKey,
@@ -118,14 +119,19 @@ impl Store {
         summary: String,
     ) -> Result<(), StoreError> {
         let now = now();
-        self.write(move |transaction| {
-            transaction.execute(
-                "UPDATE jobs SET status = ?, finished = ?, exit_code = ?, summary = ? WHERE id = ?",
-                params![status.as_str(), now, exit_code, summary, job.id],
-            )?;
-            Ok(())
-        })
-        .await
+        let overlay = Arc::clone(&self.overlay);
+        let folded = self
+            .write(move |transaction| {
+                transaction.execute(
+                    "UPDATE jobs SET status = ?, finished = ?, exit_code = ?, summary = ?
+                     WHERE id = ?",
+                    params![status.as_str(), now, exit_code, summary, job.id],
+                )?;
+                overlay.fold(transaction)
+            })
+            .await?;
+        self.overlay.forget(&folded);
+        Ok(())
     }
 
     /// Keeps a SCHEMA line, for the rejects.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
-use super::id_map::Mapped;
+use super::id_map::{Mapped, put, remove};
 use super::{Store, StoreError, doubts};
 use crate::connector::contract::Action;
 use crate::crash::point;
@@ -82,24 +82,40 @@ impl Store {
         done: Option<IntentId>,
     ) -> Result<(), StoreError> {
         let rows = Arc::clone(&outcomes);
-        self.write(move |transaction| {
-            for outcome in rows.iter() {
-                insert(transaction, job, outcome)?;
-            }
-            if let Some(intent) = done {
-                transaction
-                    .prepare_cached("DELETE FROM intents WHERE id = ?")?
-                    .execute([intent.0])?;
-            }
-            Ok(())
-        })
-        .await?;
+        self.write(move |transaction| insert_all(transaction, job, &rows, done)).await?;
         point("recorded");
         self.overlay.insert(outcomes.iter().filter_map(|outcome| {
             let external_id = outcome.external_id.clone()?;
             Some(((outcome.stream, external_id), new_mapping(outcome)?))
         }));
         Ok(())
+    }
+
+    /// Puts outcomes of a job that has ended on disk, and what they say into the id map itself:
+    /// should this job be killed, the next one looks at its outcomes alone. Nothing of this job may
+    /// have been recorded before.
+    ///
+    /// # Errors
+    /// What SQLite says; then none of it happened.
+    pub async fn record_late(
+        &self,
+        job: JobKey,
+        outcomes: Vec<Outcome>,
+        done: IntentId,
+    ) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            insert_all(transaction, job, &outcomes, Some(done))?;
+            for outcome in &outcomes {
+                let Some(external_id) = &outcome.external_id else { continue };
+                match new_mapping(outcome) {
+                    Some(Some(mapped)) => put(transaction, outcome.stream, external_id, &mapped)?,
+                    Some(None) => remove(transaction, outcome.stream, external_id)?,
+                    None => {}
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Gives up the hold of an intent whose records were not applied for sure.
@@ -139,6 +155,21 @@ fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
         }
         _ => None,
     }
+}
+
+fn insert_all(
+    transaction: &Transaction<'_>,
+    job: JobKey,
+    outcomes: &[Outcome],
+    done: Option<IntentId>,
+) -> rusqlite::Result<()> {
+    for outcome in outcomes {
+        insert(transaction, job, outcome)?;
+    }
+    if let Some(intent) = done {
+        transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
+    }
+    Ok(())
 }
 
 fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusqlite::Result<()> {

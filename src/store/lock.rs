@@ -39,7 +39,8 @@ impl StoreLock {
                     file.rewind()?;
                     writeln!(file, "{}", std::process::id())
                 };
-                write(&mut file).map_err(failed)?;
+                // For people only: what a broken disk means, the store itself tells.
+                drop(write(&mut file));
                 Ok(Self { _file: file })
             }
             Err(TryLockError::WouldBlock) => {

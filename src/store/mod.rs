@@ -18,7 +18,7 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
 use id_map::Overlay;
 use lock::StoreLock;
@@ -65,16 +65,36 @@ pub enum StoreError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        let is_full = matches!(&error, StoreError::Sqlite { source, .. }
-            if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull));
-        let hint = if is_full {
-            "free some space on that disk and run the same input again: what was written so far is \
-             known, and nothing is written twice"
-        } else {
-            "what was told as written is safe; mend the cause and run the same input again"
+        let code = match &error {
+            StoreError::Sqlite { source, .. } => source.sqlite_error_code(),
+            StoreError::Closed { .. } => None,
         };
+        let hint = way_out(code);
         Self::ours("the store cannot be used").caused_by(error).hint(hint)
     }
+}
+
+/// What can be done about an error of SQLite's.
+fn way_out(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::DiskFull) => {
+            "free some space on that disk and run the same input again: what was written so far is \
+             known, and nothing is written twice"
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            "the file is damaged: put a backup of it in its place, or move it and the files beside \
+             it (`-wal`, `-shm`) away and run again with a new one. A remote that can be looked \
+             into is asked for the ids; for any other take them in with `target-upsert ids import` \
+             from a snapshot first, or its records are created again"
+        }
+        _ => "what was told as written is safe; mend the cause and run the same input again",
+    }
+}
+
+/// What was to be told from the store cannot be read there.
+pub fn unreadable(error: rusqlite::Error) -> Error {
+    let hint = way_out(error.sqlite_error_code());
+    Error::ours("cannot read the store").caused_by(error).hint(hint)
 }
 
 /// The store, open for writing.
@@ -104,7 +124,8 @@ impl Store {
         }
         make_folder(path)?;
         let lock = StoreLock::take(path)?;
-        let connection = open_for_writing(path)?;
+        let mut connection = open_for_writing(path)?;
+        recovery::fold_interrupted(&mut connection).map_err(|error| unusable(path, error))?;
         Self::start(path, connection, None, None, Some(lock))
     }
 
@@ -306,7 +327,7 @@ fn check_version(path: &Path, connection: &Connection) -> Result<i64, Error> {
 }
 
 fn unusable(path: &Path, error: rusqlite::Error) -> Error {
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+    if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return Error::usage(format!("`{}` is not a store of target-upsert", path.display()))
             .hint("name another file with `--store`; this one was left as it is");
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::journal::{Intent, IntentId};
 use super::{Store, StoreError};
@@ -26,39 +26,44 @@ pub struct Leftover {
     pub writes: Vec<Intent>,
 }
 
-/// Marks the jobs that were killed and brings the id map up to their outcomes.
+/// Of the outcomes of jobs that were killed, the last one of each external id that says something new
+/// of it, as `journal::new_mapping` does: the order of the input is that in which they were applied.
+const LAST: &str = "
+    SELECT stream, external_id, remote_id, outcome, fingerprint, custom_data, max(position)
+    FROM outcomes
+    WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
+      AND external_id IS NOT NULL
+      AND (outcome IN ('created', 'updated', 'deleted')
+           OR (outcome = 'unchanged' AND action IS NOT NULL)
+           OR (outcome IN ('failed', 'in_doubt')
+               AND (remote_id IS NOT NULL OR action = 'upsert')))
+    GROUP BY stream, external_id";
+
+/// Marks the jobs that were killed and brings the id map up to their outcomes. Whoever opens the
+/// store does so first, be it only to change an id: what is changed then is not changed back.
 ///
-/// Only outcomes of jobs that did not end are looked at, in the order of the input: that is the
-/// order in which the records of one external id were applied.
-pub(super) fn fold_interrupted(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+/// No job is under way, and one at most was killed since this was done last.
+pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(
-        "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
-         SELECT stream, external_id, remote_id,
-                CASE WHEN outcome IN ('created', 'updated', 'unchanged') THEN fingerprint END,
-                custom_data
-         FROM outcomes
-         WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
-           AND external_id IS NOT NULL
-           AND (outcome IN ('created', 'updated')
-                OR (outcome = 'unchanged' AND action IS NOT NULL)
-                OR (outcome IN ('failed', 'in_doubt')
-                    AND (remote_id IS NOT NULL OR action = 'upsert')))
-         ORDER BY stream, external_id, job, position",
+        &format!(
+            "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
+             SELECT stream, external_id, remote_id,
+                    CASE WHEN outcome IN ('created', 'updated', 'unchanged') THEN fingerprint END,
+                    custom_data
+             FROM ({LAST}) WHERE outcome <> 'deleted' ORDER BY stream, external_id"
+        ),
         [],
     )?;
     transaction.execute(
-        "DELETE FROM id_map WHERE (stream, external_id) IN (
-            SELECT stream, external_id FROM (
-                SELECT stream, external_id, outcome, max(position) FROM outcomes
-                WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
-                  AND external_id IS NOT NULL
-                  AND outcome IN ('created', 'updated', 'unchanged', 'deleted')
-                GROUP BY stream, external_id)
-            WHERE outcome = 'deleted')",
+        &format!(
+            "DELETE FROM id_map WHERE (stream, external_id) IN (
+                SELECT stream, external_id FROM ({LAST}) WHERE outcome = 'deleted')"
+        ),
         [],
     )?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
-    Ok(())
+    transaction.commit()
 }
 
 impl Store {

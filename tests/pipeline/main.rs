@@ -10,6 +10,8 @@ mod api;
 mod bad_input;
 mod batches;
 mod content;
+#[cfg(target_os = "linux")]
+mod disk;
 mod doubt;
 mod faults;
 mod files;

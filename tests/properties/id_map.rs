@@ -1,0 +1,263 @@
+//! The id map beside a map in memory: what was recorded last is found at any time, whether it stands
+//! in the overlay or in the table, and also when the job was killed in between.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use target_upsert::connector::contract::Action;
+use target_upsert::outcome::{Fate, Outcome};
+use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
+use target_upsert::store::Store;
+use target_upsert::store::id_map::{Entry, Mapped, StoredStream, entries, forget};
+use target_upsert::store::jobs::Status;
+use target_upsert::store::journal::JobKey;
+
+pub(crate) type Map = BTreeMap<ExternalId, Mapped>;
+
+pub(crate) const NAMESPACE: &str = "rest:test";
+pub(crate) const STREAM: &str = "contacts";
+pub(crate) const IDS: u8 = 6;
+
+pub(crate) fn external_id(id: u8) -> ExternalId {
+    ExternalId::new(format!("c-{id}"))
+}
+
+pub(crate) fn outcome(position: u64, stream: i64, id: Option<u8>, end: &End) -> Outcome {
+    Outcome {
+        position,
+        stream,
+        external_id: id.map(external_id),
+        remote_id: end.remote_id.map(|id| RemoteId::new(id.to_string())),
+        action: end.action,
+        fate: end.fate,
+        attempts: 1,
+        status: None,
+        trouble: None,
+        millis: 1,
+        fingerprint: fingerprint(position),
+        custom_data: position.is_multiple_of(3).then(|| format!("{{\"n\":{position}}}").into()),
+        batch_id: None,
+        key: None,
+        may_be_resent: false,
+        content: None,
+    }
+}
+
+pub(crate) fn fingerprint(position: u64) -> Fingerprint {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&position.to_le_bytes());
+    Fingerprint(bytes)
+}
+
+/// How a record ends.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) fate: Fate,
+    pub(crate) action: Option<Action>,
+    pub(crate) remote_id: Option<u8>,
+}
+
+/// Ends as the dispatcher tells them: what was not sent has no action.
+pub(crate) fn end() -> impl Strategy<Value = End> {
+    let action = prop::sample::select(vec![Action::Create, Action::Update, Action::Upsert]);
+    let ends = (prop::sample::select(Fate::ALL.to_vec()), prop::option::of(action));
+    (ends, prop::option::of(0u8..9)).prop_map(|((fate, action), remote_id)| {
+        let action = match fate {
+            Fate::Deleted => Some(Action::Delete),
+            Fate::Created | Fate::Updated | Fate::InDoubt => action.or(Some(Action::Create)),
+            Fate::Skipped => None,
+            _ => action,
+        };
+        End { fate, action, remote_id }
+    })
+}
+
+/// What an outcome says of its external id.
+pub(crate) fn apply(map: &mut Map, outcome: &Outcome) {
+    let Some(id) = outcome.external_id.clone() else { return };
+    let fingerprint = match outcome.fate {
+        Fate::Created | Fate::Updated => Some(outcome.fingerprint),
+        Fate::Unchanged if outcome.action.is_some() => Some(outcome.fingerprint),
+        Fate::Failed | Fate::InDoubt
+            if outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert) =>
+        {
+            None
+        }
+        Fate::Deleted => {
+            map.remove(&id);
+            return;
+        }
+        _ => return,
+    };
+    let (remote_id, custom_data) = (outcome.remote_id.clone(), outcome.custom_data.clone());
+    map.insert(id, Mapped { remote_id, fingerprint, custom_data });
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+/// A store under a job.
+pub(crate) struct Open {
+    pub(crate) store: Store,
+    pub(crate) job: JobKey,
+    pub(crate) stream: StoredStream,
+}
+
+impl Open {
+    pub(crate) async fn at(folder: &Path) -> Self {
+        let store = Store::open(&folder.join("store.db")).unwrap();
+        let uuid = uuid::Uuid::now_v7().to_string();
+        let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into()).await.unwrap();
+        let stream = store.stream(NAMESPACE, STREAM).await.unwrap();
+        Self { store, job, stream }
+    }
+
+    /// Everything that is found.
+    pub(crate) fn found(&self) -> Map {
+        let find =
+            |id| Some((external_id(id), self.store.find(&self.stream, &external_id(id)).unwrap()?));
+        (0..IDS).filter_map(find).collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Record(u8, End),
+    Fold,
+    /// The job ends, and the next one begins.
+    Finish,
+    /// The job is killed, and the next one begins.
+    Kill,
+    /// The job is killed, and somebody forgets an id, or all.
+    Forget(Option<u8>),
+    /// The job is killed, and somebody takes in an id from elsewhere.
+    Import(u8, u8, bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (0..IDS, end()).prop_map(|(id, end)| Step::Record(id, end)),
+        3 => Just(Step::Fold),
+        1 => Just(Step::Finish),
+        1 => Just(Step::Kill),
+        1 => prop::option::weighted(0.8, 0..IDS).prop_map(Step::Forget),
+        2 => (0..IDS, 0u8..9, any::<bool>())
+            .prop_map(|(id, remote, overwrite)| Step::Import(id, remote, overwrite)),
+    ]
+}
+
+/// An entry from elsewhere changes what is known, or is taken where nothing is; a fingerprint stays
+/// only with its remote id.
+fn import(map: &mut Map, entry: &Entry, overwrite: bool) {
+    let known = map.get(&entry.external_id);
+    if known.is_some_and(|known| known.remote_id.is_some() && !overwrite) {
+        return;
+    }
+    let is_same = known.is_some_and(|known| known.remote_id == entry.mapped.remote_id);
+    let fingerprint = known.filter(|_| is_same).and_then(|known| known.fingerprint);
+    map.insert(entry.external_id.clone(), Mapped { fingerprint, ..entry.mapped.clone() });
+}
+
+async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut open = Open::at(folder.path()).await;
+    let mut model = Map::new();
+    for (position, step) in (1..).zip(steps) {
+        match step {
+            Step::Record(id, end) => {
+                let outcome = outcome(position, open.stream.id, Some(id), &end);
+                apply(&mut model, &outcome);
+                open.store.record(open.job, Arc::new(vec![outcome]), None).await.unwrap();
+            }
+            Step::Fold => open.store.fold().await.unwrap(),
+            Step::Finish => {
+                let done = open.store.finish_job(open.job, Status::Succeeded, 0, "{}".into());
+                done.await.unwrap();
+                drop(open);
+                open = Open::at(folder.path()).await;
+            }
+            Step::Kill => {
+                drop(open);
+                open = Open::at(folder.path()).await;
+            }
+            Step::Forget(id) => {
+                let stream = open.stream.id;
+                drop(open);
+                let store = Store::open(&folder.path().join("store.db")).unwrap();
+                let ids = id.map(|id| vec![external_id(id)]);
+                store
+                    .write(move |transaction| forget(transaction, stream, ids.as_deref()))
+                    .await
+                    .unwrap();
+                drop(store);
+                model.retain(|known, _| id.is_some_and(|id| *known != external_id(id)));
+                open = Open::at(folder.path()).await;
+            }
+            Step::Import(id, remote_id, overwrite) => {
+                let stream = open.stream.id;
+                drop(open);
+                let store = Store::open(&folder.path().join("store.db")).unwrap();
+                let remote_id = Some(RemoteId::new(remote_id.to_string()));
+                let mapped = Mapped { remote_id, fingerprint: None, custom_data: None };
+                let entry = Entry { external_id: external_id(id), mapped };
+                import(&mut model, &entry, overwrite);
+                let taken = move || store.import_blocking(stream, vec![entry], overwrite).unwrap();
+                tokio::task::spawn_blocking(taken).await.unwrap();
+                open = Open::at(folder.path()).await;
+            }
+        }
+        prop_assert_eq!(open.found(), model.clone());
+    }
+    open.store.fold().await.unwrap();
+    let table = open.store.read(|connection| {
+        entries(connection, open.stream.id, |rows| rows.collect::<Result<Vec<_>, _>>())?
+    });
+    let table: Map =
+        table.unwrap().into_iter().map(|entry| (entry.external_id, entry.mapped)).collect();
+    prop_assert_eq!(table, model);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn what_was_recorded_last_is_found(steps in prop::collection::vec(step(), 1..60)) {
+        runtime().block_on(follow(steps))?;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_is_found_while_a_fold_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = Arc::new(Open::at(folder.path()).await);
+    let is_done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let folding = {
+        let (open, is_done) = (Arc::clone(&open), Arc::clone(&is_done));
+        tokio::spawn(async move {
+            let mut folds = 0;
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                open.store.fold().await.unwrap();
+                folds += 1;
+            }
+            folds
+        })
+    };
+    let mut model = Map::new();
+    for position in 1..=300 {
+        let id = u8::try_from(position % u64::from(IDS)).unwrap();
+        let fate = if position % 7 == 0 { Fate::Deleted } else { Fate::Updated };
+        let end = End { fate, action: Some(Action::Update), remote_id: Some(id) };
+        let outcome = outcome(position, open.stream.id, Some(id), &end);
+        apply(&mut model, &outcome);
+        open.store.record(open.job, Arc::new(vec![outcome]), None).await.unwrap();
+        for _ in 0..10 {
+            assert_eq!(open.found(), model, "after {position}");
+        }
+    }
+    is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(folding.await.unwrap() > 10);
+}

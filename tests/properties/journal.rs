@@ -1,0 +1,361 @@
+//! The journal beside a model, with crashes: the files of the store are copied as they are on disk at
+//! that moment, which is what SIGKILL leaves, and the copy is gone on with.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use target_upsert::connector::contract::Action;
+use target_upsert::outcome::{Fate, Outcome};
+use target_upsert::record::{ExternalId, RemoteId};
+use target_upsert::store::doubts::Written;
+use target_upsert::store::jobs::Status;
+use target_upsert::store::journal::{Intent, IntentId, JobKey};
+use target_upsert::store::recovery::Leftover;
+use target_upsert::store::{Store, report};
+
+use crate::id_map::{
+    End, IDS, Map, NAMESPACE, Open, STREAM, apply, end, external_id, fingerprint, outcome, runtime,
+};
+
+type Ids = Vec<Option<u8>>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Creates of records with these ids are about to be sent.
+    Intend(Ids),
+    /// The answer for so many of them comes; the last one closes the intent.
+    Answer(prop::sample::Index, Vec<End>),
+    /// A batch that needs no intent comes to its end.
+    Settle(Vec<(u8, End)>),
+    /// Nothing of an intent was applied.
+    Withdraw(prop::sample::Index),
+    Fold,
+    /// The job ends in good order, or with an error; the next one begins.
+    Finish(bool),
+    /// The job is killed; the next one begins. It finds what is in doubt at the remote, or does not.
+    Crash(bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let ids = || prop::collection::vec(prop::option::weighted(0.8, 0..IDS), 1..4);
+    prop_oneof![
+        6 => ids().prop_map(Step::Intend),
+        6 => (any::<prop::sample::Index>(), prop::collection::vec(end(), 1..4))
+            .prop_map(|(which, ends)| Step::Answer(which, ends)),
+        4 => prop::collection::vec((0..IDS, end()), 1..4).prop_map(Step::Settle),
+        1 => any::<prop::sample::Index>().prop_map(Step::Withdraw),
+        2 => Just(Step::Fold),
+        1 => any::<bool>().prop_map(Step::Finish),
+        3 => any::<bool>().prop_map(Step::Crash),
+    ]
+}
+
+/// An intent, with its records that have no outcome: position and id of each.
+struct OpenIntent {
+    id: IntentId,
+    job: i64,
+    open: Vec<(u64, Option<u8>)>,
+}
+
+/// What was put on disk.
+#[derive(Default)]
+struct Model {
+    /// By job and position.
+    outcomes: BTreeMap<(i64, u64), Outcome>,
+    map: Map,
+    intents: Vec<OpenIntent>,
+    /// Records without an external id, by series and position: under which remote id each was
+    /// written; `None` for one in doubt.
+    written: BTreeMap<(i64, u64), Option<Option<RemoteId>>>,
+    position: u64,
+}
+
+impl Model {
+    fn next(&mut self) -> u64 {
+        self.position += 1;
+        self.position
+    }
+
+    fn record(&mut self, job: JobKey, outcome: Outcome) {
+        apply(&mut self.map, &outcome);
+        if outcome.external_id.is_none() {
+            let written = match outcome.fate {
+                Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => {
+                    Some(Some(outcome.remote_id.clone()))
+                }
+                Fate::InDoubt => Some(None),
+                _ => None,
+            };
+            let place = (job.series, outcome.position);
+            self.written.extend(written.map(|written| (place, written)));
+        }
+        self.outcomes.insert((job.id, outcome.position), outcome);
+    }
+
+    /// Whether a record of this id is under way: no other one is sent then.
+    fn is_open(&self, id: u8) -> bool {
+        self.intents.iter().any(|intent| intent.open.iter().any(|(_, of)| *of == Some(id)))
+    }
+}
+
+fn intent(position: u64, id: Option<u8>) -> Intent {
+    Intent {
+        position,
+        external_id: id.map(external_id),
+        fingerprint: fingerprint(position),
+        lookup_values: vec![None, id.map(|id| Arc::from(format!("{id}@example.com")))],
+        key: position.is_multiple_of(2).then(|| format!("key-{position}").into()),
+    }
+}
+
+/// What SIGKILL leaves of a store: the shared memory beside it is made anew.
+fn copy(from: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["store.db", "store.db-wal"] {
+        std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+    }
+    folder
+}
+
+/// A store and what should be in it.
+struct Place {
+    folder: tempfile::TempDir,
+    open: Open,
+    model: Model,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let open = Open::at(folder.path()).await;
+        Self { folder, open, model: Model::default() }
+    }
+
+    async fn follow(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let Open { store, job, stream } = &self.open;
+        match step {
+            Step::Intend(mut ids) => {
+                let mut seen = Vec::new();
+                ids.retain(|id| {
+                    let is_free =
+                        id.is_none_or(|id| !self.model.is_open(id) && !seen.contains(&id));
+                    seen.extend(*id);
+                    is_free
+                });
+                let open: Vec<_> = ids.into_iter().map(|id| (self.model.next(), id)).collect();
+                let writes = open.iter().map(|(position, id)| intent(*position, *id)).collect();
+                let id = store.intend(*job, stream.id, writes).await.unwrap();
+                self.model.intents.push(OpenIntent { id, job: job.id, open });
+            }
+            Step::Answer(which, ends) => self.answer(which, &ends).await,
+            Step::Settle(ends) => {
+                let mut outcomes = Vec::new();
+                for (id, end) in ends {
+                    if !self.model.is_open(id) {
+                        let outcome = outcome(self.model.next(), stream.id, Some(id), &end);
+                        self.model.record(*job, outcome.clone());
+                        outcomes.push(outcome);
+                    }
+                }
+                store.record(*job, Arc::new(outcomes), None).await.unwrap();
+            }
+            Step::Withdraw(which) if !self.model.intents.is_empty() => {
+                let place = which.index(self.model.intents.len());
+                let intent = self.model.intents.remove(place);
+                store.withdraw(intent.id).await.unwrap();
+            }
+            Step::Withdraw(_) => {}
+            Step::Fold => store.fold().await.unwrap(),
+            Step::Finish(is_good) => {
+                let status = if is_good { Status::Succeeded } else { Status::Failed };
+                store.finish_job(*job, status, 0, "{}".into()).await.unwrap();
+                self.go_on(false, !is_good).await?;
+            }
+            Step::Crash(is_found) => self.go_on(is_found, true).await?,
+        }
+        self.check()
+    }
+
+    /// Records of one intent come to their end.
+    async fn answer(&mut self, which: prop::sample::Index, ends: &[End]) {
+        let Open { store, job, stream } = &self.open;
+        if self.model.intents.is_empty() {
+            return;
+        }
+        let place = which.index(self.model.intents.len());
+        let OpenIntent { id: intent, open, .. } = &mut self.model.intents[place];
+        let intent = *intent;
+        let ended: Vec<_> = open.drain(..ends.len().min(open.len())).collect();
+        let is_last = open.is_empty();
+        if is_last {
+            self.model.intents.remove(place);
+        }
+        let mut outcomes = Vec::new();
+        for ((position, id), end) in ended.into_iter().zip(ends) {
+            let outcome = outcome(position, stream.id, id, end);
+            self.model.record(*job, outcome.clone());
+            outcomes.push(outcome);
+        }
+        store.record(*job, Arc::new(outcomes), is_last.then_some(intent)).await.unwrap();
+    }
+
+    /// The store's files as they are now are opened by the next job, which finds out about what the
+    /// last one left in doubt.
+    async fn go_on(&mut self, is_found: bool, same_series: bool) -> Result<(), TestCaseError> {
+        let folder = copy(self.folder.path());
+        let before = self.open.job;
+        self.open = Open::at(folder.path()).await;
+        self.folder = folder;
+        let Open { store, job, .. } = &self.open;
+        prop_assert_eq!(job.series, if same_series { before.series } else { job.id });
+        self.check()?;
+        let leftovers = store.leftovers(NAMESPACE, job.id).unwrap();
+        let told: Vec<_> = leftovers.iter().map(of_leftover).collect();
+        let expected: Vec<_> = self.model.intents.iter().map(of_intent).collect();
+        prop_assert_eq!(told, expected);
+        let intents = std::mem::take(&mut self.model.intents);
+        for (leftover, OpenIntent { open, .. }) in leftovers.into_iter().zip(intents) {
+            let of = JobKey { id: leftover.job, series: job.series };
+            let mut outcomes = Vec::new();
+            for (position, id) in open.into_iter().filter(|_| is_found) {
+                let end =
+                    End { fate: Fate::InDoubt, action: Some(Action::Create), remote_id: Some(9) };
+                let outcome = outcome(position, leftover.stream, id, &end);
+                self.model.record(of, outcome.clone());
+                outcomes.push(outcome);
+            }
+            store.record_late(of, outcomes, leftover.intent).await.unwrap();
+        }
+        Ok(())
+    }
+
+    /// All of what was put on disk is there.
+    fn check(&self) -> Result<(), TestCaseError> {
+        let Open { store, job, stream } = &self.open;
+        prop_assert_eq!(self.open.found(), self.model.map.clone());
+        prop_assert_eq!(outcomes(store, job.id, stream.id), expected(&self.model.outcomes));
+        for position in 1..=self.model.position {
+            let known = store.find_written(*job, stream.id, &fingerprint(position), false).unwrap();
+            let known = known.map(|written| match written {
+                Written::Yes(remote_id) => Some(remote_id),
+                Written::InDoubt(_) => None,
+            });
+            prop_assert_eq!(known, self.model.written.get(&(job.series, position)).cloned());
+        }
+        Ok(())
+    }
+}
+
+type Told = (i64, u64, Option<String>, Option<String>, Fate, Option<String>);
+
+/// The outcomes of all jobs up to this one.
+fn outcomes(store: &Store, last: i64, stream: i64) -> Vec<Told> {
+    let mut told = Vec::new();
+    for job in 1..=last {
+        let rows = store.read(|connection| {
+            report::outcomes(connection, job, (stream, STREAM), |row| {
+                let (id, remote_id) = (row.external_id, row.remote_id);
+                told.push((job, row.position, id, remote_id, row.fate, row.action));
+                Ok::<_, rusqlite::Error>(())
+            })
+        });
+        rows.unwrap();
+    }
+    told
+}
+
+fn expected(outcomes: &BTreeMap<(i64, u64), Outcome>) -> Vec<Told> {
+    let text = |id: &RemoteId| id.to_string();
+    let told = |((job, position), outcome): (&(i64, u64), &Outcome)| {
+        let id = outcome.external_id.as_ref().map(ToString::to_string);
+        let remote_id = outcome.remote_id.as_ref().map(text);
+        let action = outcome.action.map(|action| action.as_str().to_owned());
+        (*job, *position, id, remote_id, outcome.fate, action)
+    };
+    outcomes.iter().map(told).collect()
+}
+
+/// A record of an intent: its position, its id, what else it can be found by, its key.
+type Write = (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>);
+/// An intent that is left over: its job, and its records.
+type Left = (i64, Vec<Write>);
+
+fn of_write(write: &Intent) -> Write {
+    assert_eq!(write.fingerprint, fingerprint(write.position));
+    (write.position, write.external_id.clone(), write.lookup_values.clone(), write.key.clone())
+}
+
+fn of_leftover(leftover: &Leftover) -> Left {
+    (leftover.job, leftover.writes.iter().map(of_write).collect())
+}
+
+fn of_intent(left: &OpenIntent) -> Left {
+    let write = |(position, id): &(u64, Option<u8>)| of_write(&intent(*position, *id));
+    (left.job, left.open.iter().map(write).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn what_was_put_on_disk_outlives_crashes(steps in prop::collection::vec(step(), 1..50)) {
+        runtime().block_on(async {
+            let mut place = Place::new().await;
+            for step in steps {
+                place.follow(step).await?;
+            }
+            Ok::<_, TestCaseError>(())
+        })?;
+    }
+}
+
+/// A store of so many outcomes, each of them a commit of its own, as SIGKILL leaves it.
+async fn killed(outcomes: u64) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let Open { store, job, stream } = Open::at(folder.path()).await;
+    for position in 1..=outcomes {
+        let end = End { fate: Fate::Updated, action: Some(Action::Update), remote_id: Some(1) };
+        let outcome = outcome(position, stream.id, None, &end);
+        store.record(job, Arc::new(vec![outcome]), None).await.unwrap();
+    }
+    copy(folder.path())
+}
+
+/// How many outcomes are left; all that are left are the first ones.
+async fn left(folder: &Path) -> u64 {
+    let Open { store, job, stream } = Open::at(folder).await;
+    let told: Vec<u64> = outcomes(&store, job.id, stream.id).iter().map(|row| row.1).collect();
+    let count = told.len() as u64;
+    assert_eq!(told, (1..=count).collect::<Vec<_>>());
+    count
+}
+
+/// A machine without power may lose the end of the log, or have it half written.
+#[tokio::test]
+async fn of_a_torn_log_the_first_commits_are_there() {
+    let killed = killed(20).await;
+    let log = std::fs::read(killed.path().join("store.db-wal")).unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut counts = Vec::new();
+    for _ in 0..40 {
+        let folder = copy(killed.path());
+        let mut torn = log.clone();
+        let at = random.usize(..log.len());
+        if random.bool() {
+            torn.truncate(at);
+        } else {
+            torn[at] ^= 1 << random.u8(..8);
+        }
+        let mut file = std::fs::File::create(folder.path().join("store.db-wal")).unwrap();
+        file.write_all(&torn).unwrap();
+        counts.push((at, left(folder.path()).await));
+    }
+    // The further behind it is torn, the more is there.
+    counts.sort_unstable();
+    assert!(counts.is_sorted_by_key(|(_, count)| *count), "{counts:?}");
+    assert!(counts.iter().any(|(_, count)| (5..15).contains(count)), "{counts:?}");
+    assert_eq!(left(killed.path()).await, 20);
+}
