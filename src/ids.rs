@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use crate::config::SnapshotFormat;
 use crate::error::Error;
@@ -19,7 +19,8 @@ use crate::store::{Store, StoreError, doubts, unreadable};
 /// Rows that are taken into the store in one transaction.
 const PIECE: usize = 8192;
 
-/// Takes in what a state tells as written. What the store knows itself is newer and stays.
+/// Takes in what a state tells as written, and of a record that it tells of twice the later. What
+/// the store knows itself is newer and stays.
 ///
 /// # Errors
 /// Exit code 2 when the file is no state; exit code 5 when the store cannot be used.
@@ -30,6 +31,13 @@ pub fn import_state(store: &Store, namespace: &str, path: &Path) -> Result<(), E
             .hint("pass a state line that a job has printed, or leave `--state` out")
     };
     let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    store.write_blocking(|transaction| {
+        transaction.execute_batch(
+            "DROP TABLE IF EXISTS temp.told;
+             CREATE TEMP TABLE told (stream, external_id, PRIMARY KEY (stream, external_id))
+             WITHOUT ROWID;",
+        )
+    })?;
     let mut trouble = None;
     let read = previous::read(BufReader::with_capacity(1 << 20, file), &mut |stream, entries| {
         take_state(store, namespace, stream, entries).map_err(|error| {
@@ -59,7 +67,13 @@ fn take_state(
             match (external_id, fingerprint) {
                 (Some(external_id), _) => {
                     let mapped = Mapped { remote_id, fingerprint, custom_data: None };
-                    id_map::import(transaction, stream, &Entry { external_id, mapped }, false)?;
+                    let entry = Entry { external_id, mapped };
+                    let is_told = is_told(transaction, stream, &entry.external_id)?;
+                    if id_map::import(transaction, stream, &entry, is_told)? && !is_told {
+                        transaction
+                            .prepare_cached("INSERT INTO temp.told VALUES (?, ?)")?
+                            .execute(params![stream, entry.external_id.as_str()])?;
+                    }
                 }
                 (None, Some(fingerprint)) => {
                     doubts::import_written(transaction, stream, &fingerprint, remote_id.as_ref())?;
@@ -69,6 +83,18 @@ fn take_state(
         }
         Ok(())
     })
+}
+
+/// Whether the state that is being taken in has told of this record before: what is known of it is
+/// not the store's own then. As a table, for a state may be of any length.
+fn is_told(
+    connection: &Connection,
+    stream: i64,
+    external_id: &ExternalId,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM temp.told WHERE stream = ? AND external_id = ?")?
+        .exists(params![stream, external_id.as_str()])
 }
 
 /// Takes in a stream's snapshot from `folder`, if there is one and it is not the one that was

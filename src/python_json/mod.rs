@@ -19,9 +19,31 @@ use twins::{Edit, Twins};
 /// text the output is unspecified. Lone surrogates (`"\ud800"`) are printed as they are; of keys
 /// that come twice the last value is printed, in the place of the first.
 ///
+/// A number beyond Python's floats comes out as `Infinity`, which is no JSON: this is for hashes.
+///
 /// # Errors
 /// What `out` says.
 pub fn write_json(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    print(out, json, Huge::Infinity)
+}
+
+/// Writes the same, as JSON in any case: a number beyond Python's floats stands as it came.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_readable(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    print(out, json, Huge::AsItStands)
+}
+
+/// How a number is printed that is beyond Python's floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Huge {
+    /// As Python does, which is no JSON.
+    Infinity,
+    AsItStands,
+}
+
+fn print(out: &mut dyn Write, json: &str, huge: Huge) -> io::Result<()> {
     let twins = Twins::find(json.as_bytes());
     // Ranges still to be printed, innermost last. There is one more for each value that stands in
     // for an earlier one.
@@ -38,7 +60,7 @@ pub fn write_json(out: &mut dyn Write, json: &str) -> io::Result<()> {
             }
             None => {
                 let token = token(json.as_bytes(), at);
-                write_token(out, json.get(at..token).unwrap_or_default())?;
+                write_token(out, json.get(at..token).unwrap_or_default(), huge)?;
                 ranges.push((token, end));
             }
         }
@@ -82,13 +104,13 @@ fn string_end(json: &[u8], at: usize) -> usize {
     json.len()
 }
 
-fn write_token(out: &mut dyn Write, token: &str) -> io::Result<()> {
+fn write_token(out: &mut dyn Write, token: &str, huge: Huge) -> io::Result<()> {
     match token.as_bytes() {
         [b' ' | b'\t' | b'\n' | b'\r'] => Ok(()),
         [b','] => out.write_all(b", "),
         [b':'] => out.write_all(b": "),
         [b'"', ..] => write_string(out, token),
-        [b'-' | b'0'..=b'9', ..] => number::write(out, token),
+        [b'-' | b'0'..=b'9', ..] => number::write(out, token, huge),
         other => out.write_all(other),
     }
 }

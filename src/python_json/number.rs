@@ -2,16 +2,18 @@
 
 use std::io::{self, Write};
 
+use super::Huge;
+
 /// Writes a JSON number: an integer with all its digits, anything else as `repr(float(number))`.
-pub(super) fn write(out: &mut dyn Write, number: &str) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, number: &str, huge: Huge) -> io::Result<()> {
     if !number.contains(['.', 'e', 'E']) {
         // Python's integers have no negative zero.
         let integer = if number == "-0" { "0" } else { number };
         return out.write_all(integer.as_bytes());
     }
     match number.parse::<f64>() {
-        Ok(float) => write_float(out, float),
-        Err(_) => out.write_all(number.as_bytes()),
+        Ok(float) if float.is_finite() || huge == Huge::Infinity => write_float(out, float),
+        Ok(_) | Err(_) => out.write_all(number.as_bytes()),
     }
 }
 

@@ -56,6 +56,16 @@ fn numbers() {
 }
 
 #[test]
+fn what_is_to_be_read_is_json_where_python_prints_none() {
+    let mut out = Vec::new();
+    write_readable(&mut out, r#"{"a":[1e400,-1E+400],"b":1.50,"a":-1e400}"#).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), r#"{"a": -1e400, "b": 1.5}"#);
+    let mut out = Vec::new();
+    write_readable(&mut out, "[1e400, 12345678901234567890123.5]").unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), "[1e400, 1.2345678901234568e+22]");
+}
+
+#[test]
 fn texts() {
     for (json, printed) in [
         (r#""Läst""#, r#""L\u00e4st""#),

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::crash::point;
 use crate::outcome::Fate;
-use crate::python_json::{write_json, write_text};
+use crate::python_json::{write_readable, write_text};
 use crate::store::report::{self, OutcomeRow};
 use crate::summary::Counts;
 
@@ -140,7 +140,7 @@ pub fn write(
     }
     if shape == Shape::Streaming {
         out.write_all(b"{\"tap\": ")?;
-        write_json(out, tap.map_or("{}", RawValue::get))?;
+        write_readable(out, tap.map_or("{}", RawValue::get))?;
         out.write_all(b", \"target\": ")?;
     }
     out.write_all(b"{\"bookmarks\": ")?;
@@ -161,7 +161,7 @@ pub fn write(
         })?;
         if let Some(tap) = tap {
             out.write_all(b", \"tap\": ")?;
-            write_json(out, tap.get())?;
+            write_readable(out, tap.get())?;
         }
     }
     out.write_all(b"}")?;
@@ -236,11 +236,11 @@ fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {
     text("hgBatchId", row.batch_id.as_deref())?;
     if is_success && let Some(data) = &row.custom_data {
         out.write_all(b", \"customData\": ")?;
-        write_json(out, data.get())?;
+        write_readable(out, data.get())?;
     }
     if let Some(body) = &row.body {
         out.write_all(b", \"mapped_record\": ")?;
-        write_json(out, body.get())?;
+        write_readable(out, body.get())?;
     }
     out.write_all(b"}")
 }
@@ -274,7 +274,7 @@ fn write_mappings(
         out.write_all(b", \"RemoteId\": ")?;
         write_text(out, remote_id)?;
         out.write_all(b", \"CustomData\": ")?;
-        write_json(out, custom_data.unwrap_or("{}"))?;
+        write_readable(out, custom_data.unwrap_or("{}"))?;
         out.write_all(b"}")?;
         Ok::<_, LineError>(())
     })?;

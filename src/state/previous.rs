@@ -13,6 +13,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
@@ -49,22 +50,14 @@ pub fn read(input: impl Read, sink: &mut Sink<'_>) -> Result<(), String> {
     }
 }
 
-/// The platform writes ids as texts or numbers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Id {
-    Text(String),
-    Number(serde_json::Number),
-    Other(IgnoredAny),
-}
+/// The platform writes ids as texts or numbers; as text in the file, a number keeps its digits.
+type Id = Box<RawValue>;
 
-impl Id {
-    fn text(self) -> Option<String> {
-        match self {
-            Self::Text(text) if !text.is_empty() => Some(text),
-            Self::Number(number) => Some(number.to_string()),
-            Self::Text(_) | Self::Other(_) => None,
-        }
+fn text(id: &RawValue) -> Option<String> {
+    match id.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(id.get()).ok().filter(|text: &String| !text.is_empty()),
+        b'-' | b'0'..=b'9' => Some(id.get().to_owned()),
+        _ => None,
     }
 }
 
@@ -132,8 +125,8 @@ impl Row for Bookmark {
             return None;
         }
         Some(Entry {
-            external_id: self.external_id.and_then(Id::text).map(ExternalId::new),
-            remote_id: self.id.and_then(Id::text).map(RemoteId::new),
+            external_id: self.external_id.as_deref().and_then(text).map(ExternalId::new),
+            remote_id: self.id.as_deref().and_then(text).map(RemoteId::new),
             fingerprint: self.hash.as_deref().and_then(Fingerprint::from_hex),
         })
     }
@@ -142,19 +135,11 @@ impl Row for Bookmark {
 impl Row for Mapping {
     fn entry(self) -> Option<Entry> {
         Some(Entry {
-            external_id: Some(ExternalId::new(self.input_id.and_then(Id::text)?)),
-            remote_id: Some(RemoteId::new(self.remote_id.and_then(Id::text)?)),
+            external_id: Some(ExternalId::new(text(self.input_id.as_deref()?)?)),
+            remote_id: Some(RemoteId::new(text(self.remote_id.as_deref()?)?)),
             fingerprint: None,
         })
     }
-}
-
-/// A tap's own lists may hold anything.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Maybe<R> {
-    Row(R),
-    Other(IgnoredAny),
 }
 
 /// An object of lists, one a stream. What is no list is a tap's own bookmark and passed over.
@@ -236,8 +221,9 @@ impl<'de, R: Row> Visitor<'de> for Rows<'_, '_, R> {
         let hand_on = |piece: Vec<Entry>| {
             (self.sink.borrow_mut())(&self.stream, piece).map_err(A::Error::custom)
         };
-        while let Some(row) = seq.next_element::<Maybe<R>>()? {
-            if let Maybe::Row(row) = row {
+        while let Some(row) = seq.next_element::<Box<RawValue>>()? {
+            // A tap's own lists may hold anything.
+            if let Ok(row) = serde_json::from_str::<R>(row.get()) {
                 piece.extend(row.entry());
             }
             if piece.len() >= PIECE {
@@ -283,6 +269,21 @@ mod tests {
             [a(entry(Some("007"), Some("7"), Some(1))), a(entry(Some("b"), Some("8"), None))];
         assert_eq!(entries(&state).unwrap(), expected);
         assert_eq!(entries(&format!(r#"{{"tap": 1, "target": {state}}}"#)).unwrap(), expected);
+    }
+
+    #[test]
+    fn ids_keep_their_digits_whatever_else_a_row_holds() {
+        let ids = ["12345678901234567890123", "1e2", "0.10"];
+        let row = |id: &str| {
+            format!(
+                r#"{{"success": true, "id": {id}, "externalId": {id}, "customData": {{"n": 1e400}}}},
+                {{"error": "\ud800", "success": false}}"#
+            )
+        };
+        let rows: Vec<_> = ids.iter().map(|id| row(id)).collect();
+        let state = format!(r#"{{"bookmarks": {{"a": [{}]}}}}"#, rows.join(", "));
+        let expected = ids.map(|id| ("a".to_owned(), entry(Some(id), Some(id), None)));
+        assert_eq!(entries(&state).unwrap(), expected);
     }
 
     #[test]

@@ -239,7 +239,7 @@ pub struct StoredStream {
     id_in_base: Option<i64>,
 }
 
-/// Takes in one entry; see [`Store::import_blocking`].
+/// Takes in one entry; see [`Store::import_blocking`]. Returns whether it did.
 ///
 /// # Errors
 /// What SQLite says.
@@ -248,17 +248,18 @@ pub fn import(
     stream: i64,
     entry: &Entry,
     overwrite: bool,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let mut mapped = entry.mapped.clone();
     if let Some(known) = find_in(transaction, stream, &entry.external_id)? {
         if !overwrite && known.remote_id.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
             mapped.fingerprint = known.fingerprint;
         }
     }
-    put(transaction, stream, &entry.external_id, &mapped)
+    put(transaction, stream, &entry.external_id, &mapped)?;
+    Ok(true)
 }
 
 /// The number of a stream, made if it is new.

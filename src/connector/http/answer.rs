@@ -28,7 +28,7 @@ pub struct Answer {
     /// status alone says enough.
     pub body: Bytes,
     /// Where the request went, to resolve a redirect's relative address.
-    pub(super) asked: Url,
+    pub(in crate::connector) asked: Url,
     /// Of the token that the request carried.
     pub(super) generation: u64,
 }
@@ -84,6 +84,12 @@ pub(super) fn told(error: reqwest::Error) -> String {
 }
 
 impl Answer {
+    /// One that has not come from anywhere, to the address `asked`: how answers are read can be tried
+    /// without a remote.
+    pub fn new(status: u16, headers: HeaderMap, body: impl Into<Bytes>, asked: Url) -> Self {
+        Self { status, headers, body: body.into(), asked, generation: 0 }
+    }
+
     /// Whether the status is 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)

@@ -14,7 +14,7 @@ use super::reading::Reading;
 use super::request::{self, Scope};
 use super::{Bound, Rest, operations, rows};
 use crate::connector::contract::{
-    Action, By, CheckLine, Question, RequestError, WriteAnswer, WriteBatch,
+    Action, By, CheckLine, Question, RequestError, Verdict, WriteAnswer, WriteBatch,
 };
 use crate::connector::http::{Answer, Call, Request};
 use crate::record::{ExternalId, RemoteId, StreamName};
@@ -23,27 +23,46 @@ impl Rest {
     /// Sends one batch.
     pub(super) async fn send_batch(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
         let bound = self.bind(&batch.stream)?;
-        let action = batch.action;
-        let operation = self.stream(&bound).and_then(|stream| {
-            operations(stream).find_map(|(known, write)| write.filter(|_| known == action))
-        });
-        let operation = operation.ok_or_else(|| {
-            let (action, object) = (action.as_str(), &bound.object);
-            RequestError::never_sent(&format!("the manifest has no `{action}` for `{object}`"))
-        })?;
+        let operation = self.write_of(&bound, batch.action)?;
         let request = self.write_request(operation, &bound, batch);
         let request = request.map_err(|message| self.never_sent(&message))?;
-        // The 404 of a bulk call is about the call, also when it carries one record.
-        let call = Call::Write { action, single: operation.max_records == 1 };
-        let (answer, quiet) = self.send(&request, call, action.as_str()).await?;
-        let redactor = self.client.redactor();
-        let reading = Reading::new(&self.program, redactor, &answer, action.as_str());
-        let verdicts = match reading.whole(call, batch.writes.len() == 1) {
-            Whole::Failed(error) => return Err(error),
-            Whole::One(verdict) => vec![rows::settle(operation, action, verdict)],
-            Whole::Rows => rows::verdicts(&reading, operation, bound.property.as_deref(), batch),
-        };
+        let action = batch.action;
+        let (answer, quiet) = self.send(&request, call(operation, action), action.as_str()).await?;
+        let verdicts = self.verdicts(batch, &answer)?;
         Ok(WriteAnswer { status: answer.status, verdicts, quiet })
+    }
+
+    /// What `answer` says of the writes of `batch`, in their order. No I/O.
+    ///
+    /// # Errors
+    /// As [`Connector::write`](crate::connector::Connector::write).
+    pub fn verdicts(
+        &self,
+        batch: &WriteBatch,
+        answer: &Answer,
+    ) -> Result<Vec<Verdict>, RequestError> {
+        let bound = self.bind(&batch.stream)?;
+        let action = batch.action;
+        let operation = self.write_of(&bound, action)?;
+        let redactor = self.client.redactor();
+        let reading = Reading::new(&self.program, redactor, answer, action.as_str());
+        match reading.whole(call(operation, action), batch.writes.len() == 1) {
+            Whole::Failed(error) => Err(error),
+            Whole::One(verdict) => Ok(vec![rows::settle(operation, action, verdict)]),
+            Whole::Rows => {
+                Ok(rows::verdicts(&reading, operation, bound.property.as_deref(), batch))
+            }
+        }
+    }
+
+    fn write_of(&self, bound: &Bound, action: Action) -> Result<&Write, RequestError> {
+        let operation = self.stream(bound).and_then(|stream| {
+            operations(stream).find_map(|(known, write)| write.filter(|_| known == action))
+        });
+        operation.ok_or_else(|| {
+            let (action, object) = (action.as_str(), &bound.object);
+            RequestError::never_sent(&format!("the manifest has no `{action}` for `{object}`"))
+        })
     }
 
     /// Sends `request`, and once more with a new credential where the answer is what the manifest
@@ -234,6 +253,11 @@ impl Rest {
         }
         CheckLine { subject, result: Ok(able), hint }
     }
+}
+
+/// The 404 of a bulk call is about the call, also when it carries one record.
+fn call(operation: &Write, action: Action) -> Call {
+    Call::Write { action, single: operation.max_records == 1 }
 }
 
 /// As a list for templates.

@@ -18,7 +18,7 @@ use super::select::{Path, Selector};
 use super::stored::altered;
 use super::{Bound, Rest};
 use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
-use crate::connector::http::{Call, Redactor};
+use crate::connector::http::{Answer, Call, Redactor};
 use crate::record::RemoteId;
 
 impl Rest {
@@ -48,11 +48,22 @@ impl Rest {
             request.method = Method::GET;
             request.body = None;
         }
+        let (answer, quiet) = self.send(&request, Call::Read, kind.name()).await?;
+        Ok(Found { quiet, ..self.found(question, &answer)? })
+    }
+
+    /// What `answer` says of the keys of `question`. No I/O.
+    ///
+    /// # Errors
+    /// As [`Connector::lookup`](crate::connector::Connector::lookup).
+    pub fn found(&self, question: &Question, answer: &Answer) -> Result<Found, RequestError> {
+        let bound = self.bind(&question.stream)?;
+        let (lookup, kind, field) = self.lookup_of(&bound, &question.by)?;
+        let next = question.next.as_deref();
         let redactor = self.client.redactor();
         let reader = RowReader::new(lookup, question, field, redactor);
-        let (answer, quiet) = self.send(&request, Call::Read, kind.name()).await?;
-        let mut found = Found { quiet, ..Found::default() };
-        let reading = Reading::new(&self.program, redactor, &answer, kind.name());
+        let mut found = Found::default();
+        let reading = Reading::new(&self.program, redactor, answer, kind.name());
         match reading.whole(Call::Read, false) {
             Whole::Rows => {}
             Whole::One(Verdict::Missing) => return Ok(found),
@@ -82,7 +93,7 @@ impl Rest {
             && let Some(cursor) = reading.next(selector, rows.len(), next)
         {
             let cursor = match is_address {
-                true => next_address(&request.url, &cursor)?.to_string(),
+                true => next_address(&answer.asked, &cursor)?.to_string(),
                 false => cursor,
             };
             found.next = Some(cursor.into());

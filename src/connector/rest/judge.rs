@@ -226,15 +226,15 @@ impl Reading<'_> {
         }
     }
 
-    /// Whether a row that names these ids is about `write`.
+    /// Whether `row`, or an answer without a body, is about `write`: it names no other ids.
     pub(super) fn is_about(
         &self,
         operation: &Write,
         action: Action,
         write: &contract::Write,
-        row: &Value,
+        row: Option<&Value>,
     ) -> bool {
-        let part = self.part(Some(row));
+        let part = self.part(row);
         let same = |selector: &Option<Selector>, own: Option<&str>| {
             let named = selector.as_ref().and_then(|selector| part.text(selector));
             named.is_none_or(|named| own.is_none_or(|own| own == named))

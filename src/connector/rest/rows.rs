@@ -27,6 +27,9 @@ pub(super) fn verdicts(
     if is_single {
         let verdict = single(reading, operation, action);
         return match (batch.writes.as_slice(), &reading.body) {
+            ([write], body) if !reading.is_about(operation, action, write, body.as_ref()) => {
+                all(Verdict::InDoubt("the answer is about another record".into()))
+            }
             ([write], Some(body)) => vec![reading.held(operation, write, body, verdict)],
             _ => all(verdict),
         };
@@ -125,7 +128,7 @@ impl<'a> Found<'a> {
             let [place] = *places.of(reading, at, row) else { continue };
             if let (Some(write), Some(verdicts)) =
                 (self.batch.writes.get(place), self.verdicts.get_mut(place))
-                && reading.is_about(operation, action, write, row)
+                && reading.is_about(operation, action, write, Some(row))
             {
                 let verdict = settle(operation, action, reading.row(operation, action, Some(row)));
                 verdicts.push(reading.held(operation, write, row, verdict));

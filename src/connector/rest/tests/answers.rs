@@ -77,6 +77,30 @@ async fn rows_find_their_records_in_four_ways_and_never_by_luck() {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_record_is_none_to_a_call_of_one_record() {
+    let cases = [
+        (json!({"key": "a", "id": 1}), true),
+        (json!({"id": 1}), true),
+        (json!({"key": "b", "id": 1}), false),
+        (json!({"key": "a", "id": 2}), false),
+    ];
+    for (body, is_about) in cases {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_json(&body);
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let manifest = MANIFEST.replace("MATCH", "index").replace(
+            "path: \"/one/{{ remote_id }}\", body: \"{{ record }}\"",
+            "path: \"/one/{{ remote_id }}\", body: \"{{ record }}\", external_id: $.key, remote_id: $.id",
+        );
+        let connector = of_text(&manifest, &server.uri()).unwrap();
+        let writes = vec![write(Some("a"), Some("1"), "{}")];
+        let verdicts = connector.write(&batch(Action::Update, writes)).await.unwrap().verdicts;
+        let updated = [Verdict::Updated(Some(RemoteId::from("1")))];
+        assert_eq!(verdicts == updated, is_about, "{body}: {verdicts:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_code_and_the_field_of_a_row_show_no_secret() {
     let answer = ResponseTemplate::new(200).set_body_json(json!({"rows": [
         {"key": "7", "error": "bad", "code": "c sandbox-token", "field": "f sandbox-token"}]}));

@@ -1,0 +1,5 @@
+//! Runs [`bodies::manifest`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::manifest(data));

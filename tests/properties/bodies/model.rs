@@ -1,0 +1,31 @@
+//! JSON as it stands, looked into without the program's own reading of it.
+
+use serde_json::value::RawValue;
+use target_upsert::stream::fields::Fields;
+
+/// The text of the member at the end of `path`.
+pub fn at<'a>(json: &'a str, path: &[&str]) -> Option<&'a str> {
+    path.iter().try_fold(json, |json, name| Some(Fields::of_text(json).ok()?.get(name)?.get()))
+}
+
+/// The scalar at the end of `path` as an id: the content of a text, the digits of a number.
+pub fn id(json: &str, path: &[&str]) -> Option<String> {
+    let raw = at(json, path)?;
+    match raw.as_bytes().first()? {
+        b'"' => serde_json::from_str(raw).ok().filter(|text: &String| !text.is_empty()),
+        b'n' | b'{' | b'[' => None,
+        _ => Some(raw.to_owned()),
+    }
+}
+
+/// The members of the list at the end of `path`, each as text.
+pub fn list<'a>(json: &'a str, path: &[&str]) -> Option<Vec<&'a str>> {
+    let members: Vec<&RawValue> = serde_json::from_str(at(json, path)?).ok()?;
+    Some(members.into_iter().map(RawValue::get).collect())
+}
+
+/// Whether something stands at the end of `path` that tells of a refusal.
+pub fn tells(json: &str, path: &[&str]) -> bool {
+    at(json, path).is_some_and(|raw| !matches!(raw, "null" | "false" | "\"\""))
+        && list(json, path).is_none_or(|list| !list.is_empty())
+}
