@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::support::{Place, Ran, Remote, finish, record, schema, state};
+use crate::support::{Place, Ran, Remote, contacts, finish, record, schema, state};
 
 /// Contacts of each input: each comes twice, and the second time counts.
 const CONTACTS: usize = 12;
@@ -91,6 +91,13 @@ fn told_is_so(place: &Place, remote: &Remote, ran: &Ran, round: u64) {
     }
 }
 
+fn summary_is_so(place: &Place, ran: &Ran) {
+    // One that could not be put in its place for good may stand there all the same.
+    if place.path("summary.json").exists() && !ran.stderr.contains("cannot write the summary") {
+        assert_eq!(place.summary()["exit_code"], ran.code, "{}", ran.stderr);
+    }
+}
+
 /// A job on the faulty disk, and the same input again on a good one. Returns whether the disk failed.
 fn round(disk: &Path, place: &Place, remote: &Remote, fault: Fault, round: u64) -> bool {
     for file in ["results.jsonl", "summary.json"] {
@@ -103,12 +110,10 @@ fn round(disk: &Path, place: &Place, remote: &Remote, fault: Fault, round: u64) 
     told_is_so(place, remote, &ran, round);
     if ran.code == 0 {
         assert_eq!(place.summary()["proof"]["holds"], true);
+        assert_eq!(place.results().len(), 2 * CONTACTS);
         all_is_there(remote, round);
     }
-    // A summary that could not be put in its place for good may stand there all the same.
-    if place.path("summary.json").exists() && !ran.stderr.contains("cannot write the summary") {
-        assert_eq!(place.summary()["exit_code"], ran.code, "{}", ran.stderr);
-    }
+    summary_is_so(place, &ran);
     let again = place.done(&input);
     told_is_so(place, remote, &again, round);
     all_is_there(remote, round);
@@ -217,4 +222,30 @@ fn a_damaged_store_is_told_with_the_way_out() {
     std::fs::remove_file(&path).unwrap();
     place.done(input(2));
     all_is_there(&remote, 2);
+}
+
+/// A remote that cannot be asked: an id that is lost is a record that is made twice.
+#[test]
+fn whichever_sync_fails_no_record_is_made_twice() {
+    const COUNT: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = build_disk(folder.path());
+    let good = Fault { kind: "sync", call: 0, lasts: false };
+    let (_, calls) = {
+        let remote = Remote::start();
+        run_on(&disk, &Place::at(&remote, "create-only"), good, &contacts(COUNT))
+    };
+    assert!(calls > 5, "{calls} syncs");
+    for call in 1..=calls {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "create-only");
+        let (ran, _) = run_on(&disk, &place, Fault { call, ..good }, &contacts(COUNT));
+        assert!([0, 5].contains(&ran.code), "sync {call}: {}", ran.stderr);
+        summary_is_so(&place, &ran);
+        place.done(contacts(COUNT));
+        let held = remote.by_ext("contacts").len();
+        let counts = place.counts("contacts");
+        let doubtful = usize::try_from(counts.get("in_doubt").copied().unwrap_or(0)).unwrap();
+        assert!(held + doubtful >= COUNT, "sync {call}: {held} there, {doubtful} in doubt");
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use target_upsert::connector::contract::Action;
@@ -230,34 +231,44 @@ proptest! {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_newest_is_found_while_a_fold_is_under_way() {
+/// Each of several tasks writes an id of its own, while others fold all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_newest_is_found_while_folds_are_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let open = Arc::new(Open::at(folder.path()).await);
-    let is_done = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let folding = {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let folding = [(); 3].map(|()| {
         let (open, is_done) = (Arc::clone(&open), Arc::clone(&is_done));
         tokio::spawn(async move {
-            let mut folds = 0;
-            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+            while !is_done.load(Relaxed) {
                 open.store.fold().await.unwrap();
-                folds += 1;
             }
-            folds
         })
-    };
-    let mut model = Map::new();
-    for position in 1..=300 {
-        let id = u8::try_from(position % u64::from(IDS)).unwrap();
-        let fate = if position % 7 == 0 { Fate::Deleted } else { Fate::Updated };
-        let end = End { fate, action: Some(Action::Update), remote_id: Some(id) };
-        let outcome = outcome(position, open.stream.id, Some(id), &end);
-        apply(&mut model, &outcome);
-        open.store.record(open.job, Arc::new(vec![outcome]), None).await.unwrap();
-        for _ in 0..10 {
-            assert_eq!(open.found(), model, "after {position}");
-        }
+    });
+    let writing = (0..IDS).map(|id| {
+        let open = Arc::clone(&open);
+        tokio::spawn(async move {
+            let mut model = Map::new();
+            for round in 1..=100 {
+                let fate = if round % 7 == 0 { Fate::Deleted } else { Fate::Updated };
+                let end = End { fate, action: Some(Action::Update), remote_id: Some(id) };
+                let position = u64::from(id) * 1000 + round;
+                let outcome = outcome(position, open.stream.id, Some(id), &end);
+                apply(&mut model, &outcome);
+                open.store.record(open.job, Arc::new(vec![outcome]), None).await.unwrap();
+                for _ in 0..20 {
+                    let found = open.store.find(&open.stream, &external_id(id)).unwrap();
+                    assert_eq!(found.as_ref(), model.get(&external_id(id)), "round {round}");
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    });
+    for task in writing.collect::<Vec<_>>() {
+        task.await.unwrap();
     }
-    is_done.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(folding.await.unwrap() > 10);
+    is_done.store(true, Relaxed);
+    for task in folding {
+        task.await.unwrap();
+    }
 }
