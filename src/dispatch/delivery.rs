@@ -29,25 +29,19 @@ pub(super) async fn deliver(
     told: &Told<'_>,
 ) -> Result<(), Error> {
     let mut delivery = Delivery { dispatcher, action, batch_id, calls, told, intent: None };
-    // An update, an upsert or a delete by id can be sent twice and leaves the same. A create
-    // cannot, so that it is about to be sent must outlive us.
-    if action == Action::Create {
-        if let Some(life) = told.stream.capabilities.idempotent_create {
-            for planned in records.iter_mut().filter(|planned| planned.key.is_none()) {
-                let text = create_key(dispatcher, planned);
-                planned.key = Some(CreateKey { text, until: Instant::now() + life });
-            }
+    if action == Action::Create
+        && let Some(life) = told.stream.capabilities.idempotent_create
+    {
+        for planned in records.iter_mut().filter(|planned| planned.key.is_none()) {
+            let text = create_key(dispatcher, planned);
+            planned.key = Some(CreateKey { text, until: Instant::now() + life });
         }
-        let intents = records.iter().map(|planned| Intent {
-            position: planned.record.position,
-            external_id: planned.record.external_id.clone(),
-            fingerprint: planned.record.fingerprint,
-            lookup_values: planned.record.lookup_values.clone(),
-            key: planned.key.as_ref().map(|key| Arc::clone(&key.text)),
-        });
-        let writes = intents.collect();
-        let intent = dispatcher.store.intend(dispatcher.job, told.stored, writes).await?;
-        delivery.intent = Some(intent);
+    }
+    let writes: Vec<Intent> =
+        records.iter().filter(|planned| outlives(action, planned)).map(intent).collect();
+    if !writes.is_empty() {
+        let intended = dispatcher.store.intend(dispatcher.job, told.stored, action, writes);
+        delivery.intent = Some(intended.await?);
         point("intended");
     }
     let mut pieces = vec![records];
@@ -61,6 +55,24 @@ pub(super) async fn deliver(
     let intent = delivery.intent.take();
     told.settle(left, intent).await?;
     fatal.map_or(Ok(()), Err)
+}
+
+/// Whether it must outlive us that a record is about to be sent. A create cannot be sent twice. An
+/// update, an upsert or a delete can, and leaves the same; but what the id map says that stands at the
+/// remote does not hold any more once it has left.
+fn outlives(action: Action, planned: &Planned) -> bool {
+    action == Action::Create || (planned.was_mapped && planned.record.external_id.is_some())
+}
+
+fn intent(planned: &Planned) -> Intent {
+    let record = &planned.record;
+    Intent {
+        position: record.position,
+        external_id: record.external_id.clone(),
+        fingerprint: record.fingerprint,
+        lookup_values: record.lookup_values.clone(),
+        key: planned.key.as_ref().map(|key| Arc::clone(&key.text)),
+    }
 }
 
 /// A record that was not sent, since the job ended before.

@@ -11,7 +11,7 @@ use crate::crash::point;
 use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
-/// A record that is about to be sent by a call that is not idempotent.
+/// A record that is about to be sent.
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// Place among the records of the input.
@@ -40,7 +40,7 @@ pub struct JobKey {
 }
 
 impl Store {
-    /// Puts on disk that `writes` are about to be sent.
+    /// Puts on disk that `writes` are about to be sent by calls that do `action`.
     ///
     /// # Errors
     /// What SQLite says; then nothing may be sent.
@@ -48,6 +48,7 @@ impl Store {
         &self,
         job: JobKey,
         stream: i64,
+        action: Action,
         writes: Vec<Intent>,
     ) -> Result<IntentId, StoreError> {
         let rows: Vec<_> = writes
@@ -62,9 +63,10 @@ impl Store {
         self.write(move |transaction| {
             let id = transaction
                 .prepare_cached(
-                    "INSERT INTO intents (job, stream, sent_millis, writes) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO intents (job, stream, sent_millis, writes, is_create)
+                     VALUES (?, ?, ?, ?, ?)",
                 )?
-                .insert(params![job.id, stream, now, rows])?;
+                .insert(params![job.id, stream, now, rows, action == Action::Create])?;
             Ok(IntentId(id))
         })
         .await

@@ -30,13 +30,15 @@ use crate::error::Error;
 const VERSION: i64 = 3;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 const OLDEST: i64 = 2;
-/// From version 2 to 3: what an idempotency key needs to be used again by the next job.
+/// From version 2 to 3: what an idempotency key needs to be used again by the next job, and intents of
+/// other calls than creates.
 const UPGRADE: &str = "
     ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE doubts ADD COLUMN fingerprint BLOB;
     ALTER TABLE doubts ADD COLUMN key TEXT;
     ALTER TABLE written ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE written ADD COLUMN key TEXT;
+    ALTER TABLE intents ADD COLUMN is_create INTEGER NOT NULL DEFAULT 1;
 ";
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;

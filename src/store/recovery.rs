@@ -62,6 +62,21 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
         ),
         [],
     )?;
+    // An update that was on its way may have been applied: what stands there is no longer known.
+    let mut left = transaction.prepare("SELECT stream, writes FROM intents WHERE NOT is_create")?;
+    let mut forget = transaction
+        .prepare("UPDATE id_map SET fingerprint = NULL WHERE stream = ? AND external_id = ?")?;
+    let mut rows = left.query([])?;
+    while let Some(row) = rows.next()? {
+        let stream: i64 = row.get(0)?;
+        for write in read_writes(&row.get::<_, String>(1)?)? {
+            let external_id = write.external_id.as_ref().map(ExternalId::as_str);
+            forget.execute(params![stream, external_id])?;
+        }
+    }
+    drop(rows);
+    drop((left, forget));
+    transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
 }
@@ -78,7 +93,7 @@ impl Store {
             let mut statement = connection.prepare(
                 "SELECT intents.id, job, stream, name, sent_millis, writes
                  FROM intents JOIN streams ON streams.id = stream
-                 WHERE namespace = ? AND job <> ? ORDER BY intents.id",
+                 WHERE namespace = ? AND job <> ? AND is_create ORDER BY intents.id",
             )?;
             let mut rows = statement.query(params![namespace, but_not])?;
             let mut leftovers = Vec::new();

@@ -33,15 +33,18 @@ CREATE TABLE schemas (
     PRIMARY KEY (job, stream, version)
 ) WITHOUT ROWID;
 
--- Calls that are not idempotent, before they leave: a JSON array of
+-- Calls before they leave: a JSON array of
 -- [position, external id, fingerprint, values of the lookup fields, idempotency key]. A row is deleted
--- together with the writing of its last outcome, so what is left after a crash is in doubt.
+-- together with the writing of its last outcome. Of what is left after a crash, creates are in doubt;
+-- what an update, an upsert or a delete has left at the remote of a record that the id map knows is
+-- not known.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     sent_millis INTEGER NOT NULL,
-    writes TEXT NOT NULL
+    writes TEXT NOT NULL,
+    is_create INTEGER NOT NULL DEFAULT 1
 );
 
 -- What became of each record. The key is that of the input, so rows are written nearly in order

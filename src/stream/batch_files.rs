@@ -109,6 +109,11 @@ fn path_of(name: &str) -> PathBuf {
 }
 
 fn open(path: &Path, is_gzip: bool) -> Result<Box<dyn Read + Send>, Error> {
+    // Before it is opened: to open a pipe may take for ever, and a device has no end.
+    let about = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
+    if !about.is_file() {
+        return Err(unreadable(path, std::io::Error::other("it is no regular file")));
+    }
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     Ok(if is_gzip { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) })
 }

@@ -97,6 +97,22 @@ fn a_batch_file_of_another_kind_is_told_without_what_stands_in_it() {
     assert_eq!(remote.calls()["records_written"], 0);
 }
 
+#[test]
+fn a_batch_file_without_an_end_is_refused_before_it_is_opened() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let pipe = place.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for name in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        let batch = json!({"type": "BATCH", "stream": "contacts", "encoding": {"format": "jsonl"},
+            "manifest": [name]});
+        let ran = place.run(format!("{}{batch}\n", contacts(1)));
+        assert_eq!(ran.code, 4, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("no regular file"), "{name}: {}", ran.stderr);
+        assert_eq!(remote.by_ext("contacts").len(), 1, "{name}");
+    }
+}
+
 /// A gzip stream that is small and stands for a line of `mebibytes` MiB of `byte`: one block of it,
 /// again and again.
 fn bomb(byte: u8, mebibytes: usize) -> Vec<u8> {

@@ -147,7 +147,7 @@ impl Place {
                 });
                 let open: Vec<_> = ids.into_iter().map(|id| (self.model.next(), id)).collect();
                 let writes = open.iter().map(|(position, id)| intent(*position, *id)).collect();
-                let id = store.intend(*job, stream.id, writes).await.unwrap();
+                let id = store.intend(*job, stream.id, Action::Create, writes).await.unwrap();
                 self.model.intents.push(OpenIntent { id, job: job.id, open });
             }
             Step::Answer(which, ends) => self.answer(which, &ends).await,

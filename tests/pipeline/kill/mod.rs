@@ -282,3 +282,29 @@ fn circles(manifest: &str, steps: &[&str]) {
     let torment = Torment { steps: &steps, input: &input, check: &check, safe: &|_, _| {} };
     torment.inflict(place);
 }
+
+/// The map knows what was written last; of a write that was on its way when its job was killed, it
+/// does not.
+#[test]
+fn content_that_comes_back_after_a_kill_is_written_and_not_taken_for_unchanged() {
+    for (manifest, mode) in
+        [("sandbox", "upsert"), ("rest-lookup-bulk", "upsert"), ("rest-one-by-one", "delete")]
+    {
+        let (remote, place) = at("", manifest);
+        let input = |visits: usize| {
+            let content = json!({"externalId": "a", "visits": visits});
+            schema("contacts") + &record("contacts", &content)
+        };
+        place.done(input(1));
+        // The remote has taken it, and the job has not heard of it.
+        let place = place.set("streams", json!({"*": {"mode": mode}}));
+        let mut job = place.job();
+        job.env("CRASH_AT", "sent:1");
+        assert_eq!(crate::support::finish(job.spawn().unwrap(), input(2).as_bytes()).code, -1);
+        let taken = remote.by_ext("contacts").get("a").map(|held| held["visits"].clone());
+        assert_eq!(taken, (mode == "upsert").then(|| json!(2)), "{manifest}");
+        let place = place.set("streams", json!({}));
+        place.done(input(1));
+        assert_eq!(remote.by_ext("contacts")["a"]["visits"], 1, "{manifest}");
+    }
+}

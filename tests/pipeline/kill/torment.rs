@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::{Place, Ran, finish};
 
 /// Jobs that die in each test, where the environment does not say otherwise.
-const KILLS: u32 = 20;
+const KILLS: u32 = 17;
 
 /// What is done to one kind of remote.
 pub(super) struct Torment<'a> {
