@@ -154,8 +154,30 @@ impl RowsSelector {
     }
 }
 
+/// Brackets within brackets of a path, at most: the parser tries each of them several ways, and those
+/// within it anew for each.
+const MAX_BRACKETS: usize = 4;
+/// `..` in a path, at most: what a second one finds are the descendants of all that the first has found.
+const MAX_DESCENTS: usize = 3;
+
 fn parse(path: &str, text: &Text) -> Result<JsonPath, Wrong> {
     check_depth(text)?;
+    let mut brackets = 0_usize;
+    for c in path.chars() {
+        match c {
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            _ => {}
+        }
+        if brackets > MAX_BRACKETS {
+            let message = format!("it nests deeper than {MAX_BRACKETS} brackets");
+            return Err(text.at().wrong(message));
+        }
+    }
+    if path.matches("..").count() > MAX_DESCENTS {
+        let message = format!("it has `..` more than {MAX_DESCENTS} times");
+        return Err(text.at().wrong(message));
+    }
     JsonPath::parse(path).map_err(|error| {
         let text_ = text.as_str();
         let message = format!(
@@ -179,6 +201,17 @@ mod tests {
             let path = format!("$.a[?{}@.b{}]", unit.repeat(times), end.repeat(times));
             let parsed = RowsSelector::parse(&Text::of(path));
             assert_eq!(parsed.is_err_and(|wrong| wrong.message.contains("nests")), times > 100);
+        }
+    }
+
+    #[test]
+    fn a_path_that_would_take_for_ever_is_refused() {
+        let nested = |times: usize| format!("$.a{}{}", "[?@.b".repeat(times), "]".repeat(times));
+        let deep = |times: usize| format!("$.a{}", "..*".repeat(times));
+        for (path, is_good) in
+            [(nested(4), true), (nested(5), false), (deep(3), true), (deep(4), false)]
+        {
+            assert_eq!(Path::parse(&Text::of(path.clone())).is_ok(), is_good, "{path}");
         }
     }
 
