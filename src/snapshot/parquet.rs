@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ pub(super) fn read<E: From<SnapshotError>>(
     let mut row = 0_u64;
     let broken =
         |row: u64, problem: &str| SnapshotError::content(path, format!("row {}", row + 1), problem);
-    let reader = SerializedFileReader::new(file).map_err(|error| broken(0, &describe(&error)))?;
+    let reader = guarded(|| SerializedFileReader::new(file).map_err(|error| describe(&error)));
+    let reader = reader.map_err(|problem| broken(0, &problem))?;
     let descriptor = reader.metadata().file_metadata().schema_descr();
     let names: Vec<String> =
         descriptor.columns().iter().map(|column| column.path().string()).collect();
@@ -48,17 +50,21 @@ pub(super) fn read<E: From<SnapshotError>>(
         let group = reader.get_row_group(group).map_err(|error| broken(row, &describe(&error)))?;
         let mut left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
         let open = |column: usize| {
-            let reader = group.get_column_reader(column).map_err(|error| describe(&error))?;
-            Texts::new(reader, &descriptor.column(column))
+            let opened = guarded(|| {
+                let reader = group.get_column_reader(column).map_err(|error| describe(&error))?;
+                Texts::new(reader, &descriptor.column(column))
+            });
+            opened.map_err(|problem| broken(row, &problem))
         };
-        let open = |column: usize| open(column).map_err(|problem| broken(row, &problem));
         let mut input_ids = open(input_id)?;
         let mut remote_ids = open(remote_id)?;
         let mut custom = custom_data.map(open).transpose()?;
         while left > 0 {
             let count = left.min(READ_ROWS);
             let next = |texts: &mut Texts| {
-                texts.next(count).map_err(|(at, problem)| broken(row + at, &problem))
+                let next = guarded(|| Ok(texts.next(count)));
+                let next = next.map_err(|problem| broken(row, &problem))?;
+                next.map_err(|(at, problem)| broken(row + at, &problem))
             };
             let remote = next(&mut remote_ids)?;
             let custom = match &mut custom {
@@ -79,6 +85,12 @@ pub(super) fn read<E: From<SnapshotError>>(
         }
     }
     Ok(())
+}
+
+/// The library panics at some damaged files, where it should say so. What it read from is not used
+/// again.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
 fn describe(error: &ParquetError) -> String {

@@ -205,6 +205,26 @@ fn any_row() -> impl Strategy<Value = Row> {
     })
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_with_any_one_byte_changed_is_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path(folder.path(), "s", None, Format::Parquet).unwrap();
+    write_all(&path, Format::Parquet, &[row("a", "1", None), row("b", "2", Some("{}"))]);
+    let right = std::fs::read(&path).unwrap();
+    for at in 0..right.len() {
+        // In the lowest bit of a number stands its sign.
+        for bits in [1, 0x80] {
+            let mut damaged = right.clone();
+            damaged[at] ^= bits;
+            File::create(&path).unwrap().write_all(&damaged).unwrap();
+            if let Err(error) = read_all(&path) {
+                assert!(error.to_string().contains("s_None.snapshot.parquet"), "{error}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
