@@ -4,9 +4,11 @@
 //! `CRASH_AT=answered:3` in the environment kills the process when it comes to the step `answered` for
 //! the third time.
 
-/// The steps, in the order in which a record meets them.
-pub const STEPS: [&str; 12] = [
-    // A new token was got, or any file written, and stands beside the old one; it has taken its place.
+/// The steps.
+#[cfg(debug_assertions)]
+const STEPS: [&str; 12] = [
+    // A file was written (the config with new tokens, results, a snapshot) and stands beside the old
+    // one; it has taken its place.
     "replacing",
     "replaced",
     // What a killed job left was looked up, and is not recorded.
@@ -40,6 +42,8 @@ pub fn point(step: &str) {
     static DEATH: LazyLock<Option<(String, AtomicI64)>> = LazyLock::new(|| {
         let told = std::env::var("CRASH_AT").ok()?;
         let (step, count) = told.split_once(':')?;
+        // Or a test of a step that is none would see nothing, and pass.
+        assert!(STEPS.contains(&step), "`CRASH_AT` names no step: {step}");
         Some((step.to_owned(), AtomicI64::new(count.parse().ok()?)))
     });
     debug_assert!(STEPS.contains(&step), "{step}");

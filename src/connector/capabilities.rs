@@ -69,6 +69,13 @@ pub struct KeyHeader {
 }
 
 impl Capabilities {
+    /// How long a record that was written may stay invisible to those lookups that a stream makes: by
+    /// the external id, and, where it `has_fields` to look for, by these.
+    pub fn lag(&self, has_fields: bool) -> Duration {
+        let find = self.find.filter(|_| has_fields);
+        [self.lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
+    }
+
     /// What a call takes that does `action`; `None`: the remote cannot do it.
     pub fn limits(&self, action: Action) -> Option<CallLimits> {
         match action {

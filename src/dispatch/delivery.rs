@@ -19,7 +19,7 @@ use crate::store::journal::{Intent, IntentId};
 ///
 /// # Errors
 /// What ends the job, after every record of the batch was settled; or trouble of the store, when
-/// those that were sent without an outcome on disk have their intent there.
+/// creates that were sent without an outcome on disk have their intent there.
 pub(super) async fn deliver(
     dispatcher: &Dispatcher,
     action: Action,
@@ -57,9 +57,7 @@ pub(super) async fn deliver(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Whether it must outlive us that a record is about to be sent. A create cannot be sent twice. An
-/// update, an upsert or a delete can, and leaves the same; but what the id map says that stands at the
-/// remote does not hold any more once it has left.
+/// Whether it must outlive us that a record is about to be sent, see [`journal`](crate::store::journal).
 fn outlives(action: Action, planned: &Planned) -> bool {
     action == Action::Create || (planned.was_mapped && planned.record.external_id.is_some())
 }

@@ -63,9 +63,7 @@ impl Finder<'_> {
 
     /// How long a record that was written may stay invisible.
     pub(super) fn lag(&self) -> Duration {
-        let Capabilities { lookup, find, .. } = self.capabilities;
-        let find = find.filter(|_| !self.options.lookup_names().is_empty());
-        [*lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
+        self.capabilities.lag(!self.options.lookup_names().is_empty())
     }
 
     /// Finds the remote ids of each of `wanted`.

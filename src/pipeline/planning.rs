@@ -99,9 +99,9 @@ impl Job {
             }
         }
         let now = Instant::now();
-        let lag = record.stream.capabilities.lookup.map(|lookup| lookup.lag);
-        let visible =
-            lag.zip(known.doubt()).map(|(lag, doubt)| now + lag.saturating_sub(doubt.rest()));
+        let has_fields = !record.stream.options.lookup_names().is_empty();
+        let lag = record.stream.capabilities.lag(has_fields);
+        let visible = known.doubt().map(|doubt| now + lag.saturating_sub(doubt.since_last()));
         let key = known.doubt().and_then(|doubt| key_of(&record, doubt, now));
         let mut record = record;
         if plan == Plan::Lookup {
@@ -293,7 +293,7 @@ fn key_of(record: &Record, doubt: &Doubt, now: Instant) -> Option<CreateKey> {
     let life = record.stream.capabilities.idempotent_create?;
     match resolve::may_resend(record, doubt)? {
         Resend::Under(text) => {
-            Some(CreateKey { text, until: now + life.saturating_sub(doubt.age()) })
+            Some(CreateKey { text, until: now + life.saturating_sub(doubt.since_first()) })
         }
         Resend::AsTold => None,
     }

@@ -72,7 +72,7 @@ pub enum Resend {
 pub fn may_resend(record: &Record, doubt: &Doubt) -> Option<Resend> {
     let Stream { capabilities, options, .. } = &*record.stream;
     let is_same = doubt.fingerprint == Some(record.fingerprint);
-    let is_known = capabilities.idempotent_create.is_some_and(|life| doubt.age() < life);
+    let is_known = capabilities.idempotent_create.is_some_and(|life| doubt.since_first() < life);
     match &doubt.key {
         Some(key) if is_same && is_known => Some(Resend::Under(Arc::clone(key))),
         _ if options.on_doubt == OnDoubt::Resend => Some(Resend::AsTold),

@@ -1,7 +1,9 @@
 //! Creates whose fate is open, and records that are known again by their content alone.
 //!
 //! A doubt outlives its job: a later one neither forgets it nor sends the record blindly. It ends
-//! when an outcome says what stands at the remote, or by `ids forget`.
+//! when an outcome says what stands at the remote, or by `ids forget`. Records without an external id
+//! are known within a series of jobs that were cut off one after another: in another input, the same
+//! content is another record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,12 +31,12 @@ pub struct Doubt {
 
 impl Doubt {
     /// How long ago the first call left.
-    pub fn age(&self) -> Duration {
+    pub fn since_first(&self) -> Duration {
         since(self.first_millis)
     }
 
     /// How long ago the last call had left. A clock that went back makes it younger, never older.
-    pub fn rest(&self) -> Duration {
+    pub fn since_last(&self) -> Duration {
         since(self.last_millis)
     }
 }
@@ -62,7 +64,7 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT first_millis, since_millis, fingerprint, key FROM doubts
+                    "SELECT first_millis, last_millis, fingerprint, key FROM doubts
                      WHERE stream = ? AND external_id = ?",
                 )?
                 .query_row(params![stream, id.as_str()], |row| {
@@ -93,20 +95,20 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT remote_id, in_doubt, first_millis, key FROM written
-                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?",
+                    "SELECT remote_id, in_doubt, first_millis, last_millis, key FROM written
+                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?
+                     ORDER BY in_doubt LIMIT 1",
                 )?
                 .query_row(params![stream, before, job.series, fingerprint.0], |row| {
                     if !row.get::<_, bool>(1)? {
                         let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                         return Ok(Written::Yes(remote_id));
                     }
-                    let first_millis = row.get(2)?;
                     Ok(Written::InDoubt(Doubt {
-                        first_millis,
-                        last_millis: first_millis,
+                        first_millis: row.get(2)?,
+                        last_millis: row.get(3)?,
                         fingerprint: Some(*fingerprint),
-                        key: row.get::<_, Option<String>>(3)?.map(Arc::from),
+                        key: row.get::<_, Option<String>>(4)?.map(Arc::from),
                     }))
                 })
                 .optional()
@@ -169,9 +171,11 @@ fn remember_content(
     // The remote counts a key's life from the first call under it.
     transaction
         .prepare_cached(
-            "INSERT INTO written (stream, series, fingerprint, remote_id, in_doubt, first_millis, key)
-             VALUES (?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO written
+                 (stream, series, fingerprint, remote_id, in_doubt, first_millis, last_millis, key)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
+                 last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key AND in_doubt
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
                  key = excluded.key",
@@ -183,6 +187,7 @@ fn remember_content(
             outcome.remote_id.as_ref().map(RemoteId::as_str),
             in_doubt,
             first_millis(outcome),
+            chrono::Utc::now().timestamp_millis(),
             outcome.key,
         ])?;
     Ok(())
@@ -191,9 +196,9 @@ fn remember_content(
 fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO doubts (stream, external_id, since_millis, first_millis, fingerprint, key)
+            "INSERT INTO doubts (stream, external_id, last_millis, first_millis, fingerprint, key)
              VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET since_millis = excluded.since_millis,
+             ON CONFLICT DO UPDATE SET last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
                  fingerprint = excluded.fingerprint, key = excluded.key",
@@ -214,8 +219,16 @@ fn first_millis(outcome: &Outcome) -> i64 {
     chrono::Utc::now().timestamp_millis().saturating_sub(ago)
 }
 
+/// Forgets all doubts about records of a stream, and which contents without an external id were
+/// written.
+pub(super) fn clear_all(connection: &Connection, stream: i64) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
+    connection.execute("DELETE FROM written WHERE stream = ?", [stream])?;
+    Ok(())
+}
+
 /// Forgets that a create of this external id is in doubt.
-fn clear(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
+pub(super) fn clear(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
     connection
         .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?
         .execute(params![stream, id.as_str()])?;

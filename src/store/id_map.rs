@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, doubts};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
@@ -355,14 +355,12 @@ pub fn forget(
 ) -> rusqlite::Result<usize> {
     match ids {
         None => {
-            transaction.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
+            doubts::clear_all(transaction, stream)?;
             transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])
         }
         Some(ids) => {
-            let mut doubts = transaction
-                .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?;
             for id in ids {
-                doubts.execute(params![stream, id.as_str()])?;
+                doubts::clear(transaction, stream, id)?;
             }
             let mut statement = transaction
                 .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?;

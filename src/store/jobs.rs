@@ -96,8 +96,7 @@ impl Store {
             if series == id {
                 // What earlier series wrote no longer matters: this is a new input.
                 transaction.execute(
-                    "DELETE FROM written WHERE in_doubt = 0
-                     AND stream IN (SELECT id FROM streams WHERE namespace = ?)",
+                    "DELETE FROM written WHERE stream IN (SELECT id FROM streams WHERE namespace = ?)",
                     [&namespace],
                 )?;
             }

@@ -1,4 +1,8 @@
-//! Intents before a call that is not idempotent, outcomes after it.
+//! Intents before a call, outcomes after it.
+//!
+//! A create has an intent, for it cannot be sent twice. So has any other call on records that the id
+//! map knows: it can be sent twice and leaves the same, but what the map says that stands at the remote
+//! does not hold any more once the call has left.
 
 use std::sync::Arc;
 
@@ -144,17 +148,16 @@ fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
             custom_data: outcome.custom_data.clone(),
         })
     };
+    let is_known = outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert);
     match outcome.fate {
         Fate::Created | Fate::Updated => Some(mapped(Some(outcome.fingerprint))),
         // Not sent: nothing is new. Sent and found equal: now it is known.
         Fate::Unchanged if outcome.action.is_some() => Some(mapped(Some(outcome.fingerprint))),
         Fate::Deleted => Some(None),
         // It may have been applied: what stands there is no longer known.
-        Fate::Failed | Fate::InDoubt
-            if outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert) =>
-        {
-            Some(mapped(None))
-        }
+        Fate::Failed | Fate::InDoubt if is_known => Some(mapped(None)),
+        // An earlier try may have been.
+        Fate::Rejected if is_known && outcome.attempts > 1 => Some(mapped(None)),
         _ => None,
     }
 }

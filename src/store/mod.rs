@@ -33,10 +33,12 @@ const OLDEST: i64 = 2;
 /// From version 2 to 3: what an idempotency key needs to be used again by the next job, and intents of
 /// other calls than creates.
 const UPGRADE: &str = "
+    ALTER TABLE doubts RENAME COLUMN since_millis TO last_millis;
     ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE doubts ADD COLUMN fingerprint BLOB;
     ALTER TABLE doubts ADD COLUMN key TEXT;
     ALTER TABLE written ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE written ADD COLUMN last_millis INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE written ADD COLUMN key TEXT;
     ALTER TABLE intents ADD COLUMN is_create INTEGER NOT NULL DEFAULT 1;
 ";

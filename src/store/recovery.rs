@@ -35,7 +35,7 @@ const LAST: &str = "
       AND external_id IS NOT NULL
       AND (outcome IN ('created', 'updated', 'deleted')
            OR (outcome = 'unchanged' AND action IS NOT NULL)
-           OR (outcome IN ('failed', 'in_doubt')
+           OR ((outcome IN ('failed', 'in_doubt') OR (outcome = 'rejected' AND attempts > 1))
                AND (remote_id IS NOT NULL OR action = 'upsert')))
     GROUP BY stream, external_id";
 

@@ -104,9 +104,10 @@ CREATE TABLE written (
     remote_id TEXT,
     -- 1: sent, and nobody knows whether it was applied.
     in_doubt INTEGER NOT NULL DEFAULT 0,
-    -- Of one in doubt: when it was sent first, in milliseconds of Unix time, and under which
+    -- Of one in doubt: when it was sent first and last, in milliseconds of Unix time, and under which
     -- idempotency key.
     first_millis INTEGER NOT NULL DEFAULT 0,
+    last_millis INTEGER NOT NULL DEFAULT 0,
     key TEXT,
     PRIMARY KEY (stream, series, fingerprint)
 ) WITHOUT ROWID;
@@ -117,7 +118,7 @@ CREATE TABLE written (
 CREATE TABLE doubts (
     stream INTEGER NOT NULL,
     external_id TEXT NOT NULL,
-    since_millis INTEGER NOT NULL,
+    last_millis INTEGER NOT NULL,
     first_millis INTEGER NOT NULL DEFAULT 0,
     fingerprint BLOB,
     key TEXT,

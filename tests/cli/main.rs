@@ -9,5 +9,6 @@ mod about;
 mod config;
 mod ids;
 mod jobs;
+mod readme;
 mod remotes;
 mod schemas;

@@ -215,3 +215,86 @@ fn who_would_rather_have_a_record_twice_than_never_can_say_so() {
     assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 1), ("unchanged", 2)]));
     assert_eq!(remote.by_ext("contacts").len(), 3);
 }
+
+#[test]
+fn the_lag_is_waited_for_from_the_last_call_of_a_killed_job_and_not_from_its_intent() {
+    // The first call is throttled for longer than the lag; the second is applied, and its job dies.
+    let remote = Remote::with(
+        "{search_lag_ms: 900, faults: [{on: \"POST /v1/*/batch/create\", calls: [1], do: status,
+            status: 429, retry_after: {seconds: 2}}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"));
+    let mut job = place.job();
+    job.env("CRASH_AT", "sent:2");
+    let ran = crate::support::finish(job.spawn().unwrap(), contacts(1).as_bytes());
+    assert_eq!((ran.signal, remote.records("contacts").len()), (Some(9), 1), "{}", ran.stderr);
+    place.done(contacts(1));
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
+fn a_doubt_waits_for_the_lag_of_the_fields_that_its_record_is_found_by() {
+    // Nobody can be asked for the external id; the create's answer and the lookup after it are lost.
+    let remote = Remote::with(
+        "{search_lag_ms: 900, faults: [{on: \"POST /v1/{object}\", calls: [1], do: reset_after},
+            {on: \"POST /v1/*/search\", calls: [2], do: status, status: 400}]}",
+    );
+    let place = quick(Place::at(&remote, "sandbox"));
+    let path = place.file("m.yaml", FOUND_BY_FIELDS);
+    let place = place
+        .set("manifest", path.display().to_string())
+        .set("streams", json!({"*": {"lookup_fields": "email"}}));
+    place.done(contacts(1));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+    place.done(contacts(1));
+    assert_eq!(remote.records("contacts").len(), 1);
+}
+
+const FOUND_BY_FIELDS: &str = r#"
+version: 1
+name: found-by-fields
+base_url: "{{ config.base_url }}"
+auth: { type: bearer, token: "{{ config.access_token }}" }
+streams:
+  "*":
+    find:
+      method: POST
+      path: "/v1/{{ object }}/search"
+      body: { "{{ field }}": { in: "{{ values }}" }, after: "{{ next }}" }
+      rows: $.data[*]
+      remote_id: $.id
+      next: $.paging.next
+      lag_secs: 1
+    create: { method: POST, path: "/v1/{{ object }}", body: "{{ record }}", remote_id: $.id }
+    update:
+      method: PATCH
+      path: "/v1/{{ object }}/{{ remote_id }}"
+      body: "{{ record }}"
+"#;
+
+#[test]
+fn a_doubt_about_a_record_without_an_id_ends_with_its_stream_s() {
+    let remote = that_loses(1, "");
+    let place = quick(Place::at(&remote, "create-only"));
+    let events = |count: usize| {
+        let schema = json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
+            "schema": {"properties": {"n": {}}}});
+        let events = (0..count).map(|n| record("events", &json!({"n": n})));
+        format!("{schema}\n") + &events.collect::<String>()
+    };
+    // Cut off before its end, so that the next job goes on from there.
+    let mut job = place.job();
+    job.env("CRASH_AT", "told:1");
+    crate::support::finish(job.spawn().unwrap(), events(3).as_bytes());
+    assert_eq!(remote.records("events").len(), 3);
+    let mut job = place.job();
+    job.env("CRASH_AT", "told:1");
+    crate::support::finish(job.spawn().unwrap(), events(3).as_bytes());
+    assert_eq!(remote.records("events").len(), 3);
+    // Somebody has looked, and lets all of the stream out.
+    let forgot =
+        place.call(&["ids", "forget", "--stream", "events", "--all", "--config", "config.json"]);
+    assert_eq!(forgot.code, 0, "{}", forgot.stderr);
+    place.done(events(3));
+    assert_eq!(remote.records("events").len(), 6);
+}

@@ -266,6 +266,27 @@ fn what_failed_is_never_unchanged_next_time() {
     }
 }
 
+#[test]
+fn what_was_refused_after_a_try_without_an_answer_is_not_what_was_there_before() {
+    let ways = [("rest-by-ext", "PUT *", [2, 3]), ("rest-one-by-one", "PATCH *", [1, 2])];
+    let input = |city: &str| {
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}))
+    };
+    for (manifest, call, [lost, refused]) in ways {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: \"{call}\", calls: [{lost}], do: status_after, status: 500}},
+                {{on: \"{call}\", calls: [{refused}], do: status, status: 400}}]}}"
+        ));
+        let place = quick(Place::at(&remote, manifest));
+        place.done(input("Oslo"));
+        place.done(input("Bergen"));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("rejected", 1)]), "{manifest}");
+        assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen", "{manifest}");
+        place.done(input("Oslo"));
+        assert_eq!(remote.by_ext("contacts")["a"]["city"], "Oslo", "{manifest}");
+    }
+}
+
 /// A place whose manifest declares no limit, and knows the headers that tell one.
 fn that_reads_quotas(remote: &Remote) -> Place {
     let manifest = std::fs::read_to_string(fixture("manifests/rest-by-ext.yaml")).unwrap();

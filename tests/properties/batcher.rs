@@ -76,6 +76,8 @@ impl Model {
 }
 
 proptest! {
+    #![proptest_config(crate::cases(256))]
+
     #[test]
     fn batches_are_those_of_the_model_and_within_their_limits(
         steps in prop::collection::vec(step(), 0..120),

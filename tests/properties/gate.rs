@@ -71,6 +71,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    #![proptest_config(crate::cases(256))]
+
     #[test]
     fn of_each_key_one_record_is_on_its_way_and_all_come_in_their_order(steps in steps()) {
         let stream = stream();

@@ -223,7 +223,7 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(crate::cases(16))]
 
     #[test]
     fn what_was_recorded_last_is_found(steps in prop::collection::vec(step(), 1..60)) {

@@ -298,7 +298,7 @@ fn of_intent(left: &OpenIntent) -> Left {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(crate::cases(16))]
 
     #[test]
     fn what_was_put_on_disk_outlives_crashes(steps in prop::collection::vec(step(), 1..50)) {

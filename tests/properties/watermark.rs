@@ -55,6 +55,8 @@ impl Model {
 }
 
 proptest! {
+    #![proptest_config(crate::cases(256))]
+
     #[test]
     fn a_state_is_safe_when_all_before_it_have_ended_and_none_must_come_again(
         steps in prop::collection::vec(step(), 0..250),

@@ -266,6 +266,8 @@ pub fn counts<const N: usize>(all: [(&str, u64); N]) -> BTreeMap<String, u64> {
 pub struct Ran {
     /// Exit code; -1 for one that a signal ended.
     pub code: i32,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
@@ -290,6 +292,7 @@ pub fn finish(mut child: Child, input: &[u8]) -> Ran {
     let output = child.wait_with_output().unwrap();
     Ran {
         code: output.status.code().unwrap_or(-1),
+        signal: std::os::unix::process::ExitStatusExt::signal(&output.status),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }

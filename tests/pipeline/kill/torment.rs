@@ -18,6 +18,8 @@ const KILLS: u32 = 17;
 pub(super) struct Torment<'a> {
     /// The named steps at which jobs die, each at least once.
     pub(super) steps: &'a [&'a str],
+    /// Whether jobs die at random instants too.
+    pub(super) at_random: bool,
     /// The input of a round: it is given to jobs until one ends by itself; then the next begins.
     pub(super) input: &'a dyn Fn(usize) -> String,
     /// Whether all that a round brought stands at the remote, and nothing twice.
@@ -71,19 +73,17 @@ impl Torment<'_> {
             let ran = run(&place, &(self.input)(round), &death);
             history.lines.push(format!("round {round}, {format}, {death:?}: {}", ran.code));
             // Only then is there something to recover.
-            left_intent =
-                matches!(&death, Death::At(step, _) if ran.code == -1 && step == "intended");
+            let is_killed = ran.signal == Some(9);
+            left_intent = matches!(&death, Death::At(step, _) if is_killed && step == "intended");
             match (ran.code, death) {
-                (-1, death) => {
+                (_, death) if is_killed => {
                     killed += 1;
                     if let Death::At(step, _) = death
                         && let Some(count) = died.get_mut(&*step)
                     {
                         *count += 1;
                     }
-                    if format == "tap" {
-                        (self.safe)(round, told(&ran.stdout));
-                    }
+                    (self.safe)(round, if format == "tap" { told(&ran.stdout) } else { 0 });
                 }
                 (0, _) => {
                     whole = started.elapsed();
@@ -107,15 +107,16 @@ impl Torment<'_> {
         left_intent: bool,
         chance: &mut fastrand::Rng,
     ) -> Death {
-        let mut missing: Vec<&str> =
+        let missing: Vec<&str> =
             died.iter().filter(|(_, count)| **count == 0).map(|(step, _)| *step).collect();
         if missing == ["recovering"] && !left_intent {
-            missing = vec!["intended"];
+            // Not the first: that may be no create.
+            return Death::At("intended".to_owned(), chance.u32(1..=8));
         }
         if !missing.is_empty() {
             return Death::At(missing[chance.usize(..missing.len())].to_owned(), 1);
         }
-        if self.steps.is_empty() || chance.bool() {
+        if self.at_random && chance.bool() {
             return Death::After(whole.mul_f64(chance.f64()));
         }
         let step = self.steps[chance.usize(..self.steps.len())];

@@ -1,13 +1,14 @@
 //! JSON as it stands, looked into without the program's own reading of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::value::RawValue;
-use target_upsert::stream::fields::Fields;
-
-/// The text of the member at the end of `path`.
+/// The text of the member at the end of `path`; of two of one name, the last.
 pub fn at<'a>(json: &'a str, path: &[&str]) -> Option<&'a str> {
-    path.iter().try_fold(json, |json, name| Some(Fields::of_text(json).ok()?.get(name)?.get()))
+    path.iter().try_fold(json, |json, name| {
+        let members: HashMap<String, &RawValue> = serde_json::from_str(json).ok()?;
+        members.get(*name).map(|member| member.get())
+    })
 }
 
 /// The scalar at the end of `path` as an id: the content of a text, the digits of a number.
