@@ -292,8 +292,7 @@ fn a_doubt_about_a_record_without_an_id_ends_with_its_stream_s() {
     crate::support::finish(job.spawn().unwrap(), events(3).as_bytes());
     assert_eq!(remote.records("events").len(), 3);
     // Somebody has looked, and lets all of the stream out.
-    let forgot =
-        place.call(&["ids", "forget", "--stream", "events", "--all", "--config", "config.json"]);
+    let forgot = place.call(&["ids", "forget", "--stream", "events", "--all"]);
     assert_eq!(forgot.code, 0, "{}", forgot.stderr);
     place.done(events(3));
     assert_eq!(remote.records("events").len(), 6);
