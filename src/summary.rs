@@ -289,8 +289,9 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         ),
         "in_doubt" => (
             "remote",
-            "look at the remote whether the record is there: it is not sent again until `ids forget` lets \
-             it go out; `on_doubt: resend` sends such records again without a look",
+            "look at the remote whether the record is there. If it is, tell its id with `ids import`; if \
+             not, `ids forget --stream STREAM ID` lets it go out when it comes again, as by `jobs retry`. \
+             `on_doubt: resend`, under `streams`, sends such records again without a look",
         ),
         "altered" => ("data", "send the values as the remote keeps them: see the message"),
         "not_there" | "still_there" => {

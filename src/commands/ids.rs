@@ -36,12 +36,12 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
             let store = Store::open(path)?;
             let ids: Option<Vec<ExternalId>> =
                 (!all).then(|| ids.into_iter().map(ExternalId::new).collect());
-            let forgotten = store.write_blocking(move |transaction| {
+            let (forgotten, doubts) = store.write_blocking(move |transaction| {
                 id_map::forget(transaction, known.id, ids.as_deref())
             })?;
             tracing::info!(
-                ids = forgotten,
-                "Forgotten: their records are looked for when they come again."
+                "Forgotten: {forgotten} ids, {doubts} doubts. Their records are looked for when they come \
+                 again, where the remote can be asked, and created otherwise."
             );
             Ok(ExitCode::Done)
         }

@@ -117,13 +117,13 @@ impl Delivery<'_> {
             // What is known goes to disk before anything is waited for.
             self.told.settle_half(std::mem::take(&mut judged.half)).await?;
             self.settle(judged.ended, is_known && written.is_empty()).await?;
-            self.again(judged.again);
+            self.again(judged.again).await?;
             if !written.is_empty() {
                 let verified =
                     verify(self.dispatcher, self.told, self.action, written, self.calls).await;
                 judged.fatal = judged.fatal.or(verified.fatal);
                 self.settle(verified.ended, is_known).await?;
-                self.again(verified.again);
+                self.again(verified.again).await?;
             }
             if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
@@ -131,6 +131,9 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
+                open.iter_mut().for_each(|open| {
+                    open.planned.is_doubtful |= open.fate == Fate::InDoubt;
+                });
                 let is_dead = resolved.is_blind && !has_answer;
                 let fatal = judged.fatal.or(resolved.fatal);
                 judged.fatal = fatal.or_else(|| {
@@ -138,7 +141,7 @@ impl Delivery<'_> {
                     let why = "it does not answer, and cannot be asked what it has";
                     is_dead.then(|| self.dispatcher.retry.failed(Kind::Write, why)).flatten()
                 });
-                self.again(resolved.again);
+                self.again(resolved.again).await?;
                 self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
             }
             let Some(first) = open.first() else {
@@ -170,10 +173,16 @@ impl Delivery<'_> {
         }
     }
 
-    fn again(&self, again: Vec<(Planned, Again)>) {
+    async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
+        // What the remote says of it ends the doubt.
+        again.iter_mut().for_each(|(planned, _)| planned.is_doubtful = false);
         if !again.is_empty() {
+            let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
+            let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
+            self.dispatcher.store.lose(self.told.stored, lost).await?;
             self.told.event(Event::Again(again));
         }
+        Ok(())
     }
 
     /// Whether what was written is to be read back.
@@ -254,8 +263,8 @@ impl Delivery<'_> {
     }
 }
 
-/// Names a create: the same for the same content of the same record, so that also a job that has
-/// lost its store makes no second one. It is kept with the intent, for a job that goes on from there.
+/// Names a create. It is kept with the intent, for a job that goes on from there; a first job that has
+/// lost its store makes it anew.
 fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     let record = &planned.record;
     let mut key = Sha256::new();
@@ -263,15 +272,9 @@ fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     key.update([0]);
     key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
     key.update(record.fingerprint.0);
-    if let Some(gone) = &planned.gone {
-        // It was there and is not any more: to make it anew is another create.
-        key.update(gone.as_str());
-    }
-    if record.stream.capabilities.creates_again {
-        // Content may come back to what it was, and is to be taken then.
-        key.update(dispatcher.job.id.to_be_bytes());
-        key.update(record.position.to_be_bytes());
-    }
+    // A later job that makes the record makes another one: it may have been deleted since.
+    key.update(dispatcher.job.id.to_be_bytes());
+    key.update(record.position.to_be_bytes());
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()

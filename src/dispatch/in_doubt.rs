@@ -61,21 +61,28 @@ pub(super) async fn resolve(
         return resolved;
     }
     let wanted = askable.iter().map(|open| Traits::of(&open.planned.record)).collect();
-    let found = match find_late(finder, wanted, Instant::now() + finder.lag()).await {
+    let (found, refused) = match find_late(finder, wanted, Instant::now() + finder.lag()).await {
         Ok(found) => found,
-        Err(NoAnswer { why, fatal, is_refusal }) => {
-            let counted = || dispatcher.retry.failed(Kind::Lookup, &why).filter(|_| is_refusal);
-            resolved.fatal = fatal.or_else(counted);
+        Err(NoAnswer { why, fatal, .. }) => {
+            resolved.fatal = fatal;
             let why = format!("and the lookup failed: {why}");
             let ended = askable.into_iter().map(|open| in_doubt(open, LOOKUP_FAILED, why.clone()));
             resolved.ended.extend(ended);
             return resolved;
         }
     };
+    resolved.fatal = refused.as_ref().and_then(|why| dispatcher.retry.failed(Kind::Lookup, why));
     for (mut open, ids) in askable.into_iter().zip(found) {
+        let Some(ids) = ids else {
+            let why = refused.as_deref().unwrap_or_default();
+            let why = format!("and the lookup failed: {why}");
+            resolved.ended.push(in_doubt(open, LOOKUP_FAILED, why));
+            continue;
+        };
         match ids.as_slice() {
             [] => {
                 open.fate = Fate::Failed;
+                open.planned.is_doubtful = false;
                 resolved.resend.push(open);
             }
             [id] if is_updated(options.mode, capabilities) => {
@@ -99,29 +106,49 @@ fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
     mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
 }
 
+/// The remote ids of each record; `None` of one that the remote refuses to be asked for, and why.
+type FoundLate = (Vec<Option<Vec<RemoteId>>>, Option<String>);
+
 /// Finds `wanted` among what may have been written, which the remote can show from `visible` on.
 ///
-/// What is found at once is found. That the rest is not there is believed only then.
+/// What is found at once is found. That the rest is not there is believed only then. A lookup that is
+/// refused as a whole is halved until the record that the remote does not take stands alone.
 async fn find_late(
     finder: Finder<'_>,
     wanted: Vec<Traits>,
     visible: Instant,
-) -> Result<Vec<Vec<RemoteId>>, NoAnswer> {
-    let mut found = vec![Vec::new(); wanted.len()];
+) -> Result<FoundLate, NoAnswer> {
+    let mut found: Vec<Option<Vec<RemoteId>>> = vec![Some(Vec::new()); wanted.len()];
+    let mut refused = None;
     let mut open: Vec<usize> = (0..wanted.len()).collect();
     loop {
         // Asked again until the lag is over, so that the last answer counts.
         let is_late = Instant::now() >= visible;
-        let asked: Vec<_> = open.iter().filter_map(|place| wanted.get(*place).cloned()).collect();
-        let ids = finder.find(&asked).await?;
-        for (place, ids) in open.iter().zip(ids) {
-            if let Some(found) = found.get_mut(*place) {
-                *found = ids;
+        let mut pieces = vec![std::mem::take(&mut open)];
+        while let Some(mut piece) = pieces.pop() {
+            let asked: Vec<_> = piece.iter().filter_map(|at| wanted.get(*at).cloned()).collect();
+            match finder.find(&asked).await {
+                Ok(ids) => {
+                    for (at, ids) in piece.into_iter().zip(ids) {
+                        if ids.is_empty() {
+                            open.push(at);
+                        }
+                        found[at] = Some(ids);
+                    }
+                }
+                Err(no_answer) if !no_answer.is_refusal => return Err(no_answer),
+                Err(_) if piece.len() > 1 => {
+                    pieces.push(piece.split_off(piece.len() / 2));
+                    pieces.push(piece);
+                }
+                Err(no_answer) => {
+                    piece.into_iter().for_each(|at| found[at] = None);
+                    refused = Some(no_answer.why);
+                }
             }
         }
-        open.retain(|place| found.get(*place).is_some_and(Vec::is_empty));
         if is_late || open.is_empty() {
-            return Ok(found);
+            return Ok((found, refused));
         }
         finder.dispatcher.retry.poll(finder.lag(), visible).await.map_err(|_| NoAnswer {
             why: "the job ended before the remote could show it".to_owned(),
@@ -156,12 +183,12 @@ pub async fn recover(
         leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
     let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
     let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
-    let mut found = Vec::new();
+    let (mut found, mut refused) = (Vec::new(), None);
     if !askable.is_empty() {
         // A call may have left long after its intent: tried again, or halved. All had left by now.
         let visible = Instant::now() + finder.lag();
         let wanted = askable.iter().map(traits).collect();
-        found = find_late(finder, wanted, visible).await.map_err(|no_answer| {
+        (found, refused) = find_late(finder, wanted, visible).await.map_err(|no_answer| {
             Error::remote(format!(
                 "cannot find out what became of records that a killed job had sent: {}",
                 no_answer.why
@@ -169,9 +196,10 @@ pub async fn recover(
             .hint("run the same input again once the remote answers; nothing is sent before")
         })?;
     }
-    let found = found.into_iter().map(Some).chain(std::iter::repeat(None));
+    let asked = found.len();
+    let found = found.into_iter().chain(std::iter::repeat(None));
     let mut outcomes = Vec::new();
-    for (write, found) in askable.into_iter().chain(blind).zip(found) {
+    for (at, (write, found)) in askable.into_iter().chain(blind).zip(found).enumerate() {
         let ended = match found.as_deref() {
             Some([]) => continue,
             Some([remote_id]) if is_updated(options.mode, capabilities) => {
@@ -184,6 +212,12 @@ pub async fn recover(
             Some(several) => {
                 let why = format!("the remote has {} records of it", several.len());
                 Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
+            }
+            None if at < asked => {
+                let why = refused.as_deref().unwrap_or_default();
+                let why =
+                    format!("the job was killed before the answer, and the lookup failed: {why}");
+                Ended::trouble(Fate::InDoubt, Trouble::other(LOOKUP_FAILED, why))
             }
             None => {
                 let sent = jobs::at_millis(leftover.sent_millis);

@@ -69,6 +69,11 @@ async fn look_up_piece(
     };
     match answered {
         Ok(event) => {
+            if let Event::Read(_, read) = &event {
+                let missing = read.iter().filter(|(_, row)| row.is_none());
+                let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
+                finder.dispatcher.store.lose(told.stored, lost).await?;
+            }
             told.event(event);
             Ok(None)
         }

@@ -197,6 +197,13 @@ impl Dispatcher {
     ) -> Outcome {
         let record = &planned.record;
         let (mut action, mut ended) = (action, ended);
+        if planned.is_doubtful && matches!(ended.fate, Fate::Rejected | Fate::Failed) {
+            action = Some(Action::Create);
+            ended.fate = Fate::InDoubt;
+            let said = ended.trouble.map(|trouble| trouble.message).unwrap_or_default();
+            let why = format!("an earlier try had no answer; the last one: {said}");
+            ended.trouble = Some(Trouble::other("in_doubt", why));
+        }
         if let Some(half) = &record.half {
             // What was made stays made; only a failure keeps its id in the map.
             match ended.fate {

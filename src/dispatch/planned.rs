@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::OnDoubt;
-use crate::record::RemoteId;
+use crate::config::stream::Mode;
+use crate::config::{OnDoubt, OnMissing};
+use crate::record::{ExternalId, RemoteId};
 use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
@@ -30,8 +31,9 @@ pub struct Planned {
     pub attempts: u32,
     /// Under which the remote knows its create again.
     pub key: Option<CreateKey>,
-    /// The remote id that it had, and that the remote no longer has.
-    pub gone: Option<RemoteId>,
+    /// A try of its create had no answer, and nothing has told of it since: whatever a later try comes
+    /// to, it may be there.
+    pub is_doubtful: bool,
     /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
     pub visible: Option<Instant>,
     /// Times that an answer made a new plan necessary.
@@ -58,7 +60,7 @@ impl Planned {
             was_mapped,
             attempts: 0,
             key: None,
-            gone: None,
+            is_doubtful: false,
             visible: None,
             plans: 0,
             sent: None,
@@ -83,6 +85,14 @@ impl Planned {
     pub(super) fn may_be_resent(&self) -> bool {
         let is_known = self.key.as_ref().is_some_and(|key| Instant::now() < key.until);
         is_known || self.record.stream.options.on_doubt == OnDoubt::Resend
+    }
+
+    /// The external id that leaves the map when the remote misses the record.
+    pub(super) fn lost_id(&self) -> Option<ExternalId> {
+        let record = &self.record;
+        let is_made_anew = record.stream.options.on_missing == OnMissing::Recreate
+            && record.stream.options.mode != Mode::Delete;
+        record.external_id.clone().filter(|_| is_made_anew && self.remote_id.is_some())
     }
 
     /// What goes out.

@@ -177,10 +177,7 @@ impl Job {
     pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Option<Row>) {
         let Some(row) = row else {
             let plan = match &planned.remote_id {
-                Some(remote_id) => {
-                    planned.gone = Some(remote_id.clone());
-                    resolve::plan_missing(&planned.record, remote_id)
-                }
+                Some(remote_id) => resolve::plan_missing(&planned.record, remote_id),
                 None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
             };
             return self.follow(planned, plan);

@@ -44,10 +44,7 @@ impl Job {
                         }
                         Again::Exists(id) => resolve::plan_exists(&planned.record, id),
                         Again::Missing => match planned.remote_id.clone() {
-                            Some(id) => {
-                                planned.gone = Some(id.clone());
-                                resolve::plan_missing(&planned.record, &id)
-                            }
+                            Some(id) => resolve::plan_missing(&planned.record, &id),
                             None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
                         },
                     };

@@ -32,18 +32,20 @@ pub struct Doubt {
 impl Doubt {
     /// How long ago the first call left.
     pub fn since_first(&self) -> Duration {
-        since(self.first_millis)
+        // A clock that went back cannot say that a key is still remembered.
+        since(self.first_millis).unwrap_or(Duration::MAX)
     }
 
     /// How long ago the last call had left. A clock that went back makes it younger, never older.
     pub fn since_last(&self) -> Duration {
-        since(self.last_millis)
+        since(self.last_millis).unwrap_or_default()
     }
 }
 
-fn since(millis: i64) -> Duration {
+/// `None` for what is yet to come.
+fn since(millis: i64) -> Option<Duration> {
     let age = chrono::Utc::now().timestamp_millis().saturating_sub(millis);
-    Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    u64::try_from(age).ok().map(Duration::from_millis)
 }
 
 /// What is known of a record without an external id.
@@ -151,7 +153,7 @@ pub(super) fn remember(
     match (outcome.fate, outcome.action) {
         (Fate::InDoubt, Some(Action::Create)) => set(transaction, outcome, id),
         (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
-            clear(transaction, outcome.stream, id)
+            clear(transaction, outcome.stream, id).map(drop)
         }
         _ => Ok(()),
     }
@@ -221,16 +223,22 @@ fn first_millis(outcome: &Outcome) -> i64 {
 
 /// Forgets all doubts about records of a stream, and which contents without an external id were
 /// written.
-pub(super) fn clear_all(connection: &Connection, stream: i64) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
+/// Returns how many doubts there were.
+pub(super) fn clear_all(connection: &Connection, stream: i64) -> rusqlite::Result<usize> {
+    let of_ids = connection.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
+    let of_contents =
+        connection.execute("DELETE FROM written WHERE stream = ? AND in_doubt", [stream])?;
     connection.execute("DELETE FROM written WHERE stream = ?", [stream])?;
-    Ok(())
+    Ok(of_ids + of_contents)
 }
 
-/// Forgets that a create of this external id is in doubt.
-pub(super) fn clear(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
+/// Forgets that a create of this external id is in doubt, if it is.
+pub(super) fn clear(
+    connection: &Connection,
+    stream: i64,
+    id: &ExternalId,
+) -> rusqlite::Result<usize> {
     connection
         .prepare_cached("DELETE FROM doubts WHERE stream = ? AND external_id = ?")?
-        .execute(params![stream, id.as_str()])?;
-    Ok(())
+        .execute(params![stream, id.as_str()])
 }

@@ -198,6 +198,24 @@ impl Store {
         Ok(StoredStream { id, id_in_base })
     }
 
+    /// Takes ids out of the map whose records the remote has not any more, before anything is made in
+    /// their place: what comes of that says nothing of what was there.
+    ///
+    /// # Errors
+    /// What SQLite says; then none was taken out.
+    pub async fn lose(&self, stream: i64, ids: Vec<ExternalId>) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let lost = ids.clone();
+        self.write(move |transaction| {
+            ids.iter().try_for_each(|id| remove(transaction, stream, id))
+        })
+        .await?;
+        self.overlay.insert(lost.into_iter().map(|id| ((stream, id), None)));
+        Ok(())
+    }
+
     /// Writes what the overlay holds into the table.
     ///
     /// # Errors
@@ -251,10 +269,13 @@ pub fn import(
 ) -> rusqlite::Result<bool> {
     let mut mapped = entry.mapped.clone();
     if let Some(known) = find_in(transaction, stream, &entry.external_id)? {
-        if !overwrite && known.remote_id.is_some() {
-            return Ok(false);
-        }
-        if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
+        if !overwrite {
+            if known.remote_id.is_some() || mapped.remote_id.is_none() {
+                return Ok(false);
+            }
+            // Which content stands under that id, neither of them knows.
+            mapped.fingerprint = None;
+        } else if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
             mapped.fingerprint = known.fingerprint;
         }
     }
@@ -344,7 +365,8 @@ pub fn entries<T>(
     Ok(work(&mut rows))
 }
 
-/// Takes ids out of the map; all of the stream's when `ids` is `None`. Returns how many.
+/// Takes ids out of the map, and with them what is in doubt; all of the stream's when `ids` is `None`.
+/// Returns how many ids, and how many doubts.
 ///
 /// # Errors
 /// What SQLite says.
@@ -352,21 +374,19 @@ pub fn forget(
     transaction: &Transaction<'_>,
     stream: i64,
     ids: Option<&[ExternalId]>,
-) -> rusqlite::Result<usize> {
-    match ids {
-        None => {
-            doubts::clear_all(transaction, stream)?;
-            transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])
-        }
-        Some(ids) => {
-            for id in ids {
-                doubts::clear(transaction, stream, id)?;
-            }
-            let mut statement = transaction
-                .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?;
-            ids.iter().map(|id| statement.execute(params![stream, id.as_str()])).sum()
-        }
+) -> rusqlite::Result<(usize, usize)> {
+    let Some(ids) = ids else {
+        let doubts = doubts::clear_all(transaction, stream)?;
+        return Ok((transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])?, doubts));
+    };
+    let (mut forgotten, mut settled) = (0, 0);
+    for id in ids {
+        settled += doubts::clear(transaction, stream, id)?;
+        forgotten += transaction
+            .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?
+            .execute(params![stream, id.as_str()])?;
     }
+    Ok((forgotten, settled))
 }
 
 /// Whether the file at `path` was taken into the map as it is now; `stamp` says what it is like.

@@ -35,6 +35,7 @@ const OLDEST: i64 = 2;
 const UPGRADE: &str = "
     ALTER TABLE doubts RENAME COLUMN since_millis TO last_millis;
     ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
+    UPDATE doubts SET first_millis = last_millis;
     ALTER TABLE doubts ADD COLUMN fingerprint BLOB;
     ALTER TABLE doubts ADD COLUMN key TEXT;
     ALTER TABLE written ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;

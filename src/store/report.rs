@@ -170,7 +170,8 @@ pub fn rejects<E: From<rusqlite::Error>>(
                 SELECT external_id, max(job) AS job, max(position) FILTER (WHERE job = ?1) AS position
                 FROM outcomes
                 WHERE job >= ?1 AND stream = ?2
-                  AND outcome IN ('created', 'updated', 'unchanged', 'deleted')
+                  AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
+                       OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))
                   AND external_id IN (
                     SELECT external_id FROM outcomes
                     WHERE job = ?1 AND stream = ?2

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aftermath;
 mod api;
 mod bad_input;
 mod batches;

@@ -34,8 +34,25 @@ impl Redactor {
         let low = lower_hex(&segment);
         // An address that stands in the query of another one.
         let twice = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
+        // Pages that tell an error.
+        let page = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let page = page.replace('"', "&quot;");
+        let (decimal, hexadecimal) = (page.replace('\'', "&#39;"), page.replace('\'', "&#x27;"));
+        let forms = [
+            secret.to_owned(),
+            encoded,
+            segment,
+            low,
+            form,
+            twice,
+            json,
+            slashed,
+            page,
+            decimal,
+            hexadecimal,
+        ];
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [secret.to_owned(), encoded, segment, low, form, twice, json, slashed] {
+        for form in forms {
             if !secrets.iter().any(|known| known.expose_secret() == form) {
                 secrets.push(form.into());
             }
@@ -123,5 +140,19 @@ fn lower_hex(encoded: &str) -> String {
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Redactor")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_tells_back_is_known() {
+        let redactor = Redactor::default();
+        redactor.add("tok&en<'x\"y>");
+        for told in ["tok&amp;en&lt;&#39;x&quot;y&gt;", "tok&amp;en&lt;&#x27;x&quot;y&gt;"] {
+            assert_eq!(redactor.clean(&format!("<p>{told}</p>")), "<p>[secret]</p>");
+        }
     }
 }
