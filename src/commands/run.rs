@@ -77,6 +77,11 @@ async fn job(setup: Setup, options: &Run, environment: &Environment) -> Result<E
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
     let store = Arc::new(if options.dry_run {
+        if store_path.exists() {
+            // What a killed job has written is in the id map once its store was opened. A store in use
+            // is read as it is.
+            drop(Store::open(&store_path));
+        }
         Store::temporary(
             Some(&store_path).filter(|path| path.as_os_str() != ":memory:").map(|v| &**v),
         )?

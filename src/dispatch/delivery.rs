@@ -131,9 +131,9 @@ impl Delivery<'_> {
                 let resolved =
                     in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
                 open.extend(resolved.resend);
-                open.iter_mut().for_each(|open| {
+                for open in &mut open {
                     open.planned.is_doubtful |= open.fate == Fate::InDoubt;
-                });
+                }
                 let is_dead = resolved.is_blind && !has_answer;
                 let fatal = judged.fatal.or(resolved.fatal);
                 judged.fatal = fatal.or_else(|| {
@@ -175,7 +175,9 @@ impl Delivery<'_> {
 
     async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
         // What the remote says of it ends the doubt.
-        again.iter_mut().for_each(|(planned, _)| planned.is_doubtful = false);
+        for (planned, _) in &mut again {
+            planned.is_doubtful = false;
+        }
         if !again.is_empty() {
             let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
             let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();

@@ -142,7 +142,9 @@ async fn find_late(
                     pieces.push(piece);
                 }
                 Err(no_answer) => {
-                    piece.into_iter().for_each(|at| found[at] = None);
+                    for at in piece {
+                        found[at] = None;
+                    }
                     refused = Some(no_answer.why);
                 }
             }

@@ -10,6 +10,7 @@ use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Planned {
     /// The record.
     pub record: Record,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::support::{Place, Remote, counts, singer};
+use crate::support::{Place, Remote, contacts, counts, singer};
 
 #[test]
 fn a_second_run_writes_nothing_and_a_third_what_has_changed() {
@@ -187,4 +187,18 @@ fn a_limit_counts_by_stream_and_holds_the_state_back() {
     // The STATE after the companies is safe, the first after 100 contacts is not.
     let tap = ran.state()["tap"].clone();
     assert!(tap["bookmarks"].get("contacts").is_none(), "{tap}");
+}
+
+#[test]
+fn a_dry_run_knows_what_a_killed_job_has_written() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
+    let mut job = place.job();
+    job.env("CRASH_AT", "recorded:3");
+    let ran = crate::support::finish(job.spawn().unwrap(), contacts(5).as_bytes());
+    assert_eq!((ran.signal, remote.records("contacts").len()), (Some(9), 3), "{}", ran.stderr);
+    let dry = place.arg("--dry-run");
+    dry.done(contacts(5));
+    assert_eq!(dry.counts("contacts"), counts([("read", 5), ("unchanged", 3), ("skipped", 2)]));
+    assert_eq!(remote.records("contacts").len(), 3);
 }

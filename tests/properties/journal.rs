@@ -60,6 +60,13 @@ struct OpenIntent {
     open: Vec<(u64, Option<u8>)>,
 }
 
+/// What is known of a record without an external id.
+#[derive(Clone, Debug, PartialEq)]
+enum Fated {
+    Written(Option<RemoteId>),
+    InDoubt,
+}
+
 /// What was put on disk.
 #[derive(Default)]
 struct Model {
@@ -67,9 +74,8 @@ struct Model {
     outcomes: BTreeMap<(i64, u64), Outcome>,
     map: Map,
     intents: Vec<OpenIntent>,
-    /// Records without an external id, by series and position: under which remote id each was
-    /// written; `None` for one in doubt.
-    written: BTreeMap<(i64, u64), Option<Option<RemoteId>>>,
+    /// Records without an external id, by series and position.
+    written: BTreeMap<(i64, u64), Fated>,
     position: u64,
 }
 
@@ -84,9 +90,9 @@ impl Model {
         if outcome.external_id.is_none() {
             let written = match outcome.fate {
                 Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => {
-                    Some(Some(outcome.remote_id.clone()))
+                    Some(Fated::Written(outcome.remote_id.clone()))
                 }
-                Fate::InDoubt => Some(None),
+                Fate::InDoubt => Some(Fated::InDoubt),
                 _ => None,
             };
             let place = (job.series, outcome.position);
@@ -240,8 +246,8 @@ impl Place {
         for position in 1..=self.model.position {
             let known = store.find_written(*job, stream.id, &fingerprint(position), false).unwrap();
             let known = known.map(|written| match written {
-                Written::Yes(remote_id) => Some(remote_id),
-                Written::InDoubt(_) => None,
+                Written::Yes(remote_id) => Fated::Written(remote_id),
+                Written::InDoubt(_) => Fated::InDoubt,
             });
             prop_assert_eq!(known, self.model.written.get(&(job.series, position)).cloned());
         }
