@@ -393,6 +393,8 @@ mod tests {
         assert_eq!(may_resend(&keeper, &other), None, "other content is another create");
         let old = Doubt { first_millis: 0, ..doubt(Some("k")) };
         assert_eq!(may_resend(&keeper, &old), None, "the remote has forgotten the key");
+        let ahead = Doubt { first_millis: i64::MAX, ..doubt(Some("k")) };
+        assert_eq!(may_resend(&keeper, &ahead), None, "the clock cannot say that it remembers");
         let mut told = record(capabilities(false, false), Some("a"));
         Arc::get_mut(&mut told.stream).unwrap().options.on_doubt = OnDoubt::Resend;
         assert_eq!(may_resend(&told, &doubt(None)), Some(Resend::AsTold));
