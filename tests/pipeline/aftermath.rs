@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Remote, contacts, counts, finish, fixture, record, schema, text};
+use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, text};
 
 fn quick(place: Place) -> Place {
     place.set("retry", json!({"base_millis": 1, "attempts": 3})).set("max_in_flight", 1)
@@ -12,12 +12,6 @@ fn quick(place: Place) -> Place {
 /// One record, of this city.
 fn of(city: &str) -> String {
     schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": city}))
-}
-
-/// With a manifest of its own.
-fn with(place: Place, manifest: &str) -> Place {
-    let path = place.file("m.yaml", manifest);
-    place.set("manifest", path.display().to_string())
 }
 
 fn manifest(name: &str) -> String {
@@ -81,7 +75,7 @@ fn a_record_that_may_have_been_deleted_is_not_unchanged() {
 /// A remote that had the record, and a place that knows it by an id that is gone.
 fn gone(faults: &str) -> (Remote, Place) {
     let remote = Remote::with(faults);
-    let place = with(quick(Place::at(&remote, "sandbox")), WITHOUT_LOOKUP);
+    let place = quick(Place::at(&remote, "sandbox")).manifest(WITHOUT_LOOKUP);
     place.done(of("Oslo"));
     remote.delete("contacts", &text(&remote.records("contacts")[0]["id"]));
     (remote, place)
@@ -101,9 +95,7 @@ fn what_is_made_anew_and_lost_is_in_doubt_and_neither_unchanged_nor_made_again()
 #[test]
 fn a_job_that_dies_while_it_makes_a_record_anew_leaves_it_in_doubt() {
     let (remote, place) = gone("{}");
-    let mut job = place.job();
-    job.env("CRASH_AT", "answered:2");
-    assert_eq!(finish(job.spawn().unwrap(), of("Bergen").as_bytes()).signal, Some(9));
+    place.dies_at("answered:2", of("Bergen"));
     assert_eq!(remote.records("contacts").len(), 1);
     place.done(of("Bergen"));
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
@@ -124,7 +116,7 @@ fn what_is_made_anew_and_refused_is_not_what_was_there_before() {
 fn a_record_that_was_deleted_is_made_again_under_another_key() {
     let remote = Remote::with("{idempotency: true}");
     let delete = "    delete: { method: DELETE, path: '/v1/{{ object }}/{{ remote_id }}' }\n";
-    let place = with(quick(Place::at(&remote, "sandbox")), &(manifest("create-with-key") + delete));
+    let place = quick(Place::at(&remote, "sandbox")).manifest(manifest("create-with-key") + delete);
     place.done(of("Oslo"));
     let place = place.set("streams", json!({"*": {"mode": "delete"}}));
     place.done(of("Oslo"));
@@ -138,7 +130,7 @@ fn an_older_state_tells_nothing_of_content_that_the_store_knows() {
     // A remote that tells no ids.
     let remote = Remote::start();
     let silent = manifest("rest-by-ext").replace("      remote_id: $.id\n", "");
-    let place = with(quick(Place::at(&remote, "sandbox")), &silent);
+    let place = quick(Place::at(&remote, "sandbox")).manifest(silent);
     let before = place.done(of("Oslo")).state();
     place.file("before.json", before.to_string());
     place.done(of("Bergen"));
@@ -153,9 +145,7 @@ fn a_leftover_that_cannot_be_asked_for_holds_up_nothing_else() {
         "{{faults: [{{on: \"POST /v1/contacts/search\", calls: {refused:?}, do: status, status: 404}}]}}"
     ));
     let place = quick(Place::at(&remote, "rest-one-by-one"));
-    let mut job = place.job();
-    job.env("CRASH_AT", "intended:1");
-    assert_eq!(finish(job.spawn().unwrap(), of("Oslo").as_bytes()).signal, Some(9));
+    place.dies_at("intended:1", of("Oslo"));
     let company = record("companies", &json!({"externalId": "c"}));
     place.done(schema("companies") + &company);
     assert_eq!(remote.by_ext("companies").len(), 1);
@@ -171,9 +161,7 @@ fn a_leftover_that_the_lookup_refuses_stands_alone() {
         "{faults: [{on: \"POST /v1/*/search\", calls: [2, 3], do: status, status: 400}]}",
     );
     let place = quick(Place::at(&remote, "rest-lookup-bulk"));
-    let mut job = place.job();
-    job.env("CRASH_AT", "sent:1");
-    assert_eq!(finish(job.spawn().unwrap(), contacts(3).as_bytes()).signal, Some(9));
+    place.dies_at("sent:1", contacts(3));
     assert_eq!(remote.records("contacts").len(), 3);
     place.done(contacts(3));
     let held = remote.by_ext("contacts");

@@ -147,8 +147,7 @@ fn a_key_that_the_remote_has_forgotten_settles_nothing() {
     let place = quick(Place::at(&remote, "create-with-key"));
     let path = place.config["manifest"].as_str().unwrap();
     let manifest = std::fs::read_to_string(path).unwrap() + "      idempotency_key_secs: 0\n";
-    let path = place.file("m.yaml", manifest);
-    let place = place.set("manifest", path.display().to_string());
+    let place = place.manifest(manifest);
     for counted in [[("created", 2), ("in_doubt", 1)], [("unchanged", 2), ("in_doubt", 1)]] {
         place.done(contacts(3));
         assert_eq!(place.counts("contacts"), counts([("read", 3), counted[0], counted[1]]));
@@ -162,8 +161,7 @@ fn a_record_that_is_gone_is_made_anew_under_another_key() {
     let manifest = std::fs::read_to_string(fixture("manifests/create-with-key.yaml")).unwrap()
         + "    update: { method: PATCH, path: '/v1/{{ object }}/{{ remote_id }}', body: '{{ record }}' }\n";
     let place = quick(Place::at(&remote, "sandbox"));
-    let path = place.file("m.yaml", manifest);
-    let place = place.set("manifest", path.display().to_string());
+    let place = place.manifest(manifest);
     place.done(contacts(2));
     let id = crate::support::text(&remote.by_ext("contacts")["c-1"]["id"]);
     remote.delete("contacts", &id);
@@ -224,10 +222,8 @@ fn the_lag_is_waited_for_from_the_last_call_of_a_killed_job_and_not_from_its_int
             status: 429, retry_after: {seconds: 2}}]}",
     );
     let place = quick(Place::at(&remote, "rest-lookup-bulk"));
-    let mut job = place.job();
-    job.env("CRASH_AT", "sent:2");
-    let ran = crate::support::finish(job.spawn().unwrap(), contacts(1).as_bytes());
-    assert_eq!((ran.signal, remote.records("contacts").len()), (Some(9), 1), "{}", ran.stderr);
+    place.dies_at("sent:2", contacts(1));
+    assert_eq!(remote.records("contacts").len(), 1);
     place.done(contacts(1));
     assert_eq!(remote.by_ext("contacts").len(), 1);
 }
@@ -240,10 +236,8 @@ fn a_doubt_waits_for_the_lag_of_the_fields_that_its_record_is_found_by() {
             {on: \"POST /v1/*/search\", calls: [2], do: status, status: 400}]}",
     );
     let place = quick(Place::at(&remote, "sandbox"));
-    let path = place.file("m.yaml", FOUND_BY_FIELDS);
-    let place = place
-        .set("manifest", path.display().to_string())
-        .set("streams", json!({"*": {"lookup_fields": "email"}}));
+    let place =
+        place.manifest(FOUND_BY_FIELDS).set("streams", json!({"*": {"lookup_fields": "email"}}));
     place.done(contacts(1));
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
     place.done(contacts(1));
@@ -283,13 +277,9 @@ fn a_doubt_about_a_record_without_an_id_ends_with_its_stream_s() {
         format!("{schema}\n") + &events.collect::<String>()
     };
     // Cut off before its end, so that the next job goes on from there.
-    let mut job = place.job();
-    job.env("CRASH_AT", "told:1");
-    crate::support::finish(job.spawn().unwrap(), events(3).as_bytes());
+    place.dies_at("told:1", events(3));
     assert_eq!(remote.records("events").len(), 3);
-    let mut job = place.job();
-    job.env("CRASH_AT", "told:1");
-    crate::support::finish(job.spawn().unwrap(), events(3).as_bytes());
+    place.dies_at("told:1", events(3));
     assert_eq!(remote.records("events").len(), 3);
     // Somebody has looked, and lets all of the stream out.
     let forgot = place.call(&["ids", "forget", "--stream", "events", "--all"]);

@@ -292,9 +292,7 @@ fn that_reads_quotas(remote: &Remote) -> Place {
     let manifest = std::fs::read_to_string(fixture("manifests/rest-by-ext.yaml")).unwrap();
     let limits = "limits: { in_flight: 1, remaining_header: X-RateLimit-Remaining, \
                   reset_header: X-RateLimit-Reset }\nstreams:";
-    let place = Place::at(remote, "sandbox");
-    let path = place.file("m.yaml", manifest.replacen("streams:", limits, 1));
-    place.set("manifest", path.display().to_string())
+    Place::at(remote, "sandbox").manifest(manifest.replacen("streams:", limits, 1))
 }
 
 #[test]

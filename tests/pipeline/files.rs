@@ -16,21 +16,27 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Runs a job of `place`, with one bad record, under a umask that takes nothing away.
-fn run_openly(place: &Place, more: &[&str]) -> Ran {
+/// A job of `place` under a umask that takes nothing away.
+fn openly(place: &Place) -> Command {
     let job = place.job();
     let mut command = Command::new("sh");
     command
         .args(["-c", "umask 000; exec \"$0\" \"$@\""])
         .arg(job.get_program())
         .args(job.get_args())
-        .args(more)
         .current_dir(place.folder.path())
         .env_clear()
         .envs(job.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    command
+}
+
+/// Runs such a job, with one bad record.
+fn run_openly(place: &Place, more: &[&str]) -> Ran {
+    let mut command = openly(place);
+    command.args(more);
     let bad = record("contacts", &json!({"externalId": "bad", "email": "no"}));
     finish(command.spawn().unwrap(), (contacts(3) + &bad).as_bytes())
 }
@@ -71,17 +77,7 @@ fn what_holds_records_or_secrets_is_readable_by_its_owner_alone() {
 fn the_side_files_of_a_store_in_use_are_their_owners_alone() {
     let remote = Remote::with("{faults: [{on: \"POST /v1/*/batch\", do: hang, ms: 600000}]}");
     let place = Place::at(&remote, "sandbox");
-    let job = place.job();
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "umask 000; exec \"$0\" \"$@\""])
-        .arg(job.get_program())
-        .args(job.get_args())
-        .current_dir(place.folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = openly(&place).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), contacts(3).as_bytes()).unwrap();
     for _ in 0..4000 {
         if remote.faults("hang") > 0 {

@@ -164,6 +164,12 @@ impl Place {
         path
     }
 
+    /// Has the jobs write by a manifest with this text.
+    pub fn manifest(self, text: impl AsRef<[u8]>) -> Self {
+        let path = self.file("m.yaml", text);
+        self.set("manifest", path.display().to_string())
+    }
+
     /// The text of a file in the folder.
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
@@ -210,6 +216,14 @@ impl Place {
     /// Runs a job over `input` to its end.
     pub fn run(&self, input: impl AsRef<[u8]>) -> Ran {
         finish(self.job().spawn().unwrap(), input.as_ref())
+    }
+
+    /// Runs a job that dies when it comes to a named step for the n-th time: `sent:2`.
+    #[track_caller]
+    pub fn dies_at(&self, step: &str, input: impl AsRef<[u8]>) {
+        let child = self.job().env("CRASH_AT", step).spawn().unwrap();
+        let ran = finish(child, input.as_ref());
+        assert_eq!(ran.signal, Some(9), "stderr:\n{}", ran.stderr);
     }
 
     /// Runs a job that must end with exit code 0.

@@ -81,11 +81,16 @@ impl Rounds {
         }
     }
 
-    /// Kills jobs that write to a remote by a manifest.
+    /// Kills jobs that write to a remote, at these steps and at random.
     fn inflict(self, remote: &Remote, place: Place, steps: &[&str]) {
+        self.inflict_as(remote, place, steps, true);
+    }
+
+    /// The same, at random or not.
+    fn inflict_as(self, remote: &Remote, place: Place, steps: &[&str], at_random: bool) {
         let torment = Torment {
             steps,
-            at_random: true,
+            at_random,
             input: &|round| self.input(round),
             check: &|_, round| self.check(remote, round, RECORDS),
             safe: &|round, count| self.check(remote, round, count),
@@ -153,15 +158,8 @@ fn new_tokens_that_are_on_disk_outlive_the_job() {
     // The server takes no refresh token twice.
     let (remote, place) =
         at("static_token: false, rotate_refresh_token: true, token_calls: 25", "rest-by-ext");
-    let torment = Torment {
-        // At any other instant a renewal may be under way, and nobody has the new one.
-        steps: &["replaced"],
-        at_random: false,
-        input: &|round| Rounds::Half.input(round),
-        check: &|_, round| Rounds::Half.check(&remote, round, RECORDS),
-        safe: &|round, count| Rounds::Half.check(&remote, round, count),
-    };
-    torment.inflict(place);
+    // At any other instant a renewal may be under way, and nobody has the new one.
+    Rounds::Half.inflict_as(&remote, place, &["replaced"], false);
     let asked = remote.calls();
     assert_eq!(asked["statuses"].get("400"), None, "{asked}");
 }
@@ -171,8 +169,7 @@ fn a_remote_that_is_searched_in_bulk() {
     let (remote, place) = at("", "rest-lookup-bulk");
     let manifest = place.config["manifest"].as_str().unwrap().to_owned();
     let at_once = std::fs::read_to_string(manifest).unwrap().replace("lag_secs: 1", "lag_secs: 0");
-    let path = place.file("m.yaml", at_once);
-    Rounds::Half.inflict(&remote, place.set("manifest", path.display().to_string()), &CREATING);
+    Rounds::Half.inflict(&remote, place.manifest(at_once), &CREATING);
 }
 
 #[test]
@@ -319,10 +316,7 @@ fn content_that_comes_back_after_a_kill_is_written_and_not_taken_for_unchanged()
         place.done(input(1));
         // The remote has taken it, and the job has not heard of it.
         let place = place.set("streams", json!({"*": {"mode": mode}}));
-        let mut job = place.job();
-        job.env("CRASH_AT", "sent:1");
-        let ran = crate::support::finish(job.spawn().unwrap(), input(2).as_bytes());
-        assert_eq!(ran.signal, Some(9), "{}", ran.stderr);
+        place.dies_at("sent:1", input(2));
         let taken = remote.by_ext("contacts").get("a").map(|held| held["visits"].clone());
         assert_eq!(taken, (mode == "upsert").then(|| json!(2)), "{manifest}");
         let place = place.set("streams", json!({}));
