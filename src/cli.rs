@@ -86,6 +86,9 @@ pub struct Run {
     /// Refresh the access token, write it back to the config file, print it as JSON, and exit
     #[arg(long)]
     pub access_token: bool,
+    /// The input is what an earlier job did not write: `jobs retry`.
+    #[arg(skip)]
+    pub is_retry: bool,
 }
 
 /// When progress is shown.

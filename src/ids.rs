@@ -6,13 +6,13 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::config::SnapshotFormat;
 use crate::error::Error;
 use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
-use crate::state::previous;
+use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
 use crate::store::{Store, StoreError, doubts, unreadable};
 
@@ -24,7 +24,7 @@ const PIECE: usize = 8192;
 ///
 /// # Errors
 /// Exit code 2 when the file is no state; exit code 5 when the store cannot be used.
-pub fn import_state(store: &Store, namespace: &str, path: &Path) -> Result<(), Error> {
+pub fn import_state(store: &Store, job: i64, namespace: &str, path: &Path) -> Result<(), Error> {
     let wrong = |cause: String| {
         Error::usage(format!("cannot read the state file `{}`", path.display()))
             .caused_by(cause)
@@ -40,7 +40,7 @@ pub fn import_state(store: &Store, namespace: &str, path: &Path) -> Result<(), E
     })?;
     let mut trouble = None;
     let read = previous::read(BufReader::with_capacity(1 << 20, file), &mut |stream, entries| {
-        take_state(store, namespace, stream, entries).map_err(|error| {
+        take_state(store, job, namespace, stream, entries).map_err(|error| {
             let message = error.to_string();
             trouble = Some(error);
             message
@@ -55,6 +55,7 @@ pub fn import_state(store: &Store, namespace: &str, path: &Path) -> Result<(), E
 
 fn take_state(
     store: &Store,
+    job: i64,
     namespace: &str,
     stream: &str,
     entries: Vec<previous::Entry>,
@@ -62,27 +63,42 @@ fn take_state(
     let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
     store.write_blocking(move |transaction| {
         let stream = id_map::stream_id(transaction, &namespace, &stream)?;
-        for entry in entries {
-            let previous::Entry { external_id, remote_id, fingerprint } = entry;
-            match (external_id, fingerprint) {
-                (Some(external_id), _) => {
-                    let mapped = Mapped { remote_id, fingerprint, custom_data: None };
-                    let entry = Entry { external_id, mapped };
-                    let is_told = is_told(transaction, stream, &entry.external_id)?;
-                    if id_map::import(transaction, stream, &entry, is_told)? && !is_told {
-                        transaction
-                            .prepare_cached("INSERT INTO temp.told VALUES (?, ?)")?
-                            .execute(params![stream, entry.external_id.as_str()])?;
-                    }
-                }
-                (None, Some(fingerprint)) => {
-                    doubts::import_written(transaction, stream, &fingerprint, remote_id.as_ref())?;
-                }
-                (None, None) => {}
-            }
-        }
-        Ok(())
+        entries.into_iter().try_for_each(|entry| take_entry(transaction, job, stream, entry))
     })
+}
+
+fn take_entry(
+    transaction: &Transaction<'_>,
+    job: i64,
+    stream: i64,
+    entry: previous::Entry,
+) -> rusqlite::Result<()> {
+    let previous::Entry { external_id, remote_id, fingerprint, standing } = entry;
+    let Some(external_id) = external_id else {
+        return match fingerprint {
+            Some(fingerprint) if standing == Standing::Written => {
+                doubts::import_written(transaction, job, stream, &fingerprint, remote_id.as_ref())
+            }
+            _ => Ok(()),
+        };
+    };
+    let is_told = is_told(transaction, stream, &external_id)?;
+    match standing {
+        Standing::Written => {
+            let mapped = Mapped { remote_id, fingerprint, custom_data: None, parents: None };
+            let entry = Entry { external_id, mapped };
+            if id_map::import(transaction, stream, &entry, is_told)? && !is_told {
+                transaction
+                    .prepare_cached("INSERT INTO temp.told VALUES (?, ?)")?
+                    .execute(params![stream, entry.external_id.as_str()])?;
+            }
+            Ok(())
+        }
+        Standing::Unsure if is_told => id_map::unsure(transaction, stream, &external_id),
+        Standing::Deleted if is_told => id_map::remove(transaction, stream, &external_id),
+        // It says nothing of what the store knows, and makes nothing known.
+        Standing::Unsure | Standing::Deleted => Ok(()),
+    }
 }
 
 /// Whether the state that is being taken in has told of this record before: what is known of it is
@@ -141,6 +157,7 @@ pub fn import_file(store: &Store, stream: i64, path: &Path) -> Result<u64, Error
                 remote_id: Some(RemoteId::new(row.remote_id)),
                 fingerprint: None,
                 custom_data: row.custom_data.map(Arc::from),
+                parents: None,
             },
         });
         if piece.len() < PIECE { Ok(()) } else { flush(&mut piece).map_err(Error::from) }

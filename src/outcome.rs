@@ -100,6 +100,8 @@ pub struct Outcome {
     pub millis: u64,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
+    /// Of the remote ids that stood in that content for its parents.
+    pub parents: Option<i64>,
     /// For the platform's state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,
     /// Name of the batch that it went out with last, where the remote was told one.

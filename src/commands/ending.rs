@@ -155,7 +155,7 @@ fn write_results(started: &Started, path: &Path, files: &mut Files) -> Result<()
     let format = Format::of(path)?;
     read(started, |connection| {
         results::write_file(path, "results", |out| {
-            results::write_results(out, connection, started.job.id, format, |_| true)
+            results::write_results(out, connection, started.job, format, |_| true)
         })
     })?;
     files.insert("results".to_owned(), path.display().to_string());
@@ -165,7 +165,7 @@ fn write_results(started: &Started, path: &Path, files: &mut Files) -> Result<()
 fn write_rejects(started: &Started, path: &Path, files: &mut Files) -> Result<(), Error> {
     let missing = read(started, |connection| {
         results::write_file(path, "rejects", |out| {
-            results::write_rejects(out, connection, started.job.id)
+            results::write_rejects(out, connection, started.job)
         })
     })?;
     if missing > 0 {
@@ -210,7 +210,7 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
     };
     read(started, |connection| {
         let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-        line::write(&mut stdout, connection, started.job.id, shape, tap)
+        line::write(&mut stdout, connection, started.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
                 line::LineError::Output(error) => stdout_closed(error),
@@ -249,7 +249,7 @@ fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Er
     let Some(path) = started.environment.incremental_state() else { return Ok(()) };
     read(started, |connection| {
         replace(&path, Access::Owner, |out| {
-            line::write(out, connection, started.job.id, Shape::Platform, tap)
+            line::write(out, connection, started.job, Shape::Platform, tap)
                 .map_err(io::Error::other)
         })
         .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))

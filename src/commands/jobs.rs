@@ -148,6 +148,7 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
         );
     }
     options.input = Some(input);
+    options.is_retry = true;
     options.configured.store.get_or_insert_with(|| path.to_owned());
     super::run::run(&options, called)
 }

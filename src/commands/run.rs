@@ -24,7 +24,6 @@ use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
 use crate::store::Store;
-use crate::store::journal::JobKey;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
 /// Chunks that wait between the reading thread and the pipeline.
@@ -66,7 +65,7 @@ pub(super) struct Started {
     pub(super) connector: String,
     pub(super) namespace: String,
     pub(super) store: Arc<Store>,
-    pub(super) job: JobKey,
+    pub(super) job: i64,
     pub(super) uuid: String,
     pub(super) since: String,
     pub(super) clock: Instant,
@@ -132,11 +131,12 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
     let incremental = started.environment.incremental_state().filter(|path| path.exists());
     for path in options.state.iter().cloned().chain(incremental) {
         let (store, namespace) = (Arc::clone(&started.store), started.namespace.clone());
+        let job = started.job;
         let task =
-            tokio::task::spawn_blocking(move || ids::import_state(&store, &namespace, &path));
+            tokio::task::spawn_blocking(move || ids::import_state(&store, job, &namespace, &path));
         task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
     }
-    for leftover in started.store.leftovers(&started.namespace, started.job.id)? {
+    for leftover in started.store.leftovers(&started.namespace, started.job)? {
         let stream = StreamName::new(leftover.stream_name.as_str());
         let options = started.config.stream(stream.as_str());
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
@@ -174,6 +174,7 @@ async fn walk(
     pipeline::run(Wiring {
         dispatcher: Arc::clone(&started.dispatcher),
         namespace: started.namespace.clone(),
+        goes_on: options.is_retry,
         batch: config.batch.clone(),
         max_buffer_bytes: config.max_buffer_bytes.max(1),
         input: chunks,

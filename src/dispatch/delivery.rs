@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 use super::judging::{Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
-use super::{Again, Calls, CreateKey, Dispatcher, Ended, Event, Planned, Told, in_doubt};
+use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
+use crate::resolve::resend::CreateKey;
 use crate::store::journal::{Intent, IntentId};
 
 /// Sees a batch of writes through.
@@ -34,7 +35,7 @@ pub(super) async fn deliver(
     {
         for planned in records.iter_mut().filter(|planned| planned.key.is_none()) {
             let text = create_key(dispatcher, planned);
-            planned.key = Some(CreateKey { text, until: Instant::now() + life });
+            planned.key = Some(CreateKey::new(text, Instant::now(), life));
         }
     }
     let writes: Vec<Intent> =
@@ -275,7 +276,7 @@ fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
     key.update(record.fingerprint.0);
     // A later job that makes the record makes another one: it may have been deleted since.
-    key.update(dispatcher.job.id.to_be_bytes());
+    key.update(dispatcher.job.to_be_bytes());
     key.update(record.position.to_be_bytes());
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);

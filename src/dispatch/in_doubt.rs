@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
 use crate::record::{RemoteId, StreamName};
 use crate::store::jobs;
-use crate::store::journal::{Intent, JobKey};
+use crate::store::journal::Intent;
 use crate::store::recovery::Leftover;
 
 /// What a lookup says of creates in doubt.
@@ -241,6 +241,7 @@ pub async fn recover(
             trouble: ended.trouble,
             millis: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             fingerprint: write.fingerprint,
+            parents: None,
             custom_data: None,
             batch_id: None,
             key: write.key,
@@ -249,6 +250,5 @@ pub async fn recover(
         });
     }
     point("recovering");
-    let job = JobKey { id: leftover.job, series: dispatcher.job.series };
-    Ok(dispatcher.store.record_late(job, outcomes, leftover.intent).await?)
+    Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
 }

@@ -17,7 +17,7 @@ mod verifying;
 
 pub use delivery::not_sent;
 pub use in_doubt::recover;
-pub use planned::{CreateKey, Planned};
+pub use planned::Planned;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
 use crate::resolve::gate::Key;
 use crate::store::Store;
-use crate::store::journal::{IntentId, JobKey};
+use crate::store::journal::IntentId;
 use crate::stream::{Half, Record, Stream};
 
 use concurrency::Limiter;
@@ -136,7 +136,7 @@ pub struct Dispatcher {
     /// Where intents and outcomes go.
     pub store: Arc<Store>,
     /// The job that they belong to.
-    pub job: JobKey,
+    pub job: i64,
     /// What of a record's content is kept.
     pub keep: Keep,
     /// The state tells what was sent, so bodies are kept too.
@@ -240,6 +240,7 @@ impl Dispatcher {
                 .sent
                 .map_or(0, |sent| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)),
             fingerprint: record.fingerprint,
+            parents: planned.parents,
             custom_data: record.custom_data.clone(),
             batch_id: planned.batch_id.clone(),
             key: planned.key.as_ref().filter(|_| is_open).map(|key| Arc::clone(&key.text)),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::config::OnMissing;
 use crate::config::stream::Mode;
-use crate::config::{OnDoubt, OnMissing};
 use crate::record::{ExternalId, RemoteId};
+use crate::resolve::resend::{CreateKey, may_be_resent};
 use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
@@ -18,6 +19,8 @@ pub struct Planned {
     pub remote_id: Option<RemoteId>,
     /// The record's body, with its relations.
     pub body: Arc<str>,
+    /// Of the remote ids that stand in that body for its parents.
+    pub parents: Option<i64>,
     /// It goes out without some of its relations, and is not at its end then.
     pub is_partial: bool,
     /// What is left of it where only some fields are to be written.
@@ -52,6 +55,7 @@ impl Planned {
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
         Self {
             body: Arc::clone(&record.body),
+            parents: None,
             is_partial: false,
             left: None,
             was_read: false,
@@ -71,21 +75,11 @@ impl Planned {
     }
 }
 
-/// Under which a remote knows a create again that it was sent before.
-#[derive(Clone, Debug)]
-pub struct CreateKey {
-    /// As it goes out.
-    pub text: Arc<str>,
-    /// How long the remote remembers it for sure.
-    pub until: Instant,
-}
-
 impl Planned {
     /// Whether its create, if that is in doubt, may be sent again although nothing can tell whether
     /// it was applied.
     pub(super) fn may_be_resent(&self) -> bool {
-        let is_known = self.key.as_ref().is_some_and(|key| Instant::now() < key.until);
-        is_known || self.record.stream.options.on_doubt == OnDoubt::Resend
+        may_be_resent(&self.record, self.key.as_ref(), Instant::now())
     }
 
     /// The external id that leaves the map when the remote misses the record.

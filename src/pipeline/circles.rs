@@ -12,9 +12,9 @@ use crate::config::stream::Relation;
 use crate::dispatch::{Ended, Planned, not_sent};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
-use crate::resolve::relations::{Missing, Related, relate};
+use crate::resolve::relations::Missing;
 use crate::store::StoreError;
-use crate::store::parking::{Parked, Parking};
+use crate::store::parking::{NotWritten, Parked, Parking};
 use crate::stream::Record;
 
 /// Records that are looked at for circles at once; in a longer circle some are written twice that
@@ -119,12 +119,8 @@ impl Job {
     fn why_lost(&self, record: &Record) -> Result<(Fate, String), Error> {
         let relations = &record.stream.options.relations;
         let parents = self.parents(relations);
-        let store = &self.wiring.dispatcher.store;
-        let related = relate(&record.body, relations, |place, id| match parents.get(place) {
-            Some(parent) => store.find(parent, id),
-            None => Ok(None),
-        });
-        let Ok(Related { missing: Some(Missing { relation, id }), .. }) = related else {
+        let missing = self.relate(record).ok().and_then(|related| related.missing);
+        let Some(Missing { relation, id }) = missing else {
             return Ok((Fate::Rejected, "its parent is not known".to_owned()));
         };
         let Relation { field, stream, .. } = &relations[relation];
@@ -134,16 +130,16 @@ impl Job {
         let trouble = parking.trouble(&place)?;
         let waits = parking.first_of(&place)?.is_some();
         Ok(match trouble {
-            // A chain of such reasons would grow with each of its links.
-            Some((outcome, why)) if why.starts_with("its parent ") => {
-                let fate =
-                    if outcome == Fate::Rejected.as_str() { Fate::Rejected } else { Fate::Failed };
-                (fate, format!("{name} was not written ({outcome}) for want of its own parent"))
-            }
-            Some((outcome, why)) => {
-                let is_rejected = outcome == Fate::Rejected.as_str();
-                let fate = if is_rejected { Fate::Rejected } else { Fate::Failed };
-                (fate, format!("{name} was not written ({outcome}): {why}"))
+            Some(NotWritten { outcome, comes_again, why }) => {
+                // With a parent that does not come again, the record need not either.
+                let fate = if comes_again { Fate::Failed } else { Fate::Rejected };
+                // A chain of such reasons would grow with each of its links.
+                let why = if why.starts_with("its parent ") {
+                    format!("{name} was not written ({outcome}) for want of its own parent")
+                } else {
+                    format!("{name} was not written ({outcome}): {why}")
+                };
+                (fate, why)
             }
             None if waits => {
                 let why = "waits for this record in turn, and the remote cannot update records";

@@ -61,6 +61,8 @@ pub struct Wiring {
     pub dispatcher: Arc<Dispatcher>,
     /// Connector and account.
     pub namespace: String,
+    /// The input is what an earlier job did not write of its own.
+    pub goes_on: bool,
     /// How records are gathered.
     pub batch: BatchOptions,
     /// Bytes of records in memory, at most, about.

@@ -7,15 +7,15 @@ use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
-use crate::dispatch::{Batch, CreateKey, Ended, Planned, Task};
+use crate::dispatch::{Batch, Ended, Planned, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve;
 use crate::resolve::claims::Claimed;
 use crate::resolve::empty::only_empty;
 use crate::resolve::gate::Key;
-use crate::resolve::{Known, Plan, Resend};
-use crate::store::doubts::Doubt;
+use crate::resolve::resend::CreateKey;
+use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
 use crate::stream::{Record, Stream};
 
@@ -42,81 +42,94 @@ impl Job {
         if !is_partial && self.waits_behind(&record)? {
             return Ok(false);
         }
-        let dispatcher = Arc::clone(&self.wiring.dispatcher);
-        let stored = self.streams[record.stream.index].stored;
-        let known = match &record.external_id {
-            Some(id) => {
-                let mapped = dispatcher.store.find(&stored, id)?;
-                let capabilities = &record.stream.capabilities;
-                let has_upsert = capabilities.upsert.is_some();
-                let doubt = match mapped {
-                    _ if capabilities.creates_again => {
-                        dispatcher.store.find_doubt(stored.id, id)?
-                    }
-                    None if !has_upsert => dispatcher.store.find_doubt(stored.id, id)?,
-                    _ => None,
-                };
-                Known { mapped, written: None, doubt }
-            }
-            None if record.remote_id.is_none() => Known {
-                written: dispatcher.store.find_written(
-                    dispatcher.job,
-                    stored.id,
-                    &record.fingerprint,
-                    // That a stream has no records is to be told by each job.
-                    !record.stands_in,
-                )?,
-                ..Known::default()
-            },
-            None => Known::default(),
-        };
-        let mut plan = resolve::plan(&record, &known);
-        if dispatcher.dry_run
-            && plan == Plan::Write(Action::Upsert, None)
-            && record.stream.capabilities.lookup.is_some()
-        {
-            // A dry run tells what the remote would make of it.
-            plan = Plan::Lookup;
-        }
+        let known = self.known(&record)?;
+        let mut plan = self.first_plan(&record, &known);
         let was_mapped = known
             .mapped
             .as_ref()
             .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
-        if let Some(half) = &record.half {
-            plan = resolve::plan_rest(&record, half.remote_id.clone());
-        }
-        let mut body = Arc::clone(&record.body);
-        let mut is_whole = true;
         let goes_out = matches!(plan, Plan::Lookup | Plan::Write(..));
+        let mut related = None;
         if goes_out && self.has_relations(&record) {
-            match self.find_parents(&record, is_partial)? {
+            related = match self.find_parents(&record, is_partial)? {
                 Parents::Parked => return Ok(false),
                 Parents::Ended => return Ok(true),
-                Parents::Known(related) => {
-                    body = related.body;
-                    is_whole = related.missing.is_none();
-                }
-            }
+                Parents::Known(related) => Some(related),
+            };
         }
         let now = Instant::now();
-        let has_fields = !record.stream.options.lookup_names().is_empty();
-        let lag = record.stream.capabilities.lag(has_fields);
-        let visible = known.doubt().map(|doubt| now + lag.saturating_sub(doubt.since_last()));
-        let key = known.doubt().and_then(|doubt| key_of(&record, doubt, now));
-        let mut record = record;
-        if plan == Plan::Lookup {
-            record = match self.claims.enter(record, now) {
+        let record = match plan {
+            Plan::Lookup => match self.claims.enter(record, now) {
                 Claimed::Free(record) => record,
                 Claimed::Made(record, remote_id) => {
                     plan = resolve::plan_found(&record, &[remote_id]);
                     record
                 }
                 Claimed::Waits => return Ok(true),
-            };
+            },
+            _ => record,
+        };
+        let mut planned = Planned::new(record, None, was_mapped);
+        if let Some(doubt) = known.doubt() {
+            let stream = &planned.record.stream;
+            let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
+            planned.visible = Some(now + lag.saturating_sub(doubt.since_last()));
+            planned.key = CreateKey::of(&planned.record, doubt, now);
         }
-        let planned = Planned::new(record, None, was_mapped);
-        self.follow(Planned { key, visible, body, is_partial: !is_whole, ..planned }, plan);
+        if let Some(related) = related {
+            planned.body = related.body;
+            planned.parents = related.parents;
+            planned.is_partial = related.missing.is_some();
+        }
+        self.follow(planned, plan);
         Ok(true)
+    }
+
+    /// What the store knows of a record.
+    fn known(&self, record: &Record) -> Result<Known, Error> {
+        let store = &self.wiring.dispatcher.store;
+        let stored = self.streams[record.stream.index].stored;
+        let Some(id) = &record.external_id else {
+            // That a stream has no records is to be told by each job.
+            let or_before = !record.stands_in;
+            let written = match record.remote_id {
+                None => store.find_written(stored.id, &record.fingerprint, or_before)?,
+                Some(_) => None,
+            };
+            return Ok(Known { written, ..Known::default() });
+        };
+        let mut mapped = store.find(&stored, id)?;
+        if let Some(mapped) = &mut mapped
+            && mapped.fingerprint == Some(record.fingerprint)
+            && self.has_other_parents(record, mapped)?
+        {
+            mapped.fingerprint = None;
+        }
+        let capabilities = &record.stream.capabilities;
+        let is_open = mapped.is_none() && capabilities.upsert.is_none();
+        let doubt = if is_open || capabilities.creates_again {
+            store.find_doubt(stored.id, id)?
+        } else {
+            None
+        };
+        Ok(Known { mapped, written: None, doubt })
+    }
+
+    /// What is to happen to a record, before its parents are looked at.
+    fn first_plan(&self, record: &Record, known: &Known) -> Plan {
+        if let Some(half) = &record.half {
+            return resolve::plan_rest(record, half.remote_id.clone());
+        }
+        let plan = resolve::plan(record, known);
+        let is_upsert = plan == Plan::Write(Action::Upsert, None);
+        if is_upsert
+            && self.wiring.dispatcher.dry_run
+            && record.stream.capabilities.lookup.is_some()
+        {
+            // A dry run tells what the remote would make of it.
+            return Plan::Lookup;
+        }
+        plan
     }
 
     /// Whether parents are to be found first. Nothing is made in a dry run, so nobody could wait.
@@ -282,17 +295,6 @@ impl Job {
             self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
         self.wiring.dispatcher.limiter.under_way(self.under_way);
-    }
-}
-
-/// The key under which the remote knows a create that is in doubt.
-fn key_of(record: &Record, doubt: &Doubt, now: Instant) -> Option<CreateKey> {
-    let life = record.stream.capabilities.idempotent_create?;
-    match resolve::may_resend(record, doubt)? {
-        Resend::Under(text) => {
-            Some(CreateKey { text, until: now + life.saturating_sub(doubt.since_first()) })
-        }
-        Resend::AsTold => None,
     }
 }
 

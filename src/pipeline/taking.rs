@@ -119,7 +119,10 @@ impl Job {
             known.stream = Arc::clone(&stream);
             known.stored
         } else {
-            let stored = store.stream(&self.wiring.namespace, stream.name.as_str()).await?;
+            let (namespace, goes_on) = (&self.wiring.namespace, self.wiring.goes_on);
+            let stored = store
+                .begin_stream(dispatcher.job, namespace, stream.name.as_str(), goes_on)
+                .await?;
             (self.wiring.on_stream)(stored, stream.name.as_str())?;
             self.streams.push(StreamState {
                 stream: Arc::clone(&stream),
@@ -157,6 +160,7 @@ impl Job {
             trouble: Some(Trouble::payload("bad_line", reason)),
             millis: 0,
             fingerprint: Fingerprint([0; 32]),
+            parents: None,
             custom_data: None,
             batch_id: None,
             key: None,

@@ -17,8 +17,8 @@ use crate::record::{ExternalId, Fingerprint, RemoteId};
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
-use crate::store::id_map::StoredStream;
-use crate::store::parking::{Parked, Parking, Place};
+use crate::store::id_map::{Mapped, StoredStream};
+use crate::store::parking::{NotWritten, Parked, Parking, Place};
 use crate::stream::{Half, Record, Stream};
 
 /// Records that are read from disk at once.
@@ -122,14 +122,9 @@ impl Job {
         is_partial: bool,
     ) -> Result<Parents, Error> {
         let relations = &record.stream.options.relations;
-        let parents: Vec<StoredStream> = self.parents(relations);
-        let store = &self.wiring.dispatcher.store;
-        let related = relate(&record.body, relations, |place, id| match parents.get(place) {
-            Some(parent) => store.find(parent, id),
-            None => Ok(None),
-        });
-        match related {
+        match self.relate(record) {
             Ok(Related { missing: Some(missing), .. }) if !is_partial => {
+                let parents = self.parents(relations);
                 let stream = parents.get(missing.relation).map_or(0, |parent| parent.id);
                 self.park(record, parent_place(stream, &missing.id))?;
                 Ok(Parents::Parked)
@@ -143,6 +138,35 @@ impl Job {
                 Ok(Parents::Ended)
             }
         }
+    }
+
+    /// Whether a record that is known was written with other remote ids of its parents than they have
+    /// now: one was deleted at the remote, and made anew. Of parents that are not known, nothing is.
+    pub(super) fn has_other_parents(
+        &self,
+        record: &Record,
+        mapped: &Mapped,
+    ) -> Result<bool, Error> {
+        let relations = &record.stream.options.relations;
+        let Some(written) = mapped.parents.filter(|_| !relations.is_empty()) else {
+            return Ok(false);
+        };
+        match self.relate(record) {
+            Ok(Related { parents, missing: None, .. }) => Ok(parents != Some(written)),
+            Ok(_) | Err(Unrelated::Trouble(_)) => Ok(false),
+            Err(Unrelated::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Puts the remote ids of a record's parents into its body.
+    pub(super) fn relate(&self, record: &Record) -> Result<Related, Unrelated> {
+        let relations = &record.stream.options.relations;
+        let parents = self.parents(relations);
+        let store = &self.wiring.dispatcher.store;
+        relate(&record.body, relations, |place, id| match parents.get(place) {
+            Some(parent) => store.find(parent, id),
+            None => Ok(None),
+        })
     }
 
     /// The parents' streams of relations, in their order.
@@ -225,8 +249,12 @@ impl Job {
             self.waiting.released.push_back(Released { place, is_lost: false });
             return Ok(());
         }
-        let why = outcome.trouble.as_ref().map_or("", |trouble| &*trouble.message);
-        parking.set_trouble(&place, outcome.fate.as_str(), why)?;
+        let trouble = NotWritten {
+            outcome: outcome.fate.as_str().to_owned(),
+            comes_again: outcome.must_come_again(),
+            why: outcome.trouble.as_ref().map_or("", |trouble| &*trouble.message).to_owned(),
+        };
+        parking.set_trouble(&place, &trouble)?;
         // Another record of this id may come, or wait for this one.
         let key = Key::External(stream, id.clone());
         let is_last = self.input_ended && !self.gate.has_next(&key);

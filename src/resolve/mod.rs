@@ -7,17 +7,23 @@ pub mod claims;
 pub mod empty;
 pub mod gate;
 pub mod relations;
+pub mod resend;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use resend::{CreateKey, may_be_resent};
 
 use crate::config::stream::{LookupMethod, Mode};
-use crate::config::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
+use crate::config::{OnAmbiguous, OnMissing, StreamOptions};
 use crate::connector::contract::{Action, Capabilities};
 use crate::outcome::Trouble;
 use crate::record::RemoteId;
 use crate::store::doubts::{Doubt, Written};
 use crate::store::id_map::Mapped;
-use crate::stream::{Record, Stream};
+use crate::stream::Record;
 
 /// What is to happen to a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +65,10 @@ impl Known {
     }
 }
 
-/// How a create in doubt may be sent again although nothing can tell whether it was applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resend {
-    /// Under this key, by which the remote knows it.
-    Under(Arc<str>),
-    /// The user wants it so.
-    AsTold,
-}
-
-/// Whether and how a create in doubt may be sent again.
-pub fn may_resend(record: &Record, doubt: &Doubt) -> Option<Resend> {
-    let Stream { capabilities, options, .. } = &*record.stream;
-    let is_same = doubt.fingerprint == Some(record.fingerprint);
-    let is_known = capabilities.idempotent_create.is_some_and(|life| doubt.since_first() < life);
-    match &doubt.key {
-        Some(key) if is_same && is_known => Some(Resend::Under(Arc::clone(key))),
-        _ if options.on_doubt == OnDoubt::Resend => Some(Resend::AsTold),
-        _ => None,
-    }
+/// Whether nothing can tell of a create, and it must not be sent again.
+fn is_held(record: &Record, doubt: &Doubt) -> bool {
+    let now = Instant::now();
+    !may_be_resent(record, CreateKey::of(record, doubt, now).as_ref(), now)
 }
 
 /// Plans one record.
@@ -103,7 +94,7 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
     }
     if let Some(doubt) = open
         && matches!(mode, Mode::Upsert | Mode::Update)
-        && may_resend(record, doubt).is_none()
+        && is_held(record, doubt)
     {
         return Plan::InDoubt(doubt.clone());
     }
@@ -121,9 +112,7 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         return match &known.written {
             Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
             _ if has_values => Plan::Lookup,
-            Some(Written::InDoubt(doubt)) if may_resend(record, doubt).is_none() => {
-                Plan::InDoubt(doubt.clone())
-            }
+            Some(Written::InDoubt(doubt)) if is_held(record, doubt) => Plan::InDoubt(doubt.clone()),
             _ => create(capabilities),
         };
     }
@@ -149,7 +138,7 @@ fn find(record: &Record, doubt: Option<&Doubt>) -> Plan {
     } else if matches!(mode, Mode::Update | Mode::Delete) {
         let why = "no remote id is known of the record, and the remote cannot be asked for it";
         Plan::Refuse(Trouble::payload("cannot_find", why))
-    } else if let Some(doubt) = doubt.filter(|doubt| may_resend(record, doubt).is_none()) {
+    } else if let Some(doubt) = doubt.filter(|doubt| is_held(record, doubt)) {
         Plan::InDoubt(doubt.clone())
     } else {
         create(capabilities)
@@ -287,154 +276,4 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::connector::contract::{CallLimits, Lookup};
-    use crate::record::{ExternalId, Fingerprint, StreamName};
-    use crate::stream::Stream;
-
-    fn record(capabilities: Capabilities, external_id: Option<&str>) -> Record {
-        Record {
-            position: 1,
-            stream: Arc::new(Stream {
-                index: 0,
-                name: StreamName::from("s"),
-                options: crate::config::StreamOptions::default(),
-                capabilities,
-                schema_line: "".into(),
-                version: 0,
-            }),
-            external_id: external_id.map(ExternalId::from),
-            remote_id: None,
-            lookup_values: Vec::new(),
-            half: None,
-            fingerprint: Fingerprint([1; 32]),
-            body: "{}".into(),
-            source: "{}".into(),
-            custom_data: None,
-            stands_in: false,
-        }
-    }
-
-    fn capabilities(upsert: bool, lookup: bool) -> Capabilities {
-        let limits = Some(CallLimits {
-            max_records: 10,
-            max_bytes: 1000,
-            envelope_bytes: 0,
-            reads_first: false,
-            reads_after: false,
-        });
-        Capabilities {
-            create: limits,
-            update: limits,
-            upsert: limits.filter(|_| upsert),
-            lookup: lookup.then_some(Lookup {
-                max_ids: 10,
-                lag: std::time::Duration::ZERO,
-                ignores_case: false,
-            }),
-            ..Capabilities::default()
-        }
-    }
-
-    fn mapped(id: &str, fingerprint: u8) -> Known {
-        Known {
-            mapped: Some(Mapped {
-                remote_id: Some(RemoteId::from(id)),
-                fingerprint: Some(Fingerprint([fingerprint; 32])),
-                custom_data: None,
-            }),
-            ..Known::default()
-        }
-    }
-
-    #[test]
-    fn the_order_of_finding() {
-        let update = |id: &str| Plan::Write(Action::Update, Some(RemoteId::from(id)));
-        let mut own = record(capabilities(true, true), Some("a"));
-        own.remote_id = Some(RemoteId::from("7"));
-        assert_eq!(plan(&own, &mapped("8", 1)), update("7"));
-        assert_eq!(plan(&own, &mapped("7", 1)), Plan::Unchanged(Some(RemoteId::from("7"))));
-        let both = record(capabilities(true, true), Some("a"));
-        assert_eq!(plan(&both, &mapped("8", 2)), update("8"));
-        assert_eq!(plan(&both, &mapped("8", 1)), Plan::Unchanged(Some(RemoteId::from("8"))));
-        assert_eq!(plan(&both, &Known::default()), Plan::Write(Action::Upsert, None));
-        let search = record(capabilities(false, true), Some("a"));
-        assert_eq!(plan(&search, &Known::default()), Plan::Lookup);
-        let blind = record(capabilities(false, false), Some("a"));
-        assert_eq!(plan(&blind, &Known::default()), Plan::Write(Action::Create, None));
-        let known = Known { doubt: Some(doubt(None)), ..Known::default() };
-        assert_eq!(plan(&blind, &known), Plan::InDoubt(doubt(None)));
-        assert_eq!(plan(&search, &known), Plan::Lookup);
-    }
-
-    fn doubt(key: Option<&str>) -> Doubt {
-        let fingerprint = Some(Fingerprint([1; 32]));
-        let first_millis = chrono::Utc::now().timestamp_millis() - 5_000;
-        let key = key.map(Arc::from);
-        Doubt { first_millis: first_millis / 60_000 * 60_000, last_millis: 0, fingerprint, key }
-    }
-
-    #[test]
-    fn a_create_in_doubt_is_sent_again_only_as_the_remote_knows_it_or_the_user_wants() {
-        let minutes = |minutes: u64| Some(std::time::Duration::from_secs(60 * minutes));
-        let that_remembers =
-            |idempotent_create| Capabilities { idempotent_create, ..capabilities(false, false) };
-        let keeper = record(that_remembers(minutes(5)), Some("a"));
-        let under = Some(Resend::Under("k".into()));
-        assert_eq!(may_resend(&keeper, &doubt(Some("k"))), under);
-        assert_eq!(may_resend(&keeper, &doubt(None)), None, "a doubt from before there were keys");
-        let other = Doubt { fingerprint: Some(Fingerprint([2; 32])), ..doubt(Some("k")) };
-        assert_eq!(may_resend(&keeper, &other), None, "other content is another create");
-        let old = Doubt { first_millis: 0, ..doubt(Some("k")) };
-        assert_eq!(may_resend(&keeper, &old), None, "the remote has forgotten the key");
-        let ahead = Doubt { first_millis: i64::MAX, ..doubt(Some("k")) };
-        assert_eq!(may_resend(&keeper, &ahead), None, "the clock cannot say that it remembers");
-        let mut told = record(capabilities(false, false), Some("a"));
-        Arc::get_mut(&mut told.stream).unwrap().options.on_doubt = OnDoubt::Resend;
-        assert_eq!(may_resend(&told, &doubt(None)), Some(Resend::AsTold));
-        let known = Known { doubt: Some(doubt(None)), ..Known::default() };
-        assert_eq!(plan(&told, &known), Plan::Write(Action::Create, None));
-    }
-
-    #[test]
-    fn what_is_changed_by_another_create() {
-        let post = Capabilities { update: None, creates_again: true, ..capabilities(false, false) };
-        let record = record(post, Some("a"));
-        let again = Plan::Write(Action::Create, Some(RemoteId::from("8")));
-        assert_eq!(plan(&record, &mapped("8", 2)), again);
-        assert_eq!(plan(&record, &mapped("8", 1)), Plan::Unchanged(Some(RemoteId::from("8"))));
-        // A doubt is about the content too: neither is it sent again, nor is it what the map has.
-        for fingerprint in [1, 2] {
-            let known = Known { doubt: Some(doubt(None)), ..mapped("8", fingerprint) };
-            assert_eq!(plan(&record, &known), Plan::InDoubt(doubt(None)));
-        }
-    }
-
-    #[test]
-    fn a_record_without_ids_is_known_by_its_content() {
-        let record = record(capabilities(true, true), None);
-        let known = |written| Known { written, ..Known::default() };
-        assert_eq!(plan(&record, &known(None)), Plan::Write(Action::Create, None));
-        assert_eq!(plan(&record, &known(Some(Written::Yes(None)))), Plan::Unchanged(None));
-        let open = known(Some(Written::InDoubt(doubt(None))));
-        assert_eq!(plan(&record, &open), Plan::InDoubt(doubt(None)));
-    }
-
-    #[test]
-    fn several_matches_and_missing_ones() {
-        let record = record(capabilities(false, true), Some("a"));
-        let ids = [RemoteId::from("1"), RemoteId::from("2")];
-        assert!(
-            matches!(plan_found(&record, &ids), Plan::Refuse(trouble) if &*trouble.code == "ambiguous")
-        );
-        assert_eq!(plan_found(&record, &[]), Plan::Write(Action::Create, None));
-        assert_eq!(plan_missing(&record, &ids[0]), Plan::Lookup);
-        assert_eq!(plan_exists(&record, None), Plan::Lookup);
-    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::config::stream::{IdForm, Relation};
 use crate::outcome::Trouble;
@@ -17,6 +18,9 @@ use crate::stream::identity::id_text;
 pub struct Related {
     /// With the remote ids of all parents that are known, and without the others.
     pub body: Arc<str>,
+    /// A hash of those remote ids, in their order: the same content has to be written again when one
+    /// of its parents has another. `None` where there are none.
+    pub parents: Option<i64>,
     /// The first parent that is not known.
     pub missing: Option<Missing>,
 }
@@ -58,6 +62,7 @@ pub fn relate(
     let unreadable = |error: serde_json::Error| trouble(error.to_string());
     let fields = Fields::of_text(body).map_err(unreadable)?;
     let mut missing = None;
+    let mut parents: Option<Sha256> = None;
     let mut object = String::with_capacity(body.len() + 32);
     for (name, value) in &fields.0 {
         let Some(place) = relations.iter().position(|relation| relation.field == **name) else {
@@ -78,6 +83,10 @@ pub fn relate(
                 let stream = &relation.stream;
                 trouble(format!("the remote never told the id of `{id}` of stream `{stream}`"))
             })?;
+            let hash = parents.get_or_insert_default();
+            hash.update(remote_id.as_str());
+            // No id holds it.
+            hash.update([0]);
             written(&remote_id, relation).map(Found::Id)
         };
         if !value.get().starts_with('[') {
@@ -103,7 +112,12 @@ pub fn relate(
             push_field(&mut object, name, value.get());
         }
     }
-    Ok(Related { body: finish_object(object).into(), missing })
+    let parents = parents.map(|hash| {
+        let mut first = [0; 8];
+        first.iter_mut().zip(hash.finalize()).for_each(|(byte, of_hash)| *byte = of_hash);
+        i64::from_be_bytes(first)
+    });
+    Ok(Related { body: finish_object(object).into(), parents, missing })
 }
 
 enum Found {
@@ -150,10 +164,10 @@ mod tests {
                 "mute" => None,
                 _ => return Ok(None),
             };
-            Ok(Some(Mapped { remote_id, fingerprint: None, custom_data: None }))
+            Ok(Some(Mapped { remote_id, fingerprint: None, custom_data: None, parents: None }))
         };
         match relate(&Arc::from(body), &relations, find) {
-            Ok(Related { body, missing }) => {
+            Ok(Related { body, missing, .. }) => {
                 Ok((body.to_string(), missing.map(|missing| missing.id.to_string())))
             }
             Err(Unrelated::Trouble(trouble)) => Err(trouble.message.to_string()),

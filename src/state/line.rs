@@ -61,6 +61,9 @@ pub struct PlatformState {
 pub struct Bookmark {
     /// It stands at the remote as the input has it.
     pub success: bool,
+    /// It was deleted, and stands there no more.
+    #[serde(default)]
+    pub deleted: bool,
     /// SHA-256 of the prepared record, 64 hexadecimal digits.
     pub hash: String,
     /// The remote's id.
@@ -220,6 +223,9 @@ fn write_bookmarks(
 fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {
     let is_success = row.fate.is_success();
     write!(out, "{{\"success\": {is_success}, \"hash\": \"{}\"", row.fingerprint)?;
+    if row.fate == Fate::Deleted {
+        out.write_all(b", \"deleted\": true")?;
+    }
     let mut text = |key: &str, value: Option<&str>| -> io::Result<()> {
         if let Some(value) = value {
             write!(out, ", \"{key}\": ")?;

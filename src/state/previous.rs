@@ -1,5 +1,6 @@
 //! Reads a state that an earlier job printed, ours or the hosted platform's, and the platform's
-//! `incremental_target_state.json`: successes are not written again, failures are.
+//! `incremental_target_state.json`: successes are not written again; failures and what was deleted
+//! are.
 //!
 //! Such a file may have a line of a gigabyte with an entry for each record, so it is read as a
 //! stream and handed on in pieces.
@@ -20,7 +21,7 @@ use crate::record::{ExternalId, Fingerprint, RemoteId};
 /// Entries handed on at once.
 const PIECE: usize = 4096;
 
-/// A record that was written, as an earlier state tells it.
+/// What an earlier state tells of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The user's id.
@@ -29,12 +30,25 @@ pub struct Entry {
     pub remote_id: Option<RemoteId>,
     /// Of what was written.
     pub fingerprint: Option<Fingerprint>,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// How a record stands at the remote, as an earlier state tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// As it was written.
+    Written,
+    /// It was not written this time: what stands there is what was written before, or it is not.
+    Unsure,
+    /// Not any more.
+    Deleted,
 }
 
 /// Takes entries of one stream.
 pub type Sink<'a> = dyn FnMut(&str, Vec<Entry>) -> Result<(), String> + 'a;
 
-/// Reads a state from `input`; hands its successes and mappings to `sink`, a piece at a time.
+/// Reads a state from `input`; hands what it tells of records to `sink`, a piece at a time.
 ///
 /// An empty input, `{}`, and a state of a tap alone have none.
 ///
@@ -65,6 +79,8 @@ fn text(id: &RawValue) -> Option<String> {
 struct Bookmark {
     #[serde(default)]
     success: Option<Value>,
+    #[serde(default)]
+    deleted: bool,
     #[serde(default)]
     hash: Option<String>,
     #[serde(default)]
@@ -121,10 +137,14 @@ trait Row: for<'de> Deserialize<'de> {
 
 impl Row for Bookmark {
     fn entry(self) -> Option<Entry> {
-        if self.success != Some(Value::Bool(true)) {
-            return None;
-        }
+        let standing = match (self.success, self.deleted) {
+            (Some(Value::Bool(true)), false) => Standing::Written,
+            (Some(Value::Bool(true)), true) => Standing::Deleted,
+            (Some(Value::Bool(false)), _) => Standing::Unsure,
+            _ => return None,
+        };
         Some(Entry {
+            standing,
             external_id: self.external_id.as_deref().and_then(text).map(ExternalId::new),
             remote_id: self.id.as_deref().and_then(text).map(RemoteId::new),
             fingerprint: self.hash.as_deref().and_then(Fingerprint::from_hex),
@@ -138,6 +158,7 @@ impl Row for Mapping {
             external_id: Some(ExternalId::new(text(self.input_id.as_deref()?)?)),
             remote_id: Some(RemoteId::new(text(self.remote_id.as_deref()?)?)),
             fingerprint: None,
+            standing: Standing::Written,
         })
     }
 }
@@ -252,6 +273,7 @@ mod tests {
             external_id: external.map(ExternalId::from),
             remote_id: remote.map(RemoteId::from),
             fingerprint: hash.map(|byte| Fingerprint([byte; 32])),
+            standing: Standing::Written,
         }
     }
 
@@ -260,13 +282,19 @@ mod tests {
         let hash = "01".repeat(32);
         let state = format!(
             r#"{{"bookmarks": {{"a": [{{"success": true, "hash": "{hash}", "id": 7, "externalId": "007"}},
-                {{"success": false, "hash": "{hash}", "externalId": "x"}}, {{"error": "no"}}],
+                {{"success": false, "hash": "{hash}", "externalId": "x"}}, {{"error": "no"}},
+                {{"success": true, "deleted": true, "hash": "{hash}", "externalId": "d"}}],
                 "tap": {{"cursor": [1]}}, "other": null}},
                 "mappings": {{"a": [{{"InputId": "b", "RemoteId": "8", "CustomData": {{}}}}]}}, "tap": {{}}}}"#
         );
         let a = |entry| ("a".to_owned(), entry);
-        let expected =
-            [a(entry(Some("007"), Some("7"), Some(1))), a(entry(Some("b"), Some("8"), None))];
+        let not = |id, standing| Entry { standing, ..entry(Some(id), None, Some(1)) };
+        let expected = [
+            a(entry(Some("007"), Some("7"), Some(1))),
+            a(not("x", Standing::Unsure)),
+            a(not("d", Standing::Deleted)),
+            a(entry(Some("b"), Some("8"), None)),
+        ];
         assert_eq!(entries(&state).unwrap(), expected);
         assert_eq!(entries(&format!(r#"{{"tap": 1, "target": {state}}}"#)).unwrap(), expected);
     }
@@ -283,7 +311,9 @@ mod tests {
         let rows: Vec<_> = ids.iter().map(|id| row(id)).collect();
         let state = format!(r#"{{"bookmarks": {{"a": [{}]}}}}"#, rows.join(", "));
         let expected = ids.map(|id| ("a".to_owned(), entry(Some(id), Some(id), None)));
-        assert_eq!(entries(&state).unwrap(), expected);
+        let mut told = entries(&state).unwrap();
+        told.retain(|(_, entry)| entry.standing == Standing::Written);
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -2,15 +2,14 @@
 //!
 //! A doubt outlives its job: a later one neither forgets it nor sends the record blindly. It ends
 //! when an outcome says what stands at the remote, or by `ids forget`. Records without an external id
-//! are known within a series of jobs that were cut off one after another: in another input, the same
-//! content is another record.
+//! are known in one input: in this job, in those before it that had the same stream and were cut off,
+//! and in retries. In another input, the same content is another record.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::journal::JobKey;
 use super::{Store, StoreError};
 use crate::connector::contract::Action;
 use crate::outcome::{Fate, Outcome};
@@ -81,27 +80,25 @@ impl Store {
         })
     }
 
-    /// Whether a record without an external id was written in this series of jobs, or, with
-    /// `or_before`, in one whose state was passed in.
+    /// Whether a record without an external id was written from this input, or, with `or_before`, by a
+    /// job whose state was passed in.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn find_written(
         &self,
-        job: JobKey,
         stream: i64,
         fingerprint: &Fingerprint,
         or_before: bool,
     ) -> Result<Option<Written>, StoreError> {
-        let before = if or_before { 0 } else { job.series };
         self.read(|connection| {
             connection
                 .prepare_cached(
                     "SELECT remote_id, in_doubt, first_millis, last_millis, key FROM written
-                     WHERE stream = ? AND series IN (?, ?) AND fingerprint = ?
+                     WHERE stream = ? AND is_imported <= ? AND fingerprint = ?
                      ORDER BY in_doubt LIMIT 1",
                 )?
-                .query_row(params![stream, before, job.series, fingerprint.0], |row| {
+                .query_row(params![stream, or_before, fingerprint.0], |row| {
                     if !row.get::<_, bool>(1)? {
                         let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                         return Ok(Written::Yes(remote_id));
@@ -124,23 +121,24 @@ impl Store {
 /// What SQLite says.
 pub fn import_written(
     transaction: &Transaction<'_>,
+    job: i64,
     stream: i64,
     fingerprint: &Fingerprint,
     remote_id: Option<&RemoteId>,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO written (stream, series, fingerprint, remote_id, in_doubt)
-             VALUES (?, 0, ?, ?, 0)",
+            "INSERT OR REPLACE INTO written (stream, is_imported, fingerprint, job, remote_id)
+             VALUES (?, 1, ?, ?, ?)",
         )?
-        .execute(params![stream, fingerprint.0, remote_id.map(RemoteId::as_str)])?;
+        .execute(params![stream, fingerprint.0, job, remote_id.map(RemoteId::as_str)])?;
     Ok(())
 }
 
 /// Takes in what an outcome says of doubts.
 pub(super) fn remember(
     transaction: &Transaction<'_>,
-    job: JobKey,
+    job: i64,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
@@ -162,7 +160,7 @@ pub(super) fn remember(
 /// A record without an external id is known again by its fingerprint alone.
 fn remember_content(
     transaction: &Transaction<'_>,
-    job: JobKey,
+    job: i64,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {
@@ -174,9 +172,9 @@ fn remember_content(
     transaction
         .prepare_cached(
             "INSERT INTO written
-                 (stream, series, fingerprint, remote_id, in_doubt, first_millis, last_millis, key)
+                 (stream, job, fingerprint, remote_id, in_doubt, first_millis, last_millis, key)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
+             ON CONFLICT DO UPDATE SET job = excluded.job, remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
                  last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key AND in_doubt
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
@@ -184,7 +182,7 @@ fn remember_content(
         )?
         .execute(params![
             outcome.stream,
-            job.series,
+            job,
             outcome.fingerprint.0,
             outcome.remote_id.as_ref().map(RemoteId::as_str),
             in_doubt,

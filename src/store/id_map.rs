@@ -26,6 +26,9 @@ pub struct Mapped {
     pub fingerprint: Option<Fingerprint>,
     /// What the platform wants to see beside the id in snapshots.
     pub custom_data: Option<Arc<str>>,
+    /// Of the remote ids that stood in that content for its parents: see
+    /// [`Related`](crate::resolve::relations::Related).
+    pub parents: Option<i64>,
 }
 
 /// A row of the map.
@@ -110,8 +113,9 @@ pub(super) fn put(
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
-             VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO id_map
+                 (stream, external_id, remote_id, fingerprint, custom_data, parents)
+             VALUES (?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             stream,
@@ -119,12 +123,33 @@ pub(super) fn put(
             mapped.remote_id.as_ref().map(RemoteId::as_str),
             mapped.fingerprint.map(|fingerprint| fingerprint.0),
             mapped.custom_data.as_deref(),
+            mapped.parents,
         ])?;
     Ok(())
 }
 
+/// What stands at the remote under an id is no longer known for sure.
+///
+/// # Errors
+/// What SQLite says.
+pub fn unsure(
+    connection: &Connection,
+    stream: i64,
+    external_id: &ExternalId,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE id_map SET fingerprint = NULL WHERE stream = ? AND external_id = ?",
+        )?
+        .execute(params![stream, external_id.as_str()])?;
+    Ok(())
+}
+
 /// Takes one row out.
-pub(super) fn remove(
+///
+/// # Errors
+/// What SQLite says.
+pub fn remove(
     connection: &Connection,
     stream: i64,
     external_id: &ExternalId,
@@ -140,6 +165,7 @@ fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Mapped> {
         remote_id: row.get::<_, Option<String>>(first)?.map(RemoteId::new),
         fingerprint: row.get::<_, Option<[u8; 32]>>(first + 1)?.map(Fingerprint),
         custom_data: row.get::<_, Option<String>>(first + 2)?.map(Arc::from),
+        parents: row.get(first + 3)?,
     })
 }
 
@@ -150,7 +176,7 @@ fn find_in(
 ) -> rusqlite::Result<Option<Mapped>> {
     connection
         .prepare_cached(
-            "SELECT remote_id, fingerprint, custom_data FROM id_map
+            "SELECT remote_id, fingerprint, custom_data, parents FROM id_map
              WHERE stream = ? AND external_id = ?",
         )?
         .query_row(params![stream, id.as_str()], |row| mapped(row, 0))
@@ -277,6 +303,7 @@ pub fn import(
             mapped.fingerprint = None;
         } else if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
             mapped.fingerprint = known.fingerprint;
+            mapped.parents = known.parents;
         }
     }
     put(transaction, stream, &entry.external_id, &mapped)?;
@@ -355,7 +382,7 @@ pub fn entries<T>(
     work: impl FnOnce(&mut dyn Iterator<Item = rusqlite::Result<Entry>>) -> T,
 ) -> rusqlite::Result<T> {
     let mut statement = connection.prepare_cached(
-        "SELECT external_id, remote_id, fingerprint, custom_data FROM id_map
+        "SELECT external_id, remote_id, fingerprint, custom_data, parents FROM id_map
          WHERE stream = ? ORDER BY external_id",
     )?;
     let mut rows = statement.query_map([stream], |row| {

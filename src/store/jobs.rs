@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::journal::JobKey;
+use super::id_map::StoredStream;
 use super::{Store, StoreError};
 
 /// How a job stands.
@@ -63,7 +63,7 @@ pub struct Job {
 }
 
 impl Store {
-    /// Begins a job, and goes on with the series of the last one if that was cut off.
+    /// Begins a job; returns its number.
     ///
     /// # Errors
     /// What SQLite says.
@@ -72,37 +72,53 @@ impl Store {
         uuid: String,
         connector: String,
         namespace: String,
-    ) -> Result<JobKey, StoreError> {
+    ) -> Result<i64, StoreError> {
         let now = now();
         self.write(move |transaction| {
-            let last: Option<(i64, String)> = transaction
-                .query_row(
-                    "SELECT series, status FROM jobs WHERE namespace = ? ORDER BY id DESC LIMIT 1",
-                    [&namespace],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let id = transaction
+            transaction
                 .prepare(
-                    "INSERT INTO jobs (uuid, series, connector, namespace, started, status)
-                     VALUES (?, 0, ?, ?, ?, 'running')",
+                    "INSERT INTO jobs (uuid, connector, namespace, started, status)
+                     VALUES (?, ?, ?, ?, 'running')",
                 )?
-                .insert(params![uuid, connector, namespace, now])?;
-            let series = match last {
-                Some((series, status)) if was_cut_off(&status) => series,
-                _ => id,
-            };
-            transaction.execute("UPDATE jobs SET series = ? WHERE id = ?", [series, id])?;
-            if series == id {
-                // What earlier series wrote no longer matters: this is a new input.
-                transaction.execute(
-                    "DELETE FROM written WHERE stream IN (SELECT id FROM streams WHERE namespace = ?)",
-                    [&namespace],
-                )?;
-            }
-            Ok(JobKey { id, series })
+                .insert(params![uuid, connector, namespace, now])
         })
         .await
+    }
+
+    /// Begins with the records of a stream. Where the last job that had some was cut off, or
+    /// `goes_on`, this one has the same input: what was written without an external id stays known.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn begin_stream(
+        &self,
+        job: i64,
+        namespace: &str,
+        name: &str,
+        goes_on: bool,
+    ) -> Result<StoredStream, StoreError> {
+        let stream = self.stream(namespace, name).await?;
+        self.write(move |transaction| {
+            let last: Option<String> = transaction
+                .query_row(
+                    "SELECT status FROM streams JOIN jobs ON jobs.id = last_job
+                     WHERE streams.id = ?",
+                    [stream.id],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if !goes_on && !last.is_some_and(|status| was_cut_off(&status)) {
+                transaction.execute(
+                    "DELETE FROM written WHERE stream = ? AND job < ?",
+                    [stream.id, job],
+                )?;
+            }
+            transaction
+                .execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream.id])?;
+            Ok(())
+        })
+        .await?;
+        Ok(stream)
     }
 
     /// Ends a job, with its summary as JSON. Its ids go into the map together with that, for nobody
@@ -112,7 +128,7 @@ impl Store {
     /// What SQLite says; then the job counts as killed.
     pub async fn finish_job(
         &self,
-        job: JobKey,
+        job: i64,
         status: Status,
         exit_code: u8,
         summary: String,
@@ -124,7 +140,7 @@ impl Store {
                 transaction.execute(
                     "UPDATE jobs SET status = ?, finished = ?, exit_code = ?, summary = ?
                      WHERE id = ?",
-                    params![status.as_str(), now, exit_code, summary, job.id],
+                    params![status.as_str(), now, exit_code, summary, job],
                 )?;
                 overlay.fold(transaction)
             })
@@ -139,7 +155,7 @@ impl Store {
     /// What SQLite says.
     pub async fn keep_schema(
         &self,
-        job: JobKey,
+        job: i64,
         stream: i64,
         version: u32,
         line: String,
@@ -149,7 +165,7 @@ impl Store {
                 .prepare_cached(
                     "INSERT OR REPLACE INTO schemas (job, stream, version, line) VALUES (?, ?, ?, ?)",
                 )?
-                .execute(params![job.id, stream, version, line])?;
+                .execute(params![job, stream, version, line])?;
             Ok(())
         })
         .await
@@ -159,11 +175,11 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn keep_tap_state(&self, job: JobKey, value: String) -> Result<(), StoreError> {
+    pub async fn keep_tap_state(&self, job: i64, value: String) -> Result<(), StoreError> {
         self.write(move |transaction| {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO tap_states (job, value) VALUES (?, ?)")?
-                .execute(params![job.id, value])?;
+                .execute(params![job, value])?;
             Ok(())
         })
         .await

@@ -34,15 +34,6 @@ pub struct Intent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntentId(pub(super) i64);
 
-/// The job that outcomes belong to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobKey {
-    /// Its number in the store.
-    pub id: i64,
-    /// The first of the jobs that were cut off one after another before this one, or itself.
-    pub series: i64,
-}
-
 impl Store {
     /// Puts on disk that `writes` are about to be sent by calls that do `action`.
     ///
@@ -50,7 +41,7 @@ impl Store {
     /// What SQLite says; then nothing may be sent.
     pub async fn intend(
         &self,
-        job: JobKey,
+        job: i64,
         stream: i64,
         action: Action,
         writes: Vec<Intent>,
@@ -70,7 +61,7 @@ impl Store {
                     "INSERT INTO intents (job, stream, sent_millis, writes, is_create)
                      VALUES (?, ?, ?, ?, ?)",
                 )?
-                .insert(params![job.id, stream, now, rows, action == Action::Create])?;
+                .insert(params![job, stream, now, rows, action == Action::Create])?;
             Ok(IntentId(id))
         })
         .await
@@ -83,7 +74,7 @@ impl Store {
     /// What SQLite says; then none of it happened.
     pub async fn record(
         &self,
-        job: JobKey,
+        job: i64,
         outcomes: Arc<Vec<Outcome>>,
         done: Option<IntentId>,
     ) -> Result<(), StoreError> {
@@ -105,7 +96,7 @@ impl Store {
     /// What SQLite says; then none of it happened.
     pub async fn record_late(
         &self,
-        job: JobKey,
+        job: i64,
         outcomes: Vec<Outcome>,
         done: IntentId,
     ) -> Result<(), StoreError> {
@@ -146,6 +137,7 @@ fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
             remote_id: outcome.remote_id.clone(),
             fingerprint,
             custom_data: outcome.custom_data.clone(),
+            parents: outcome.parents,
         })
     };
     let is_known = outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert);
@@ -164,7 +156,7 @@ fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
 
 fn insert_all(
     transaction: &Transaction<'_>,
-    job: JobKey,
+    job: i64,
     outcomes: &[Outcome],
     done: Option<IntentId>,
 ) -> rusqlite::Result<()> {
@@ -177,17 +169,17 @@ fn insert_all(
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusqlite::Result<()> {
+fn insert(transaction: &Transaction<'_>, job: i64, outcome: &Outcome) -> rusqlite::Result<()> {
     let trouble = outcome.trouble.as_ref();
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
                 outcome, attempts, status, class, code, error, millis, fingerprint, custom_data,
-                batch_id)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                batch_id, parents)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
-            job.id,
+            job,
             outcome.stream,
             outcome.position,
             outcome.external_id.as_ref().map(ExternalId::as_str),
@@ -203,6 +195,7 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
             outcome.fingerprint.0,
             outcome.custom_data.as_deref(),
             outcome.batch_id.as_deref(),
+            outcome.parents,
         ])?;
     if let Some(content) = &outcome.content {
         transaction
@@ -211,7 +204,7 @@ fn insert(transaction: &Transaction<'_>, job: JobKey, outcome: &Outcome) -> rusq
                  VALUES (?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
-                job.id,
+                job,
                 outcome.stream,
                 outcome.position,
                 content.schema_version,

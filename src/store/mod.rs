@@ -1,9 +1,10 @@
 //! What became of every record is kept: one SQLite file, written by one thread, read by anyone.
 //!
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
-//! which remote id belongs to which external id, [`jobs`] the runs. All writing goes through [`writer`]: work of many tasks is put into one
-//! transaction, and a task goes on when that transaction is on disk (WAL, `synchronous=FULL`).
-//! Readers, in this process or another, see what is committed and never wait for the writer.
+//! which remote id belongs to which external id, [`jobs`] the runs. All writing goes through
+//! [`writer`]: work of many tasks is put into one transaction, and a task goes on when that
+//! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what is
+//! committed and never wait for the writer.
 
 pub mod doubts;
 pub mod id_map;
@@ -27,12 +28,14 @@ use writer::Writer;
 use crate::error::Error;
 
 /// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 const OLDEST: i64 = 2;
-/// From version 2 to 3: what an idempotency key needs to be used again by the next job, and intents of
-/// other calls than creates.
-const UPGRADE: &str = "
+/// From each version to the next, from [`OLDEST`] on.
+const UPGRADES: [&str; 2] = [TO_3, TO_4];
+/// What an idempotency key needs to be used again by the next job, and intents of other calls than
+/// creates.
+const TO_3: &str = "
     ALTER TABLE doubts RENAME COLUMN since_millis TO last_millis;
     ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
     UPDATE doubts SET first_millis = last_millis;
@@ -42,6 +45,26 @@ const UPGRADE: &str = "
     ALTER TABLE written ADD COLUMN last_millis INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE written ADD COLUMN key TEXT;
     ALTER TABLE intents ADD COLUMN is_create INTEGER NOT NULL DEFAULT 1;
+";
+/// Which remote ids stood in a record for its parents; and jobs that were cut off one after another
+/// are told apart by stream.
+const TO_4: &str = "
+    ALTER TABLE id_map ADD COLUMN parents INTEGER;
+    ALTER TABLE outcomes ADD COLUMN parents INTEGER;
+    ALTER TABLE streams ADD COLUMN last_job INTEGER;
+    UPDATE streams SET last_job = (SELECT max(id) FROM jobs WHERE jobs.namespace = streams.namespace);
+    ALTER TABLE jobs DROP COLUMN series;
+    ALTER TABLE written RENAME TO written_3;
+    CREATE TABLE written (
+        stream INTEGER NOT NULL, is_imported INTEGER NOT NULL DEFAULT 0, fingerprint BLOB NOT NULL,
+        job INTEGER NOT NULL, remote_id TEXT, in_doubt INTEGER NOT NULL DEFAULT 0,
+        first_millis INTEGER NOT NULL DEFAULT 0, last_millis INTEGER NOT NULL DEFAULT 0, key TEXT,
+        PRIMARY KEY (stream, is_imported, fingerprint)) WITHOUT ROWID;
+    INSERT OR REPLACE INTO written
+        SELECT stream, series = 0, fingerprint, series, remote_id, in_doubt, first_millis, last_millis,
+               key
+        FROM written_3 ORDER BY series;
+    DROP TABLE written_3;
 ";
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
@@ -286,7 +309,11 @@ fn open_for_writing(path: &Path) -> Result<Connection, Error> {
             transaction.commit()?;
         } else if version < VERSION {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(UPGRADE)?;
+            for (from, upgrade) in (OLDEST..).zip(UPGRADES) {
+                if version <= from {
+                    transaction.execute_batch(upgrade)?;
+                }
+            }
             transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
         }

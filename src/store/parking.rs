@@ -36,6 +36,17 @@ pub struct Parked {
     pub content: String,
 }
 
+/// Why a record that others may wait for was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// Its outcome, as it is told.
+    pub outcome: String,
+    /// It may be written when the tap brings it again.
+    pub comes_again: bool,
+    /// For people.
+    pub why: String,
+}
+
 /// The records that wait.
 #[derive(Debug)]
 pub struct Parking {
@@ -65,7 +76,7 @@ impl Parking {
                  CREATE INDEX by_awaited ON parked (awaited_stream, awaited_key, position);
                  CREATE TABLE troubles (
                     stream INTEGER NOT NULL, key TEXT NOT NULL,
-                    outcome TEXT NOT NULL, why TEXT NOT NULL,
+                    outcome TEXT NOT NULL, comes_again INTEGER NOT NULL, why TEXT NOT NULL,
                     PRIMARY KEY (stream, key)) WITHOUT ROWID;
                  BEGIN",
             )?;
@@ -170,24 +181,33 @@ impl Parking {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn set_trouble(&self, own: &Place, outcome: &str, why: &str) -> Result<(), StoreError> {
+    pub fn set_trouble(&self, own: &Place, trouble: &NotWritten) -> Result<(), StoreError> {
+        let NotWritten { outcome, comes_again, why } = trouble;
         self.read(|connection| {
             connection
-                .prepare_cached("INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?)")?
-                .execute(params![own.stream, own.key, outcome, why])
+                .prepare_cached("INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?)")?
+                .execute(params![own.stream, own.key, outcome, comes_again, why])
         })?;
         Ok(())
     }
 
-    /// Why a record was not written: its outcome, and the reason.
+    /// Why a record was not written.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn trouble(&self, own: &Place) -> Result<Option<(String, String)>, StoreError> {
+    pub fn trouble(&self, own: &Place) -> Result<Option<NotWritten>, StoreError> {
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT outcome, why FROM troubles WHERE stream = ? AND key = ?")?
-                .query_row(params![own.stream, own.key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .prepare_cached(
+                    "SELECT outcome, comes_again, why FROM troubles WHERE stream = ? AND key = ?",
+                )?
+                .query_row(params![own.stream, own.key], |row| {
+                    Ok(NotWritten {
+                        outcome: row.get(0)?,
+                        comes_again: row.get(1)?,
+                        why: row.get(2)?,
+                    })
+                })
                 .optional()
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::id_map::unsure;
 use super::journal::{Intent, IntentId};
 use super::{Store, StoreError};
 use crate::record::{ExternalId, Fingerprint};
@@ -29,7 +30,7 @@ pub struct Leftover {
 /// Of the outcomes of jobs that were killed, the last one of each external id that says something new
 /// of it, as `journal::new_mapping` does: the order of the input is that in which they were applied.
 const LAST: &str = "
-    SELECT stream, external_id, remote_id, outcome, fingerprint, custom_data, max(position)
+    SELECT stream, external_id, remote_id, outcome, fingerprint, custom_data, parents, max(position)
     FROM outcomes
     WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
       AND external_id IS NOT NULL
@@ -47,10 +48,11 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute(
         &format!(
-            "INSERT OR REPLACE INTO id_map (stream, external_id, remote_id, fingerprint, custom_data)
+            "INSERT OR REPLACE INTO id_map
+                 (stream, external_id, remote_id, fingerprint, custom_data, parents)
              SELECT stream, external_id, remote_id,
                     CASE WHEN outcome IN ('created', 'updated', 'unchanged') THEN fingerprint END,
-                    custom_data
+                    custom_data, parents
              FROM ({LAST}) WHERE outcome <> 'deleted' ORDER BY stream, external_id"
         ),
         [],
@@ -64,18 +66,17 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     )?;
     // An update that was on its way may have been applied: what stands there is no longer known.
     let mut left = transaction.prepare("SELECT stream, writes FROM intents WHERE NOT is_create")?;
-    let mut forget = transaction
-        .prepare("UPDATE id_map SET fingerprint = NULL WHERE stream = ? AND external_id = ?")?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
         let stream: i64 = row.get(0)?;
         for write in read_writes(&row.get::<_, String>(1)?)? {
-            let external_id = write.external_id.as_ref().map(ExternalId::as_str);
-            forget.execute(params![stream, external_id])?;
+            if let Some(external_id) = &write.external_id {
+                unsure(&transaction, stream, external_id)?;
+            }
         }
     }
     drop(rows);
-    drop((left, forget));
+    drop(left);
     transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()

@@ -126,10 +126,13 @@ pub fn mappings<E: From<rusqlite::Error>>(
     mut each: impl FnMut(&str, &str, Option<&str>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut statement = connection.prepare_cached(
-        "SELECT external_id, remote_id, custom_data, max(position) FROM outcomes
-         WHERE job = ? AND stream = ? AND external_id IS NOT NULL AND remote_id IS NOT NULL
-           AND outcome IN ('created', 'updated', 'unchanged')
-         GROUP BY external_id ORDER BY external_id",
+        "SELECT external_id, remote_id, custom_data FROM (
+            SELECT external_id, remote_id, custom_data, outcome, max(position) FROM outcomes
+            WHERE job = ? AND stream = ? AND external_id IS NOT NULL
+              AND (outcome = 'deleted'
+                   OR (remote_id IS NOT NULL AND outcome IN ('created', 'updated', 'unchanged')))
+            GROUP BY external_id)
+         WHERE outcome <> 'deleted' ORDER BY external_id",
     )?;
     let mut rows = statement.query([job, stream])?;
     while let Some(row) = rows.next()? {

@@ -5,15 +5,15 @@ CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,
+    -- the last job that had records of it
+    last_job INTEGER,
     UNIQUE (namespace, name)
 );
 
--- One run over one input. `series` is the first of a chain of jobs of which each but the last was
--- cut off: what they did counts as done in the same job.
+-- One run over one input.
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE,
-    series INTEGER NOT NULL,
     connector TEXT NOT NULL,
     namespace TEXT NOT NULL,
     started TEXT NOT NULL,
@@ -69,6 +69,8 @@ CREATE TABLE outcomes (
     custom_data TEXT,
     -- the name of the call that it went out with last, where the remote was told one
     batch_id TEXT,
+    -- see id_map
+    parents INTEGER,
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 
@@ -84,23 +86,28 @@ CREATE TABLE contents (
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 
--- External id -> remote id (null where the remote does not tell it), and the fingerprint of what
--- was written last (null when that is not known for sure).
+-- External id -> remote id (null where the remote does not tell it), the fingerprint of what was
+-- written last (null when that is not known for sure), and a hash of the remote ids that stood in it
+-- for other records (null where there were none).
 CREATE TABLE id_map (
     stream INTEGER NOT NULL,
     external_id TEXT NOT NULL,
     remote_id TEXT,
     fingerprint BLOB,
     custom_data TEXT,
+    parents INTEGER,
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 
--- Fingerprints of records without an external id that were written in a series of jobs, or in a
--- job whose state was passed in (series 0).
+-- Fingerprints of records without an external id that were written. They last until a job that had
+-- records of the stream ends by itself and another one begins: with jobs that were cut off goes the
+-- same input.
 CREATE TABLE written (
     stream INTEGER NOT NULL,
-    series INTEGER NOT NULL,
+    -- 1: not by a job of this store, but as a state tells that was passed in.
+    is_imported INTEGER NOT NULL DEFAULT 0,
     fingerprint BLOB NOT NULL,
+    job INTEGER NOT NULL,
     remote_id TEXT,
     -- 1: sent, and nobody knows whether it was applied.
     in_doubt INTEGER NOT NULL DEFAULT 0,
@@ -109,7 +116,7 @@ CREATE TABLE written (
     first_millis INTEGER NOT NULL DEFAULT 0,
     last_millis INTEGER NOT NULL DEFAULT 0,
     key TEXT,
-    PRIMARY KEY (stream, series, fingerprint)
+    PRIMARY KEY (stream, is_imported, fingerprint)
 ) WITHOUT ROWID;
 
 -- Creates of records with an external id that nobody knows the fate of, in milliseconds of Unix

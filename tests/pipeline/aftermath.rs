@@ -187,3 +187,19 @@ fn what_a_later_job_has_sent_is_not_among_the_rejects_of_an_earlier_one() {
     };
     assert_eq!((rejects(&first), rejects("last")), (0, 1));
 }
+
+#[test]
+fn a_state_that_tells_of_a_lost_update_after_a_success_keeps_neither_for_sure() {
+    let remote = Remote::with(
+        "{faults: [{on: \"PATCH *\", calls: [1, 2, 3], do: status_after, status: 500}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-one-by-one"));
+    // Two versions in one input: the second is applied, and its answers are lost.
+    let second = record("contacts", &json!({"externalId": "a", "city": "Bergen"}));
+    let told = place.done(of("Oslo") + &second).state();
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
+    let other = quick(Place::at(&remote, "rest-one-by-one"));
+    let path = other.file("before.json", told.to_string());
+    other.arg("--state").arg(path.to_str().unwrap()).done(of("Oslo"));
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Oslo");
+}

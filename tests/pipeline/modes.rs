@@ -156,3 +156,19 @@ fn a_killed_delete_leaves_no_ids_of_what_is_gone() {
         known.lines().skip(1).filter(|line| !held.contains_key(line.split(',').next().unwrap()));
     assert!(held.len() <= 60 && known.lines().count() > 1 && gone.count() <= 2, "{known}");
 }
+
+#[test]
+fn a_state_that_tells_of_a_deletion_makes_nothing_known() {
+    let remote = Remote::start();
+    let place = in_mode(&remote, "rest-lookup-bulk", "upsert");
+    place.done(people(&["a", "b"], "Oslo"));
+    let place = place.set("streams", json!({"*": {"mode": "delete"}}));
+    let told = place.done(people(&["a"], "Oslo")).state();
+    assert_eq!(told["bookmarks"]["contacts"][0]["deleted"], json!(true), "{told}");
+    let other = in_mode(&remote, "rest-lookup-bulk", "upsert");
+    let path = other.file("before.json", told.to_string());
+    let other = other.arg("--state").arg(path.to_str().unwrap());
+    other.done(people(&["a", "b"], "Oslo"));
+    assert_eq!(other.counts("contacts"), counts([("read", 2), ("created", 1), ("updated", 1)]));
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+}

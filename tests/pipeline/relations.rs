@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Remote, counts, record, schema, state};
+use crate::support::{Place, Remote, counts, record, schema, state, text};
 
 fn place(remote: &Remote, relations: &Value) -> Place {
     Place::at(remote, "sandbox")
@@ -269,4 +269,42 @@ fn a_lost_answer_to_the_first_half_of_a_circle_doubles_nothing() {
         }
         assert!(remote.faults("reset_after") > 3);
     }
+}
+
+/// Companies and people of whom one parent was deleted at the remote, and made anew as it changed.
+#[test]
+fn a_child_gets_the_id_of_a_parent_that_was_made_anew() {
+    for manifest in ["sandbox", "rest-one-by-one"] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, manifest)
+            .set("streams", json!({"people": {"relations": company()}}));
+        let ann = people(&[json!({"externalId": "ann", "company": "c1", "n": 1.50})]);
+        let input = |name: &str| {
+            let company = json!({"externalId": "c1", "name": name});
+            schema("companies") + &record("companies", &company) + &ann
+        };
+        place.done(input("one"));
+        remote.delete("companies", &text(&remote.by_ext("companies")["c1"]["id"]));
+        place.done(input("two"));
+        // Whoever was planned before the parent's end goes out with the next job.
+        place.done(input("two"));
+        assert_eq!(leads(&remote, "ann", "company", "companies"), "c1", "{manifest}");
+        place.done(input("two"));
+        assert_eq!(place.counts("people"), counts([("read", 1), ("unchanged", 1)]));
+    }
+}
+
+#[test]
+fn a_child_of_a_parent_that_is_in_doubt_for_good_does_not_hold_up_the_state() {
+    let remote =
+        Remote::with("{faults: [{on: \"POST /v1/companies\", calls: [1], do: reset_after}]}");
+    let place = Place::at(&remote, "create-only")
+        .set("streams", json!({"people": {"relations": company()}}));
+    let input = companies(&["c1"])
+        + &people(&[json!({"externalId": "ann", "company": "c1"})])
+        + &state(&json!({"n": 1}));
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 1}));
+    assert_eq!(place.counts("companies"), counts([("read", 1), ("in_doubt", 1)]));
+    assert_eq!(place.counts("people"), counts([("read", 1), ("rejected", 1)]));
+    assert!(errors(&place).join("\n").contains("its parent `c1` of stream `companies`"));
 }

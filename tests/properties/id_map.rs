@@ -13,7 +13,6 @@ use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Mapped, StoredStream, entries, forget};
 use target_upsert::store::jobs::Status;
-use target_upsert::store::journal::JobKey;
 
 pub(crate) type Map = BTreeMap<ExternalId, Mapped>;
 
@@ -38,6 +37,7 @@ pub(crate) fn outcome(position: u64, stream: i64, id: Option<u8>, end: &End) -> 
         trouble: None,
         millis: 1,
         fingerprint: fingerprint(position),
+        parents: position.is_multiple_of(2).then_some(-7),
         custom_data: position.is_multiple_of(3).then(|| format!("{{\"n\":{position}}}").into()),
         batch_id: None,
         key: None,
@@ -93,7 +93,7 @@ pub(crate) fn apply(map: &mut Map, outcome: &Outcome) {
         _ => return,
     };
     let (remote_id, custom_data) = (outcome.remote_id.clone(), outcome.custom_data.clone());
-    map.insert(id, Mapped { remote_id, fingerprint, custom_data });
+    map.insert(id, Mapped { remote_id, fingerprint, custom_data, parents: outcome.parents });
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
@@ -103,7 +103,7 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 /// A store under a job.
 pub(crate) struct Open {
     pub(crate) store: Store,
-    pub(crate) job: JobKey,
+    pub(crate) job: i64,
     pub(crate) stream: StoredStream,
 }
 
@@ -112,7 +112,7 @@ impl Open {
         let store = Store::open(&folder.join("store.db")).unwrap();
         let uuid = uuid::Uuid::now_v7().to_string();
         let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into()).await.unwrap();
-        let stream = store.stream(NAMESPACE, STREAM).await.unwrap();
+        let stream = store.begin_stream(job, NAMESPACE, STREAM, false).await.unwrap();
         Self { store, job, stream }
     }
 
@@ -158,8 +158,10 @@ fn import(map: &mut Map, entry: &Entry, overwrite: bool) {
         return;
     }
     let is_same = known.is_some_and(|known| known.remote_id == entry.mapped.remote_id);
-    let fingerprint = known.filter(|_| is_same).and_then(|known| known.fingerprint);
-    map.insert(entry.external_id.clone(), Mapped { fingerprint, ..entry.mapped.clone() });
+    let known = known.filter(|_| is_same);
+    let fingerprint = known.and_then(|known| known.fingerprint);
+    let parents = known.and_then(|known| known.parents);
+    map.insert(entry.external_id.clone(), Mapped { fingerprint, parents, ..entry.mapped.clone() });
 }
 
 async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
@@ -202,7 +204,8 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 drop(open);
                 let store = Store::open(&folder.path().join("store.db")).unwrap();
                 let remote_id = Some(RemoteId::new(remote_id.to_string()));
-                let mapped = Mapped { remote_id, fingerprint: None, custom_data: None };
+                let mapped =
+                    Mapped { remote_id, fingerprint: None, custom_data: None, parents: None };
                 let entry = Entry { external_id: external_id(id), mapped };
                 import(&mut model, &entry, overwrite);
                 let taken = move || store.import_blocking(stream, vec![entry], overwrite).unwrap();
