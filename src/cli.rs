@@ -178,14 +178,11 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
-    /// Write the JSON Schemas of all that goes in and out into a folder
+    /// Write the files of `schemas/`, which are made from the types, into a folder
     #[command(hide = true)]
     Schemas {
         /// The folder
         folder: PathBuf,
-        /// A README whose reference of the manifest language is made anew
-        #[arg(long, value_name = "FILE")]
-        readme: Option<PathBuf>,
     },
 }
 

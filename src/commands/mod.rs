@@ -7,7 +7,7 @@ mod connectors;
 mod ending;
 mod ids;
 mod jobs;
-pub mod reference;
+mod reference;
 mod run;
 mod sandbox;
 mod schemas;
@@ -22,7 +22,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::{Cli, Command, LogFormat, Talk};
 use crate::error::{Error, ExitCode};
 
-pub use schemas::all as schemas;
+pub use schemas::{all as schemas, files as schema_files};
 
 /// How the program was called.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
             clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(output_failed)?;
             print(&page)
         }
-        Some(Command::Schemas { folder, readme }) => schemas::run(&folder, readme.as_deref()),
+        Some(Command::Schemas { folder }) => schemas::run(&folder),
     }
 }
 

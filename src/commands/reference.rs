@@ -1,11 +1,18 @@
-//! The reference of the manifest language, as it stands in the README: made from the types, so that
-//! it cannot say anything else than what the program reads.
+//! The reference of the manifest language, `schemas/manifest.md`: made from the types, so that it
+//! cannot say anything else than what the program reads.
 
 use serde_json::Value;
 
-/// What the README has before it, and after it.
-pub const MARKS: [&str; 2] =
-    ["<!-- made from the types: target-upsert schemas -->\n", "<!-- end of what is made -->\n"];
+/// What stands before the parts.
+const HEAD: &str = "\
+<!-- Made from the types by `target-upsert schemas schemas`: change their documentation, not this file. -->
+
+# Manifest reference
+
+Each key of a manifest, made from the types that the program reads it with. How to write one, step by step:
+[Writing a manifest](../fixtures/manifests/README.md). For editors that know JSON Schema:
+[`manifest.schema.json`](manifest.schema.json).
+";
 
 /// The parts of a manifest in the order of reading: definition, and where it stands.
 const PARTS: &[(&str, &str)] = &[
@@ -23,12 +30,12 @@ const PARTS: &[(&str, &str)] = &[
 ];
 
 /// The reference, as Markdown.
-pub fn manifest() -> String {
+pub(super) fn manifest() -> String {
     let schema = crate::connector::rest::manifest_schema();
-    let mut page = String::new();
+    let mut page = HEAD.to_owned();
     for (name, title) in PARTS {
         let part = if name.is_empty() { &schema } else { &schema["$defs"][*name] };
-        page.push_str(&format!("\n#### {title}\n\n{}\n\n", said(part)));
+        page.push_str(&format!("\n## {title}\n\n{}\n\n", said(part)));
         let required: Vec<_> =
             part["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         for (key, property) in part["properties"].as_object().into_iter().flatten() {
@@ -37,7 +44,6 @@ pub fn manifest() -> String {
             page.push_str(&format!("- **`{key}`**{needed}: {}{values}\n", said(property)));
         }
     }
-    page.push('\n');
     page
 }
 

@@ -1,6 +1,6 @@
-//! The JSON Schemas of all that goes in and out, made from the types.
+//! The JSON Schemas of all that goes in and out, and the reference of manifests: made from the types.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::Value;
@@ -33,33 +33,21 @@ pub fn all() -> Vec<(&'static str, Value)> {
     ]
 }
 
-pub(super) fn run(folder: &Path, readme: Option<&Path>) -> Result<ExitCode, Error> {
-    for (name, schema) in all() {
-        let path = folder.join(name);
+/// All files of `schemas/`, by name, with their content: the schemas, and the reference of manifests.
+pub fn files() -> Vec<(&'static str, String)> {
+    let schemas = all().into_iter().map(|(name, schema)| {
         let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
-        replace(&path, Access::Everyone, |out| writeln!(out, "{text}")).map_err(|error| {
-            Error::usage(format!("cannot write `{}`", path.display())).caused_by(error)
-        })?;
-    }
-    if let Some(path) = readme {
-        write_reference(path).map_err(|error| {
-            Error::usage(format!("cannot write the reference into `{}`", path.display()))
-                .caused_by(error)
-        })?;
-    }
-    Ok(ExitCode::Done)
+        (name, text + "\n")
+    });
+    schemas.chain([("manifest.md", reference::manifest())]).collect()
 }
 
-/// Puts the reference between its marks.
-fn write_reference(path: &Path) -> io::Result<()> {
-    let [begin, end] = reference::MARKS;
-    let text = std::fs::read_to_string(path)?;
-    let parts = text.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(end)?;
-        Some((before, after))
-    });
-    let (before, after) = parts.ok_or_else(|| io::Error::other("it has no place for it"))?;
-    replace(path, Access::Everyone, |out| {
-        write!(out, "{before}{begin}{}{end}{after}", reference::manifest())
-    })
+pub(super) fn run(folder: &Path) -> Result<ExitCode, Error> {
+    for (name, text) in files() {
+        let path = folder.join(name);
+        replace(&path, Access::Everyone, |out| out.write_all(text.as_bytes())).map_err(
+            |error| Error::usage(format!("cannot write `{}`", path.display())).caused_by(error),
+        )?;
+    }
+    Ok(ExitCode::Done)
 }
