@@ -86,9 +86,6 @@ pub struct Run {
     /// Refresh the access token, write it back to the config file, print it as JSON, and exit
     #[arg(long)]
     pub access_token: bool,
-    /// The input is what an earlier job did not write: `jobs retry`.
-    #[arg(skip)]
-    pub is_retry: bool,
 }
 
 /// When progress is shown.
@@ -198,6 +195,8 @@ pub enum Ids {
         #[arg(long)]
         namespace: Option<String>,
     },
+    /// Creates that are in doubt: sent, and nothing tells whether they were applied
+    Doubts,
     /// Take ids from a snapshot file (.csv or .parquet: InputId, RemoteId)
     Import {
         /// The file

@@ -130,7 +130,7 @@ pub fn import_snapshot(
     if store.read(|connection| id_map::is_imported(connection, stream, &path, &stamp))? {
         return Ok(());
     }
-    let rows = import_file(store, stream, &path)?;
+    let rows = import_file(store, stream, &path, false)?;
     tracing::info!(path = %path.display(), rows, "Ids were taken in from a snapshot.");
     let marked = path.clone();
     store.write_blocking(move |transaction| {
@@ -139,15 +139,20 @@ pub fn import_snapshot(
     Ok(())
 }
 
-/// Takes all rows of a snapshot file into the id map. Returns how many.
+/// Takes all rows of a snapshot file into the id map. Returns how many. `settles`: they say as well
+/// how creates in doubt have ended, for which no job may be under way.
 ///
 /// # Errors
 /// As [`import_snapshot`].
-pub fn import_file(store: &Store, stream: i64, path: &Path) -> Result<u64, Error> {
+pub fn import_file(store: &Store, stream: i64, path: &Path, settles: bool) -> Result<u64, Error> {
     let mut piece = Vec::new();
     let mut rows = 0;
     let mut flush = |piece: &mut Vec<Entry>| {
         rows += piece.len() as u64;
+        if settles {
+            let ids = piece.iter().map(|entry| entry.external_id.clone()).collect();
+            store.settle_blocking(stream, ids)?;
+        }
         store.import_blocking(stream, std::mem::take(piece), true)
     };
     snapshot::read(path, |row| {

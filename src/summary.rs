@@ -315,7 +315,8 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         "not_sent" => ("remote", "run the same input again once the cause is mended"),
         "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => (
             "remote",
-            "run the same input again, or the rejects file: what was written is not written twice",
+            "run the same input again, or the rejects file: what was written is not written twice, \
+             unless `on_doubt: resend` allows it",
         ),
         _ => match class {
             ErrorClass::Payload => (

@@ -1,5 +1,6 @@
 //! `ids`: which remote id belongs to which external id, to look at and to mend.
 
+use std::io::StdoutLock;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
@@ -11,7 +12,8 @@ use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
 use crate::store::id_map::{self, Known};
-use crate::store::{Store, open_for_reading, unreadable};
+use crate::store::jobs::at_millis;
+use crate::store::{Store, doubts, open_for_reading, unreadable};
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
@@ -20,6 +22,7 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
         Ids::List { stream: Some(stream), namespace } => {
             list_ids(path, &stream, namespace.as_deref())
         }
+        Ids::Doubts => list_doubts(path),
         Ids::Import { file, stream, namespace } => {
             import(path, &file, &stream, namespace.as_deref())
         }
@@ -62,26 +65,68 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
     let known = choose(known_streams(path)?, stream, namespace)?;
     let connection = open_for_reading(path)?;
     let written = id_map::entries(&connection, known.id, |entries| {
-        let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-        out.write_record(["InputId", "RemoteId"])?;
-        for entry in entries {
-            let entry = entry.map_err(std::io::Error::other)?;
-            let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
-            out.write_record([entry.external_id.as_str(), remote_id])?;
-        }
-        out.flush().map_err(csv::Error::from)
+        print_csv(&["InputId", "RemoteId"], |out| {
+            for entry in entries {
+                let entry = entry?;
+                let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
+                out.write_record([entry.external_id.as_str(), remote_id])?;
+            }
+            Ok(())
+        })
     });
-    match written.map_err(unreadable)? {
-        Ok(()) => Ok(ExitCode::Done),
-        Err(error) => match error.into_kind() {
-            csv::ErrorKind::Io(error) => super::quiet(&error, ExitCode::Done),
-            other => Err(super::output_failed(csv_text(&other))),
-        },
+    written.map_err(unreadable)?
+}
+
+/// The doubts as CSV.
+fn list_doubts(path: &Path) -> Result<ExitCode, Error> {
+    let connection = open_for_reading(path)?;
+    print_csv(&["namespace", "stream", "InputId", "first_sent", "last_sent"], |out| {
+        doubts::open(&connection, |doubt| {
+            let id = doubt.external_id.as_deref().unwrap_or_default();
+            let (first, last) = (at_millis(doubt.first_millis), at_millis(doubt.last_millis));
+            out.write_record([&doubt.namespace, &doubt.stream, id, &first, &last])?;
+            Ok(())
+        })
+    })
+}
+
+/// What ends the printing of rows early.
+enum PrintError {
+    Output(csv::Error),
+    Store(rusqlite::Error),
+}
+
+impl From<csv::Error> for PrintError {
+    fn from(error: csv::Error) -> Self {
+        Self::Output(error)
     }
 }
 
-fn csv_text(kind: &csv::ErrorKind) -> String {
-    format!("{kind:?}")
+impl From<rusqlite::Error> for PrintError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Prints rows to stdout, for a reader that may stop reading.
+fn print_csv(
+    header: &[&str],
+    rows: impl FnOnce(&mut csv::Writer<StdoutLock<'_>>) -> Result<(), PrintError>,
+) -> Result<ExitCode, Error> {
+    let mut out = csv::Writer::from_writer(std::io::stdout().lock());
+    let write = || -> Result<(), PrintError> {
+        out.write_record(header)?;
+        rows(&mut out)?;
+        Ok(out.flush().map_err(csv::Error::from)?)
+    };
+    match write() {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(PrintError::Store(error)) => Err(unreadable(error)),
+        Err(PrintError::Output(error)) => match error.into_kind() {
+            csv::ErrorKind::Io(error) => super::quiet(&error, ExitCode::Done),
+            other => Err(super::output_failed(format!("{other:?}"))),
+        },
+    }
 }
 
 fn import(
@@ -108,7 +153,7 @@ fn import(
             ));
         }
     };
-    let rows = ids::import_file(&store, id, file)?;
+    let rows = ids::import_file(&store, id, file, true)?;
     tracing::info!(rows, "Taken in.");
     Ok(ExitCode::Done)
 }

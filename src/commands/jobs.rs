@@ -14,6 +14,7 @@ use crate::outcome::Fate;
 use crate::results::{self, Format, ResultsError};
 use crate::state::line::{self, LineError, Shape};
 use crate::store::jobs::{self, Job, Status};
+use crate::store::lock::StoreLock;
 use crate::store::{open_for_reading, report, unreadable};
 use crate::summary::Summary;
 
@@ -72,7 +73,14 @@ fn list(path: &Path, most: u32) -> Result<ExitCode, Error> {
         let counts =
             job.summary.as_deref().and_then(|text| serde_json::from_str::<Summary>(text).ok());
         let counts = counts.map(|summary| summary.proof.line).unwrap_or_default();
-        table.add_row([job.uuid, job.started, job.connector, job.status.replace('_', " "), counts]);
+        // The next job marks one that was killed; until then nobody else has told.
+        let status = match job.status.as_str() {
+            status if status == Status::Running.as_str() && !StoreLock::is_taken(path) => {
+                Status::Interrupted.as_str()
+            }
+            status => status,
+        };
+        table.add_row([job.uuid, job.started, job.connector, status.replace('_', " "), counts]);
     }
     print(format!("{table}\n").as_bytes())
 }
@@ -148,7 +156,6 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
         );
     }
     options.input = Some(input);
-    options.is_retry = true;
     options.configured.store.get_or_insert_with(|| path.to_owned());
-    super::run::run(&options, called)
+    super::run::retry(&options, called)
 }

@@ -31,7 +31,17 @@ const CHUNKS: usize = 4;
 /// Calls at once, where neither the configuration nor the connector says less.
 const MAX_IN_FLIGHT: usize = 64;
 
+/// Runs over an input of its own.
 pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
+    start(options, called, false)
+}
+
+/// Runs over what an earlier job did not write.
+pub(super) fn retry(options: &Run, called: &Called) -> Result<ExitCode, Error> {
+    start(options, called, true)
+}
+
+fn start(options: &Run, called: &Called, goes_on: bool) -> Result<ExitCode, Error> {
     if options.about {
         return about::run(options.format.unwrap_or_default(), called);
     }
@@ -50,7 +60,7 @@ pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let setup = setup::setup(loaded, called).await?;
-        job(setup, options, &environment).await
+        job(setup, options, &environment, goes_on).await
     });
     // The thread that reads may still wait for input that nobody wants any more.
     runtime.shutdown_background();
@@ -70,9 +80,16 @@ pub(super) struct Started {
     pub(super) since: String,
     pub(super) clock: Instant,
     pub(super) dispatcher: Arc<Dispatcher>,
+    /// The input is what an earlier job did not write.
+    pub(super) goes_on: bool,
 }
 
-async fn job(setup: Setup, options: &Run, environment: &Environment) -> Result<ExitCode, Error> {
+async fn job(
+    setup: Setup,
+    options: &Run,
+    environment: &Environment,
+    goes_on: bool,
+) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
     let store = Arc::new(if options.dry_run {
@@ -113,6 +130,7 @@ async fn job(setup: Setup, options: &Run, environment: &Environment) -> Result<E
         since: crate::store::jobs::now(),
         clock: Instant::now(),
         dispatcher,
+        goes_on,
     };
     let finished = match prepare(&started, options).await {
         Ok(()) => walk(&started, options, input, stop).await,
@@ -136,14 +154,18 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
             tokio::task::spawn_blocking(move || ids::import_state(&store, job, &namespace, &path));
         task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
     }
-    for leftover in started.store.leftovers(&started.namespace, started.job)? {
+    let leftovers = started.store.leftovers(&started.namespace, started.job)?;
+    let records: usize = leftovers.iter().map(|leftover| leftover.writes.len()).sum();
+    if records > 0 {
+        tracing::info!(
+            records,
+            "A killed job had sent records and no answer is known; the remote is asked where it can be."
+        );
+    }
+    for leftover in leftovers {
         let stream = StreamName::new(leftover.stream_name.as_str());
         let options = started.config.stream(stream.as_str());
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
-        tracing::info!(
-            %stream, records = leftover.writes.len(),
-            "A killed job had sent records and no answer is known; the remote is asked."
-        );
         recover(&started.dispatcher, leftover, &capabilities, &options).await?;
     }
     Ok(())
@@ -174,7 +196,7 @@ async fn walk(
     pipeline::run(Wiring {
         dispatcher: Arc::clone(&started.dispatcher),
         namespace: started.namespace.clone(),
-        goes_on: options.is_retry,
+        goes_on: started.goes_on,
         batch: config.batch.clone(),
         max_buffer_bytes: config.max_buffer_bytes.max(1),
         input: chunks,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::wrong::without_value;
-use super::{Config, environment};
+use super::{Config, StreamOptions, environment};
 use crate::connector;
 use crate::error::Error;
 
@@ -140,24 +140,38 @@ pub fn load(
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
             .hint("take it out, if what it does is not needed"));
     }
-    let more = of_connector(&values);
-    let warnings: Vec<String> = config
-        .rest
-        .0
-        .keys()
-        .filter(|key| !CONNECTOR_KEYS.contains(&key.as_str()) && !key.starts_with('_'))
-        .filter(|key| !more.contains_key(*key))
-        .filter_map(|key| {
-            let near = nearest(key, keys.keys().chain(more.keys()).map(String::as_str))?;
-            Some(format!("config key `{key}` is not known; did you mean `{near}`?"))
-        })
-        .collect();
+    let warnings = unknown_keys(&config, &keys, &of_connector(&values));
     if config.strict_config
         && let Some(warning) = warnings.first()
     {
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
+}
+
+/// What is wrong with keys that are neither ours nor, as far as is known, the connector's.
+fn unknown_keys(
+    config: &Config,
+    ours: &BTreeMap<String, bool>,
+    of_connector: &BTreeMap<String, bool>,
+) -> Vec<String> {
+    let by_stream = keys_of(&schemars::schema_for!(StreamOptions).to_value());
+    let is_unknown = |key: &&String| {
+        !CONNECTOR_KEYS.contains(&key.as_str())
+            && !key.starts_with('_')
+            && !of_connector.contains_key(*key)
+    };
+    let wrong = |key: &String| {
+        if by_stream.contains_key(key) {
+            return Some(format!(
+                "config key `{key}` has no effect here: it is by stream, as in \
+                 {{\"streams\": {{\"*\": {{\"{key}\": …}}}}}}"
+            ));
+        }
+        let near = nearest(key, ours.keys().chain(of_connector.keys()).map(String::as_str))?;
+        Some(format!("config key `{key}` is not known; did you mean `{near}`?"))
+    };
+    config.rest.0.keys().filter(is_unknown).filter_map(wrong).collect()
 }
 
 /// What Meltano calls the values within objects of its config file in the environment, which has
@@ -293,6 +307,21 @@ mod tests {
         assert_eq!(warnings, ["config key `identitty` is not known; did you mean `identity`?"]);
         let source = file(&folder, "b.json", r#"{"identitty": "source", "strict_config": true}"#);
         load(&[source], "P_", None, &[]).unwrap_err();
+    }
+
+    #[test]
+    fn a_key_that_is_by_stream_is_told_where_it_belongs() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, "a.json", r#"{"on_doubt": "resend", "mode": "update"}"#);
+        let warnings = load(&[source], "P_", None, &[]).unwrap().warnings;
+        assert_eq!(warnings.len(), 2);
+        assert!(
+            warnings.iter().any(|one| one.contains(r#"{"*": {"on_doubt": …}}"#)),
+            "{warnings:?}"
+        );
+        // What the platform has for all streams is taken as it is.
+        let source = file(&folder, "b.json", r#"{"lookup_fields": {"contacts": "email"}}"#);
+        assert!(load(&[source], "P_", None, &[]).unwrap().warnings.is_empty());
     }
 
     /// Meltano puts the file's values into the environment too, those within objects under joined

@@ -115,6 +115,49 @@ impl Store {
     }
 }
 
+/// A doubt that is open, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDoubt {
+    /// Connector and account.
+    pub namespace: String,
+    /// Name of the stream.
+    pub stream: String,
+    /// The user's id, where the record has one.
+    pub external_id: Option<String>,
+    /// When its first call left, in milliseconds of Unix time.
+    pub first_millis: i64,
+    /// When its last call had left for sure.
+    pub last_millis: i64,
+}
+
+/// Hands the doubts that jobs have left to `each`, by stream and external id.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn open<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    mut each: impl FnMut(OpenDoubt) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare(
+        "SELECT namespace, name, external_id, first_millis, last_millis FROM (
+            SELECT stream, external_id, first_millis, last_millis FROM doubts
+            UNION ALL
+            SELECT stream, NULL, first_millis, last_millis FROM written WHERE in_doubt)
+         JOIN streams ON streams.id = stream ORDER BY namespace, name, external_id, first_millis",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(OpenDoubt {
+            namespace: row.get(0)?,
+            stream: row.get(1)?,
+            external_id: row.get(2)?,
+            first_millis: row.get(3)?,
+            last_millis: row.get(4)?,
+        })?;
+    }
+    Ok(())
+}
+
 /// Takes in that records without an external id were written, as an earlier job's state tells.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Store, StoreError, doubts};
+use super::{Store, StoreError, doubts, recovery};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
@@ -266,10 +266,21 @@ impl Store {
         overwrite: bool,
     ) -> Result<(), StoreError> {
         self.write_blocking(move |transaction| {
-            for entry in &entries {
-                import(transaction, stream, entry, overwrite)?;
-            }
-            Ok(())
+            entries
+                .iter()
+                .try_for_each(|entry| import(transaction, stream, entry, overwrite).map(drop))
+        })
+    }
+
+    /// Forgets that creates of these ids are in doubt, also those that a killed job left: somebody
+    /// has looked at the remote. No job may be under way.
+    ///
+    /// # Errors
+    /// What SQLite says; then none is forgotten.
+    pub fn settle_blocking(&self, stream: i64, ids: Vec<ExternalId>) -> Result<(), StoreError> {
+        self.write_blocking(move |transaction| {
+            recovery::settle(transaction, stream, Some(&ids))?;
+            ids.iter().try_for_each(|id| doubts::clear(transaction, stream, id).map(drop))
         })
     }
 }
@@ -402,11 +413,12 @@ pub fn forget(
     stream: i64,
     ids: Option<&[ExternalId]>,
 ) -> rusqlite::Result<(usize, usize)> {
+    let mut settled = recovery::settle(transaction, stream, ids)?;
     let Some(ids) = ids else {
-        let doubts = doubts::clear_all(transaction, stream)?;
+        let doubts = doubts::clear_all(transaction, stream)? + settled;
         return Ok((transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])?, doubts));
     };
-    let (mut forgotten, mut settled) = (0, 0);
+    let mut forgotten = 0;
     for id in ids {
         settled += doubts::clear(transaction, stream, id)?;
         forgotten += transaction

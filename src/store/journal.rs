@@ -46,14 +46,7 @@ impl Store {
         action: Action,
         writes: Vec<Intent>,
     ) -> Result<IntentId, StoreError> {
-        let rows: Vec<_> = writes
-            .into_iter()
-            .map(|write| {
-                let fingerprint = write.fingerprint.to_string();
-                (write.position, write.external_id, fingerprint, write.lookup_values, write.key)
-            })
-            .collect();
-        let rows = serde_json::to_string(&rows).unwrap_or_default();
+        let rows = text(&writes);
         let now = chrono::Utc::now().timestamp_millis();
         self.write(move |transaction| {
             let id = transaction
@@ -126,6 +119,16 @@ impl Store {
         })
         .await
     }
+}
+
+/// Records of an intent, as they stand in the store.
+pub(super) fn text(writes: &[Intent]) -> String {
+    let row = |write: &Intent| {
+        let Intent { position, external_id, fingerprint, lookup_values, key } = write.clone();
+        (position, external_id, fingerprint.to_string(), lookup_values, key)
+    };
+    let rows: Vec<_> = writes.iter().map(row).collect();
+    serde_json::to_string(&rows).unwrap_or_default()
 }
 
 /// How an outcome changes what is known of its external id: `None` when it does not,

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::Error;
 
@@ -19,9 +20,7 @@ impl StoreLock {
     /// # Errors
     /// Exit code 2 when another process has it.
     pub fn take(path: &Path) -> Result<Self, Error> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let lock_path = PathBuf::from(name);
+        let lock_path = beside(path);
         let failed = |error: std::io::Error| {
             Error::usage(format!("cannot lock the store `{}`", path.display()))
                 .caused_by(error)
@@ -32,7 +31,7 @@ impl StoreLock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&lock_path).map_err(failed)?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {
                 let write = |file: &mut File| -> std::io::Result<()> {
                     file.set_len(0)?;
@@ -61,4 +60,28 @@ impl StoreLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+
+    /// Whether a process has the store at `path`, as far as can be seen.
+    pub fn is_taken(path: &Path) -> bool {
+        let Ok(file) = File::open(beside(path)) else { return false };
+        // Held for no longer than this takes, which [`StoreLock::take`] outwaits.
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+fn beside(store: &Path) -> PathBuf {
+    let mut name = store.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Takes the lock, which somebody may only be looking at.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..4 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(25)),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }

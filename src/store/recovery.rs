@@ -1,12 +1,13 @@
 //! What a killed job left behind: outcomes whose ids are not in the map yet, and intents whose
 //! fate nobody knows.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::id_map::unsure;
-use super::journal::{Intent, IntentId};
+use super::journal::{self, Intent, IntentId};
 use super::{Store, StoreError};
 use crate::record::{ExternalId, Fingerprint};
 
@@ -80,6 +81,38 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
+}
+
+/// Somebody has looked at the remote for records that a killed job left in doubt: the next job need
+/// not. `ids`: which; all of the stream's when it is `None`. Returns how many there were.
+pub(super) fn settle(
+    transaction: &Transaction<'_>,
+    stream: i64,
+    ids: Option<&[ExternalId]>,
+) -> rusqlite::Result<usize> {
+    let mut statement =
+        transaction.prepare_cached("SELECT id, writes FROM intents WHERE stream = ?")?;
+    let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let intents = rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
+    let ids: Option<HashSet<&ExternalId>> = ids.map(|ids| ids.iter().collect());
+    let mut settled = 0;
+    for (id, writes) in intents {
+        let mut writes = read_writes(&writes)?;
+        let before = writes.len();
+        writes.retain(|write| match (&ids, &write.external_id) {
+            (Some(ids), Some(id)) => !ids.contains(id),
+            (Some(_), None) => true,
+            (None, _) => false,
+        });
+        settled += before - writes.len();
+        if writes.is_empty() {
+            transaction.execute("DELETE FROM intents WHERE id = ?", [id])?;
+        } else if writes.len() < before {
+            let left = params![journal::text(&writes), id];
+            transaction.execute("UPDATE intents SET writes = ? WHERE id = ?", left)?;
+        }
+    }
+    Ok(settled)
 }
 
 impl Store {

@@ -61,3 +61,45 @@ fn what_is_not_there_is_told() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("--namespace"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_somebody_says_of_a_record_that_a_killed_job_had_sent_is_believed() {
+    // Applied, and not there: the answers are unknown, and nothing can be asked.
+    let remote = Remote::start();
+    let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
+    place.dies_at("sent:1", contacts(1));
+    let ids = || remote.by_ext("contacts").into_keys().collect::<Vec<_>>();
+    assert_eq!(ids(), ["c-0"]);
+    let id = crate::support::text(&remote.by_ext("contacts")["c-0"]["id"]);
+    remote.delete("contacts", &id);
+    let forgot = place.call(&["ids", "forget", "c-0", "--stream", "contacts"]);
+    assert!(forgot.stderr.contains("1 doubts"), "{}", forgot.stderr);
+    place.done(contacts(1));
+    assert_eq!(ids(), ["c-0"]);
+
+    let other = Place::at(&remote, "rest-one-by-one").set("max_in_flight", 1);
+    other.dies_at("sent:1", contacts(2));
+    other.file("ids.csv", "InputId,RemoteId\nc-1,none\n");
+    let taken = other.call(&["ids", "import", "ids.csv", "--stream", "contacts"]);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    other.done(contacts(2));
+    // The remote has no such id: the record is made, and once only.
+    assert_eq!(ids(), ["c-0", "c-1"]);
+}
+
+#[test]
+fn what_is_in_doubt_is_listed() {
+    let remote =
+        Remote::with("{faults: [{on: \"POST /v1/{object}\", calls: [2], do: reset_after}]}");
+    let place = Place::at(&remote, "create-only")
+        .set("retry", json!({"base_millis": 1}))
+        .set("max_in_flight", 1);
+    place.done(contacts(3));
+    let listed = place.call(&["ids", "doubts"]).stdout;
+    let lines: Vec<_> = listed.lines().collect();
+    assert_eq!(lines[0], "namespace,stream,InputId,first_sent,last_sent");
+    assert_eq!(lines.len(), 2, "{listed}");
+    assert!(lines[1].contains(",contacts,c-1,20"), "{listed}");
+    place.call(&["ids", "forget", "c-1", "--stream", "contacts"]);
+    assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 1);
+}

@@ -66,6 +66,7 @@ fn a_job_that_was_killed_can_be_told() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+    assert!(place.call(&["jobs"]).stdout.contains("interrupted"));
     let state = place.call(&["jobs", "state", "last"]).state();
     let told = state["bookmarks"]["contacts"].as_array().unwrap().len();
     assert!(told >= 10, "{told} are told");

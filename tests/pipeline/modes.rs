@@ -160,12 +160,12 @@ fn a_killed_delete_leaves_no_ids_of_what_is_gone() {
 #[test]
 fn a_state_that_tells_of_a_deletion_makes_nothing_known() {
     let remote = Remote::start();
-    let place = in_mode(&remote, "rest-lookup-bulk", "upsert");
+    let place = in_mode(&remote, "rest-one-by-one", "upsert");
     place.done(people(&["a", "b"], "Oslo"));
     let place = place.set("streams", json!({"*": {"mode": "delete"}}));
     let told = place.done(people(&["a"], "Oslo")).state();
     assert_eq!(told["bookmarks"]["contacts"][0]["deleted"], json!(true), "{told}");
-    let other = in_mode(&remote, "rest-lookup-bulk", "upsert");
+    let other = in_mode(&remote, "rest-one-by-one", "upsert");
     let path = other.file("before.json", told.to_string());
     let other = other.arg("--state").arg(path.to_str().unwrap());
     other.done(people(&["a", "b"], "Oslo"));
