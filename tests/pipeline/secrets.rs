@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use wiremock::{Request, ResponseTemplate};
 
-use crate::liars::Odd;
+use crate::support::odd::Odd;
 use crate::support::{Place, Ran, Remote, contacts};
 
 const SECRETS: [&str; 3] =

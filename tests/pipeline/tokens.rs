@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::liars::Odd;
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, contacts, counts, finish, fixture, state};
 
 const TOKEN: &str = "POST /oauth/token";
