@@ -30,8 +30,8 @@ const KEY_NAMES: [&str; 16] = [
 /// Letters of a part of an address that is taken for a key rather than for a word.
 const MIN_KEY_CHARS: usize = 16;
 
-/// The address of a hook is its credential: what is sent in the query, and the parts of the path that
-/// no person would choose, are taken for secrets.
+/// The address of a hook is its credential: what is sent in the query, and the parts of the path
+/// that no person would choose, are taken for secrets.
 pub(super) fn hide_address(template: &str, redactor: &Redactor) {
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
     let path = path.split_once("://").map_or("", |(_, path)| path);

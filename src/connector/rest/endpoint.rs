@@ -73,8 +73,8 @@ pub(super) fn node(
                 Some(splice) if splices.contains(&splice) => Node::Splice(splice),
                 Some(_) => {
                     let message = format!("`{}` means nothing here", text.as_str());
-                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
-                                `{{ remote_ids }}` for `read`, `update` and `delete`, \
+                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for \
+                                writes, `{{ remote_ids }}` for `read`, `update` and `delete`, \
                                 `{{ values }}` for `find`";
                     return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
                 }

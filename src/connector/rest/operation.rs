@@ -58,8 +58,8 @@ pub(super) fn stream(
     let written = [&stream.create, &stream.update, &stream.upsert, &stream.delete];
     for (compiled, written) in writing.zip(written.into_iter().flatten()) {
         if (compiled.reads_first || compiled.reads_after) && read.is_none() {
-            let message = "it reads what it writes (`version`, `read_first`, `read_after`), and the \
-                           stream has no `read`";
+            let message = "it reads what it writes (`version`, `read_first`, `read_after`), and \
+                           the stream has no `read`";
             return Err(written.path.at().wrong(message));
         }
     }
@@ -97,8 +97,8 @@ fn write(
     let is_told = rows.is_some() || (unnamed == Unnamed::Written);
     if !is_told && (max_records > 1 || failures.is_some()) {
         let message = "nothing tells what becomes of single records";
-        let hint = "add `rows` and `match`, or, where the answer names those alone that were refused \
-                    or none, `unnamed: written`";
+        let hint = "add `rows` and `match`, or, where the answer names those alone that were \
+                    refused or none, `unnamed: written`";
         return Err(Wrong { hint: Some(hint.to_owned()), ..at.wrong(message) });
     }
     let remote_id = selector(templates, write.remote_id.as_ref(), ROW_NAMES)?;
