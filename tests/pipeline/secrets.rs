@@ -64,8 +64,8 @@ fn nothing_that_is_written_has_a_secret_in_it() {
     }
 }
 
-/// The remote told back what it was sent, as some do for what they refuse; only texts of a few names
-/// at the top of the config were known as secrets.
+/// The remote told back what it was sent, as some do for what they refuse; only texts of a few
+/// names at the top of the config were known as secrets.
 #[test]
 fn what_a_login_sends_is_in_no_output_when_the_remote_tells_it_back() {
     let secrets = ["hush-passwd-1", "hush-nested-22", "8877665544332211", "hush-literal-55"];
@@ -146,8 +146,8 @@ const WAYS: [&str; 8] = [
     "auth: { type: oauth2_client_credentials, token_url: \"{{ base_url }}/token\", client_in: basic }",
 ];
 
-/// Tells a request back, as remotes do for people who look for their mistake: each status in another
-/// encoding.
+/// Tells a request back, as remotes do for people who look for their mistake: each status in
+/// another encoding.
 fn echo(status: u16, request: &Request) -> ResponseTemplate {
     let mut seen = format!("{} ", request.url);
     for value in request.headers.values() {
@@ -171,9 +171,9 @@ fn echo(status: u16, request: &Request) -> ResponseTemplate {
     if status == 302 { answer.insert_header("location", place) } else { answer }
 }
 
-/// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template makes
-/// it, a credential that follows a scheme only together with it, a key that a manifest holds not at
-/// all, and nothing that was written as `\u002B`.
+/// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template
+/// makes it, a credential that follows a scheme only together with it, a key that a manifest holds
+/// not at all, and nothing that was written as `\u002B`.
 #[test]
 fn a_remote_that_tells_the_credential_back_finds_no_ear() {
     let mut leaks = Vec::new();

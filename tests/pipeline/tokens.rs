@@ -142,8 +142,8 @@ fn a_refused_credential_ends_the_job_and_nothing_more_is_asked_for() {
     }
 }
 
-/// A call that was under way when the refresh token was refused got its own 401 afterwards and asked
-/// for a token once more.
+/// A call that was under way when the refresh token was refused got its own 401 afterwards and
+/// asked for a token once more.
 #[test]
 fn a_refresh_that_is_refused_in_mid_job_ends_it_with_the_state_of_what_was_written() {
     // A token is good for so many calls that some records are written, and not all.

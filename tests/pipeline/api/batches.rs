@@ -69,7 +69,8 @@ fn batches_are_numbered_over_the_whole_run() {
                 .to_owned()
         })
         .collect();
-    // Python: md5(b"root:a:0"), md5(b"root:a:1") twice, since that call was sent again, md5(b"root:b:2")
+    // Python: md5(b"root:a:0"), md5(b"root:a:1") twice, since that call was sent again,
+    // md5(b"root:b:2")
     assert_eq!(
         ids,
         [

@@ -28,7 +28,8 @@ fn a_post_whose_answer_is_lost_is_told_and_never_sent_again() {
         assert_eq!(place.counts("things"), counts([("read", 1), ("in_doubt", 1)]));
         assert_eq!(ran.state()["summary"]["things"]["fail"], 1);
         assert_eq!(receiver.bodies().len(), 1);
-        // Not in the next run either: nothing can be asked, and a second one would be a second record.
+        // Not in the next run either: nothing can be asked, and a second one would be a second
+        // record.
         place.done(&input);
         assert_eq!(place.counts("things"), counts([("read", 1), ("in_doubt", 1)]));
         assert_eq!(receiver.bodies().len(), 1);

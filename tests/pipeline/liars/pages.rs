@@ -85,8 +85,8 @@ fn the_first_page_for_ever_ends_the_lookup_and_nothing_is_made() {
     assert!(asked.iter().all(|asked| asked.starts_with("GET")) && asked.len() == 2, "{asked:?}");
 }
 
-/// A page that failed was asked for from the first page on, so that a remote that fails now and then
-/// could not be asked for more pages than it answers in a row.
+/// A page that failed was asked for from the first page on, so that a remote that fails now and
+/// then could not be asked for more pages than it answers in a row.
 #[test]
 fn a_page_that_fails_is_asked_for_again_and_not_all_before_it() {
     let odd = Odd::start(|world, request| {
