@@ -35,8 +35,8 @@ pub struct Talk {
 /// Options that say which remote and which store.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Configured {
-    /// A config file, or the word ENV for the environment's `TARGET_UPSERT_*`; may be repeated, later
-    /// ones win
+    /// A config file, or the word ENV for the environment's `TARGET_UPSERT_*`; may be repeated,
+    /// later ones win
     #[arg(long, short, value_name = "FILE|ENV")]
     pub config: Vec<String>,
     /// Use a simulated remote of this name, without any account
@@ -219,8 +219,8 @@ pub enum Ids {
         #[arg(long)]
         namespace: Option<String>,
     },
-    /// Forget ids, also those whose create is in doubt: their records are looked for, or created, when
-    /// they come again
+    /// Forget ids, also those whose create is in doubt: their records are looked for, or created,
+    /// when they come again
     Forget {
         /// External ids
         #[arg(required_unless_present = "all")]

@@ -1,14 +1,14 @@
 //! Named steps at which a debug build dies when it is told to, as `kill -9` would have it, so that
 //! the tests see what each of them leaves behind. In a release build there is nothing of it.
 //!
-//! `CRASH_AT=answered:3` in the environment kills the process when it comes to the step `answered` for
-//! the third time.
+//! `CRASH_AT=answered:3` in the environment kills the process when it comes to the step `answered`
+//! for the third time.
 
 /// The steps.
 #[cfg(debug_assertions)]
 const STEPS: [&str; 12] = [
-    // A file was written (the config with new tokens, results, a snapshot) and stands beside the old
-    // one; it has taken its place.
+    // A file was written (the config with new tokens, results, a snapshot) and stands beside the
+    // old one; it has taken its place.
     "replacing",
     "replaced",
     // What a killed job left was looked up, and is not recorded.

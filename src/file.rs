@@ -22,7 +22,8 @@ pub enum Access {
 ///
 /// # Errors
 /// Whatever the file system says, and whatever `write` says; the old file is left as it was. Where
-/// only the folder cannot be synced, the new one stands there, as long as the machine does not fail.
+/// only the folder cannot be synced, the new one stands there, as long as the machine does not
+/// fail.
 pub fn replace(
     path: &Path,
     access: Access,
@@ -32,8 +33,8 @@ pub fn replace(
     replace_itself(&path, access, write)
 }
 
-/// As [`replace`], for a place that others can write to: a symbolic link that somebody has put there
-/// is replaced, and what it points to is left as it was.
+/// As [`replace`], for a place that others can write to: a symbolic link that somebody has put
+/// there is replaced, and what it points to is left as it was.
 ///
 /// # Errors
 /// As [`replace`].

@@ -28,8 +28,8 @@
 //!
 //! # Invariants
 //!
-//! 1. The intent is on disk before a create leaves, or any call on a record that the id map knows; the
-//!    outcome is on disk before anything tells of it.
+//! 1. The intent is on disk before a create leaves, or any call on a record that the id map knows;
+//!    the outcome is on disk before anything tells of it.
 //! 2. A tap's STATE is passed on only when every record before it has a durable outcome, and none
 //!    of them has to come again: what failed, and what a lookup did not tell of.
 //! 3. A create in doubt is never sent again before a lookup has said that it is not there.

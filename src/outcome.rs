@@ -108,8 +108,8 @@ pub struct Outcome {
     pub batch_id: Option<Arc<str>>,
     /// Of a create in doubt: under which the remote knows it again.
     pub key: Option<Arc<str>>,
-    /// Of a create in doubt: a later job may send it again, since the remote knows the key, or since
-    /// the user wants it so.
+    /// Of a create in doubt: a later job may send it again, since the remote knows the key, or
+    /// since the user wants it so.
     pub may_be_resent: bool,
     /// The record, where it is to be kept.
     pub content: Option<Content>,

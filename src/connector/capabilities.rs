@@ -29,11 +29,12 @@ pub struct Capabilities {
     pub read: Option<Lookup>,
     /// Calls at once, at most; the pipeline starts lower and climbs. At least 1.
     pub max_in_flight: usize,
-    /// How long the remote remembers [`Write::key`](super::contract::Write::key): in that time, the same create with the same key
-    /// makes one record. `None`: it knows no keys.
+    /// How long the remote remembers [`Write::key`](super::contract::Write::key): in that time, the
+    /// same create with the same key makes one record. `None`: it knows no keys.
     pub idempotent_create: Option<Duration>,
-    /// A record that is there is changed by another create, which carries [`Write::remote_id`](super::contract::Write::remote_id) where
-    /// that is known. All that holds of a create holds of it: it is not sent twice.
+    /// A record that is there is changed by another create, which carries
+    /// [`Write::remote_id`](super::contract::Write::remote_id) where that is known. All that holds
+    /// of a create holds of it: it is not sent twice.
     pub creates_again: bool,
     /// Calls go out one at a time, in the order of the input, over all streams. Such a remote is
     /// not looked up: a lookup would take its record out of the row.
@@ -69,8 +70,8 @@ pub struct KeyHeader {
 }
 
 impl Capabilities {
-    /// How long a record that was written may stay invisible to those lookups that a stream makes: by
-    /// the external id, and, where it `has_fields` to look for, by these.
+    /// How long a record that was written may stay invisible to those lookups that a stream makes:
+    /// by the external id, and, where it `has_fields` to look for, by these.
     pub fn lag(&self, has_fields: bool) -> Duration {
         let find = self.find.filter(|_| has_fields);
         [self.lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
@@ -114,8 +115,8 @@ pub struct CallLimits {
     pub max_bytes: usize,
     /// Bytes that a record takes in it beside its own body, at most. Its ids are counted apart.
     pub envelope_bytes: usize,
-    /// The record is read before, for [`Write::version`](super::contract::Write::version) or to see that it is there. Needs
-    /// [`Capabilities::read`].
+    /// The record is read before, for [`Write::version`](super::contract::Write::version) or to see
+    /// that it is there. Needs [`Capabilities::read`].
     pub reads_first: bool,
     /// The record is read after, since the remote's word cannot be trusted. Needs
     /// [`Capabilities::read`].

@@ -75,8 +75,8 @@ impl BuildError {
         match self {
             Self::Unknown { nearest, .. } => meant(nearest),
             Self::Read { nearest, .. } => meant(nearest).or_else(|| {
-                let hint = "set `manifest` to the path of a YAML file, as seen from the folder that \
-                            the program runs in";
+                let hint = "set `manifest` to the path of a YAML file, as seen from the folder \
+                            that the program runs in";
                 Some(hint.to_owned())
             }),
             Self::MissingKey { hint, .. } => Some(hint.clone()),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::secrets::{HUSH, all_commands, leak, told};
+use crate::support::secrets::{HUSH, all_commands, leak, told};
 use crate::support::{Place, Remote, contacts};
 
 #[test]

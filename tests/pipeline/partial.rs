@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
-use crate::liars::Odd;
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, counts, record, schema, text};
 
 /// Manifests that write in bulk, and the call by which they make records.

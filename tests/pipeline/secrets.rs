@@ -3,13 +3,12 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use wiremock::{Request, ResponseTemplate};
 
-use crate::liars::Odd;
-use crate::support::{Place, Ran, Remote, contacts};
+use crate::support::odd::Odd;
+use crate::support::secrets::{HUSH, all_commands, job, leak, told};
+use crate::support::{Place, Remote, contacts};
 
 const SECRETS: [&str; 3] =
     ["hush-token-0123456789", "hush-refresh-0123456789", "hush-secret-0123456789"];
@@ -65,8 +64,8 @@ fn nothing_that_is_written_has_a_secret_in_it() {
     }
 }
 
-/// The remote told back what it was sent, as some do for what they refuse; only texts of a few names
-/// at the top of the config were known as secrets.
+/// The remote told back what it was sent, as some do for what they refuse; only texts of a few
+/// names at the top of the config were known as secrets.
 #[test]
 fn what_a_login_sends_is_in_no_output_when_the_remote_tells_it_back() {
     let secrets = ["hush-passwd-1", "hush-nested-22", "8877665544332211", "hush-literal-55"];
@@ -126,62 +125,6 @@ streams:
       body: "{{ record }}"
 "#;
 
-/// What no output may hold, whole or in part. It has characters that every encoding writes in its own
-/// way.
-pub(crate) const HUSH: &str = "hush+9f/8e=7d&6c'5b";
-
-/// All that the runs of `place` have told: on stdout and stderr of `ran`, and in every file but those
-/// that the user wrote.
-pub(crate) fn told(place: &Place, ran: &[Ran]) -> String {
-    let mut all: String = ran.iter().flat_map(|ran| [&*ran.stdout, &*ran.stderr]).collect();
-    for folder in [place.path(""), place.path(".target-upsert")] {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()) {
-            let is_theirs = ["config.json", "m.yaml"].iter().any(|name| path.ends_with(name));
-            if path.is_file() && !is_theirs {
-                all += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
-            }
-        }
-    }
-    all
-}
-
-/// A job, as talkative as can be.
-fn job(place: Place) -> (Place, Vec<Ran>) {
-    let place = place.env("LOGLEVEL", "TRACE").env("RUST_BACKTRACE", "1");
-    let ran = vec![place.run(contacts(1))];
-    (place, ran)
-}
-
-/// A job, a check, the question for the token, and what the store tells of the job; all all as
-/// talkative as can be.
-pub(crate) fn all_commands(place: Place) -> (Place, Vec<Ran>) {
-    let (place, mut ran) = job(place);
-    ran.push(place.call(&["check", "--config", "config.json", "contacts"]));
-    ran.push(place.call(&["--access-token", "--config", "config.json"]));
-    // A token is what was asked for.
-    if ran[2].stdout.contains("\"access_token\"") {
-        ran[2].stdout.clear();
-    }
-    if place.path(".target-upsert/store.db").exists() {
-        ran.push(place.call(&["jobs", "show", "last"]));
-        ran.push(place.call(&["jobs", "list"]));
-    }
-    (place, ran)
-}
-
-/// The place in `all` where a part of a secret stands, if there is one.
-pub(crate) fn leak(what: &str, all: &str) -> Option<String> {
-    let in_basic = ["bob", "client"].map(|user| {
-        let encoded = BASE64_STANDARD.encode(format!("{user}:{HUSH}"));
-        encoded.trim_end_matches('=').to_owned()
-    });
-    let found = |text: &str| all.to_ascii_lowercase().find(&text.to_ascii_lowercase());
-    let at = found("hush").or_else(|| in_basic.iter().find_map(|text| found(text)))?;
-    let around: String = all.chars().skip(at.saturating_sub(150)).take(300).collect();
-    Some(format!("{what}: {around}"))
-}
-
 /// A stream that creates, and a check, with what stands before them.
 fn manifest(auth: &str) -> String {
     format!(
@@ -203,8 +146,8 @@ const WAYS: [&str; 8] = [
     "auth: { type: oauth2_client_credentials, token_url: \"{{ base_url }}/token\", client_in: basic }",
 ];
 
-/// Tells a request back, as remotes do for people who look for their mistake: each status in another
-/// encoding.
+/// Tells a request back, as remotes do for people who look for their mistake: each status in
+/// another encoding.
 fn echo(status: u16, request: &Request) -> ResponseTemplate {
     let mut seen = format!("{} ", request.url);
     for value in request.headers.values() {
@@ -228,9 +171,9 @@ fn echo(status: u16, request: &Request) -> ResponseTemplate {
     if status == 302 { answer.insert_header("location", place) } else { answer }
 }
 
-/// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template makes
-/// it, a credential that follows a scheme only together with it, a key that a manifest holds not at
-/// all, and nothing that was written as `\u002B`.
+/// Base64 of a basic authorization was not known as a secret where OAuth sends it or a template
+/// makes it, a credential that follows a scheme only together with it, a key that a manifest holds
+/// not at all, and nothing that was written as `\u002B`.
 #[test]
 fn a_remote_that_tells_the_credential_back_finds_no_ear() {
     let mut leaks = Vec::new();

@@ -9,7 +9,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use crate::liars::Odd;
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, contacts, record, schema};
 
 /// A remote that sends every request to another host.

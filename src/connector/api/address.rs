@@ -162,8 +162,8 @@ fn value<'a>(name: &str, environment: &'a Environment) -> Result<Option<&'a str>
     }
 }
 
-/// A value as it stands in an address: one segment of a path, one value of a query, or a part of one
-/// label of the host.
+/// A value as it stands in an address: one segment of a path, one value of a query, or a part of
+/// one label of the host.
 fn encoded(name: &str, value: &str, in_host: bool) -> Result<String, String> {
     if !in_host {
         return Ok(utf8_percent_encode(value, SEGMENT).to_string());

@@ -1,13 +1,15 @@
 //! Posts records to one address: the platform's generic `target-api`, with its keys.
 //!
-//! - [`config`]: the keys.
-//! - [`address`]: from the template of the `url` to a stream's address.
+//! - [`config`]: the keys; [`build`](Api::build): from them to a connector.
+//! - [`address`]: from the template of the `url` to a stream's address; [`account`]: whose it is.
 //! - [`request`]: from records to a body.
 //!
 //! Nothing is known of the remote but that a 2xx takes the whole call. It cannot be asked what it
 //! has, so every post is a create: none is sent twice unless the remote knows it by a key.
 
+mod account;
 mod address;
+mod build;
 mod config;
 mod request;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Addresses, bodies and answers, without a network. Whole jobs: `tests/pipeline/api.rs`.
+//! Addresses, bodies and answers, without a network. Whole jobs: `tests/pipeline/api/`.
 
 use serde_json::{Value, json};
 

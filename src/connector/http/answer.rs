@@ -84,8 +84,8 @@ pub(super) fn told(error: reqwest::Error) -> String {
 }
 
 impl Answer {
-    /// One that has not come from anywhere, to the address `asked`: how answers are read can be tried
-    /// without a remote.
+    /// One that has not come from anywhere, to the address `asked`: how answers are read can be
+    /// tried without a remote.
     pub fn new(status: u16, headers: HeaderMap, body: impl Into<Bytes>, asked: Url) -> Self {
         Self { status, headers, body: body.into(), asked, generation: 0 }
     }

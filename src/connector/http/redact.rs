@@ -103,8 +103,8 @@ impl Redactor {
     }
 }
 
-/// `\u002B` as `+`: which printable characters are written so is up to each JSON library (Gson does it
-/// to `=`, .NET to `+`, Go to `&`). Those that JSON itself must escape stay.
+/// `\u002B` as `+`: which printable characters are written so is up to each JSON library (Gson does
+/// it to `=`, .NET to `+`, Go to `&`). Those that JSON itself must escape stay.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split("\\u00");
     let mut plain = parts.next().unwrap_or_default().to_owned();

@@ -7,12 +7,13 @@ use std::time::Duration;
 use minijinja::value::Value as Name;
 use reqwest::header::HeaderValue;
 
+use super::bound::{Bound, operations};
 use super::judge::Whole;
 use super::manifest::AnswerIs;
 use super::program::{AnswerRule, Splice, Stream, Write};
 use super::reading::Reading;
 use super::request::{self, Scope};
-use super::{Bound, Rest, operations, rows};
+use super::{Rest, rows};
 use crate::connector::contract::{
     Action, By, CheckLine, Question, RequestError, Verdict, WriteAnswer, WriteBatch,
 };

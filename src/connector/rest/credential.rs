@@ -5,96 +5,130 @@ use super::manifest::{self, AuthKind, ClientPlace};
 use super::program::{Auth, Login, Tokens, header_name, path};
 use super::select::Path;
 use super::template::Templates;
-use super::text::{Placed, Text, Wrong};
+use super::text::{Place, Placed, Text, Wrong};
+
+/// What the templates of a credential know.
+const NAMES: &[&str] = &["config"];
 
 /// Compiles `auth`, and refuses keys of another `type`.
 pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> Result<Auth, Wrong> {
     let Placed { value: mut given, at } = auth;
-    let kind = given.kind;
-    let name = match kind {
-        AuthKind::None => "none",
-        AuthKind::Bearer => "bearer",
-        AuthKind::Basic => "basic",
-        AuthKind::ApiKey => "api_key",
-        AuthKind::OAuth2Refresh => "oauth2_refresh",
-        AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
-        AuthKind::Login => "login",
-    };
-    let needed = |text: Option<Text>, key: &str| {
-        text.ok_or_else(|| at.wrong(format!("`type: {name}` needs `{key}`")))
-    };
-    let known = &["config"];
-    let compiled = match kind {
+    let way = Way::new(given.kind, at);
+    let mut text = |given: Option<Text>, key| templates.text(&way.needed(given, key)?, NAMES);
+    let compiled = match given.kind {
         AuthKind::None => Auth::None,
-        AuthKind::Bearer => {
-            Auth::Bearer { token: templates.text(&needed(given.token.take(), "token")?, known)? }
-        }
+        AuthKind::Bearer => Auth::Bearer { token: text(given.token.take(), "token")? },
         AuthKind::Basic => Auth::Basic {
-            username: templates.text(&needed(given.username.take(), "username")?, known)?,
-            password: templates.text(&needed(given.password.take(), "password")?, known)?,
+            username: text(given.username.take(), "username")?,
+            password: text(given.password.take(), "password")?,
         },
         AuthKind::ApiKey => {
-            let key = templates.text(&needed(given.key.take(), "key")?, known)?;
+            let key = text(given.key.take(), "key")?;
             match (given.header.take(), given.query.take()) {
                 (Some(header), None) => {
                     Auth::KeyHeader { name: header_name(&header)?.to_string(), key }
                 }
                 (None, Some(query)) => Auth::KeyQuery { name: query.as_str().to_owned(), key },
-                _ => {
-                    let message = "`type: api_key` needs either `header` or `query`";
-                    return Err(at.wrong(message));
-                }
+                _ => return Err(at.wrong("`type: api_key` needs either `header` or `query`")),
             }
         }
         AuthKind::Login => {
-            let call = given.login.take();
-            let call = call.ok_or_else(|| at.wrong("`type: login` needs `login`"))?;
+            let call = way.needed(given.login.take(), "login")?;
             let header = given.header.take().unwrap_or_else(|| Text::of("Authorization"));
             let key = given.key.take().unwrap_or_else(|| Text::of("Bearer {{ token }}"));
             Auth::Login(Box::new(login(templates, &call, &header, &key)?))
         }
         AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
-            let refresh = kind == AuthKind::OAuth2Refresh;
-            let token_url = needed(given.token_url.take(), "token_url")?;
-            let scope = if refresh { None } else { given.scope.take() };
-            let parameters = given.parameters.take().unwrap_or_default();
-            let parameters = parameters.into_iter();
-            Auth::Tokens(Box::new(Tokens {
-                token_url: templates.text(&token_url, &["config", "base_url"])?,
-                refresh,
-                scope: scope.map(|scope| templates.text(&scope, known)).transpose()?,
-                basic: given.client_in.take() == Some(ClientPlace::Basic),
-                parameters: parameters
-                    .map(|(name, value)| {
-                        Ok((name.as_str().to_owned(), templates.text(&value, known)?))
-                    })
-                    .collect::<Result<_, Wrong>>()?,
-            }))
+            Auth::Tokens(Box::new(tokens(templates, &mut given, way)?))
         }
     };
-    if let Some(login) = &given.login {
-        return Err(login.path.at().wrong(format!("`login` means nothing to `type: {name}`")));
+    way.nothing_left(&given)?;
+    Ok(compiled)
+}
+
+/// The `type` of an `auth`. Each takes the keys that it knows out of what is given.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    at: Place,
+}
+
+impl Way {
+    fn new(kind: AuthKind, at: Place) -> Self {
+        let name = match kind {
+            AuthKind::None => "none",
+            AuthKind::Bearer => "bearer",
+            AuthKind::Basic => "basic",
+            AuthKind::ApiKey => "api_key",
+            AuthKind::OAuth2Refresh => "oauth2_refresh",
+            AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
+            AuthKind::Login => "login",
+        };
+        Self { name, at }
     }
-    let manifest::Auth { token, username, password, header, query, key, token_url, scope, .. } =
-        &given;
-    let left = [
-        ("token", token),
-        ("username", username),
-        ("password", password),
-        ("header", header),
-        ("query", query),
-        ("key", key),
-        ("token_url", token_url),
-        ("scope", scope),
-    ];
-    let left = left.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
-    let parameters = given.parameters.as_ref().and_then(|given| given.keys().next());
-    let left = left.or(parameters.map(|first| ("parameters", first.at())));
-    let left = left.or(given.client_in.map(|_| ("client_in", at)));
-    match left {
-        Some((key, at)) => Err(at.wrong(format!("`{key}` means nothing to `type: {name}`"))),
-        None => Ok(compiled),
+
+    /// The value of a key that must be there.
+    fn needed<T>(self, given: Option<T>, key: &str) -> Result<T, Wrong> {
+        given.ok_or_else(|| self.at.wrong(format!("`type: {}` needs `{key}`", self.name)))
     }
+
+    /// Refuses a key that was not taken: it is another way's.
+    fn nothing_left(self, given: &manifest::Auth) -> Result<(), Wrong> {
+        let manifest::Auth {
+            kind: _,
+            login,
+            token,
+            username,
+            password,
+            header,
+            query,
+            key,
+            token_url,
+            scope,
+            parameters,
+            client_in,
+        } = given;
+        let texts = [
+            ("token", token),
+            ("username", username),
+            ("password", password),
+            ("header", header),
+            ("query", query),
+            ("key", key),
+            ("token_url", token_url),
+            ("scope", scope),
+        ];
+        let login = login.as_ref().map(|login| ("login", login.path.at()));
+        let text = texts.iter().find_map(|(key, text)| Some((*key, text.as_ref()?.at())));
+        let parameter = parameters.as_ref().and_then(|given| given.keys().next());
+        let parameter = parameter.map(|first| ("parameters", first.at()));
+        let client_in = client_in.map(|_| ("client_in", self.at));
+        match login.or(text).or(parameter).or(client_in) {
+            Some((key, at)) => {
+                Err(at.wrong(format!("`{key}` means nothing to `type: {}`", self.name)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Compiles a token endpoint of OAuth 2.
+fn tokens(
+    templates: &mut Templates,
+    given: &mut manifest::Auth,
+    way: Way,
+) -> Result<Tokens, Wrong> {
+    let refresh = given.kind == AuthKind::OAuth2Refresh;
+    let token_url = way.needed(given.token_url.take(), "token_url")?;
+    let token_url = templates.text(&token_url, &["config", "base_url"])?;
+    let scope = if refresh { None } else { given.scope.take() };
+    let scope = scope.map(|scope| templates.text(&scope, NAMES)).transpose()?;
+    let basic = given.client_in.take() == Some(ClientPlace::Basic);
+    let mut parameters = Vec::new();
+    for (name, value) in given.parameters.take().unwrap_or_default() {
+        parameters.push((name.as_str().to_owned(), templates.text(&value, NAMES)?));
+    }
+    Ok(Tokens { token_url, refresh, scope, basic, parameters })
 }
 
 /// Compiles a call that gives a token.
@@ -107,7 +141,7 @@ fn login(
     let manifest::Login { method, path: address, query, headers, body, encoding, .. } = login;
     let (body, encoding) = (body.as_ref(), *encoding);
     let parts = Parts { method: *method, path: address, query, headers, body, encoding };
-    let endpoint = endpoint(templates, &parts, &["config"], &[])?;
+    let endpoint = endpoint(templates, &parts, NAMES, &[])?;
     let key = templates.text(key, &["config", "token"])?;
     if !key.names("token") {
         return Err(key.at().wrong("the `key` of a login does not name `token`"));

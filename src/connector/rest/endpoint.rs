@@ -73,8 +73,8 @@ pub(super) fn node(
                 Some(splice) if splices.contains(&splice) => Node::Splice(splice),
                 Some(_) => {
                     let message = format!("`{}` means nothing here", text.as_str());
-                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for writes, \
-                                `{{ remote_ids }}` for `read`, `update` and `delete`, \
+                    let hint = "`{{ record }}` is for `max_records: 1`, `{{ records }}` for \
+                                writes, `{{ remote_ids }}` for `read`, `update` and `delete`, \
                                 `{{ values }}` for `find`";
                     return Err(Wrong { hint: Some(hint.to_owned()), ..shape.at.wrong(message) });
                 }
@@ -116,7 +116,7 @@ impl Endpoint {
         self.path.names(name)
             || query.any(|(key, value)| key.names(name) || value.names(name))
             || self.headers.iter().any(|(_, value)| value.names(name))
-            || self.body.as_ref().is_some_and(|body| body.any(&|node| node.names(name)))
+            || self.body.as_ref().is_some_and(|body| body.names(name))
     }
 
     pub(super) fn splices(&self, splice: Splice) -> bool {
@@ -126,23 +126,23 @@ impl Endpoint {
 }
 
 impl Node {
+    /// Whether a template of it names `name`.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.any(&|node| match node {
+            Self::Value(template) => template.names(name),
+            Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),
+            Self::Plain(_) | Self::Splice(_) | Self::List(_) => false,
+        })
+    }
+
     /// Whether `test` is true of it or of a part of it.
-    pub(super) fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
+    fn any(&self, test: &dyn Fn(&Node) -> bool) -> bool {
         test(self)
             || match self {
                 Self::List(items) => items.iter().any(|item| item.any(test)),
                 Self::Object(fields) => fields.iter().any(|(_, value)| value.any(test)),
                 Self::Plain(_) | Self::Value(_) | Self::Splice(_) => false,
             }
-    }
-
-    /// Whether this very node, or a key of it, names `name`.
-    pub(super) fn names(&self, name: &str) -> bool {
-        match self {
-            Self::Value(template) => template.names(name),
-            Self::Object(fields) => fields.iter().any(|(key, _)| key.names(name)),
-            _ => false,
-        }
     }
 }
 

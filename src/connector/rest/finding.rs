@@ -9,6 +9,8 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::Rest;
+use super::bound::Bound;
 use super::judge::Whole;
 use super::lookup::Kind;
 use super::program::{Lookup, Next, Splice};
@@ -16,7 +18,6 @@ use super::reading::Reading;
 use super::request;
 use super::select::{Path, Selector};
 use super::stored::altered;
-use super::{Bound, Rest};
 use crate::connector::contract::{By, Found, Question, RequestError, Row, Verdict};
 use crate::connector::http::{Answer, Call, Redactor};
 use crate::record::RemoteId;

@@ -186,7 +186,8 @@ impl Reading<'_> {
         None
     }
 
-    /// The remote's no to a record. What does not stand where `first` says stands where `then` does.
+    /// The remote's no to a record. What does not stand where `first` says stands where `then`
+    /// does.
     fn refused_row(&self, part: &Part<'_>, first: &Told, then: &Told) -> Verdict {
         let more = |first: &Option<Selector>, then: &Option<Selector>| {
             part.more(first.as_ref()).or_else(|| part.more(then.as_ref()))

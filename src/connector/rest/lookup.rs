@@ -70,22 +70,14 @@ pub(super) fn lookup(
     if kind == Kind::Values && !endpoint.names("field") {
         return Err(at.wrong("`find` does not name `field`: it finds by any property"));
     }
-    let only = |key: &str, text: Option<&Text>, is_meant: bool, whom: &str| match text {
-        Some(text) if !is_meant => {
-            Err(text.at().wrong(format!("`{key}` means nothing to `{name}`, only to {whom}")))
-        }
-        _ => Ok(()),
-    };
-    let reads = kind == Kind::RemoteIds;
+    only_where_meant(lookup, kind)?;
     let external_id = lookup.external_id.as_ref();
-    only("external_id", external_id, kind == Kind::ExternalIds, "`lookup`")?;
-    only("version", lookup.version.as_ref(), reads, "`read`")?;
     if kind == Kind::ExternalIds && external_id.is_none() && !has_property {
         return Err(at.wrong("`lookup` needs `external_id`, or the stream `external_id_property`"));
     }
     let mut found = |text: Option<&Text>| selector(templates, text, ROW_NAMES);
     let remote_id = found(lookup.remote_id.as_ref())?;
-    if remote_id.is_none() && !(reads && max_ids == 1) {
+    if remote_id.is_none() && !(kind == Kind::RemoteIds && max_ids == 1) {
         return Err(at.wrong(format!("`{name}` needs `remote_id`: where a row holds it")));
     }
     let version = found(lookup.version.as_ref())?;
@@ -108,4 +100,19 @@ pub(super) fn lookup(
         next,
         lag: Duration::from_secs(lookup.lag_secs.unwrap_or(LAG_SECS)),
     })
+}
+
+/// Refuses keys that mean nothing to a lookup.
+fn only_where_meant(lookup: &manifest::Lookup, kind: Kind) -> Result<(), Wrong> {
+    let manifest::Lookup { external_id, version, .. } = lookup;
+    for (key, text, whose) in
+        [("external_id", external_id, Kind::ExternalIds), ("version", version, Kind::RemoteIds)]
+    {
+        if let Some(text) = text.as_ref().filter(|_| kind != whose) {
+            let (name, whose) = (kind.name(), whose.name());
+            let message = format!("`{key}` means nothing to `{name}`, only to `{whose}`");
+            return Err(text.at().wrong(message));
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use super::endpoint::{Parts, endpoint, node};
 use super::lookup::{Kind, lookup};
 use super::manifest::{self, Encoding, Unnamed};
 use super::matching::{Operation, told};
-use super::program::{Node, Splice, Stream, Write, header_name, path, selector};
+use super::program::{Endpoint, Node, Splice, Stream, Write, header_name, path, selector};
 use super::reading::ROW_NAMES;
 use super::shape::Shape;
 use super::template::{Template, Templates};
@@ -58,8 +58,8 @@ pub(super) fn stream(
     let written = [&stream.create, &stream.update, &stream.upsert, &stream.delete];
     for (compiled, written) in writing.zip(written.into_iter().flatten()) {
         if (compiled.reads_first || compiled.reads_after) && read.is_none() {
-            let message = "it reads what it writes (`version`, `read_first`, `read_after`), and the \
-                           stream has no `read`";
+            let message = "it reads what it writes (`version`, `read_first`, `read_after`), and \
+                           the stream has no `read`";
             return Err(written.path.at().wrong(message));
         }
     }
@@ -80,47 +80,14 @@ fn write(
     has_property: bool,
 ) -> Result<Write, Wrong> {
     let at = write.path.at();
-    let name = action.as_str();
     let max_records = at_least_one(write.max_records.unwrap_or(1), "max_records", at)?;
     let max_bytes = at_least_one(write.max_bytes.unwrap_or(MAX_BYTES), "max_bytes", at)?;
-    let has_remote_id = matches!(action, Action::Update | Action::Delete);
     let single = max_records == 1;
-    let mut known = NAMES.to_vec();
-    known.push("external_ids");
-    known.extend(has_remote_id.then_some("remote_ids"));
-    let mut splices = vec![Splice::Records, Splice::ExternalIds];
-    splices.extend(has_remote_id.then_some(Splice::RemoteIds));
-    let mut fields = NAMES.to_vec();
-    fields.extend(["external_id", "key", "record"]);
-    if has_remote_id {
-        fields.extend(["remote_id", "version"]);
-    }
-    if single {
-        known.extend(&fields);
-        splices.push(Splice::Record);
-    }
-    let manifest::Write { method, path: address, query, headers, body, encoding, .. } = write;
-    let (body, encoding) = (body.as_ref(), *encoding);
-    let parts = Parts { method: *method, path: address, query, headers, body, encoding };
-    let endpoint = endpoint(templates, &parts, &known, &splices)?;
-    let each = write.each.as_ref().map(|each| node(templates, each, &fields, &[Splice::Record]));
-    let each = each.transpose()?;
-    let sends = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
-    let names = |name: &str| {
-        endpoint.names(name) || each.as_ref().is_some_and(|each| each.any(&|node| node.names(name)))
-    };
-    if !sends && action != Action::Delete && !names("record") {
-        let message = format!("`{name}` sends no record");
-        let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
-        return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
-    }
-    if let Some(each) = write.each.as_ref().filter(|_| !endpoint.splices(Splice::Records)) {
-        return Err(each.at.wrong("`each` means nothing without `{{ records }}` in the `body`"));
-    }
-    let record = record(templates, write.record.as_ref(), action, &fields)?;
-    let names = |name: &str| {
-        names(name) || record.iter().any(|(_, value)| value.any(&|node| node.names(name)))
-    };
+    let known = Known::by(action, single);
+    let (endpoint, each) = call(templates, write, action, &known)?;
+    let record = record(templates, write.record.as_ref(), action, &known.of_record)?;
+    let nodes = || each.iter().chain(record.iter().map(|(_, value)| value));
+    let names = |name| endpoint.names(name) || nodes().any(|node| node.names(name));
     let (reads_first, names_record) = (names("version"), names("record"));
     only_where_meant(write, action, single)?;
     let operation = Operation { write, action, has_property };
@@ -130,8 +97,8 @@ fn write(
     let is_told = rows.is_some() || (unnamed == Unnamed::Written);
     if !is_told && (max_records > 1 || failures.is_some()) {
         let message = "nothing tells what becomes of single records";
-        let hint = "add `rows` and `match`, or, where the answer names those alone that were refused \
-                    or none, `unnamed: written`";
+        let hint = "add `rows` and `match`, or, where the answer names those alone that were \
+                    refused or none, `unnamed: written`";
         return Err(Wrong { hint: Some(hint.to_owned()), ..at.wrong(message) });
     }
     let remote_id = selector(templates, write.remote_id.as_ref(), ROW_NAMES)?;
@@ -163,6 +130,63 @@ fn write(
         record,
         each,
     })
+}
+
+/// What the templates of a write know, and what can stand in its body as raw JSON.
+struct Known {
+    of_call: Vec<&'static str>,
+    of_record: Vec<&'static str>,
+    splices: Vec<Splice>,
+}
+
+impl Known {
+    fn by(action: Action, single: bool) -> Self {
+        let mut of_call = NAMES.to_vec();
+        of_call.push("external_ids");
+        let mut of_record = NAMES.to_vec();
+        of_record.extend(["external_id", "key", "record"]);
+        let mut splices = vec![Splice::Records, Splice::ExternalIds];
+        if matches!(action, Action::Update | Action::Delete) {
+            of_call.push("remote_ids");
+            of_record.extend(["remote_id", "version"]);
+            splices.push(Splice::RemoteIds);
+        }
+        // A call of one record is about that record.
+        if single {
+            of_call.extend(&of_record);
+            splices.push(Splice::Record);
+        }
+        Self { of_call, of_record, splices }
+    }
+}
+
+/// Compiles the call of a write, and what stands in it for each record.
+fn call(
+    templates: &mut Templates,
+    write: &manifest::Write,
+    action: Action,
+    known: &Known,
+) -> Result<(Endpoint, Option<Node>), Wrong> {
+    let manifest::Write { method, path: address, query, headers, body, encoding, .. } = write;
+    let (body, encoding) = (body.as_ref(), *encoding);
+    let parts = Parts { method: *method, path: address, query, headers, body, encoding };
+    let endpoint = endpoint(templates, &parts, &known.of_call, &known.splices)?;
+    let each = write.each.as_ref();
+    let each = each.map(|each| node(templates, each, &known.of_record, &[Splice::Record]));
+    let each = each.transpose()?;
+    let splices_any = endpoint.splices(Splice::Record) || endpoint.splices(Splice::Records);
+    let sends_record = splices_any
+        || endpoint.names("record")
+        || each.as_ref().is_some_and(|each| each.names("record"));
+    if !sends_record && action != Action::Delete {
+        let message = format!("`{}` sends no record", action.as_str());
+        let hint = "put `{{ record }}` or `{{ records }}` into its `body`".to_owned();
+        return Err(Wrong { hint: Some(hint), ..address.at().wrong(message) });
+    }
+    if let Some(each) = write.each.as_ref().filter(|_| !endpoint.splices(Splice::Records)) {
+        return Err(each.at.wrong("`each` means nothing without `{{ records }}` in the `body`"));
+    }
+    Ok((endpoint, each))
 }
 
 fn key_header(write: &manifest::Write) -> Result<Option<KeyHeader>, Wrong> {

@@ -89,8 +89,8 @@ impl Path {
 /// Where the rows of an answer stand.
 #[derive(Clone, Debug)]
 pub(super) struct RowsSelector {
-    /// Of the list, or of the only row. An answer whose list is empty and one that has no list at all
-    /// must not look the same.
+    /// Of the list, or of the only row. An answer whose list is empty and one that has no list at
+    /// all must not look the same.
     path: JsonPath,
     kind: RowsKind,
 }
@@ -154,10 +154,11 @@ impl RowsSelector {
     }
 }
 
-/// Brackets within brackets of a path, at most: the parser tries each of them several ways, and those
-/// within it anew for each.
+/// Brackets within brackets of a path, at most: the parser tries each of them several ways, and
+/// those within it anew for each.
 const MAX_BRACKETS: usize = 4;
-/// `..` in a path, at most: what a second one finds are the descendants of all that the first has found.
+/// `..` in a path, at most: what a second one finds are the descendants of all that the first has
+/// found.
 const MAX_DESCENTS: usize = 3;
 
 fn parse(path: &str, text: &Text) -> Result<JsonPath, Wrong> {

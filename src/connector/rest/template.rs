@@ -204,8 +204,8 @@ impl Templates {
     /// Fills `template` in.
     ///
     /// # Errors
-    /// What is missing, or that it ran away. What went wrong with a value may name it: to be cleaned
-    /// before it is told.
+    /// What is missing, or that it ran away. What went wrong with a value may name it: to be
+    /// cleaned before it is told.
     pub(super) fn render(&self, template: &Template, values: &Value) -> Result<String, String> {
         let (kind, name) = match &template.source {
             Source::Constant(text) => return Ok(text.clone()),

@@ -27,8 +27,8 @@ impl Keeper {
         Self { path, seen }
     }
 
-    /// Waits until no other job renews. The folder is locked, for the file itself is replaced. Where
-    /// that cannot be done, a renewal at the same moment is not held off.
+    /// Waits until no other job renews. The folder is locked, for the file itself is replaced.
+    /// Where that cannot be done, a renewal at the same moment is not held off.
     pub(super) async fn turn(&self) -> Turn {
         let path = self.path.clone();
         let lock = move || {

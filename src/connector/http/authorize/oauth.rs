@@ -1,5 +1,5 @@
-//! OAuth 2 (RFC 6749): what the token endpoint is asked, and what it answers. New tokens are written
-//! back when they rotate.
+//! OAuth 2 (RFC 6749): what the token endpoint is asked, and what it answers. New tokens are
+//! written back when they rotate.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -111,8 +111,8 @@ impl Tokens {
     ) -> Result<(SecretString, u64), RequestError> {
         let tries = self.shared.tries.load(Ordering::Acquire);
         let state = Arc::clone(&self.shared.state).lock_owned().await;
-        // What is refused stays so: nothing more is to be sent, and a remote that is asked again and
-        // again may lock the account.
+        // What is refused stays so: nothing more is to be sent, and a remote that is asked again
+        // and again may lock the account.
         if let Some(failure @ RequestError::Unauthorized(_)) = &state.failure {
             return Err(failure.clone());
         }

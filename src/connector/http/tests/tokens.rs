@@ -120,7 +120,8 @@ async fn twenty_calls_share_one_renewal() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_refusal_is_shared_and_tells_no_secret() {
-    let body = json!({"error": "invalid_grant", "error_description": "old-refresh of client-secret is used up"});
+    let description = "old-refresh of client-secret is used up";
+    let body = json!({"error": "invalid_grant", "error_description": description});
     let case = Case::new(
         ResponseTemplate::new(400).set_delay(Duration::from_millis(300)).set_body_json(body),
     )

@@ -1,6 +1,11 @@
 //! Turns the lines of the input into prepared records: parsed, validated, mapped, fingerprinted.
 //!
 //! It runs on a thread of its own, for reading blocks and this is where most of the computing is.
+//!
+//! [`message`] holds what each kind of message does, [`schema`] what a SCHEMA makes of its stream.
+
+mod message;
+mod schema;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -8,28 +13,21 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ability::can_do;
+use self::message::Shared;
+use super::Item;
 use super::batch_files::BatchFiles;
-use super::identity::IdFields;
-use super::mapping::Mapping;
-use super::prepare::{Extension, Known};
-use super::{Item, Stream};
+use super::prepare::Known;
 use crate::config::{Config, Identity, OnBadLine, StreamOptions, Validation};
-use crate::connector::contract::{Capabilities, Connector};
+use crate::connector::contract::Connector;
 use crate::error::Error;
-use crate::record::StreamName;
-use crate::singer::message::{self, Message};
+use crate::singer;
 use crate::singer::reader::{Line, LineReader};
-use crate::singer::schema::RecordSchema;
 
 /// Items handed on at once, at most: enough to make the hand-over cheap, few enough to bound the
 /// memory that waits in between.
 const CHUNK_ITEMS: usize = 256;
 /// Bytes handed on at once, about.
 const CHUNK_BYTES: usize = 256 << 10;
-
-/// Unknown types of messages that are told apart: the summary must not grow with the input.
-const MAX_UNKNOWN: usize = 20;
 
 /// What the intake needs to know of the configuration.
 #[derive(Clone, Debug)]
@@ -163,7 +161,7 @@ impl<R: Read> Intake<R> {
             }
             Line::Text { bytes, complete } => {
                 self.tally.bytes += bytes.len() as u64;
-                match message::parse(bytes) {
+                match singer::message::parse(bytes) {
                     Ok(message) => {
                         let state = Shared {
                             options: &self.options,
@@ -247,159 +245,6 @@ impl<R: Read> Intake<R> {
 enum Step {
     Took(usize),
     End,
-}
-
-/// The intake less its reader, so that a message may borrow the reader's line.
-struct Shared<'s> {
-    options: &'s IntakeOptions,
-    stream_options: &'s (dyn Fn(&str) -> StreamOptions + Send),
-    connector: &'s dyn Connector,
-    streams: &'s mut HashMap<String, Known>,
-    files: &'s mut Option<BatchFiles>,
-    position: &'s mut u64,
-    tally: &'s mut Tally,
-}
-
-impl Shared<'_> {
-    fn take(
-        self,
-        message: Message<'_>,
-        line: &[u8],
-        line_number: u64,
-        items: &mut Vec<Item>,
-    ) -> Result<(), Error> {
-        match message {
-            Message::Record(record) => {
-                let Some(known) = self.streams.get_mut(&*record.stream) else {
-                    return Err(record_before_schema(&record.stream, line_number));
-                };
-                *self.position += 1;
-                items.push(known.prepare(record.record, *self.position, self.options));
-            }
-            Message::Schema(schema) => self.take_schema(&schema, line, line_number, items)?,
-            Message::State(value) => {
-                self.tally.states += 1;
-                items.push(Item::State(value.to_owned()));
-            }
-            Message::ActivateVersion { stream } => {
-                self.tally.activate_versions += 1;
-                tracing::debug!(%stream, "ACTIVATE_VERSION was read; nothing is deleted.");
-            }
-            Message::Batch { stream, encoding, manifest } => {
-                if !self.streams.contains_key(&*stream) {
-                    return Err(record_before_schema(&stream, line_number));
-                }
-                *self.files = Some(BatchFiles::new(&stream, encoding, manifest, line_number)?);
-            }
-            Message::Unknown { kind } => {
-                let unknown = &mut self.tally.unknown;
-                let is_full = unknown.len() >= MAX_UNKNOWN && !unknown.contains_key(&*kind);
-                let kind = if is_full { "other".to_owned() } else { kind.into_owned() };
-                let count = unknown.entry(kind).or_default();
-                *count += 1;
-                if *count == 1 {
-                    tracing::warn!(
-                        "line {line_number} of the input: a message of unknown type is passed over"
-                    );
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take_schema(
-        self,
-        schema: &message::Schema<'_>,
-        line: &[u8],
-        line_number: u64,
-        items: &mut Vec<Item>,
-    ) -> Result<(), Error> {
-        let name = &*schema.stream;
-        let extension = Extension::read(schema.extension);
-        let known = self.streams.get_mut(name);
-        if let Some(known) = known
-            && *known.made_of.0 == *schema.schema.get()
-            && known.made_of.1 == schema.key_properties
-        {
-            known.extension = extension;
-            return Ok(());
-        }
-        let compiled = RecordSchema::compile(schema.schema).map_err(|problem| {
-            Error::input(format!(
-                "line {line_number} of the input: the schema of stream `{name}` cannot be used: {problem}"
-            ))
-        })?;
-        let options = (self.stream_options)(name);
-        let stream_name = StreamName::new(name);
-        let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
-            Ok(capabilities) => (capabilities, None),
-            Err(error) => (Capabilities::default(), Some(error.to_string())),
-        };
-        let ids = IdFields::settle(
-            name,
-            &options,
-            self.options.identity,
-            self.options.is_platform,
-            compiled.properties(),
-            &schema.key_properties,
-            &capabilities,
-        )?;
-        if compiled.properties().is_empty() && ids.has_none() {
-            return Err(schema_without_fields(name, line_number));
-        }
-        let mapping = Mapping::compile(name, &options.fields)?;
-        if unusable.is_none() {
-            can_do(name, &options, &capabilities)?;
-        }
-        let before = self.streams.get(name);
-        let index = before.map_or(self.streams.len(), |before| before.stream.index);
-        let version = before.map_or(0, |before| before.stream.version + 1);
-        let read = before.map_or(0, |before| before.read);
-        let stream = Arc::new(Stream {
-            index,
-            name: stream_name,
-            options,
-            capabilities,
-            schema_line: String::from_utf8_lossy(line).into(),
-            version,
-        });
-        items.push(Item::Stream(Arc::clone(&stream)));
-        let made_of = (schema.schema.get().into(), schema.key_properties.clone());
-        let known = Known {
-            stream,
-            made_of,
-            schema: compiled,
-            ids,
-            mapping,
-            extension,
-            unusable,
-            read,
-            warned: false,
-            warned_reserved: false,
-        };
-        self.streams.insert(name.to_owned(), known);
-        Ok(())
-    }
-}
-
-fn record_before_schema(stream: &str, line: u64) -> Error {
-    Error::input(format!(
-        "line {line} of the input: a record of stream `{stream}` before its SCHEMA"
-    ))
-    .hint("a tap sends a stream's SCHEMA before its first RECORD; check how the input was made")
-}
-
-/// That a stream has no ids is seen by its properties. Where there are none, its records may have
-/// ids all the same, and would all be made again by each job.
-fn schema_without_fields(stream: &str, line: u64) -> Error {
-    Error::input(format!(
-        "line {line} of the input: the schema of stream `{stream}` cannot be used: \
-         it has no properties, and there are no key properties"
-    ))
-    .hint(
-        "let the tap say which fields its records have, or name those of the ids in the config: \
-         `external_id`, for the stream",
-    )
 }
 
 /// Reads a file, or stdin for none.

@@ -1,0 +1,114 @@
+//! What a SCHEMA makes of its stream.
+
+use std::sync::Arc;
+
+use super::message::Shared;
+use crate::connector::contract::Capabilities;
+use crate::error::Error;
+use crate::record::StreamName;
+use crate::singer::message;
+use crate::singer::schema::RecordSchema;
+use crate::stream::ability::can_do;
+use crate::stream::identity::IdFields;
+use crate::stream::mapping::Mapping;
+use crate::stream::prepare::{Extension, Known};
+use crate::stream::{Item, Stream};
+
+impl Shared<'_> {
+    /// Takes a SCHEMA. One that says nothing new changes no more than the fields that the platform
+    /// wants to see again.
+    pub(super) fn take_schema(
+        self,
+        schema: &message::Schema<'_>,
+        line: &[u8],
+        line_number: u64,
+        items: &mut Vec<Item>,
+    ) -> Result<(), Error> {
+        let name = &*schema.stream;
+        if let Some(known) = self.streams.get_mut(name)
+            && *known.made_of.0 == *schema.schema.get()
+            && known.made_of.1 == schema.key_properties
+        {
+            known.extension = Extension::read(schema.extension);
+            return Ok(());
+        }
+        let known = self.know(schema, line, line_number)?;
+        items.push(Item::Stream(Arc::clone(&known.stream)));
+        self.streams.insert(name.to_owned(), known);
+        Ok(())
+    }
+
+    /// What is known of a stream by a SCHEMA that is its first, or another than its last.
+    fn know(
+        &self,
+        schema: &message::Schema<'_>,
+        line: &[u8],
+        line_number: u64,
+    ) -> Result<Known, Error> {
+        let name = &*schema.stream;
+        let compiled = RecordSchema::compile(schema.schema).map_err(|problem| {
+            Error::input(format!(
+                "line {line_number} of the input: the schema of stream `{name}` cannot be used: {problem}"
+            ))
+        })?;
+        let options = (self.stream_options)(name);
+        let stream_name = StreamName::new(name);
+        let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
+            Ok(capabilities) => (capabilities, None),
+            Err(error) => (Capabilities::default(), Some(error.to_string())),
+        };
+        let ids = IdFields::settle(
+            name,
+            &options,
+            self.options.identity,
+            self.options.is_platform,
+            compiled.properties(),
+            &schema.key_properties,
+            &capabilities,
+        )?;
+        if compiled.properties().is_empty() && ids.has_none() {
+            return Err(schema_without_fields(name, line_number));
+        }
+        let mapping = Mapping::compile(name, &options.fields)?;
+        if unusable.is_none() {
+            can_do(name, &options, &capabilities)?;
+        }
+        let before = self.streams.get(name);
+        let index = before.map_or(self.streams.len(), |before| before.stream.index);
+        let version = before.map_or(0, |before| before.stream.version + 1);
+        let read = before.map_or(0, |before| before.read);
+        let stream = Arc::new(Stream {
+            index,
+            name: stream_name,
+            options,
+            capabilities,
+            schema_line: String::from_utf8_lossy(line).into(),
+            version,
+        });
+        Ok(Known {
+            stream,
+            made_of: (schema.schema.get().into(), schema.key_properties.clone()),
+            schema: compiled,
+            ids,
+            mapping,
+            extension: Extension::read(schema.extension),
+            unusable,
+            read,
+            warned: false,
+            warned_reserved: false,
+        })
+    }
+}
+
+/// That a stream has no ids is seen by its properties. Where there are none, its records may have
+/// ids all the same, and would all be made again by each job.
+fn schema_without_fields(stream: &str, line: u64) -> Error {
+    Error::input(format!(
+        "line {line} of the input: the schema of stream `{stream}` cannot be used: \
+         it has no properties, and there are no key properties"
+    ))
+    .hint(
+        "let the tap say which fields its records have, or name those of the ids in the config: \
+         `external_id`, for the stream",
+    )
+}
