@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Remote, counts, fixture, record, schema, state, text};
+use crate::support::{Place, Remote, counts, record, schema, state, text};
 
 fn place(remote: &Remote, relations: &Value) -> Place {
     Place::at(remote, "sandbox")
