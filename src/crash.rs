@@ -22,7 +22,7 @@ const STEPS: [&str; 12] = [
     // The outcome is on disk, nothing tells of it.
     "recorded",
     // Records stand at the remote without some of their relations, and that is on disk.
-    "partly",
+    "partial",
     // Some of the ids are in the map.
     "folding",
     // All of them are; memory has them too.

@@ -18,7 +18,7 @@ use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::unreadable;
-use crate::summary::{JobError, Proof, Summary};
+use crate::summary::{JobError, Proof, StreamSummary, Summary};
 
 /// Tells what became of a job. Each thing that is due is tried, also when another failed.
 ///
@@ -27,10 +27,11 @@ use crate::summary::{JobError, Proof, Summary};
 pub(super) async fn end(
     started: Started,
     options: &Run,
-    finished: Finished,
+    mut finished: Finished,
 ) -> Result<ExitCode, Error> {
-    let Finished { streams, input, errors, tap_state, stopped, error } = finished;
-    let mut trouble = Trouble(error);
+    let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
+    let mut trouble = Trouble(finished.error.take());
+    let mut summary = summarize(&started, options, finished);
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
@@ -40,36 +41,7 @@ pub(super) async fn end(
             "see the errors in the summary, and `target-upsert check`; then run the same input again",
         ));
     }
-    let seconds = started.clock.elapsed().as_secs_f64();
-    let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
-    let mut summary = Summary {
-        job_id: started.uuid.clone(),
-        connector: started.connector.clone(),
-        namespace: started.namespace.clone(),
-        started: started.since.clone(),
-        finished: crate::store::jobs::now(),
-        seconds,
-        status: Status::Running,
-        exit_code: 0,
-        error: None,
-        dry_run: options.dry_run,
-        input,
-        streams: streams
-            .into_iter()
-            .map(|(name, mut stream)| {
-                // Counts stay far below where a float loses precision.
-                #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-                let read = stream.counts.read as f64;
-                stream.records_per_sec = (read / seconds.max(0.001)).round();
-                (name, stream)
-            })
-            .collect(),
-        errors: errors.finish(),
-        proof,
-        throttled_secs: started.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
-        files: Files::new(),
-    };
-    if let Some(tap) = &tap_state {
+    if let Some(tap) = &tap {
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
         trouble.note(kept.map_err(Error::from));
     }
@@ -85,11 +57,11 @@ pub(super) async fn end(
             trouble.note(write_snapshot(&started, stream, files));
         }
     }
-    trouble.note(print_state(&started, options, tap_state.as_deref()));
+    trouble.note(print_state(&started, options, tap.as_deref()));
     point("told");
     settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
-        trouble.note(write_incremental(&started, tap_state.as_deref()));
+        trouble.note(write_incremental(&started, tap.as_deref()));
     }
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
@@ -111,6 +83,38 @@ pub(super) async fn end(
             Ok(ExitCode::TooManyRejected)
         }
         None => Ok(ExitCode::Done),
+    }
+}
+
+/// The summary as far as the walk has made it.
+fn summarize(started: &Started, options: &Run, finished: Finished) -> Summary {
+    let Finished { streams, input, errors, .. } = finished;
+    let seconds = started.clock.elapsed().as_secs_f64();
+    let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
+    let with_rate = |(name, mut stream): (String, StreamSummary)| {
+        // Counts stay far below where a float loses precision.
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let read = stream.counts.read as f64;
+        stream.records_per_sec = (read / seconds.max(0.001)).round();
+        (name, stream)
+    };
+    Summary {
+        job_id: started.uuid.clone(),
+        connector: started.connector.clone(),
+        namespace: started.namespace.clone(),
+        started: started.since.clone(),
+        finished: crate::store::jobs::now(),
+        seconds,
+        status: Status::Running,
+        exit_code: 0,
+        error: None,
+        dry_run: options.dry_run,
+        input,
+        streams: streams.into_iter().map(with_rate).collect(),
+        errors: errors.finish(),
+        proof,
+        throttled_secs: started.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
+        files: Files::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::judging::{Open, UNREACHABLE, judge};
+use super::judging::{Judged, Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind};
 use super::verifying::verify;
 use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
@@ -109,41 +109,15 @@ impl Delivery<'_> {
             let mut judged = judge(self.dispatcher, self.action, records, (sent, answer), pieces);
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
-            let mut written = Vec::new();
-            if self.reads_after() {
-                let is_written = |(_, ended): &(Planned, Ended)| ended.fate.is_success();
-                (written, judged.ended) = judged.ended.into_iter().partition(is_written);
-            }
             let is_known = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
             // What is known goes to disk before anything is waited for.
-            self.told.settle_half(std::mem::take(&mut judged.half)).await?;
-            self.settle(judged.ended, is_known && written.is_empty()).await?;
-            self.again(judged.again).await?;
-            if !written.is_empty() {
-                let verified =
-                    verify(self.dispatcher, self.told, self.action, written, self.calls).await;
-                judged.fatal = judged.fatal.or(verified.fatal);
-                self.settle(verified.ended, is_known).await?;
-                self.again(verified.again).await?;
-            }
+            self.settle_judged(&mut judged, is_known).await?;
             if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
             } else {
-                let resolved =
-                    in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
-                open.extend(resolved.resend);
-                for open in &mut open {
-                    open.planned.is_doubtful |= open.fate == Fate::InDoubt;
-                }
-                let is_dead = resolved.is_blind && !has_answer;
-                let fatal = judged.fatal.or(resolved.fatal);
-                judged.fatal = fatal.or_else(|| {
-                    // Or a remote that is broken would leave all of the input in doubt.
-                    let why = "it does not answer, and cannot be asked what it has";
-                    is_dead.then(|| self.dispatcher.retry.failed(Kind::Write, why)).flatten()
-                });
-                self.again(resolved.again).await?;
-                self.settle(resolved.ended, pieces.is_empty() && open.is_empty()).await?;
+                let fatal =
+                    self.look_for(doubtful, &mut open, has_answer, pieces.is_empty()).await?;
+                judged.fatal = judged.fatal.or(fatal);
             }
             let Some(first) = open.first() else {
                 return Ok(judged.fatal);
@@ -172,6 +146,53 @@ impl Delivery<'_> {
                 }
             }
         }
+    }
+
+    /// Puts on disk what an answer has told, once what is to be read back was. `is_known`: nothing else
+    /// of the batch is open.
+    async fn settle_judged(&mut self, judged: &mut Judged, is_known: bool) -> Result<(), Error> {
+        let mut ended = std::mem::take(&mut judged.ended);
+        let mut written = Vec::new();
+        if self.reads_after() {
+            let is_written = |(_, ended): &(Planned, Ended)| ended.fate.is_success();
+            (written, ended) = ended.into_iter().partition(is_written);
+        }
+        self.told.settle_partial(std::mem::take(&mut judged.partial)).await?;
+        self.settle(ended, is_known && written.is_empty()).await?;
+        self.again(std::mem::take(&mut judged.again)).await?;
+        if !written.is_empty() {
+            let verified =
+                verify(self.dispatcher, self.told, self.action, written, self.calls).await;
+            judged.fatal = judged.fatal.take().or(verified.fatal);
+            self.settle(verified.ended, is_known).await?;
+            self.again(verified.again).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for creates that had no answer; those that may be sent again join `open`. Returns what ends
+    /// the job. `is_last`: no other piece of the batch is to be sent.
+    async fn look_for(
+        &mut self,
+        doubtful: Vec<Open>,
+        open: &mut Vec<Open>,
+        has_answer: bool,
+        is_last: bool,
+    ) -> Result<Option<Error>, Error> {
+        let resolved = in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
+        open.extend(resolved.resend);
+        for open in &mut *open {
+            open.planned.is_doubtful |= open.fate == Fate::InDoubt;
+        }
+        let is_dead = resolved.is_blind && !has_answer;
+        let fatal = resolved.fatal.or_else(|| {
+            // Or a remote that is broken would leave all of the input in doubt.
+            let why = "it does not answer, and cannot be asked what it has";
+            is_dead.then(|| self.dispatcher.retry.failed(Kind::Write, why)).flatten()
+        });
+        self.again(resolved.again).await?;
+        self.settle(resolved.ended, is_last && open.is_empty()).await?;
+        Ok(fatal)
     }
 
     async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {

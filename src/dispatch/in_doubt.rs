@@ -1,21 +1,16 @@
 //! Creates that were sent and not answered: looked up before anything is sent again.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer, Traits};
 use super::judging::Open;
 use super::retry::Kind;
 use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
-use crate::config::StreamOptions;
 use crate::config::stream::Mode;
-use crate::connector::contract::{Action, Capabilities};
-use crate::crash::point;
+use crate::connector::contract::Capabilities;
 use crate::error::Error;
-use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
-use crate::record::{RemoteId, StreamName};
-use crate::store::jobs;
-use crate::store::journal::Intent;
-use crate::store::recovery::Leftover;
+use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
+use crate::record::RemoteId;
 
 /// What a lookup says of creates in doubt.
 #[derive(Default)]
@@ -102,18 +97,18 @@ pub(super) async fn resolve(
 }
 
 /// Whether a record that is found after all is updated.
-fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
+pub(super) fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
     mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
 }
 
 /// The remote ids of each record; `None` of one that the remote refuses to be asked for, and why.
-type FoundLate = (Vec<Option<Vec<RemoteId>>>, Option<String>);
+pub(super) type FoundLate = (Vec<Option<Vec<RemoteId>>>, Option<String>);
 
 /// Finds `wanted` among what may have been written, which the remote can show from `visible` on.
 ///
 /// What is found at once is found. That the rest is not there is believed only then. A lookup that is
 /// refused as a whole is halved until the record that the remote does not take stands alone.
-async fn find_late(
+pub(super) async fn find_late(
     finder: Finder<'_>,
     wanted: Vec<Traits>,
     visible: Instant,
@@ -158,97 +153,4 @@ async fn find_late(
             is_refusal: false,
         })?;
     }
-}
-
-/// Finds out what became of a batch that a killed job left in doubt, and records it with that job.
-///
-/// What the remote has keeps its id, and is updated when it comes again: whether it has our content
-/// is not known. What it has not, once it could show it, was not created, and may be when it comes
-/// again. Where nothing can tell, the records stay in doubt.
-///
-/// # Errors
-/// What ends the job: the remote gives no answer, or the store fails.
-pub async fn recover(
-    dispatcher: &Dispatcher,
-    leftover: Leftover,
-    capabilities: &Capabilities,
-    options: &StreamOptions,
-) -> Result<(), Error> {
-    let stream = StreamName::new(leftover.stream_name.as_str());
-    let calls = Calls::default();
-    let finder = Finder { dispatcher, stream: &stream, capabilities, options, calls: &calls };
-    let traits = |write: &Intent| Traits {
-        external_id: write.external_id.clone(),
-        values: write.lookup_values.clone(),
-    };
-    let (askable, blind): (Vec<_>, Vec<_>) =
-        leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
-    let age = chrono::Utc::now().timestamp_millis().saturating_sub(leftover.sent_millis);
-    let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
-    let (mut found, mut refused) = (Vec::new(), None);
-    if !askable.is_empty() {
-        // A call may have left long after its intent: tried again, or halved. All had left by now.
-        let visible = Instant::now() + finder.lag();
-        let wanted = askable.iter().map(traits).collect();
-        (found, refused) = find_late(finder, wanted, visible).await.map_err(|no_answer| {
-            Error::remote(format!(
-                "cannot find out what became of records that a killed job had sent: {}",
-                no_answer.why
-            ))
-            .hint("run the same input again once the remote answers; nothing is sent before")
-        })?;
-    }
-    let asked = found.len();
-    let found = found.into_iter().chain(std::iter::repeat(None));
-    let mut outcomes = Vec::new();
-    for (at, (write, found)) in askable.into_iter().chain(blind).zip(found).enumerate() {
-        let ended = match found.as_deref() {
-            Some([]) => continue,
-            Some([remote_id]) if is_updated(options.mode, capabilities) => {
-                let why = "the job was killed before the answer; the remote has it by now";
-                let trouble = Trouble::other("in_doubt", why);
-                let remote_id = Some(remote_id.clone());
-                Ended { fate: Fate::InDoubt, remote_id, trouble: Some(trouble) }
-            }
-            Some([remote_id]) => Ended::under(Fate::Created, Some(remote_id.clone())),
-            Some(several) => {
-                let why = format!("the remote has {} records of it", several.len());
-                Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
-            }
-            None if at < asked => {
-                let why = refused.as_deref().unwrap_or_default();
-                let why =
-                    format!("the job was killed before the answer, and the lookup failed: {why}");
-                Ended::trouble(Fate::InDoubt, Trouble::other(LOOKUP_FAILED, why))
-            }
-            None => {
-                let sent = jobs::at_millis(leftover.sent_millis);
-                let why = format!(
-                    "the job was killed while it was sent, at {sent}; nothing can tell whether it was applied"
-                );
-                Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why))
-            }
-        };
-        outcomes.push(Outcome {
-            position: write.position,
-            stream: leftover.stream,
-            external_id: write.external_id,
-            remote_id: ended.remote_id,
-            action: Some(Action::Create),
-            fate: ended.fate,
-            attempts: 1,
-            status: None,
-            trouble: ended.trouble,
-            millis: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
-            fingerprint: write.fingerprint,
-            parents: None,
-            custom_data: None,
-            batch_id: None,
-            key: write.key,
-            may_be_resent: false,
-            content: None,
-        });
-    }
-    point("recovering");
-    Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
 }

@@ -31,7 +31,7 @@ pub(super) struct Judged {
     /// Have come to their end.
     pub(super) ended: Vec<(Planned, Ended)>,
     /// Were written without some of their relations.
-    pub(super) half: Vec<(Planned, Action, Ended)>,
+    pub(super) partial: Vec<(Planned, Action, Ended)>,
     /// Need another plan.
     pub(super) again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
@@ -159,7 +159,7 @@ fn judge_one(
     if planned.is_partial && ended.fate.is_success() {
         if ended.remote_id.is_some() || planned.remote_id.is_some() {
             let remote_id = ended.remote_id.or_else(|| planned.remote_id.clone());
-            return judged.half.push((planned, action, Ended { remote_id, ..ended }));
+            return judged.partial.push((planned, action, Ended { remote_id, ..ended }));
         }
         let why = "written without some of its relations, and the remote did not tell its id";
         let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));

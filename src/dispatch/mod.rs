@@ -12,12 +12,13 @@ mod in_doubt;
 mod judging;
 mod looking;
 mod planned;
+mod recovering;
 pub mod retry;
 mod verifying;
 
 pub use delivery::not_sent;
-pub use in_doubt::recover;
 pub use planned::Planned;
+pub use recovering::recover;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +35,7 @@ use crate::record::RemoteId;
 use crate::resolve::gate::Key;
 use crate::store::Store;
 use crate::store::journal::IntentId;
-use crate::stream::{Half, Record, Stream};
+use crate::stream::{Partial, Record, Stream};
 
 use concurrency::Limiter;
 use looking::Ask;
@@ -76,7 +77,7 @@ pub enum Event {
     /// The remote was asked what it holds of these records; `None` where it has none.
     Read(Action, Vec<(Planned, Option<Row>)>),
     /// These records were written without some of their relations; how is on disk.
-    Half(Vec<Record>),
+    Partial(Vec<Record>),
     /// The answer asks for another plan.
     Again(Vec<(Planned, Again)>),
     /// The job cannot go on.
@@ -204,15 +205,15 @@ impl Dispatcher {
             let why = format!("an earlier try had no answer; the last one: {said}");
             ended.trouble = Some(Trouble::other("in_doubt", why));
         }
-        if let Some(half) = &record.half {
+        if let Some(partial) = &record.partial {
             // What was made stays made; only a failure keeps its id in the map.
             match ended.fate {
-                Fate::Updated | Fate::Unchanged => ended.fate = half.fate,
+                Fate::Updated | Fate::Unchanged => ended.fate = partial.fate,
                 Fate::Rejected => ended.fate = Fate::Failed,
                 _ => {}
             }
-            action = Some(half.action);
-            ended.remote_id.get_or_insert_with(|| half.remote_id.clone());
+            action = Some(partial.action);
+            ended.remote_id.get_or_insert_with(|| partial.remote_id.clone());
         }
         let keep = match self.keep {
             Keep::All => true,
@@ -303,14 +304,14 @@ impl Told<'_> {
 
     /// Puts on disk that records stand at the remote without some of their relations: should the
     /// job be killed, the next one finds them by their ids, and writes them again.
-    async fn settle_half(&self, half: Vec<(Planned, Action, Ended)>) -> Result<(), Error> {
-        if half.is_empty() {
+    async fn settle_partial(&self, partial: Vec<(Planned, Action, Ended)>) -> Result<(), Error> {
+        if partial.is_empty() {
             return Ok(());
         }
         let dispatcher = self.dispatcher;
-        let mut records = Vec::with_capacity(half.len());
-        let mut outcomes = Vec::with_capacity(half.len());
-        for (mut planned, action, ended) in half {
+        let mut records = Vec::with_capacity(partial.len());
+        let mut outcomes = Vec::with_capacity(partial.len());
+        for (mut planned, action, ended) in partial {
             let Some(remote_id) = ended.remote_id else { continue };
             let trouble = Trouble::other("relations_open", "written without some of its relations");
             let open = Ended {
@@ -321,12 +322,12 @@ impl Told<'_> {
             // What is kept of a record's content is settled with its last outcome.
             let outcome = dispatcher.outcome(self.stored, &planned, Some(action), open);
             outcomes.push(Outcome { content: None, ..outcome });
-            planned.record.half = Some(Half { remote_id, action, fate: ended.fate });
+            planned.record.partial = Some(Partial { remote_id, action, fate: ended.fate });
             records.push(planned.record);
         }
         dispatcher.store.record(dispatcher.job, Arc::new(outcomes), None).await?;
-        point("partly");
-        self.event(Event::Half(records));
+        point("partial");
+        self.event(Event::Partial(records));
         Ok(())
     }
 

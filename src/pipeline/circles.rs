@@ -90,10 +90,10 @@ impl Job {
             let Some(record) = self.thaw(position)? else { continue };
             let Some(record) = self.gate.enter(record) else { continue };
             let capabilities = &record.stream.capabilities;
-            if record.half.is_some() || capabilities.update.or(capabilities.upsert).is_none() {
+            if record.partial.is_some() || capabilities.update.or(capabilities.upsert).is_none() {
                 self.reject_orphan(record)?;
             } else {
-                self.plan_partly(record)?;
+                self.plan_partial(record)?;
             }
         }
         Ok(())
@@ -102,15 +102,15 @@ impl Job {
     /// A record whose parent is not known and will not be.
     pub(super) fn reject_orphan(&mut self, record: Record) -> Result<(), Error> {
         let (fate, why) = self.why_lost(&record)?;
-        let why = match &record.half {
-            Some(half) => format!("written as `{}`, but not in full: {why}", half.remote_id),
+        let why = match &record.partial {
+            Some(partial) => format!("written as `{}`, but not in full: {why}", partial.remote_id),
             None => why,
         };
         let trouble = match fate {
             Fate::Rejected => Trouble::payload("no_parent", why),
             _ => Trouble::other("no_parent", why),
         };
-        let remote_id = record.half.as_ref().map(|half| half.remote_id.clone());
+        let remote_id = record.partial.as_ref().map(|partial| partial.remote_id.clone());
         let planned = Planned::new(record, remote_id, false);
         self.end_locally(&planned, None, Ended::trouble(fate, trouble), true);
         Ok(())

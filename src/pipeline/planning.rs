@@ -33,7 +33,7 @@ impl Job {
     }
 
     /// Plans a record that goes out without the parents that are not known.
-    pub(super) fn plan_partly(&mut self, record: Record) -> Result<(), Error> {
+    pub(super) fn plan_partial(&mut self, record: Record) -> Result<(), Error> {
         self.plan_one(record, true).map(drop)
     }
 
@@ -117,8 +117,8 @@ impl Job {
 
     /// What is to happen to a record, before its parents are looked at.
     fn first_plan(&self, record: &Record, known: &Known) -> Plan {
-        if let Some(half) = &record.half {
-            return resolve::plan_rest(record, half.remote_id.clone());
+        if let Some(partial) = &record.partial {
+            return resolve::plan_rest(record, partial.remote_id.clone());
         }
         let plan = resolve::plan(record, known);
         let is_upsert = plan == Plan::Write(Action::Upsert, None);

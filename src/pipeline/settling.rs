@@ -30,7 +30,7 @@ impl Job {
                     self.follow_read(planned, action, row);
                 }
             }
-            Event::Half(records) => self.take_half(records)?,
+            Event::Partial(records) => self.take_partial(records)?,
             Event::Again(again) => {
                 for (mut planned, why) in again {
                     let plan = match why {

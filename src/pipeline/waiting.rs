@@ -19,7 +19,7 @@ use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
 use crate::store::id_map::{Mapped, StoredStream};
 use crate::store::parking::{NotWritten, Parked, Parking, Place};
-use crate::stream::{Half, Record, Stream};
+use crate::stream::{Partial, Record, Stream};
 
 /// Records that are read from disk at once.
 pub(super) const PAGE: usize = 256;
@@ -53,7 +53,7 @@ struct Frozen {
     external_id: Option<ExternalId>,
     remote_id: Option<RemoteId>,
     lookup_values: Vec<Option<Arc<str>>>,
-    half: Option<Half>,
+    partial: Option<Partial>,
     fingerprint: String,
     body: Arc<str>,
     source: Arc<str>,
@@ -186,7 +186,7 @@ impl Job {
             external_id: record.external_id.clone(),
             remote_id: record.remote_id.clone(),
             lookup_values: record.lookup_values.clone(),
-            half: record.half.clone(),
+            partial: record.partial.clone(),
             fingerprint: record.fingerprint.to_string(),
             body: Arc::clone(&record.body),
             source: Arc::clone(&record.source),
@@ -221,7 +221,7 @@ impl Job {
             external_id: frozen.external_id,
             remote_id: frozen.remote_id,
             lookup_values: frozen.lookup_values,
-            half: frozen.half,
+            partial: frozen.partial,
             fingerprint: Fingerprint::from_hex(&frozen.fingerprint).unwrap_or(Fingerprint([0; 32])),
             body: frozen.body,
             source: frozen.source,
@@ -266,11 +266,11 @@ impl Job {
 
     /// Records stand at the remote without some of their relations: who waits for them goes on, and
     /// so do they.
-    pub(super) fn take_half(&mut self, records: Vec<Record>) -> Result<(), Error> {
+    pub(super) fn take_partial(&mut self, records: Vec<Record>) -> Result<(), Error> {
         for record in records {
             let place = self.place(&record);
             // It may wait for long, and nobody may wait in memory for it.
-            let remote_id = record.half.as_ref().map(|half| half.remote_id.clone());
+            let remote_id = record.partial.as_ref().map(|partial| partial.remote_id.clone());
             self.leave_claims(&Key::of(&record), record.stream.index, remote_id.as_ref())?;
             self.waiting.released.push_back(Released { place, is_lost: false });
             self.plan(record)?;

@@ -22,7 +22,7 @@ fn record(capabilities: Capabilities, external_id: Option<&str>) -> Record {
         external_id: external_id.map(ExternalId::from),
         remote_id: None,
         lookup_values: Vec::new(),
-        half: None,
+        partial: None,
         fingerprint: Fingerprint([1; 32]),
         body: "{}".into(),
         source: "{}".into(),

@@ -1,21 +1,15 @@
 //! External id → remote id, with the fingerprint of what was written last.
 //!
-//! New entries stand in the [`Overlay`] first, in memory, and go into the table in sorted runs: a
-//! table keyed by ids in random order is slow to fill row by row. Nothing is lost with the
-//! overlay, for each entry comes from an outcome that is on disk ([`recovery`](super::recovery)).
+//! New entries stand in the [overlay](super::overlay) first.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Store, StoreError, doubts, recovery};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
-
-/// Entries that make the overlay large: about 10 MB.
-const LARGE: usize = 32_768;
 
 /// What is known of one external id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,70 +32,6 @@ pub struct Entry {
     pub external_id: ExternalId,
     /// What belongs to it.
     pub mapped: Mapped,
-}
-
-type Key = (i64, ExternalId);
-
-/// Entries that are not in the table yet; `None` for those to be taken out of it.
-#[derive(Debug, Default)]
-pub(super) struct Overlay(Mutex<Entries>);
-
-#[derive(Debug, Default)]
-struct Entries {
-    map: BTreeMap<Key, (u64, Option<Mapped>)>,
-    /// Tells a newer entry of the same key from the one that was folded.
-    stamp: u64,
-}
-
-impl Overlay {
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn insert(&self, entries: impl Iterator<Item = (Key, Option<Mapped>)>) {
-        let mut all = self.lock();
-        for (key, mapped) in entries {
-            all.stamp += 1;
-            let stamp = all.stamp;
-            all.map.insert(key, (stamp, mapped));
-        }
-    }
-
-    /// `None`: nothing stands here. `Some(None)`: it is taken out of the map.
-    #[expect(clippy::option_option, reason = "the two say different things")]
-    fn get(&self, key: &Key) -> Option<Option<Mapped>> {
-        self.lock().map.get(key).map(|(_, mapped)| mapped.clone())
-    }
-
-    pub(super) fn is_large(&self) -> bool {
-        self.lock().map.len() >= LARGE
-    }
-
-    /// Writes all entries, in the order of the table's key; they stay until [`Overlay::forget`].
-    pub(super) fn fold(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(Key, u64)>> {
-        let entries: Vec<_> =
-            self.lock().map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let mut folded = Vec::with_capacity(entries.len());
-        for (key, (stamp, mapped)) in entries {
-            match mapped {
-                Some(mapped) => put(transaction, key.0, &key.1, &mapped)?,
-                None => remove(transaction, key.0, &key.1)?,
-            }
-            folded.push((key, stamp));
-            point("folding");
-        }
-        Ok(folded)
-    }
-
-    /// Drops what is in the table for sure.
-    pub(super) fn forget(&self, folded: &[(Key, u64)]) {
-        let mut all = self.lock();
-        for (key, stamp) in folded {
-            if all.map.get(key).is_some_and(|(newest, _)| newest == stamp) {
-                all.map.remove(key);
-            }
-        }
-    }
 }
 
 /// Sets one row.

@@ -11,6 +11,7 @@ pub mod id_map;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
+mod overlay;
 pub mod parking;
 pub mod recovery;
 pub mod report;
@@ -21,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
-use id_map::Overlay;
 use lock::StoreLock;
+use overlay::Overlay;
 use writer::Writer;
 
 use crate::error::Error;

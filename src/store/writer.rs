@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
-use super::id_map::Overlay;
+use super::overlay::Overlay;
 
 /// Pieces of work in one transaction, at most; bounds the time that the first one waits.
 const GROUP: usize = 256;

@@ -54,7 +54,7 @@ pub struct Record {
     /// Its values of the stream's `lookup_fields`, in their order; `None` for those it lacks.
     pub lookup_values: Vec<Option<Arc<str>>>,
     /// It was written in this job, without some of its relations.
-    pub half: Option<Half>,
+    pub partial: Option<Partial>,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
     /// What goes out: a JSON object as text, without the ids' own fields.
@@ -69,7 +69,7 @@ pub struct Record {
 
 /// How a record was written that lacks some of its relations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Half {
+pub struct Partial {
     /// Under this id.
     pub remote_id: RemoteId,
     /// By this.

@@ -31,7 +31,7 @@ fn record(stream: &Arc<Stream>, position: usize) -> Record {
         external_id: None,
         remote_id: None,
         lookup_values: Vec::new(),
-        half: None,
+        partial: None,
         fingerprint: Fingerprint([0; 32]),
         body: "{}".into(),
         source: "{}".into(),

@@ -1,0 +1,119 @@
+//! Creates that a killed job had sent: what became of them is found out before this one sends anything.
+
+use std::time::Instant;
+
+use super::finding::{Finder, Traits};
+use super::in_doubt::{find_late, is_updated};
+use super::{Calls, Dispatcher, Ended};
+use crate::config::StreamOptions;
+use crate::connector::contract::{Action, Capabilities};
+use crate::crash::point;
+use crate::error::Error;
+use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
+use crate::record::{RemoteId, StreamName};
+use crate::store::jobs;
+use crate::store::journal::Intent;
+use crate::store::recovery::Leftover;
+
+/// Finds out what became of a batch that a killed job left in doubt, and records it with that job.
+///
+/// What the remote has keeps its id, and is updated when it comes again: whether it has our content
+/// is not known. What it has not, once it could show it, was not created, and may be when it comes
+/// again. Where nothing can tell, the records stay in doubt.
+///
+/// # Errors
+/// What ends the job: the remote gives no answer, or the store fails.
+pub async fn recover(
+    dispatcher: &Dispatcher,
+    leftover: Leftover,
+    capabilities: &Capabilities,
+    options: &StreamOptions,
+) -> Result<(), Error> {
+    let stream = StreamName::new(leftover.stream_name.as_str());
+    let calls = Calls::default();
+    let finder = Finder { dispatcher, stream: &stream, capabilities, options, calls: &calls };
+    let traits = |write: &Intent| Traits {
+        external_id: write.external_id.clone(),
+        values: write.lookup_values.clone(),
+    };
+    let (askable, blind): (Vec<_>, Vec<_>) =
+        leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
+    let (mut found, mut refused) = (Vec::new(), None);
+    if !askable.is_empty() {
+        // A call may have left long after its intent: tried again, or halved. All had left by now.
+        let visible = Instant::now() + finder.lag();
+        let wanted = askable.iter().map(traits).collect();
+        (found, refused) = find_late(finder, wanted, visible).await.map_err(|no_answer| {
+            Error::remote(format!(
+                "cannot find out what became of records that a killed job had sent: {}",
+                no_answer.why
+            ))
+            .hint("run the same input again once the remote answers; nothing is sent before")
+        })?;
+    }
+    let updates = is_updated(options.mode, capabilities);
+    let found = askable.into_iter().zip(found).filter_map(|(write, found)| {
+        let ended = if let Some(ids) = found {
+            of_found(&ids, updates)?
+        } else {
+            let why = refused.as_deref().unwrap_or_default();
+            let why = format!("the job was killed before the answer, and the lookup failed: {why}");
+            Ended::trouble(Fate::InDoubt, Trouble::other(LOOKUP_FAILED, why))
+        };
+        Some((write, ended))
+    });
+    let blind = blind.into_iter().map(|write| {
+        let sent = jobs::at_millis(leftover.sent_millis);
+        let why = format!(
+            "the job was killed while it was sent, at {sent}; nothing can tell whether it was applied"
+        );
+        (write, Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why)))
+    });
+    let (stream, sent_millis) = (leftover.stream, leftover.sent_millis);
+    let outcomes =
+        found.chain(blind).map(|(write, ended)| outcome(stream, sent_millis, write, ended));
+    let outcomes = outcomes.collect();
+    point("recovering");
+    Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
+}
+
+/// How a create ended whose record the remote has under `ids`; `None` where it has none: it was not
+/// created. `updates`: what is found is updated when it comes again.
+fn of_found(ids: &[RemoteId], updates: bool) -> Option<Ended> {
+    Some(match ids {
+        [] => return None,
+        [remote_id] if updates => {
+            let why = "the job was killed before the answer; the remote has it by now";
+            let trouble = Some(Trouble::other("in_doubt", why));
+            Ended { fate: Fate::InDoubt, remote_id: Some(remote_id.clone()), trouble }
+        }
+        [remote_id] => Ended::under(Fate::Created, Some(remote_id.clone())),
+        several => {
+            let why = format!("the remote has {} records of it", several.len());
+            Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
+        }
+    })
+}
+
+fn outcome(stream: i64, sent_millis: i64, write: Intent, ended: Ended) -> Outcome {
+    let age = chrono::Utc::now().timestamp_millis().saturating_sub(sent_millis);
+    Outcome {
+        position: write.position,
+        stream,
+        external_id: write.external_id,
+        remote_id: ended.remote_id,
+        action: Some(Action::Create),
+        fate: ended.fate,
+        attempts: 1,
+        status: None,
+        trouble: ended.trouble,
+        millis: u64::try_from(age).unwrap_or(0),
+        fingerprint: write.fingerprint,
+        parents: None,
+        custom_data: None,
+        batch_id: None,
+        key: write.key,
+        may_be_resent: false,
+        content: None,
+    }
+}
