@@ -42,6 +42,21 @@ fn a_post_whose_answer_is_lost_is_told_and_never_sent_again() {
 }
 
 #[test]
+fn an_id_that_somebody_tells_ends_the_doubt_that_a_killed_job_left() {
+    let receiver = Receiver::taking();
+    let place = receiver.place(&json!({}));
+    let input = schema("things") + &numbered("things", 0, 1);
+    place.dies_at("answered:1", &input);
+    place.file("ids.csv", "InputId,RemoteId\ne-0,r-7\n");
+    let taken = place.call(&["ids", "import", "ids.csv", "--stream", "things"]);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    place.done(&input);
+    let bodies = receiver.bodies();
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    assert!(bodies[1].contains("r-7"), "{bodies:?}");
+}
+
+#[test]
 fn a_remote_that_breaks_down_leaves_few_records_in_doubt() {
     let is_up = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let asked = Arc::clone(&is_up);
