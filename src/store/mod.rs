@@ -245,7 +245,8 @@ impl Store {
 /// Opens the store at `path` to look at it, also while another process writes.
 ///
 /// # Errors
-/// Exit code 2 when there is none, or it is of another version.
+/// Exit code 2 when there is none, it is of another version, or of an older one and a job of that
+/// version has it.
 pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     if !path.exists() {
         return Err(Error::usage(format!("there is no store at `{}`", path.display()))
@@ -263,7 +264,12 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "temp_store", "FILE")
     };
     prepare().map_err(|error| unusable(path, error))?;
-    check_version(path, &connection)?;
+    if check_version(path, &connection)? < VERSION {
+        drop(connection);
+        let _lock = StoreLock::take(path)?;
+        drop(open_for_writing(path)?);
+        return open_for_reading(path);
+    }
     Ok(connection)
 }
 

@@ -267,7 +267,7 @@ streams:
 "#;
 
 /// So many records without an external id.
-fn events(count: usize) -> String {
+pub(crate) fn events(count: usize) -> String {
     let schema = json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
         "schema": {"properties": {"n": {}}}});
     let events = (0..count).map(|n| record("events", &json!({"n": n})));

@@ -36,3 +36,4 @@ mod state;
 mod tls;
 mod tokens;
 mod trouble;
+mod upgrade;

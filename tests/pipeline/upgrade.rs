@@ -1,0 +1,83 @@
+//! Stores that an older version wrote, in the middle of a job that was killed.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::doubt::events;
+use crate::support::{Place, Remote, contacts, counts, fixture};
+
+/// Columns of a table.
+fn columns(connection: &Connection, schema: &str, table: &str) -> Vec<String> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?, ?)").unwrap();
+    let names = statement.query_map([table, schema], |row| row.get(0)).unwrap();
+    names.map(Result::unwrap).collect()
+}
+
+/// Puts all that the store of `place` holds into one of an older version in its place.
+fn make_old(place: &Place, version: i64) {
+    let path = place.path(".target-upsert/store.db");
+    let old_path = place.path("old.db");
+    let connection = Connection::open(&old_path).unwrap();
+    let schema = fixture("stores").join(format!("version-{version}.sql"));
+    connection.execute_batch(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    connection.pragma_update(None, "application_id", 0x7475_7073).unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+    connection.execute("ATTACH ? AS new", [path.to_str().unwrap()]).unwrap();
+    let tables: Vec<String> = {
+        let mut statement =
+            connection.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    for table in tables {
+        let there = columns(&connection, "new", &table);
+        let (mut into, mut from) = (Vec::new(), Vec::new());
+        for name in columns(&connection, "main", &table) {
+            // What stands under another name now.
+            let source = match (table.as_str(), name.as_str()) {
+                ("jobs", "series") => "id",
+                ("written", "series") => "job",
+                ("doubts", "since_millis") => "last_millis",
+                (_, name) if there.iter().any(|one| one == name) => name,
+                _ => continue,
+            };
+            from.push(source.to_owned());
+            into.push(name);
+        }
+        let (into, from) = (into.join(", "), from.join(", "));
+        let copy = format!("INSERT INTO main.{table} ({into}) SELECT {from} FROM new.{table}");
+        connection.execute(&copy, []).unwrap();
+    }
+    drop(connection);
+    for side in ["-wal", "-shm"] {
+        let path = place.path(&format!(".target-upsert/store.db{side}"));
+        if path.exists() {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::rename(old_path, path).unwrap();
+}
+
+#[test]
+fn what_an_older_store_knows_stays_known() {
+    for version in [2, 3] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
+        place.done(contacts(2));
+        place.dies_at("answered:2", events(3));
+        make_old(&place, version);
+        // Looking is enough.
+        let listed = place.call(&["ids", "list", "--stream", "contacts"]);
+        assert_eq!((listed.code, listed.stdout.lines().count()), (0, 3), "{}", listed.stderr);
+        place.done(contacts(2));
+        assert_eq!(place.counts("contacts"), counts([("read", 2), ("unchanged", 2)]), "{version}");
+        // The killed job's records, one of them sent and not answered, go out once only.
+        place.done(events(3));
+        let there = |n: usize| remote.records("events").iter().filter(|one| one["n"] == n).count();
+        assert_eq!((0..3).map(there).collect::<Vec<_>>(), [1, 1, 1], "{version}");
+        assert_eq!(place.counts("events")["in_doubt"], 1, "{version}");
+        make_old(&place, version);
+        assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 2, "{version}");
+        place.set("namespace", json!("other")).done(contacts(1));
+        assert_eq!(remote.records("contacts").len(), 3, "{version}");
+    }
+}
