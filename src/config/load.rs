@@ -128,14 +128,7 @@ pub fn load(
         keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
     });
 
-    let config: Config =
-        serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
-            let path = error.path().to_string();
-            let top = path.split(['.', '[']).next().unwrap_or_default();
-            let from = origin.get(top).map_or("the configuration", String::as_str);
-            Error::usage(format!("config key `{path}` in {from}: {}", without_value(error.inner())))
-                .hint("see `schemas/config.schema.json` for what each key takes")
-        })?;
+    let config = typed(&values, &origin)?;
     if let Some(key) = NOT_CARRIED_OUT.iter().find(|key| is_set(config.rest.0.get(**key))) {
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
             .hint("take it out, if what it does is not needed"));
@@ -147,6 +140,17 @@ pub fn load(
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
+}
+
+/// The values as our types have them. `origin`: where each came from.
+fn typed(values: &Map<String, Value>, origin: &BTreeMap<String, String>) -> Result<Config, Error> {
+    serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
+        let path = error.path().to_string();
+        let top = path.split(['.', '[']).next().unwrap_or_default();
+        let from = origin.get(top).map_or("the configuration", String::as_str);
+        Error::usage(format!("config key `{path}` in {from}: {}", without_value(error.inner())))
+            .hint("see `schemas/config.schema.json` for what each key takes")
+    })
 }
 
 /// What is wrong with keys that are neither ours nor, as far as is known, the connector's.

@@ -49,25 +49,16 @@ pub(super) struct Judged {
 pub(super) fn judge(
     dispatcher: &Dispatcher,
     action: Action,
-    mut records: Vec<Planned>,
+    records: Vec<Planned>,
     (sent, answer): (Instant, Result<WriteAnswer, RequestError>),
     pieces: &mut Vec<Vec<Planned>>,
 ) -> Judged {
-    let now = Instant::now();
-    let limiter = &dispatcher.limiter;
-    let retry = &dispatcher.retry;
     let mut judged = Judged::default();
-    let message: Box<str> =
-        answer.as_ref().err().map(ToString::to_string).unwrap_or_default().into();
-    let open = |records: Vec<Planned>, fate, code| {
-        let open = |planned| Open { planned, fate, code, why: message.clone() };
-        records.into_iter().map(open).collect()
-    };
     match answer {
         Ok(answer) => {
-            limiter.succeeded(Kind::Write, sent, now);
+            dispatcher.limiter.succeeded(Kind::Write, sent, Instant::now());
             dispatcher.keep_quiet(answer.quiet);
-            retry.answered(Kind::Write);
+            dispatcher.retry.answered(Kind::Write);
             // A verdict that is missing is none: nothing may be lost by a connector's mistake.
             let none = || Verdict::InDoubt("the connector gives no verdict".into());
             let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
@@ -75,11 +66,35 @@ pub(super) fn judge(
                 judge_one(planned, action, answer.status, verdict, &mut judged);
             }
         }
-        Err(RequestError::Refused { status, code, message }) => {
+        Err(error) => judge_failure(dispatcher, records, sent, error, pieces, &mut judged),
+    }
+    judged
+}
+
+/// From a call that failed as a whole to what it means for its records.
+fn judge_failure(
+    dispatcher: &Dispatcher,
+    mut records: Vec<Planned>,
+    sent: Instant,
+    error: RequestError,
+    pieces: &mut Vec<Vec<Planned>>,
+    judged: &mut Judged,
+) {
+    let now = Instant::now();
+    let (limiter, retry) = (&dispatcher.limiter, &dispatcher.retry);
+    let why: Box<str> = error.to_string().into();
+    let open = |records: Vec<Planned>, fate, code| {
+        let open = |planned| Open { planned, fate, code, why: why.clone() };
+        records.into_iter().map(open).collect()
+    };
+    if let RequestError::Refused { status, .. } | RequestError::Forbidden { status, .. } = &error {
+        for planned in &mut records {
+            planned.status = Some(*status);
+        }
+    }
+    match error {
+        RequestError::Refused { code, message, .. } => {
             retry.answered(Kind::Write);
-            for planned in &mut records {
-                planned.status = Some(status);
-            }
             if records.len() > 1 {
                 // Somewhere in it is what the remote does not take: halved until it stands alone.
                 let right = records.split_off(records.len() / 2);
@@ -90,37 +105,33 @@ pub(super) fn judge(
                 judged.ended = all(records, || Ended::rejected(rejection.clone()));
             }
         }
-        Err(RequestError::Forbidden { status, message }) => {
-            for planned in &mut records {
-                planned.status = Some(status);
-            }
+        RequestError::Forbidden { message, .. } => {
             let class = ErrorClass::Credentials;
             let code = Some("forbidden".into());
             let rejection = Rejection { class, code, message: message.clone() };
             judged.ended = all(records, || Ended::rejected(rejection.clone()));
             judged.fatal = retry.failed(Kind::Write, &message);
         }
-        Err(RequestError::Throttled { retry_after, .. }) => {
+        RequestError::Throttled { retry_after, .. } => {
             limiter.troubled(sent, now);
             judged.throttled = Some(retry_after);
             judged.open = open(records, Fate::Failed, "throttled");
         }
-        Err(RequestError::Unreachable(_)) => {
+        RequestError::Unreachable(_) => {
             limiter.troubled(sent, now);
             judged.open = open(records, Fate::Failed, UNREACHABLE);
         }
-        Err(RequestError::Unauthorized(_)) => {
+        RequestError::Unauthorized(_) => {
             judged.open = open(records, Fate::Failed, NOT_SENT);
-            judged.fatal = Some(Error::remote(message).hint(
+            judged.fatal = Some(Error::remote(why).hint(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
-        Err(RequestError::InDoubt(_) | RequestError::Protocol(_)) => {
+        RequestError::InDoubt(_) | RequestError::Protocol(_) => {
             limiter.troubled(sent, now);
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
     }
-    judged
 }
 
 fn judge_one(
