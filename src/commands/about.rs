@@ -43,8 +43,8 @@ pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Erro
     print(text.as_bytes())
 }
 
-/// What can be set and what it can do; of a connector with keys of its own, called by its name, those
-/// too.
+/// What can be set and what it can do; of a connector with keys of its own, called by its name,
+/// those too.
 fn settings(called: &Called) -> (Value, Vec<&'static str>) {
     let mut settings = super::schemas::config();
     let Some(own) = called.connector().and_then(connector::config_schema) else {

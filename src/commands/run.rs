@@ -94,8 +94,8 @@ async fn job(
     let input = intake::open_input(options.input.as_deref())?;
     let store = Arc::new(if options.dry_run {
         if store_path.exists() {
-            // What a killed job has written is in the id map once its store was opened. A store in use
-            // is read as it is.
+            // What a killed job has written is in the id map once its store was opened. A store in
+            // use is read as it is.
             drop(Store::open(&store_path));
         }
         Store::temporary(

@@ -1,4 +1,5 @@
-//! The JSON Schemas of all that goes in and out, and the reference of manifests: made from the types.
+//! The JSON Schemas of all that goes in and out, and the reference of manifests: made from the
+//! types.
 
 use std::io::Write;
 use std::path::Path;
@@ -33,7 +34,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// All files of `schemas/`, by name, with their content: the schemas, and the reference of manifests.
+/// All files of `schemas/`, by name, with their content: the schemas, and the reference of
+/// manifests.
 pub fn files() -> Vec<(&'static str, String)> {
     let schemas = all().into_iter().map(|(name, schema)| {
         let text = serde_json::to_string_pretty(&schema).unwrap_or_default();

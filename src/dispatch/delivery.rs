@@ -58,7 +58,8 @@ pub(super) async fn deliver(
     fatal.map_or(Ok(()), Err)
 }
 
-/// Whether it must outlive us that a record is about to be sent, see [`journal`](crate::store::journal).
+/// Whether it must outlive us that a record is about to be sent, see
+/// [`journal`](crate::store::journal).
 fn outlives(action: Action, planned: &Planned) -> bool {
     action == Action::Create || (planned.was_mapped && planned.record.external_id.is_some())
 }
@@ -148,8 +149,8 @@ impl Delivery<'_> {
         }
     }
 
-    /// Puts on disk what an answer has told, once what is to be read back was. `is_known`: nothing else
-    /// of the batch is open.
+    /// Puts on disk what an answer has told, once what is to be read back was. `is_known`: nothing
+    /// else of the batch is open.
     async fn settle_judged(&mut self, judged: &mut Judged, is_known: bool) -> Result<(), Error> {
         let mut ended = std::mem::take(&mut judged.ended);
         let mut written = Vec::new();
@@ -170,8 +171,8 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Looks for creates that had no answer; those that may be sent again join `open`. Returns what ends
-    /// the job. `is_last`: no other piece of the batch is to be sent.
+    /// Looks for creates that had no answer; those that may be sent again join `open`. Returns what
+    /// ends the job. `is_last`: no other piece of the batch is to be sent.
     async fn look_for(
         &mut self,
         doubtful: Vec<Open>,
@@ -287,8 +288,8 @@ impl Delivery<'_> {
     }
 }
 
-/// Names a create. It is kept with the intent, for a job that goes on from there; a first job that has
-/// lost its store makes it anew.
+/// Names a create. It is kept with the intent, for a job that goes on from there; a first job that
+/// has lost its store makes it anew.
 fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     let record = &planned.record;
     let mut key = Sha256::new();

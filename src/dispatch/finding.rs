@@ -17,7 +17,8 @@ use crate::stream::Record;
 
 /// Pages of one lookup, at most. A remote that has more for so few keys has no end.
 const MAX_PAGES: usize = 1000;
-/// Records that one lookup finds, at most. Memory is not for a field that is the same in all of them.
+/// Records that one lookup finds, at most. Memory is not for a field that is the same in all of
+/// them.
 const MAX_FOUND: usize = 10_000;
 
 /// Why a lookup has no answer.

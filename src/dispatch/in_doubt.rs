@@ -106,8 +106,8 @@ pub(super) type FoundLate = (Vec<Option<Vec<RemoteId>>>, Option<String>);
 
 /// Finds `wanted` among what may have been written, which the remote can show from `visible` on.
 ///
-/// What is found at once is found. That the rest is not there is believed only then. A lookup that is
-/// refused as a whole is halved until the record that the remote does not take stands alone.
+/// What is found at once is found. That the rest is not there is believed only then. A lookup that
+/// is refused as a whole is halved until the record that the remote does not take stands alone.
 pub(super) async fn find_late(
     finder: Finder<'_>,
     wanted: Vec<Traits>,

@@ -35,8 +35,8 @@ pub struct Planned {
     pub attempts: u32,
     /// Under which the remote knows its create again.
     pub key: Option<CreateKey>,
-    /// A try of its create had no answer, and nothing has told of it since: whatever a later try comes
-    /// to, it may be there.
+    /// A try of its create had no answer, and nothing has told of it since: whatever a later try
+    /// comes to, it may be there.
     pub is_doubtful: bool,
     /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
     pub visible: Option<Instant>,

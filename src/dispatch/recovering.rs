@@ -1,4 +1,5 @@
-//! Creates that a killed job had sent: what became of them is found out before this one sends anything.
+//! Creates that a killed job had sent: what became of them is found out before this one sends
+//! anything.
 
 use std::time::Instant;
 

@@ -84,8 +84,8 @@ impl Retry {
         self.sleep(self.jitter(attempt)).await
     }
 
-    /// Takes one retry out of the job's budget: where most calls fail, to try each of them again and
-    /// again keeps a remote down that is down.
+    /// Takes one retry out of the job's budget: where most calls fail, to try each of them again
+    /// and again keeps a remote down that is down.
     fn has_budget(&self) -> bool {
         let answered: u64 = [&self.lookups, &self.writes]
             .map(|tally| tally.answered.load(Ordering::Relaxed))
@@ -170,8 +170,8 @@ impl Retry {
         self.sleep(deadline.saturating_duration_since(Instant::now())).await
     }
 
-    /// Sleeps a quarter of `lag`, at least a moment, and not beyond `deadline`: for asking again and
-    /// again until a remote must show what it has.
+    /// Sleeps a quarter of `lag`, at least a moment, and not beyond `deadline`: for asking again
+    /// and again until a remote must show what it has.
     ///
     /// # Errors
     /// As [`Retry::sleep`].

@@ -28,7 +28,8 @@ pub(super) struct Verified {
 }
 
 /// Reads the records that `action` is said to have written, until the remote must show them. A
-/// reading that is refused as a whole is halved until the record that it does not take stands alone.
+/// reading that is refused as a whole is halved until the record that it does not take stands
+/// alone.
 pub(super) async fn verify(
     dispatcher: &Dispatcher,
     told: &Told<'_>,

@@ -1,8 +1,8 @@
 //! The end of waiting: who still waits when the input has ended and nothing is under way any more.
 //!
 //! Either nobody comes whom a record waits for, and it is rejected with the parent's name. Or the
-//! parent waits itself, and somewhere they wait in a circle: there one record is written without the
-//! relation, and once more with it when the others are known.
+//! parent waits itself, and somewhere they wait in a circle: there one record is written without
+//! the relation, and once more with it when the others are known.
 
 use std::collections::HashMap;
 

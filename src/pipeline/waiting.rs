@@ -1,7 +1,7 @@
 //! Records that wait for a parent: a relation names it, and its remote id is not known yet.
 //!
-//! They wait on disk ([`parking`](crate::store::parking)) until the parent has come to its end. What
-//! becomes of those whose parent does not: [`circles`](super::circles).
+//! They wait on disk ([`parking`](crate::store::parking)) until the parent has come to its end.
+//! What becomes of those whose parent does not: [`circles`](super::circles).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -140,8 +140,9 @@ impl Job {
         }
     }
 
-    /// Whether a record that is known was written with other remote ids of its parents than they have
-    /// now: one was deleted at the remote, and made anew. Of parents that are not known, nothing is.
+    /// Whether a record that is known was written with other remote ids of its parents than they
+    /// have now: one was deleted at the remote, and made anew. Of parents that are not known,
+    /// nothing is.
     pub(super) fn has_other_parents(
         &self,
         record: &Record,

@@ -1,5 +1,6 @@
 //! Records with the same lookup values are the same one at the remote, though their external ids
-//! differ: the later waits for the earlier, and finds what that made, also while no lookup shows it.
+//! differ: the later waits for the earlier, and finds what that made, also while no lookup shows
+//! it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ type Claim = (usize, Option<usize>, Arc<str>);
 
 /// Who looks for what.
 ///
-/// A record takes its place behind all that it claims when it comes, and goes on when it is the first
-/// everywhere: so nobody who comes later passes it at one claim while it waits for another.
+/// A record takes its place behind all that it claims when it comes, and goes on when it is the
+/// first everywhere: so nobody who comes later passes it at one claim while it waits for another.
 #[derive(Debug, Default)]
 pub struct Claims {
     /// Who claims it, in the order in which they came. The first may be on its way.

@@ -18,8 +18,8 @@ use crate::stream::identity::id_text;
 pub struct Related {
     /// With the remote ids of all parents that are known, and without the others.
     pub body: Arc<str>,
-    /// A hash of those remote ids, in their order: the same content has to be written again when one
-    /// of its parents has another. `None` where there are none.
+    /// A hash of those remote ids, in their order: the same content has to be written again when
+    /// one of its parents has another. `None` where there are none.
     pub parents: Option<i64>,
     /// The first parent that is not known.
     pub missing: Option<Missing>,

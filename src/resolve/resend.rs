@@ -22,8 +22,8 @@ impl CreateKey {
         Self { text, until: now + life }
     }
 
-    /// The key of a create in doubt, while the remote remembers it. It stands for the content that was
-    /// sent: other content under it would be taken for that.
+    /// The key of a create in doubt, while the remote remembers it. It stands for the content that
+    /// was sent: other content under it would be taken for that.
     pub fn of(record: &Record, doubt: &Doubt, now: Instant) -> Option<Self> {
         let text = doubt.key.as_ref().filter(|_| doubt.fingerprint == Some(record.fingerprint))?;
         let left =
@@ -32,8 +32,8 @@ impl CreateKey {
     }
 }
 
-/// Whether a create of `record` that is in doubt may be sent again, under `key`: the remote makes no
-/// second record of it, or the user wants it so.
+/// Whether a create of `record` that is in doubt may be sent again, under `key`: the remote makes
+/// no second record of it, or the user wants it so.
 pub fn may_be_resent(record: &Record, key: Option<&CreateKey>, now: Instant) -> bool {
     key.is_some_and(|key| now < key.until) || record.stream.options.on_doubt == OnDoubt::Resend
 }

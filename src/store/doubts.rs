@@ -1,9 +1,9 @@
 //! Creates whose fate is open, and records that are known again by their content alone.
 //!
 //! A doubt outlives its job: a later one neither forgets it nor sends the record blindly. It ends
-//! when an outcome says what stands at the remote, or by `ids forget`. Records without an external id
-//! are known in one input: in this job, in those before it that had the same stream and were cut off,
-//! and in retries. In another input, the same content is another record.
+//! when an outcome says what stands at the remote, or by `ids forget`. Records without an external
+//! id are known in one input: in this job, in those before it that had the same stream and were cut
+//! off, and in retries. In another input, the same content is another record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +80,8 @@ impl Store {
         })
     }
 
-    /// Whether a record without an external id was written from this input, or, with `or_before`, by a
-    /// job whose state was passed in.
+    /// Whether a record without an external id was written from this input, or, with `or_before`,
+    /// by a job whose state was passed in.
     ///
     /// # Errors
     /// What SQLite says.

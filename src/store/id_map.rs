@@ -154,8 +154,8 @@ impl Store {
         Ok(StoredStream { id, id_in_base })
     }
 
-    /// Takes ids out of the map whose records the remote has not any more, before anything is made in
-    /// their place: what comes of that says nothing of what was there.
+    /// Takes ids out of the map whose records the remote has not any more, before anything is made
+    /// in their place: what comes of that says nothing of what was there.
     ///
     /// # Errors
     /// What SQLite says; then none was taken out.
@@ -333,8 +333,8 @@ pub fn entries<T>(
     Ok(work(&mut rows))
 }
 
-/// Takes ids out of the map, and with them what is in doubt; all of the stream's when `ids` is `None`.
-/// Returns how many ids, and how many doubts.
+/// Takes ids out of the map, and with them what is in doubt; all of the stream's when `ids` is
+/// `None`. Returns how many ids, and how many doubts.
 ///
 /// # Errors
 /// What SQLite says.

@@ -1,8 +1,8 @@
 //! Intents before a call, outcomes after it.
 //!
-//! A create has an intent, for it cannot be sent twice. So has any other call on records that the id
-//! map knows: it can be sent twice and leaves the same, but what the map says that stands at the remote
-//! does not hold any more once the call has left.
+//! A create has an intent, for it cannot be sent twice. So has any other call on records that the
+//! id map knows: it can be sent twice and leaves the same, but what the map says that stands at the
+//! remote does not hold any more once the call has left.
 
 use std::sync::Arc;
 

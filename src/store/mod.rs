@@ -3,8 +3,8 @@
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
 //! which remote id belongs to which external id, [`jobs`] the runs. All writing goes through
 //! [`writer`]: work of many tasks is put into one transaction, and a task goes on when that
-//! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what is
-//! committed and never wait for the writer.
+//! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what
+//! is committed and never wait for the writer.
 
 pub mod doubts;
 pub mod id_map;

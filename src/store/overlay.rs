@@ -1,8 +1,8 @@
 //! What the id map learned lately, in memory.
 //!
-//! Entries stand here first and go into the table in sorted runs: a table keyed by ids in random order
-//! is slow to fill row by row. Nothing is lost with the overlay, for each entry comes from an outcome
-//! that is on disk ([`recovery`](super::recovery)).
+//! Entries stand here first and go into the table in sorted runs: a table keyed by ids in random
+//! order is slow to fill row by row. Nothing is lost with the overlay, for each entry comes from an
+//! outcome that is on disk ([`recovery`](super::recovery)).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

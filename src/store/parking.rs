@@ -1,7 +1,7 @@
 //! Records that wait for another one, on disk: as many as the input has may do so.
 //!
-//! They are needed as long as the job runs, for the next one reads the input again. So they stand in
-//! a file of SQLite's own that nobody else sees and that is gone with the process.
+//! They are needed as long as the job runs, for the next one reads the input again. So they stand
+//! in a file of SQLite's own that nobody else sees and that is gone with the process.
 
 use std::path::Path;
 use std::sync::Arc;

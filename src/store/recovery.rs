@@ -28,8 +28,9 @@ pub struct Leftover {
     pub writes: Vec<Intent>,
 }
 
-/// Of the outcomes of jobs that were killed, the last one of each external id that says something new
-/// of it, as `journal::new_mapping` does: the order of the input is that in which they were applied.
+/// Of the outcomes of jobs that were killed, the last one of each external id that says something
+/// new of it, as `journal::new_mapping` does: the order of the input is that in which they were
+/// applied.
 const LAST: &str = "
     SELECT stream, external_id, remote_id, outcome, fingerprint, custom_data, parents, max(position)
     FROM outcomes

@@ -1,5 +1,5 @@
-//! What a try without an answer leaves behind, whatever comes after it: another answer, another job,
-//! other content, an older state.
+//! What a try without an answer leaves behind, whatever comes after it: another answer, another
+//! job, other content, an older state.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Jobs on a disk that fails: what is told as written is at the remote, and the same input run again
-//! on a good disk ends with each record once.
+//! Jobs on a disk that fails: what is told as written is at the remote, and the same input run
+//! again on a good disk ends with each record once.
 
 use std::path::{Path, PathBuf};
 
@@ -98,7 +98,8 @@ fn summary_is_so(place: &Place, ran: &Ran) {
     }
 }
 
-/// A job on the faulty disk, and the same input again on a good one. Returns whether the disk failed.
+/// A job on the faulty disk, and the same input again on a good one. Returns whether the disk
+/// failed.
 fn round(disk: &Path, place: &Place, remote: &Remote, fault: Fault, round: u64) -> bool {
     for file in ["results.jsonl", "summary.json"] {
         drop(std::fs::remove_file(place.path(file)));

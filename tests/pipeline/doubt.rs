@@ -230,7 +230,8 @@ fn the_lag_is_waited_for_from_the_last_call_of_a_killed_job_and_not_from_its_int
 
 #[test]
 fn a_doubt_waits_for_the_lag_of_the_fields_that_its_record_is_found_by() {
-    // Nobody can be asked for the external id; the create's answer and the lookup after it are lost.
+    // Nobody can be asked for the external id; the create's answer and the lookup after it are
+    // lost.
     let remote = Remote::with(
         "{search_lag_ms: 900, faults: [{on: \"POST /v1/{object}\", calls: [1], do: reset_after},
             {on: \"POST /v1/*/search\", calls: [2], do: status, status: 400}]}",

@@ -42,8 +42,8 @@ fn place(remote: &Remote, manifest: &str) -> Place {
         .set("retry", json!({"base_millis": 1, "attempts": 12}))
 }
 
-/// Calls that it takes to find the bad ones of `count` records from `first` on, where a call with one
-/// of them is refused as a whole: of a refused call both halves are sent.
+/// Calls that it takes to find the bad ones of `count` records from `first` on, where a call with
+/// one of them is refused as a whole: of a refused call both halves are sent.
 fn halvings(bad: &[usize], first: usize, count: usize) -> u64 {
     let is_refused = bad.iter().any(|n| (first..first + count).contains(n));
     if !is_refused || count == 1 {
@@ -201,8 +201,8 @@ fn verdicts_that_nobody_asked_for_are_no_verdicts() {
     }
 }
 
-/// Applies what it is sent, and then tells lies about it: rows of strangers, no id, one record twice
-/// with verdicts that contradict each other, the order turned round.
+/// Applies what it is sent, and then tells lies about it: rows of strangers, no id, one record
+/// twice with verdicts that contradict each other, the order turned round.
 fn liar() -> Odd {
     Odd::start(|world, request| {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();

@@ -230,8 +230,8 @@ fn the_platforms_job_that_is_started_again_knows_what_was_written() {
     assert_eq!(remote.calls()["records_written"], 250);
 }
 
-/// An update or upsert without an answer is simply sent again, so the tap has to bring it again; the
-/// STATE went past it, as past a create that nothing can tell of.
+/// An update or upsert without an answer is simply sent again, so the tap has to bring it again;
+/// the STATE went past it, as past a create that nothing can tell of.
 #[test]
 fn a_state_waits_for_an_upsert_without_an_answer() {
     let remote = Remote::with("{faults: [{on: \"*\", do: status, status: 500}]}");

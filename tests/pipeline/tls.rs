@@ -1,5 +1,5 @@
-//! Certificates are verified, always: a remote that cannot prove its name gets no request, and so no
-//! credential.
+//! Certificates are verified, always: a remote that cannot prove its name gets no request, and so
+//! no credential.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! The id map beside a map in memory: what was recorded last is found at any time, whether it stands
-//! in the overlay or in the table, and also when the job was killed in between.
+//! The id map beside a map in memory: what was recorded last is found at any time, whether it
+//! stands in the overlay or in the table, and also when the job was killed in between.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The journal beside a model, with crashes: the files of the store are copied as they are on disk at
-//! that moment, which is what SIGKILL leaves, and the copy is gone on with.
+//! The journal beside a model, with crashes: the files of the store are copied as they are on disk
+//! at that moment, which is what SIGKILL leaves, and the copy is gone on with.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -35,7 +35,8 @@ enum Step {
     Fold,
     /// The job ends in good order, or with an error; the next one begins.
     Finish(bool),
-    /// The job is killed; the next one begins. It finds what is in doubt at the remote, or does not.
+    /// The job is killed; the next one begins. It finds what is in doubt at the remote, or does
+    /// not.
     Crash(bool),
 }
 

@@ -1,10 +1,12 @@
 //! Properties of all that parses what others wrote (Singer lines, manifests and their templates,
-//! answers, snapshots, states), and the moving parts of a job beside models: the same in a few lines
-//! that keep everything and are slow, compared after every step of many that chance has chosen.
+//! answers, snapshots, states), and the moving parts of a job beside models: the same in a few
+//! lines that keep everything and are slow, compared after every step of many that chance has
+//! chosen.
 //!
-//! What must hold of what is parsed is said once, in [`bodies`], and holds for any bytes. Here it is tried on inputs
-//! that are almost right, since those get past the parsers. `PROPTEST_CASES=10000` tries more than
-//! a run of all tests has time for; `tests/fuzz` goes on where this ends.
+//! What must hold of what is parsed is said once, in [`bodies`], and holds for any bytes. Here it
+//! is tried on inputs that are almost right, since those get past the parsers.
+//! `PROPTEST_CASES=10000` tries more than a run of all tests has time for; `tests/fuzz` goes on
+//! where this ends.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -155,7 +155,8 @@ async fn job(store: &Store, all: &[Ended]) -> i64 {
     job
 }
 
-/// What is known of one external id: its remote id, and a byte of the fingerprint where that is known.
+/// What is known of one external id: its remote id, and a byte of the fingerprint where that is
+/// known.
 type Known = BTreeMap<String, (String, Option<u8>)>;
 
 /// What a store knows.

@@ -1,7 +1,8 @@
 //! How long calls of one kind take, and whether they take much longer than they did.
 //!
-//! The estimate is that of RFC 6298 section 2 (a smoothed time and its variation), fed with the mean
-//! of a round instead of single answers: batches differ in size, and one that is slow says nothing.
+//! The estimate is that of RFC 6298 section 2 (a smoothed time and its variation), fed with the
+//! mean of a round instead of single answers: batches differ in size, and one that is slow says
+//! nothing.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ const DEVIATIONS: f64 = 4.0;
 /// But never below so many times the smoothed time: on a steady link the variation is next to
 /// nothing, and every hiccup would count.
 const LEAST: f64 = 1.5;
-/// The variation after the first round, as a part of its time. RFC 6298 takes a half; but a round is a
-/// mean already, and a remote that is overrun in the beginning should be seen to be.
+/// The variation after the first round, as a part of its time. RFC 6298 takes a half; but a round
+/// is a mean already, and a remote that is overrun in the beginning should be seen to be.
 const FIRST_VARIATION: f64 = 1.0 / 8.0;
 /// Answers that make a round, at least.
 const ANSWERS: u32 = 4;

@@ -1,7 +1,9 @@
 //! A job that is killed at any instant and run again with the same input leaves each external id
-//! exactly once, with its last content and its right parent; and nothing is told as safe that is not.
+//! exactly once, with its last content and its right parent; and nothing is told as safe that is
+//! not.
 //!
-//! One test for each kind of remote: they differ in what can tell whether a lost create was applied.
+//! One test for each kind of remote: they differ in what can tell whether a lost create was
+//! applied.
 
 mod torment;
 

@@ -26,7 +26,8 @@ pub(super) struct Torment<'a> {
     pub(super) input: &'a dyn Fn(usize) -> String,
     /// Whether all that a round brought stands at the remote, and nothing twice.
     pub(super) check: &'a dyn Fn(&Place, usize),
-    /// Called when a job was killed in a round, with the number of records that it has told to be safe.
+    /// Called when a job was killed in a round, with the number of records that it has told to be
+    /// safe.
     pub(super) safe: &'a dyn Fn(usize, usize),
 }
 

@@ -151,8 +151,8 @@ pub fn judge_all(data: &[u8]) -> usize {
     CASES.iter().map(|case| case.judge(&answer)).sum()
 }
 
-/// Of `207\nname: value\n\nbody` the status, the headers and the body; anything else is the body of a
-/// success.
+/// Of `207\nname: value\n\nbody` the status, the headers and the body; anything else is the body of
+/// a success.
 pub fn head_and_body(data: &[u8]) -> (u16, HeaderMap, &[u8]) {
     let parts = data.windows(2).position(|two| two == b"\n\n");
     let parts = parts.and_then(|at| {
