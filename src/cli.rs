@@ -219,8 +219,8 @@ pub enum Ids {
         #[arg(long)]
         namespace: Option<String>,
     },
-    /// Forget ids, also those whose create is in doubt: their records are looked for, or created,
-    /// when they come again
+    /// Forget ids, and what is in doubt of them: their records are looked for, or created, when
+    /// they come again. With --all also doubts about records without an external id
     Forget {
         /// External ids
         #[arg(required_unless_present = "all")]

@@ -145,15 +145,15 @@ pub fn import_snapshot(
 /// # Errors
 /// As [`import_snapshot`].
 pub fn import_file(store: &Store, stream: i64, path: &Path, settles: bool) -> Result<u64, Error> {
+    if settles {
+        // What is wrong with it is told before any of it is taken in.
+        snapshot::read(path, |_| Ok::<_, Error>(()))?;
+    }
     let mut piece = Vec::new();
     let mut rows = 0;
     let mut flush = |piece: &mut Vec<Entry>| {
         rows += piece.len() as u64;
-        if settles {
-            let ids = piece.iter().map(|entry| entry.external_id.clone()).collect();
-            store.settle_blocking(stream, ids)?;
-        }
-        store.import_blocking(stream, std::mem::take(piece), true)
+        store.import_blocking(stream, std::mem::take(piece), true, settles)
     };
     snapshot::read(path, |row| {
         piece.push(Entry {

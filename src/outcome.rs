@@ -100,7 +100,7 @@ pub struct Outcome {
     pub millis: u64,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
-    /// Of the remote ids that stood in that content for its parents.
+    /// Of the remote ids that stood in that content for its parents; `None` when that is not known.
     pub parents: Option<i64>,
     /// For the platform's state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,

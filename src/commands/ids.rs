@@ -11,9 +11,11 @@ use crate::config::{DEFAULT_STORE, SnapshotFormat};
 use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
+use crate::store::doubts::{self, OpenDoubt};
 use crate::store::id_map::{self, Known};
 use crate::store::jobs::at_millis;
-use crate::store::{Store, doubts, open_for_reading, unreadable};
+use crate::store::lock::StoreLock;
+use crate::store::{Store, open_for_reading, recovery, unreadable};
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
@@ -81,12 +83,15 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
 fn list_doubts(path: &Path) -> Result<ExitCode, Error> {
     let connection = open_for_reading(path)?;
     print_csv(&["namespace", "stream", "InputId", "first_sent", "last_sent"], |out| {
-        doubts::open(&connection, |doubt| {
+        let mut tell = |doubt: OpenDoubt| {
             let id = doubt.external_id.as_deref().unwrap_or_default();
             let (first, last) = (at_millis(doubt.first_millis), at_millis(doubt.last_millis));
             out.write_record([&doubt.namespace, &doubt.stream, id, &first, &last])?;
             Ok(())
-        })
+        };
+        doubts::open(&connection, &mut tell)?;
+        // What a job that runs has under way is in no doubt yet.
+        if StoreLock::is_taken(path) { Ok(()) } else { recovery::left(&connection, tell) }
     })
 }
 

@@ -72,6 +72,7 @@ fn intent(planned: &Planned) -> Intent {
         fingerprint: record.fingerprint,
         lookup_values: record.lookup_values.clone(),
         key: planned.key.as_ref().map(|key| Arc::clone(&key.text)),
+        parents: Some(planned.parents),
     }
 }
 

@@ -241,7 +241,7 @@ impl Dispatcher {
                 .sent
                 .map_or(0, |sent| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)),
             fingerprint: record.fingerprint,
-            parents: planned.parents,
+            parents: Some(planned.parents),
             custom_data: record.custom_data.clone(),
             batch_id: planned.batch_id.clone(),
             key: planned.key.as_ref().filter(|_| is_open).map(|key| Arc::clone(&key.text)),

@@ -7,6 +7,7 @@ use crate::config::OnMissing;
 use crate::config::stream::Mode;
 use crate::record::{ExternalId, RemoteId};
 use crate::resolve::resend::{CreateKey, may_be_resent};
+use crate::store::doubts::Doubt;
 use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
@@ -19,8 +20,10 @@ pub struct Planned {
     pub remote_id: Option<RemoteId>,
     /// The record's body, with its relations.
     pub body: Arc<str>,
-    /// Of the remote ids that stand in that body for its parents.
-    pub parents: Option<i64>,
+    /// Of the remote ids that stand in that body for its parents; 0 where there are none.
+    pub parents: i64,
+    /// An earlier create of it is in doubt.
+    pub doubt: Option<Doubt>,
     /// It goes out without some of its relations, and is not at its end then.
     pub is_partial: bool,
     /// What is left of it where only some fields are to be written.
@@ -55,7 +58,8 @@ impl Planned {
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
         Self {
             body: Arc::clone(&record.body),
-            parents: None,
+            parents: 0,
+            doubt: None,
             is_partial: false,
             left: None,
             was_read: false,

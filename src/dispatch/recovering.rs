@@ -110,7 +110,7 @@ fn outcome(stream: i64, sent_millis: i64, write: Intent, ended: Ended) -> Outcom
         trouble: ended.trouble,
         millis: u64::try_from(age).unwrap_or(0),
         fingerprint: write.fingerprint,
-        parents: None,
+        parents: write.parents,
         custom_data: None,
         batch_id: None,
         key: write.key,

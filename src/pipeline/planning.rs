@@ -75,6 +75,7 @@ impl Job {
             let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
             planned.visible = Some(now + lag.saturating_sub(doubt.since_last()));
             planned.key = CreateKey::of(&planned.record, doubt, now);
+            planned.doubt = Some(doubt.clone());
         }
         if let Some(related) = related {
             planned.body = related.body;
@@ -89,30 +90,40 @@ impl Job {
     fn known(&self, record: &Record) -> Result<Known, Error> {
         let store = &self.wiring.dispatcher.store;
         let stored = self.streams[record.stream.index].stored;
-        let Some(id) = &record.external_id else {
+        let mut known = Known::default();
+        if let Some(id) = &record.external_id {
+            known.mapped = store.find(&stored, id)?;
+            known.doubt = store.find_doubt(stored.id, id)?;
+        } else if record.remote_id.is_none() {
             // That a stream has no records is to be told by each job.
             let or_before = !record.stands_in;
-            let written = match record.remote_id {
-                None => store.find_written(stored.id, &record.fingerprint, or_before)?,
-                Some(_) => None,
-            };
-            return Ok(Known { written, ..Known::default() });
+            known.written = store.find_written(stored.id, &record.fingerprint, or_before)?;
+        }
+        self.mind_parents(record, &mut known)?;
+        Ok(known)
+    }
+
+    /// The same content with another remote id of a parent is another one: one was deleted at the
+    /// remote and made anew, or the relation is new.
+    fn mind_parents(&self, record: &Record, known: &mut Known) -> Result<(), Error> {
+        let is_other = |then: Option<i64>| -> Result<bool, Error> {
+            let Some(then) = then else { return Ok(false) };
+            Ok(self.parents_now(record)?.is_some_and(|now| now != then))
         };
-        let mut mapped = store.find(&stored, id)?;
-        if let Some(mapped) = &mut mapped
+        if let Some(mapped) = &mut known.mapped
             && mapped.fingerprint == Some(record.fingerprint)
-            && self.has_other_parents(record, mapped)?
+            && is_other(mapped.parents)?
         {
             mapped.fingerprint = None;
         }
-        let capabilities = &record.stream.capabilities;
-        let is_open = mapped.is_none() && capabilities.upsert.is_none();
-        let doubt = if is_open || capabilities.creates_again {
-            store.find_doubt(stored.id, id)?
-        } else {
-            None
-        };
-        Ok(Known { mapped, written: None, doubt })
+        if let Some(doubt) = known.doubt_mut()
+            && doubt.key.is_some()
+            && is_other(doubt.parents)?
+        {
+            // Under its key the remote knows what was sent then.
+            doubt.key = None;
+        }
+        Ok(())
     }
 
     /// What is to happen to a record, before its parents are looked at.
@@ -190,7 +201,9 @@ impl Job {
     pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Option<Row>) {
         let Some(row) = row else {
             let plan = match &planned.remote_id {
-                Some(remote_id) => resolve::plan_missing(&planned.record, remote_id),
+                Some(remote_id) => {
+                    resolve::plan_missing(&planned.record, remote_id, planned.doubt.as_ref())
+                }
                 None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
             };
             return self.follow(planned, plan);

@@ -44,7 +44,9 @@ impl Job {
                         }
                         Again::Exists(id) => resolve::plan_exists(&planned.record, id),
                         Again::Missing => match planned.remote_id.clone() {
-                            Some(id) => resolve::plan_missing(&planned.record, &id),
+                            Some(id) => {
+                                resolve::plan_missing(&planned.record, &id, planned.doubt.as_ref())
+                            }
                             None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
                         },
                     };

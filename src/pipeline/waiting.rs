@@ -17,7 +17,7 @@ use crate::record::{ExternalId, Fingerprint, RemoteId};
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
-use crate::store::id_map::{Mapped, StoredStream};
+use crate::store::id_map::StoredStream;
 use crate::store::parking::{NotWritten, Parked, Parking, Place};
 use crate::stream::{Partial, Record, Stream};
 
@@ -140,21 +140,14 @@ impl Job {
         }
     }
 
-    /// Whether a record that is known was written with other remote ids of its parents than they
-    /// have now: one was deleted at the remote, and made anew. Of parents that are not known,
-    /// nothing is.
-    pub(super) fn has_other_parents(
-        &self,
-        record: &Record,
-        mapped: &Mapped,
-    ) -> Result<bool, Error> {
-        let relations = &record.stream.options.relations;
-        let Some(written) = mapped.parents.filter(|_| !relations.is_empty()) else {
-            return Ok(false);
-        };
+    /// The hash of the remote ids that its parents have now; `None` where one of them is not known.
+    pub(super) fn parents_now(&self, record: &Record) -> Result<Option<i64>, Error> {
+        if record.stream.options.relations.is_empty() {
+            return Ok(Some(0));
+        }
         match self.relate(record) {
-            Ok(Related { parents, missing: None, .. }) => Ok(parents != Some(written)),
-            Ok(_) | Err(Unrelated::Trouble(_)) => Ok(false),
+            Ok(Related { parents, missing: None, .. }) => Ok(Some(parents)),
+            Ok(_) | Err(Unrelated::Trouble(_)) => Ok(None),
             Err(Unrelated::Store(error)) => Err(error.into()),
         }
     }

@@ -63,6 +63,14 @@ impl Known {
             _ => self.doubt.as_ref(),
         }
     }
+
+    /// The same, to be corrected.
+    pub fn doubt_mut(&mut self) -> Option<&mut Doubt> {
+        match &mut self.written {
+            Some(Written::InDoubt(doubt)) => Some(doubt),
+            _ => self.doubt.as_mut(),
+        }
+    }
 }
 
 /// Whether nothing can tell of a create, and it must not be sent again.
@@ -84,15 +92,14 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         (_, None) => false,
     };
     // What was sent last, and may have been applied, is not what the map has.
-    let open = known.doubt.as_ref().filter(|_| capabilities.creates_again);
     if skip_unchanged
         && is_same_id
-        && open.is_none()
+        && known.doubt.is_none()
         && mapped.is_some_and(|mapped| mapped.fingerprint == Some(record.fingerprint))
     {
         return Plan::Unchanged(mapped.and_then(|mapped| mapped.remote_id.clone()));
     }
-    if let Some(doubt) = open
+    if let Some(doubt) = known.doubt.as_ref().filter(|_| capabilities.creates_again)
         && matches!(mode, Mode::Upsert | Mode::Update)
         && is_held(record, doubt)
     {
@@ -110,15 +117,23 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
             return Plan::Refuse(Trouble::payload("no_external_id", why));
         }
         return match &known.written {
-            Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
+            // What it is found by, another record may have been too, and was written over it.
             _ if has_values => Plan::Lookup,
+            Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
             Some(Written::InDoubt(doubt)) if is_held(record, doubt) => Plan::InDoubt(doubt.clone()),
             _ => create(capabilities),
         };
     }
-    // Written by an upsert that tells no id.
-    if mode == Mode::Insert && mapped.is_some_and(|mapped| mapped.fingerprint.is_some()) {
-        return exists("it was written before");
+    // Written by an upsert that tells no id, or that had no answer.
+    if mode == Mode::Insert
+        && let Some(mapped) = mapped
+    {
+        if mapped.fingerprint.is_some() {
+            return exists("it was written before");
+        }
+        if !can_look_up(record) {
+            return exists("an earlier job has sent it, and it may be there");
+        }
     }
     find(record, known.doubt.as_ref())
 }
@@ -265,14 +280,15 @@ pub fn plan_exists(record: &Record, remote_id: Option<RemoteId>) -> Plan {
     }
 }
 
-/// Plans a record whose remote id the remote does not have (any more).
-pub fn plan_missing(record: &Record, remote_id: &RemoteId) -> Plan {
+/// Plans a record whose remote id the remote does not have (any more). `doubt`: about a create of
+/// it.
+pub fn plan_missing(record: &Record, remote_id: &RemoteId, doubt: Option<&Doubt>) -> Plan {
     let options = &record.stream.options;
     if options.mode == Mode::Delete {
         return Plan::Gone(remote_id.clone());
     }
     if options.on_missing == OnMissing::Recreate && record.external_id.is_some() {
-        return find(record, None);
+        return find(record, doubt);
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))

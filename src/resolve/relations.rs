@@ -18,9 +18,9 @@ use crate::stream::identity::id_text;
 pub struct Related {
     /// With the remote ids of all parents that are known, and without the others.
     pub body: Arc<str>,
-    /// A hash of those remote ids, in their order: the same content has to be written again when
-    /// one of its parents has another. `None` where there are none.
-    pub parents: Option<i64>,
+    /// A hash of those remote ids as they stand in it, in their order; 0 where there are none. The same
+    /// content has to be written again when one of its parents has another.
+    pub parents: i64,
     /// The first parent that is not known.
     pub missing: Option<Missing>,
 }
@@ -83,11 +83,14 @@ pub fn relate(
                 let stream = &relation.stream;
                 trouble(format!("the remote never told the id of `{id}` of stream `{stream}`"))
             })?;
+            let id = written(&remote_id, relation)?;
             let hash = parents.get_or_insert_default();
-            hash.update(remote_id.as_str());
-            // No id holds it.
-            hash.update([0]);
-            written(&remote_id, relation).map(Found::Id)
+            for part in [name, id.as_str()] {
+                hash.update(part);
+                // Nothing that stands in JSON holds it.
+                hash.update([0]);
+            }
+            Ok(Found::Id(id))
         };
         if !value.get().starts_with('[') {
             match parent(value)? {
@@ -112,7 +115,7 @@ pub fn relate(
             push_field(&mut object, name, value.get());
         }
     }
-    let parents = parents.map(|hash| {
+    let parents = parents.map_or(0, |hash| {
         let mut first = [0; 8];
         first.iter_mut().zip(hash.finalize()).for_each(|(byte, of_hash)| *byte = of_hash);
         i64::from_be_bytes(first)

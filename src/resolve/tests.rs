@@ -88,7 +88,8 @@ fn doubt(key: Option<&str>) -> Doubt {
     let fingerprint = Some(Fingerprint([1; 32]));
     let first_millis = chrono::Utc::now().timestamp_millis() - 5_000;
     let key = key.map(Arc::from);
-    Doubt { first_millis: first_millis / 60_000 * 60_000, last_millis: 0, fingerprint, key }
+    let first_millis = first_millis / 60_000 * 60_000;
+    Doubt { first_millis, last_millis: 0, fingerprint, parents: None, key }
 }
 
 #[test]
@@ -146,6 +147,6 @@ fn several_matches_and_missing_ones() {
         matches!(plan_found(&record, &ids), Plan::Refuse(trouble) if &*trouble.code == "ambiguous")
     );
     assert_eq!(plan_found(&record, &[]), Plan::Write(Action::Create, None));
-    assert_eq!(plan_missing(&record, &ids[0]), Plan::Lookup);
+    assert_eq!(plan_missing(&record, &ids[0], None), Plan::Lookup);
     assert_eq!(plan_exists(&record, None), Plan::Lookup);
 }

@@ -24,6 +24,8 @@ pub struct Doubt {
     pub last_millis: i64,
     /// Of the content that was sent.
     pub fingerprint: Option<Fingerprint>,
+    /// Of the remote ids that stood in it for its parents; `None` when that is not known.
+    pub parents: Option<i64>,
     /// Under which the remote knows the same create again, if it does.
     pub key: Option<Arc<str>>,
 }
@@ -65,7 +67,7 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT first_millis, last_millis, fingerprint, key FROM doubts
+                    "SELECT first_millis, last_millis, fingerprint, key, parents FROM doubts
                      WHERE stream = ? AND external_id = ?",
                 )?
                 .query_row(params![stream, id.as_str()], |row| {
@@ -74,6 +76,7 @@ impl Store {
                         last_millis: row.get(1)?,
                         fingerprint: row.get::<_, Option<[u8; 32]>>(2)?.map(Fingerprint),
                         key: row.get::<_, Option<String>>(3)?.map(Arc::from),
+                        parents: row.get(4)?,
                     })
                 })
                 .optional()
@@ -94,7 +97,7 @@ impl Store {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT remote_id, in_doubt, first_millis, last_millis, key FROM written
+                    "SELECT remote_id, in_doubt, first_millis, last_millis, key, parents FROM written
                      WHERE stream = ? AND is_imported <= ? AND fingerprint = ?
                      ORDER BY in_doubt LIMIT 1",
                 )?
@@ -108,6 +111,7 @@ impl Store {
                         last_millis: row.get(3)?,
                         fingerprint: Some(*fingerprint),
                         key: row.get::<_, Option<String>>(4)?.map(Arc::from),
+                        parents: row.get(5)?,
                     }))
                 })
                 .optional()
@@ -215,13 +219,14 @@ fn remember_content(
     transaction
         .prepare_cached(
             "INSERT INTO written
-                 (stream, job, fingerprint, remote_id, in_doubt, first_millis, last_millis, key)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                 (stream, job, fingerprint, remote_id, in_doubt, first_millis, last_millis, key,
+                  parents)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET job = excluded.job, remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
                  last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key AND in_doubt
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
-                 key = excluded.key",
+                 key = excluded.key, parents = excluded.parents",
         )?
         .execute(params![
             outcome.stream,
@@ -232,6 +237,7 @@ fn remember_content(
             first_millis(outcome),
             chrono::Utc::now().timestamp_millis(),
             outcome.key,
+            outcome.parents,
         ])?;
     Ok(())
 }
@@ -239,12 +245,14 @@ fn remember_content(
 fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO doubts (stream, external_id, last_millis, first_millis, fingerprint, key)
-             VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO doubts
+                 (stream, external_id, last_millis, first_millis, fingerprint, key, parents)
+             VALUES (?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
-                 fingerprint = excluded.fingerprint, key = excluded.key",
+                 fingerprint = excluded.fingerprint, key = excluded.key,
+                 parents = excluded.parents",
         )?
         .execute(params![
             outcome.stream,
@@ -253,6 +261,7 @@ fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite:
             first_millis(outcome),
             outcome.fingerprint.0,
             outcome.key,
+            outcome.parents,
         ])?;
     Ok(())
 }
@@ -262,14 +271,11 @@ fn first_millis(outcome: &Outcome) -> i64 {
     chrono::Utc::now().timestamp_millis().saturating_sub(ago)
 }
 
-/// Forgets all doubts about records of a stream, and which contents without an external id were
-/// written.
-/// Returns how many doubts there were.
+/// Forgets all doubts about records of a stream. Returns how many there were.
 pub(super) fn clear_all(connection: &Connection, stream: i64) -> rusqlite::Result<usize> {
     let of_ids = connection.execute("DELETE FROM doubts WHERE stream = ?", [stream])?;
     let of_contents =
         connection.execute("DELETE FROM written WHERE stream = ? AND in_doubt", [stream])?;
-    connection.execute("DELETE FROM written WHERE stream = ?", [stream])?;
     Ok(of_ids + of_contents)
 }
 

@@ -21,7 +21,7 @@ pub struct Mapped {
     /// What the platform wants to see beside the id in snapshots.
     pub custom_data: Option<Arc<str>>,
     /// Of the remote ids that stood in that content for its parents: see
-    /// [`Related`](crate::resolve::relations::Related).
+    /// [`Related`](crate::resolve::relations::Related). `None` when that is not known.
     pub parents: Option<i64>,
 }
 
@@ -185,7 +185,9 @@ impl Store {
     }
 
     /// Takes ids from elsewhere into the map, in one transaction. Where `overwrite` is false, what
-    /// is known already stays. An entry that changes a remote id forgets the fingerprint.
+    /// is known already stays. An entry that changes a remote id forgets the fingerprint. `settles`:
+    /// somebody has looked at the remote for them, so creates of them are in doubt no more, also
+    /// those that a killed job left; no job may be under way then.
     ///
     /// # Errors
     /// What SQLite says; then none was taken.
@@ -194,23 +196,19 @@ impl Store {
         stream: i64,
         entries: Vec<Entry>,
         overwrite: bool,
+        settles: bool,
     ) -> Result<(), StoreError> {
         self.write_blocking(move |transaction| {
+            if settles {
+                let ids: Vec<_> = entries.iter().map(|entry| entry.external_id.clone()).collect();
+                recovery::settle(transaction, stream, Some(&ids))?;
+                for id in &ids {
+                    doubts::clear(transaction, stream, id)?;
+                }
+            }
             entries
                 .iter()
                 .try_for_each(|entry| import(transaction, stream, entry, overwrite).map(drop))
-        })
-    }
-
-    /// Forgets that creates of these ids are in doubt, also those that a killed job left: somebody
-    /// has looked at the remote. No job may be under way.
-    ///
-    /// # Errors
-    /// What SQLite says; then none is forgotten.
-    pub fn settle_blocking(&self, stream: i64, ids: Vec<ExternalId>) -> Result<(), StoreError> {
-        self.write_blocking(move |transaction| {
-            recovery::settle(transaction, stream, Some(&ids))?;
-            ids.iter().try_for_each(|id| doubts::clear(transaction, stream, id).map(drop))
         })
     }
 }

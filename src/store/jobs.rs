@@ -85,8 +85,9 @@ impl Store {
         .await
     }
 
-    /// Begins with the records of a stream. Where the last job that had some was cut off, or
-    /// `goes_on`, this one has the same input: what was written without an external id stays known.
+    /// Begins with the records of a stream. Where the last job that had some was cut off, this one has
+    /// the same input: what was written without an external id stays known. With `goes_on` it stays so
+    /// for the next job too, for a retry is no input of its own.
     ///
     /// # Errors
     /// What SQLite says.
@@ -98,6 +99,9 @@ impl Store {
         goes_on: bool,
     ) -> Result<StoredStream, StoreError> {
         let stream = self.stream(namespace, name).await?;
+        if goes_on {
+            return Ok(stream);
+        }
         self.write(move |transaction| {
             let last: Option<String> = transaction
                 .query_row(
@@ -107,7 +111,7 @@ impl Store {
                     |row| row.get(0),
                 )
                 .optional()?;
-            if !goes_on && !last.is_some_and(|status| was_cut_off(&status)) {
+            if !last.is_some_and(|status| was_cut_off(&status)) {
                 transaction.execute(
                     "DELETE FROM written WHERE stream = ? AND job < ?",
                     [stream.id, job],

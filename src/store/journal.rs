@@ -28,6 +28,8 @@ pub struct Intent {
     pub lookup_values: Vec<Option<Arc<str>>>,
     /// Under which the remote knows the same create again, if it does.
     pub key: Option<Arc<str>>,
+    /// Of the remote ids that stand in it for its parents; `None` when that is not known.
+    pub parents: Option<i64>,
 }
 
 /// A batch of intents on disk.
@@ -124,8 +126,9 @@ impl Store {
 /// Records of an intent, as they stand in the store.
 pub(super) fn text(writes: &[Intent]) -> String {
     let row = |write: &Intent| {
-        let Intent { position, external_id, fingerprint, lookup_values, key } = write.clone();
-        (position, external_id, fingerprint.to_string(), lookup_values, key)
+        let Intent { position, external_id, fingerprint, lookup_values, key, parents } =
+            write.clone();
+        (position, external_id, fingerprint.to_string(), lookup_values, key, parents)
     };
     let rows: Vec<_> = writes.iter().map(row).collect();
     serde_json::to_string(&rows).unwrap_or_default()

@@ -52,6 +52,7 @@ const TO_3: &str = "
 const TO_4: &str = "
     ALTER TABLE id_map ADD COLUMN parents INTEGER;
     ALTER TABLE outcomes ADD COLUMN parents INTEGER;
+    ALTER TABLE doubts ADD COLUMN parents INTEGER;
     ALTER TABLE streams ADD COLUMN last_job INTEGER;
     UPDATE streams SET last_job = (SELECT max(id) FROM jobs WHERE jobs.namespace = streams.namespace);
     ALTER TABLE jobs DROP COLUMN series;
@@ -60,10 +61,10 @@ const TO_4: &str = "
         stream INTEGER NOT NULL, is_imported INTEGER NOT NULL DEFAULT 0, fingerprint BLOB NOT NULL,
         job INTEGER NOT NULL, remote_id TEXT, in_doubt INTEGER NOT NULL DEFAULT 0,
         first_millis INTEGER NOT NULL DEFAULT 0, last_millis INTEGER NOT NULL DEFAULT 0, key TEXT,
-        PRIMARY KEY (stream, is_imported, fingerprint)) WITHOUT ROWID;
+        parents INTEGER, PRIMARY KEY (stream, is_imported, fingerprint)) WITHOUT ROWID;
     INSERT OR REPLACE INTO written
         SELECT stream, series = 0, fingerprint, series, remote_id, in_doubt, first_millis, last_millis,
-               key
+               key, NULL
         FROM written_3 ORDER BY series;
     DROP TABLE written_3;
 ";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::doubts::OpenDoubt;
 use super::id_map::unsure;
 use super::journal::{self, Intent, IntentId};
 use super::{Store, StoreError};
@@ -116,6 +117,35 @@ pub(super) fn settle(
     Ok(settled)
 }
 
+/// Hands creates that a killed job had sent, and the next has not looked for yet, to `each`.
+///
+/// # Errors
+/// What SQLite says, or `each`.
+pub fn left<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    mut each: impl FnMut(OpenDoubt) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare(
+        "SELECT namespace, name, sent_millis, writes FROM intents
+         JOIN streams ON streams.id = stream WHERE is_create ORDER BY namespace, name, intents.id",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (namespace, stream): (String, String) = (row.get(0)?, row.get(1)?);
+        let sent_millis = row.get(2)?;
+        for write in read_writes(&row.get::<_, String>(3)?)? {
+            each(OpenDoubt {
+                namespace: namespace.clone(),
+                stream: stream.clone(),
+                external_id: write.external_id.map(|id| id.to_string()),
+                first_millis: sent_millis,
+                last_millis: sent_millis,
+            })?;
+        }
+    }
+    Ok(())
+}
+
 impl Store {
     /// The batches that killed jobs of `namespace` left in doubt.
     ///
@@ -156,7 +186,7 @@ impl Store {
 
 /// An intent that cannot be read is an error: passed over, its records could be created twice.
 fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
-    /// A store of version 2 has no keys.
+    /// A store of version 2 has no keys, one of version 3 no parents.
     #[derive(serde::Deserialize)]
     struct Row(
         u64,
@@ -164,16 +194,17 @@ fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
         String,
         Vec<Option<Arc<str>>>,
         #[serde(default)] Option<Arc<str>>,
+        #[serde(default)] Option<i64>,
     );
     let unreadable = |why: Box<dyn std::error::Error + Send + Sync>| {
         rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, why)
     };
     let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
     rows.into_iter()
-        .map(|Row(position, external_id, fingerprint, lookup_values, key)| {
+        .map(|Row(position, external_id, fingerprint, lookup_values, key, parents)| {
             let fingerprint = Fingerprint::from_hex(&fingerprint)
                 .ok_or_else(|| unreadable("an intent has no fingerprint".into()))?;
-            Ok(Intent { position, external_id, fingerprint, lookup_values, key })
+            Ok(Intent { position, external_id, fingerprint, lookup_values, key, parents })
         })
         .collect()
 }

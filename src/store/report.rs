@@ -153,8 +153,8 @@ pub enum Reject {
 }
 
 /// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
-/// input, each SCHEMA before the records that came under it. A record whose external id was
-/// written later, in this job or another, is left out: sent again, it would put old content over
+/// input, each SCHEMA before the records that came under it. A record whose external id,
+/// or without one its remote id, was written later, in this job or another, is left out: sent again, it would put old content over
 /// new.
 ///
 /// Returns how many records of that kind are not kept, so that they cannot be told.
@@ -170,19 +170,20 @@ pub fn rejects<E: From<rusqlite::Error>>(
     for (stream, name) in streams(connection, job)? {
         let mut statement = connection.prepare_cached(
             "WITH written AS MATERIALIZED (
-                SELECT external_id, max(job) AS job, max(position) FILTER (WHERE job = ?1) AS position
+                SELECT coalesce('e' || external_id, 'r' || remote_id) AS key, max(job) AS job, max(position) FILTER (WHERE job = ?1) AS position
                 FROM outcomes
                 WHERE job >= ?1 AND stream = ?2
                   AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
                        OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))
-                  AND external_id IN (
-                    SELECT external_id FROM outcomes
+                  AND coalesce('e' || external_id, 'r' || remote_id) IN (
+                    SELECT coalesce('e' || external_id, 'r' || remote_id) FROM outcomes
                     WHERE job = ?1 AND stream = ?2
                       AND outcome IN ('rejected', 'failed', 'in_doubt'))
-                GROUP BY external_id)
+                GROUP BY key)
              SELECT schema_version, source FROM outcomes
              LEFT JOIN contents USING (job, stream, position)
-             LEFT JOIN written ON written.external_id = outcomes.external_id
+             LEFT JOIN written
+                 ON written.key = coalesce('e' || outcomes.external_id, 'r' || outcomes.remote_id)
              WHERE outcomes.job = ?1 AND outcomes.stream = ?2
                AND outcome IN ('rejected', 'failed', 'in_doubt')
                AND NOT coalesce(written.job > ?1 OR written.position > outcomes.position, 0)

@@ -5,7 +5,7 @@ CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,
-    -- the last job that had records of it
+    -- the last job that had records of it, less retries
     last_job INTEGER,
     UNIQUE (namespace, name)
 );
@@ -34,7 +34,7 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls before they leave: a JSON array of
--- [position, external id, fingerprint, values of the lookup fields, idempotency key]. A row is deleted
+-- [position, external id, fingerprint, values of the lookup fields, idempotency key, parents]. A row is deleted
 -- together with the writing of its last outcome. Of what is left after a crash, creates are in doubt;
 -- what an update, an upsert or a delete has left at the remote of a record that the id map knows is
 -- not known.
@@ -88,7 +88,7 @@ CREATE TABLE contents (
 
 -- External id -> remote id (null where the remote does not tell it), the fingerprint of what was
 -- written last (null when that is not known for sure), and a hash of the remote ids that stood in it
--- for other records (null where there were none).
+-- for other records (0 where there were none, null when that is not known).
 CREATE TABLE id_map (
     stream INTEGER NOT NULL,
     external_id TEXT NOT NULL,
@@ -116,6 +116,7 @@ CREATE TABLE written (
     first_millis INTEGER NOT NULL DEFAULT 0,
     last_millis INTEGER NOT NULL DEFAULT 0,
     key TEXT,
+    parents INTEGER,
     PRIMARY KEY (stream, is_imported, fingerprint)
 ) WITHOUT ROWID;
 
@@ -129,6 +130,7 @@ CREATE TABLE doubts (
     first_millis INTEGER NOT NULL DEFAULT 0,
     fingerprint BLOB,
     key TEXT,
+    parents INTEGER,
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 

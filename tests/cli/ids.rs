@@ -68,6 +68,8 @@ fn what_somebody_says_of_a_record_that_a_killed_job_had_sent_is_believed() {
     let remote = Remote::start();
     let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
     place.dies_at("sent:1", contacts(1));
+    let listed = place.call(&["ids", "doubts"]).stdout;
+    assert!(listed.contains(",contacts,c-0,20"), "{listed}");
     let ids = || remote.by_ext("contacts").into_keys().collect::<Vec<_>>();
     assert_eq!(ids(), ["c-0"]);
     let id = crate::support::text(&remote.by_ext("contacts")["c-0"]["id"]);
@@ -102,4 +104,16 @@ fn what_is_in_doubt_is_listed() {
     assert!(lines[1].contains(",contacts,c-1,20"), "{listed}");
     place.call(&["ids", "forget", "c-1", "--stream", "contacts"]);
     assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 1);
+}
+
+#[test]
+fn of_a_file_that_is_wrong_somewhere_nothing_is_taken() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "rest-lookup-bulk");
+    place.done(contacts(1));
+    place.file("ids.csv", format!("InputId,RemoteId\n{}a,b,c,d\n", "x,1\n".repeat(9000)));
+    let taken = place.call(&["ids", "import", "ids.csv", "--stream", "contacts"]);
+    assert_eq!(taken.code, 2, "{}", taken.stderr);
+    let listed = place.call(&["ids", "list", "--stream", "contacts"]).stdout;
+    assert_eq!(listed.lines().count(), 2);
 }

@@ -203,3 +203,128 @@ fn a_state_that_tells_of_a_lost_update_after_a_success_keeps_neither_for_sure() 
     other.arg("--state").arg(path.to_str().unwrap()).done(of("Oslo"));
     assert_eq!(remote.by_ext("contacts")["a"]["city"], "Oslo");
 }
+
+/// Makes records, and puts them by an external id.
+const CREATE_AND_UPSERT: &str = r#"
+version: 1
+name: create-and-upsert
+base_url: "{{ config.base_url }}"
+auth: { type: bearer, token: "{{ config.access_token }}" }
+streams:
+  "*":
+    external_id_property: ext_id
+    create: { method: POST, path: "/v1/{{ object }}", body: "{{ record }}", remote_id: $.id }
+    upsert:
+      method: PUT
+      path: "/v1/{{ object }}/by-ext/{{ external_id }}"
+      body: "{{ record }}"
+      external_id: $.ext_id
+      remote_id: $.id
+"#;
+
+#[test]
+fn a_create_in_doubt_is_remembered_where_the_remote_could_upsert_too() {
+    let lost = "{faults: [{on: \"POST /v1/{object}\", calls: [2], do: reset_after}]}";
+    for kills in [false, true] {
+        let remote = Remote::with(if kills { "{}" } else { lost });
+        let place = quick(Place::at(&remote, "sandbox")).manifest(CREATE_AND_UPSERT);
+        let place = place.set("streams", json!({"*": {"mode": "insert"}}));
+        let other = schema("contacts") + &record("contacts", &json!({"externalId": "b"}));
+        place.done(other);
+        if kills {
+            place.dies_at("sent:1", of("Oslo"));
+        } else {
+            place.run(of("Oslo"));
+        }
+        for _ in 0..2 {
+            place.done(of("Oslo"));
+            assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+            assert_eq!(remote.by_ext("contacts").len(), 2, "{kills}");
+            assert_eq!(remote.records("contacts").len(), 2, "{kills}");
+        }
+        // By upsert it can be settled.
+        place.set("streams", json!({})).done(of("Bergen"));
+        assert_eq!(remote.records("contacts").len(), 2);
+        assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
+    }
+}
+
+#[test]
+fn an_upsert_without_an_answer_is_not_inserted() {
+    let remote = Remote::with(
+        "{faults: [{on: \"PUT *\", calls: [1, 2, 3], do: status_after, status: 500}]}",
+    );
+    let place = quick(Place::at(&remote, "sandbox")).manifest(CREATE_AND_UPSERT);
+    place.run(of("Oslo"));
+    place.set("streams", json!({"*": {"mode": "insert"}})).done(of("Oslo"));
+    assert_eq!(remote.records("contacts").len(), 1);
+}
+
+#[test]
+fn an_id_that_comes_back_does_not_end_a_doubt() {
+    // The record is deleted, made anew, and the answer lost; then an older state tells the old id.
+    let faults = "{faults: [{on: \"POST /v1/{object}\", calls: [2], do: reset_after}]}";
+    let remote = Remote::with(faults);
+    let place = quick(Place::at(&remote, "sandbox")).manifest(WITHOUT_LOOKUP);
+    let told = place.done(of("Oslo")).state();
+    place.file("before.json", told.to_string());
+    remote.delete("contacts", &text(&remote.records("contacts")[0]["id"]));
+    place.done(of("Bergen"));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+    let place = place.arg("--state").arg("before.json");
+    for city in ["Oslo", "Bergen", "Oslo"] {
+        place.done(of(city));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]), "{city}");
+        assert_eq!(remote.records("contacts").len(), 1, "{city}");
+    }
+}
+
+#[test]
+fn a_kill_does_not_bring_back_an_id_that_was_lost() {
+    let remote = Remote::start();
+    let place = quick(Place::at(&remote, "sandbox")).manifest(WITHOUT_LOOKUP);
+    place.done(of("Oslo"));
+    remote.delete("contacts", &text(&remote.records("contacts")[0]["id"]));
+    let second = record("contacts", &json!({"externalId": "a", "city": "Tromsø"}));
+    // Made anew, changed at once; gone again, made anew, and the job dies.
+    place.dies_at("sent:3", of("Bergen") + &second);
+    let there = remote.records("contacts").len();
+    place.done(of("Bergen") + &second);
+    assert_eq!(remote.records("contacts").len(), there);
+}
+
+#[test]
+fn of_records_without_ids_that_are_one_at_the_remote_the_last_content_counts() {
+    let remote = Remote::start();
+    let place =
+        Place::at(&remote, "sandbox").set("streams", json!({"*": {"lookup_fields": "email"}}));
+    let people = |cities: &[&str]| {
+        let schema = json!({"type": "SCHEMA", "stream": "people", "key_properties": [],
+            "schema": {"properties": {"email": {}, "city": {}}}});
+        let one = |city: &&str| record("people", &json!({"email": "e@x.com", "city": city}));
+        format!("{schema}\n") + &cities.iter().map(one).collect::<String>()
+    };
+    let city = || text(&remote.records("people")[0]["city"]);
+    place.done(people(&["A", "B", "A"]));
+    assert_eq!((remote.records("people").len(), city()), (1, "A".to_owned()));
+    let told = place.done(people(&["A", "B"])).state();
+    assert_eq!(city(), "B");
+    place.file("before.json", told.to_string());
+    place.arg("--state").arg("before.json").done(people(&["A"]));
+    assert_eq!(city(), "A");
+}
+
+#[test]
+fn a_retry_does_not_put_old_content_over_new_for_records_with_a_remote_id_alone() {
+    let remote = Remote::with("{faults: [{on: \"PATCH *\", calls: [1], do: status, status: 400}]}");
+    let place = quick(Place::at(&remote, "rest-one-by-one"));
+    place.done(of("Oslo"));
+    let id = text(&remote.records("contacts")[0]["id"]);
+    let place = place.set("identity", "platform");
+    let with_id = |city: &str| record("contacts", &json!({"id": id, "city": city}));
+    place.done(schema("contacts") + &with_id("v1") + &with_id("v2"));
+    assert_eq!(place.counts("contacts"), counts([("read", 2), ("updated", 1), ("rejected", 1)]));
+    let ran = place.call(&["jobs", "retry", "last", "--config", "config.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "v2");
+}

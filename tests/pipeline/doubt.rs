@@ -284,11 +284,11 @@ fn a_doubt_about_a_record_without_an_id_ends_with_its_stream_s() {
     assert_eq!(remote.records("events").len(), 3);
     place.dies_at("told:1", events(3));
     assert_eq!(remote.records("events").len(), 3);
-    // Somebody has looked, and lets all of the stream out.
+    // Somebody has looked, and lets out what is in doubt.
     let forgot = place.call(&["ids", "forget", "--stream", "events", "--all"]);
     assert_eq!(forgot.code, 0, "{}", forgot.stderr);
     place.done(events(3));
-    assert_eq!(remote.records("events").len(), 6);
+    assert_eq!(remote.records("events").len(), 4);
 }
 
 #[test]
@@ -308,6 +308,20 @@ fn a_job_with_another_stream_does_not_make_records_without_ids_forgotten() {
         place.done(events(3));
         assert_eq!(remote.records("events").len(), before + 3, "{step}");
     }
+}
+
+#[test]
+fn a_retry_between_a_cut_off_job_and_the_next_makes_nothing_forgotten() {
+    // The credential is refused half way, and the job ends.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}\", calls: [3], do: status, status: 401}]}",
+    );
+    let place = quick(Place::at(&remote, "create-only"));
+    assert_eq!(place.run(events(5)).code, 3);
+    let ran = place.call(&["jobs", "retry", "last", "--config", "config.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    place.done(events(5));
+    assert_eq!(remote.records("events").len(), 5);
 }
 
 #[test]

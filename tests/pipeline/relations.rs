@@ -311,3 +311,48 @@ fn a_child_of_a_parent_that_is_in_doubt_for_good_does_not_hold_up_the_state() {
     assert_eq!(place.counts("people"), counts([("read", 2), ("created", 1), ("rejected", 1)]));
     assert!(errors(&place).join("\n").contains("was not written (in_doubt)"));
 }
+
+#[test]
+fn a_relation_that_is_new_in_the_config_is_written() {
+    let remote = Remote::start();
+    let input = companies(&["c1"]) + &people(&[json!({"externalId": "ann", "company": "c1"})]);
+    let without = Place::at(&remote, "sandbox");
+    without.done(&input);
+    assert_eq!(remote.by_ext("people")["ann"]["company"], "c1");
+    let with = without.set("streams", json!({"people": {"relations": company()}}));
+    with.done(&input);
+    assert_eq!(leads(&remote, "ann", "company", "companies"), "c1");
+    let number = json!([{"field": "company", "stream": "companies", "form": "number"}]);
+    let with = with.set("streams", json!({"people": {"relations": number}}));
+    with.done(&input);
+    assert!(remote.by_ext("people")["ann"]["company"].is_number());
+    with.done(&input);
+    assert_eq!(with.counts("people"), counts([("read", 1), ("unchanged", 1)]));
+    // And without it again.
+    with.set("streams", json!({})).done(&input);
+    assert_eq!(remote.by_ext("people")["ann"]["company"], "c1");
+}
+
+#[test]
+fn a_key_stands_for_the_parents_too() {
+    // The child's create is applied, and no try of it is answered.
+    let remote = Remote::with(
+        "{idempotency: true, faults: [{on: \"POST /v1/people\", calls: [2, 3, 4], do: reset_after}]}",
+    );
+    let place = Place::at(&remote, "create-with-key")
+        .set("retry", json!({"base_millis": 1, "attempts": 3}))
+        .set("max_in_flight", 1)
+        .set("streams", json!({"people": {"relations": company()}}));
+    place.done(people(&[json!({"externalId": "first"})]));
+    let ann = people(&[json!({"externalId": "ann", "company": "c1"})]);
+    place.run(companies(&["c1"]) + &ann);
+    assert_eq!(place.counts("people"), counts([("read", 1), ("in_doubt", 1)]));
+    let first = leads(&remote, "ann", "company", "companies");
+    assert_eq!(first, "c1");
+    // Its parent is another record now.
+    place.file("ids.csv", "InputId,RemoteId\nc1,r-other\n");
+    let taken = place.call(&["ids", "import", "ids.csv", "--stream", "companies"]);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    place.done(&ann);
+    assert_eq!(place.counts("people"), counts([("read", 1), ("in_doubt", 1)]));
+}

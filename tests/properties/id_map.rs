@@ -208,7 +208,8 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     Mapped { remote_id, fingerprint: None, custom_data: None, parents: None };
                 let entry = Entry { external_id: external_id(id), mapped };
                 import(&mut model, &entry, overwrite);
-                let taken = move || store.import_blocking(stream, vec![entry], overwrite).unwrap();
+                let taken =
+                    move || store.import_blocking(stream, vec![entry], overwrite, false).unwrap();
                 tokio::task::spawn_blocking(taken).await.unwrap();
                 open = Open::at(folder.path()).await;
             }

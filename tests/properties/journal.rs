@@ -114,6 +114,7 @@ fn intent(position: u64, id: Option<u8>) -> Intent {
         fingerprint: fingerprint(position),
         lookup_values: vec![None, id.map(|id| Arc::from(format!("{id}@example.com")))],
         key: position.is_multiple_of(2).then(|| format!("key-{position}").into()),
+        parents: position.is_multiple_of(3).then_some(7),
     }
 }
 

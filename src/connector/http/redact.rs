@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -18,7 +20,8 @@ const MARK: &str = "[secret]";
 pub struct Redactor(Arc<RwLock<Vec<SecretString>>>);
 
 impl Redactor {
-    /// From now on `secret` is replaced, also where it is percent-encoded or stands in JSON.
+    /// From now on `secret` is replaced, also where it is percent-encoded, in base64 or stands
+    /// in JSON.
     /// Secrets of less than 6 bytes are not.
     pub fn add(&self, secret: &str) {
         if secret.len() < MIN_BYTES {
@@ -32,6 +35,11 @@ impl Redactor {
         // PHP escapes slashes, and some encode in lower case.
         let slashed = json.replace('/', "\\/");
         let low = lower_hex(&segment);
+        // Python's `quote` keeps slashes.
+        let quoted = segment.replace("%2F", "/");
+        let (standard, url_safe) =
+            (BASE64_STANDARD.encode(secret), BASE64_URL_SAFE_NO_PAD.encode(secret));
+        let standard = standard.trim_end_matches('=').to_owned();
         // An address that stands in the query of another one.
         let twice = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
         // Pages that tell an error.
@@ -43,6 +51,9 @@ impl Redactor {
             encoded,
             segment,
             low,
+            quoted,
+            standard,
+            url_safe,
             form,
             twice,
             json,
@@ -146,6 +157,21 @@ impl fmt::Debug for Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encodings_that_remotes_use_are_known() {
+        let redactor = Redactor::default();
+        redactor.add("abcd+efg/hijk/lmno==");
+        for told in [
+            "abcd%2Befg/hijk/lmno%3D%3D",
+            "abcd%2befg%2fhijk%2flmno%3d%3d",
+            "YWJjZCtlZmcvaGlqay9sbW5vPT0=",
+            "YWJjZCtlZmcvaGlqay9sbW5vPT0",
+        ] {
+            let clean = redactor.clean(&format!("no token {told}"));
+            assert!(clean.trim_end_matches('=') == "no token [secret]", "{clean}");
+        }
+    }
 
     #[test]
     fn what_a_page_tells_back_is_known() {
