@@ -32,10 +32,11 @@
 //!    the outcome is on disk before anything tells of it.
 //! 2. A tap's STATE is passed on only when every record before it has a durable outcome, and none
 //!    of them has to come again: what failed, and what a lookup did not tell of.
-//! 3. A create in doubt is never sent again before a lookup has said that it is not there.
+//! 3. A create in doubt is never sent again before a lookup has said that it is not there, unless the
+//!    remote knows it by its key or the user wants it so.
 //! 4. Records of one external id are applied in input order and are never in flight twice.
-//! 5. Every input record has exactly one outcome; a 2xx is none, and what an answer does not name
-//!    is in doubt.
+//! 5. Every input record has exactly one outcome; a 2xx is none where the remote can say more, and what
+//!    an answer does not name is in doubt.
 //! 6. stdout carries state lines only.
 //! 7. Memory is bounded by configuration, never by the input's length.
 //! 8. No secret is printable.

@@ -32,7 +32,8 @@ pub(super) fn run(
                 Some(summary) => print(pretty(&summary).as_bytes()),
                 None => Err(Error::usage(format!(
                     "the job {} has no summary: it is {}",
-                    job.uuid, job.status
+                    job.uuid,
+                    status(path, &job)
                 ))
                 .hint("a job that was killed is told by `jobs results` and `jobs state`")),
             }
@@ -73,16 +74,20 @@ fn list(path: &Path, most: u32) -> Result<ExitCode, Error> {
         let counts =
             job.summary.as_deref().and_then(|text| serde_json::from_str::<Summary>(text).ok());
         let counts = counts.map(|summary| summary.proof.line).unwrap_or_default();
-        // The next job marks one that was killed; until then nobody else has told.
-        let status = match job.status.as_str() {
-            status if status == Status::Running.as_str() && !StoreLock::is_taken(path) => {
-                Status::Interrupted.as_str()
-            }
-            status => status,
-        };
-        table.add_row([job.uuid, job.started, job.connector, status.replace('_', " "), counts]);
+        let status = status(path, &job).replace('_', " ");
+        table.add_row([job.uuid, job.started, job.connector, status, counts]);
     }
     print(format!("{table}\n").as_bytes())
+}
+
+/// How a job stands. The next one marks a job that was killed; until then nobody has told.
+fn status<'a>(path: &Path, job: &'a Job) -> &'a str {
+    let is_running = job.status == Status::Running.as_str();
+    if is_running && !StoreLock::is_taken(path) {
+        Status::Interrupted.as_str()
+    } else {
+        &job.status
+    }
 }
 
 fn find(path: &Path, name: &str) -> Result<(Connection, Job), Error> {
@@ -136,8 +141,13 @@ fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
 fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<ExitCode, Error> {
     let (connection, job) = find(path, name)?;
     if job.status == Status::Running.as_str() {
-        return Err(Error::usage(format!("the job {} has not ended", job.uuid))
-            .hint("wait for its end; if it was killed, run the same input again"));
+        return Err(Error::usage(format!("the job {} has not ended", job.uuid)).hint(
+            if StoreLock::is_taken(path) {
+                "wait for its end"
+            } else {
+                "it was killed: run the same input again"
+            },
+        ));
     }
     let folder = tempfile::Builder::new()
         .prefix("target-upsert-")

@@ -166,7 +166,7 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
         let stream = StreamName::new(leftover.stream_name.as_str());
         let options = started.config.stream(stream.as_str());
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
-        recover(&started.dispatcher, leftover, &capabilities, &options).await?;
+        recover(&started.dispatcher, leftover, &capabilities, &options, started.clock).await?;
     }
     Ok(())
 }

@@ -208,11 +208,13 @@ impl Dispatcher {
         if let Some(partial) = &record.partial {
             // What was made stays made; only a failure keeps its id in the map.
             match ended.fate {
-                Fate::Updated | Fate::Unchanged => ended.fate = partial.fate,
+                Fate::Updated | Fate::Unchanged => {
+                    ended.fate = partial.fate;
+                    action = Some(partial.action);
+                }
                 Fate::Rejected => ended.fate = Fate::Failed,
                 _ => {}
             }
-            action = Some(partial.action);
             ended.remote_id.get_or_insert_with(|| partial.remote_id.clone());
         }
         let keep = match self.keep {

@@ -20,7 +20,7 @@ use crate::store::recovery::Leftover;
 ///
 /// What the remote has keeps its id, and is updated when it comes again: whether it has our content
 /// is not known. What it has not, once it could show it, was not created, and may be when it comes
-/// again. Where nothing can tell, the records stay in doubt.
+/// again. Where nothing can tell, the records stay in doubt. `began`: when this job did.
 ///
 /// # Errors
 /// What ends the job: the remote gives no answer, or the store fails.
@@ -29,6 +29,7 @@ pub async fn recover(
     leftover: Leftover,
     capabilities: &Capabilities,
     options: &StreamOptions,
+    began: Instant,
 ) -> Result<(), Error> {
     let stream = StreamName::new(leftover.stream_name.as_str());
     let calls = Calls::default();
@@ -41,8 +42,9 @@ pub async fn recover(
         leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
     let (mut found, mut refused) = (Vec::new(), None);
     if !askable.is_empty() {
-        // A call may have left long after its intent: tried again, or halved. All had left by now.
-        let visible = Instant::now() + finder.lag();
+        // A call may have left long after its intent: tried again, or halved. All had left before this
+        // job began.
+        let visible = began + finder.lag();
         let wanted = askable.iter().map(traits).collect();
         (found, refused) = find_late(finder, wanted, visible).await.map_err(|no_answer| {
             Error::remote(format!(

@@ -44,10 +44,6 @@ impl Job {
         }
         let known = self.known(&record)?;
         let mut plan = self.first_plan(&record, &known);
-        let was_mapped = known
-            .mapped
-            .as_ref()
-            .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
         let goes_out = matches!(plan, Plan::Lookup | Plan::Write(..));
         let mut related = None;
         if goes_out && self.has_relations(&record) {
@@ -69,13 +65,15 @@ impl Job {
             },
             _ => record,
         };
-        let mut planned = Planned::new(record, None, was_mapped);
+        let mut planned = Planned::new(record, None, known.was_mapped);
         if let Some(doubt) = known.doubt() {
             let stream = &planned.record.stream;
             let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
             planned.visible = Some(now + lag.saturating_sub(doubt.since_last()));
             planned.key = CreateKey::of(&planned.record, doubt, now);
             planned.doubt = Some(doubt.clone());
+            // No lookup ends the doubt: it goes out by its key, or since the user wants it so.
+            planned.is_doubtful = matches!(plan, Plan::Write(Action::Create, _));
         }
         if let Some(related) = related {
             planned.body = related.body;
@@ -93,6 +91,10 @@ impl Job {
         let mut known = Known::default();
         if let Some(id) = &record.external_id {
             known.mapped = store.find(&stored, id)?;
+            known.was_mapped = known
+                .mapped
+                .as_ref()
+                .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
             known.doubt = store.find_doubt(stored.id, id)?;
         } else if record.remote_id.is_none() {
             // That a stream has no records is to be told by each job.

@@ -306,13 +306,15 @@ impl Job {
             let Some(parking) = &self.waiting.parking else { return Ok(()) };
             let page = parking.waiting_for(&place, PAGE)?;
             let positions: Vec<u64> = page.iter().map(|parked| parked.position).collect();
-            if positions.is_empty() || (!is_lost && !self.is_known(&place)?) {
+            let is_known = self.is_known(&place)?;
+            if positions.is_empty() || (!is_lost && !is_known) {
                 self.waiting.released.pop_front();
                 continue;
             }
             for position in positions {
                 if let Some(record) = self.thaw(position)? {
-                    self.readmit(record, is_lost)?;
+                    // A parent that failed may be there all the same, under an id that was told.
+                    self.readmit(record, is_lost && !is_known)?;
                 }
             }
         }

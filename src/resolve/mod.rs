@@ -49,6 +49,8 @@ pub enum Plan {
 pub struct Known {
     /// The id map's entry.
     pub mapped: Option<Mapped>,
+    /// That entry tells that the record was written.
+    pub was_mapped: bool,
     /// For a record without an external id: whether its like was written.
     pub written: Option<Written>,
     /// A create of its external id is in doubt from an earlier job.

@@ -197,7 +197,7 @@ pub(super) fn remember(
     };
     match (outcome.fate, outcome.action) {
         (Fate::InDoubt, Some(Action::Create)) => set(transaction, outcome, id),
-        (Fate::Created | Fate::Updated | Fate::Deleted, _) => {
+        (Fate::Created | Fate::Updated | Fate::Deleted, _) | (Fate::Unchanged, Some(_)) => {
             clear(transaction, outcome.stream, id).map(drop)
         }
         _ => Ok(()),
@@ -213,6 +213,15 @@ fn remember_content(
     let in_doubt = match outcome.fate {
         Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
         Fate::InDoubt => true,
+        // Found by what it says.
+        Fate::Updated | Fate::Unchanged if outcome.action.is_some() => {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM written WHERE stream = ? AND fingerprint = ? AND in_doubt",
+                )?
+                .execute(params![outcome.stream, outcome.fingerprint.0])?;
+            return Ok(());
+        }
         _ => return Ok(()),
     };
     // The remote counts a key's life from the first call under it.

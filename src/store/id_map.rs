@@ -114,8 +114,8 @@ fn find_in(
 }
 
 impl Store {
-    /// What is known of one external id. `name` and `namespace` find the stream in the store that
-    /// a dry run reads beside its own.
+    /// What is known of one external id of `stream`, also in the store that a dry run reads beside its
+    /// own.
     ///
     /// # Errors
     /// What SQLite says.

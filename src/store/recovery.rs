@@ -43,6 +43,9 @@ const LAST: &str = "
                AND (remote_id IS NOT NULL OR action = 'upsert')))
     GROUP BY stream, external_id";
 
+/// Whether a record of an intent has come to its end all the same.
+const HAS_OUTCOME: &str = "SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?";
+
 /// Marks the jobs that were killed and brings the id map up to their outcomes. Whoever opens the
 /// store does so first, be it only to change an id: what is changed then is not changed back.
 ///
@@ -67,19 +70,23 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
         ),
         [],
     )?;
-    // An update that was on its way may have been applied: what stands there is no longer known.
-    let mut left = transaction.prepare("SELECT stream, writes FROM intents WHERE NOT is_create")?;
+    // What was on its way may have been applied, and a create says that what was there is gone: what
+    // stands there is no longer known.
+    let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
+    let mut has_outcome = transaction.prepare(HAS_OUTCOME)?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
-        let stream: i64 = row.get(0)?;
-        for write in read_writes(&row.get::<_, String>(1)?)? {
-            if let Some(external_id) = &write.external_id {
+        let (job, stream): (i64, i64) = (row.get(0)?, row.get(1)?);
+        for write in read_writes(&row.get::<_, String>(2)?)? {
+            if let Some(external_id) = &write.external_id
+                && !has_outcome.exists(params![job, stream, write.position])?
+            {
                 unsure(&transaction, stream, external_id)?;
             }
         }
     }
     drop(rows);
-    drop(left);
+    drop((left, has_outcome));
     transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
@@ -153,8 +160,7 @@ impl Store {
     /// What SQLite says.
     pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
-            let mut has_outcome = connection
-                .prepare("SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?")?;
+            let mut has_outcome = connection.prepare(HAS_OUTCOME)?;
             let mut statement = connection.prepare(
                 "SELECT intents.id, job, stream, name, sent_millis, writes
                  FROM intents JOIN streams ON streams.id = stream

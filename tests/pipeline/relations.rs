@@ -356,3 +356,21 @@ fn a_key_stands_for_the_parents_too() {
     place.done(&ann);
     assert_eq!(place.counts("people"), counts([("read", 1), ("in_doubt", 1)]));
 }
+
+#[test]
+fn a_circle_whose_second_write_has_no_answer_holds_the_state() {
+    let remote =
+        Remote::with("{faults: [{on: \"PATCH *\", calls: [1, 2, 3], do: status, status: 500}]}");
+    let place = Place::at(&remote, "rest-one-by-one")
+        .set("retry", json!({"base_millis": 1, "attempts": 3}))
+        .set("streams", json!({"people": {"relations": boss()}}));
+    let input =
+        people(&[json!({"externalId": "a", "boss": "b"}), json!({"externalId": "b", "boss": "a"})])
+            + &state(&json!({"n": 1}));
+    assert_eq!(place.done(&input).state().get("tap"), None);
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 1}));
+    for (person, boss) in [("a", "b"), ("b", "a")] {
+        assert_eq!(leads(&remote, person, "boss", "people"), boss);
+    }
+    assert_eq!(remote.records("people").len(), 2);
+}

@@ -13,6 +13,22 @@ fn columns(connection: &Connection, schema: &str, table: &str) -> Vec<String> {
     names.map(Result::unwrap).collect()
 }
 
+/// The columns of each table, with all that is declared of them.
+fn tables(place: &Place) -> Vec<(String, String, String, bool, Option<String>, i64)> {
+    let connection = Connection::open(place.path(".target-upsert/store.db")).unwrap();
+    let mut statement = connection
+        .prepare(
+            "SELECT schema.name, info.name, info.type, \"notnull\", dflt_value, pk
+             FROM sqlite_schema AS schema, pragma_table_info(schema.name) AS info
+             WHERE schema.type = 'table' ORDER BY 1, 2",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
 /// Puts all that the store of `place` holds into one of an older version in its place.
 fn make_old(place: &Place, version: i64) {
     let path = place.path(".target-upsert/store.db");
@@ -59,6 +75,8 @@ fn make_old(place: &Place, version: i64) {
 
 #[test]
 fn what_an_older_store_knows_stays_known() {
+    let new = Place::at(&Remote::start(), "create-only");
+    new.run(contacts(1));
     for version in [2, 3] {
         let remote = Remote::start();
         let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
@@ -76,7 +94,9 @@ fn what_an_older_store_knows_stays_known() {
         assert_eq!((0..3).map(there).collect::<Vec<_>>(), [1, 1, 1], "{version}");
         assert_eq!(place.counts("events")["in_doubt"], 1, "{version}");
         make_old(&place, version);
+        assert!(tables(&place) != tables(&new), "{version}");
         assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 2, "{version}");
+        assert_eq!(tables(&place), tables(&new), "{version}");
         place.set("namespace", json!("other")).done(contacts(1));
         assert_eq!(remote.records("contacts").len(), 3, "{version}");
     }

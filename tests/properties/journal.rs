@@ -216,6 +216,12 @@ impl Place {
         self.open = Open::at(folder.path()).await;
         self.folder = folder;
         let Open { store, job, .. } = &self.open;
+        // A create says that what was there is gone.
+        for (_, id) in self.model.intents.iter().flat_map(|intent| &intent.open) {
+            if let Some(mapped) = id.and_then(|id| self.model.map.get_mut(&external_id(id))) {
+                mapped.fingerprint = None;
+            }
+        }
         if !same_input {
             // In another input, the same content is another record.
             self.model.written.clear();

@@ -38,15 +38,15 @@ const CREATING: [&str; 10] = [
 /// What each round brings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rounds {
-    /// Partial of its records change what the rounds before have made.
-    Partial,
+    /// Half of its records change what the rounds before have made, the others are new.
+    Mixed,
     /// All of its records are new.
     New,
 }
 
 impl Rounds {
     fn old(self) -> usize {
-        if self == Self::Partial { RECORDS / 2 } else { 0 }
+        if self == Self::Mixed { RECORDS / 2 } else { 0 }
     }
 
     fn id(self, round: usize, n: usize) -> String {
@@ -119,7 +119,7 @@ fn a_remote_that_upserts_in_bulk() {
         .set("snapshot_dir", folder.display().to_string())
         .env("FLOW", "f");
     let check = |place: &Place, round| {
-        Rounds::Partial.check(&remote, round, RECORDS);
+        Rounds::Mixed.check(&remote, round, RECORDS);
         // The snapshot has them all, under the ids that the remote gave them.
         let held = remote.by_ext("contacts");
         let rows = place.read("snapshots/contacts_f.snapshot.csv");
@@ -137,9 +137,9 @@ fn a_remote_that_upserts_in_bulk() {
     let torment = Torment {
         steps: &[&ALWAYS[..], &["telling"]].concat(),
         at_random: true,
-        input: &|round| Rounds::Partial.input(round),
+        input: &|round| Rounds::Mixed.input(round),
         check: &check,
-        safe: &|round, count| Rounds::Partial.check(&remote, round, count),
+        safe: &|round, count| Rounds::Mixed.check(&remote, round, count),
     };
     torment.inflict(place);
 }
@@ -152,7 +152,7 @@ fn a_remote_that_upserts_one_by_one_and_rotates_refresh_tokens() {
         "static_token: false, rotate_refresh_token: true, token_calls: 25, refresh_token_grace_ms: 60000",
         "rest-by-ext",
     );
-    Rounds::Partial.inflict(&remote, place, &ALWAYS);
+    Rounds::Mixed.inflict(&remote, place, &ALWAYS);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn new_tokens_that_are_on_disk_outlive_the_job() {
     let (remote, place) =
         at("static_token: false, rotate_refresh_token: true, token_calls: 25", "rest-by-ext");
     // At any other instant a renewal may be under way, and nobody has the new one.
-    Rounds::Partial.inflict_as(&remote, place, &["replaced"], false);
+    Rounds::Mixed.inflict_as(&remote, place, &["replaced"], false);
     let asked = remote.calls();
     assert_eq!(asked["statuses"].get("400"), None, "{asked}");
 }
@@ -171,25 +171,25 @@ fn a_remote_that_is_searched_in_bulk() {
     let (remote, place) = at("", "rest-lookup-bulk");
     let manifest = place.config["manifest"].as_str().unwrap().to_owned();
     let at_once = std::fs::read_to_string(manifest).unwrap().replace("lag_secs: 1", "lag_secs: 0");
-    Rounds::Partial.inflict(&remote, place.manifest(at_once), &CREATING);
+    Rounds::Mixed.inflict(&remote, place.manifest(at_once), &CREATING);
 }
 
 #[test]
 fn a_remote_that_is_searched_one_by_one() {
     let (remote, place) = at("", "rest-one-by-one");
-    Rounds::Partial.inflict(&remote, place, &CREATING);
+    Rounds::Mixed.inflict(&remote, place, &CREATING);
 }
 
 #[test]
 fn a_remote_whose_search_lags_behind() {
     let (remote, place) = at("search_lag_ms: 900", "rest-lookup-bulk");
-    Rounds::Partial.inflict(&remote, place, &CREATING);
+    Rounds::Mixed.inflict(&remote, place, &CREATING);
 }
 
 #[test]
 fn a_remote_that_is_read_before_and_after_each_write() {
     let (remote, place) = at("", "rest-conditional");
-    Rounds::Partial.inflict(&remote, place, &CREATING);
+    Rounds::Mixed.inflict(&remote, place, &CREATING);
 }
 
 #[test]

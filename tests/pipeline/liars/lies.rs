@@ -70,6 +70,22 @@ fn what_a_liar_keeps_otherwise_is_told_and_sent_again() {
     assert_eq!(odd.world().rows.len(), 2);
 }
 
+/// What is there is there, whatever it looks like: others can name it.
+#[test]
+fn a_child_of_a_parent_that_a_liar_keeps_otherwise_is_written() {
+    let odd = liar();
+    let relations = json!([{"field": "boss", "stream": "people"}]);
+    let place = odd.place(LIES).set("streams", json!({"people": {"relations": relations}}));
+    place.done(people(&[
+        json!({"externalId": "a", "name": "Ann", "boss": "b"}),
+        json!({"externalId": "b", "name": "Barbara"}),
+    ]));
+    assert_eq!(place.counts("people"), counts([("read", 2), ("created", 1), ("failed", 1)]));
+    let mut world = odd.world();
+    let boss = text(&world.row("ref", "b").unwrap()["id"]);
+    assert_eq!(world.row("ref", "a").unwrap()["boss"], boss);
+}
+
 #[test]
 fn what_a_liar_has_already_is_updated_and_what_it_lost_is_made_again() {
     let odd = liar();
