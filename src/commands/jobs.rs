@@ -158,6 +158,12 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
         results::write_rejects(out, &connection, job.id)
     })?;
     drop(connection);
+    if missing == 0 && std::fs::metadata(&input).is_ok_and(|file| file.len() == 0) {
+        tracing::warn!(
+            job = job.uuid,
+            "Nothing of this job is to be tried again; `target-upsert jobs` lists the others."
+        );
+    }
     if missing > 0 {
         tracing::warn!(
             records = missing,
