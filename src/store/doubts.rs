@@ -231,8 +231,8 @@ fn remember_content(
                  (stream, job, fingerprint, remote_id, in_doubt, first_millis, last_millis, key,
                   parents)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET job = excluded.job, remote_id = excluded.remote_id, in_doubt = excluded.in_doubt,
-                 last_millis = excluded.last_millis,
+             ON CONFLICT DO UPDATE SET job = excluded.job, remote_id = excluded.remote_id,
+                 in_doubt = excluded.in_doubt, last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key AND in_doubt
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
                  key = excluded.key, parents = excluded.parents",

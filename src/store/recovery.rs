@@ -43,9 +43,6 @@ const LAST: &str = "
                AND (remote_id IS NOT NULL OR action = 'upsert')))
     GROUP BY stream, external_id";
 
-/// Whether a record of an intent has come to its end all the same.
-const HAS_OUTCOME: &str = "SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?";
-
 /// Marks the jobs that were killed and brings the id map up to their outcomes. Whoever opens the
 /// store does so first, be it only to change an id: what is changed then is not changed back.
 ///
@@ -73,20 +70,16 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     // What was on its way may have been applied, and a create says that what was there is gone: what
     // stands there is no longer known.
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
-    let mut has_outcome = transaction.prepare(HAS_OUTCOME)?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
         let (job, stream): (i64, i64) = (row.get(0)?, row.get(1)?);
-        for write in read_writes(&row.get::<_, String>(2)?)? {
-            if let Some(external_id) = &write.external_id
-                && !has_outcome.exists(params![job, stream, write.position])?
-            {
-                unsure(&transaction, stream, external_id)?;
-            }
+        let writes = unanswered(&transaction, job, stream, &row.get::<_, String>(2)?)?;
+        for external_id in writes.iter().filter_map(|write| write.external_id.as_ref()) {
+            unsure(&transaction, stream, external_id)?;
         }
     }
     drop(rows);
-    drop((left, has_outcome));
+    drop(left);
     transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
@@ -133,14 +126,15 @@ pub fn left<E: From<rusqlite::Error>>(
     mut each: impl FnMut(OpenDoubt) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut statement = connection.prepare(
-        "SELECT namespace, name, sent_millis, writes FROM intents
+        "SELECT namespace, name, sent_millis, job, stream, writes FROM intents
          JOIN streams ON streams.id = stream WHERE is_create ORDER BY namespace, name, intents.id",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (namespace, stream): (String, String) = (row.get(0)?, row.get(1)?);
         let sent_millis = row.get(2)?;
-        for write in read_writes(&row.get::<_, String>(3)?)? {
+        let writes = &row.get::<_, String>(5)?;
+        for write in unanswered(connection, row.get(3)?, row.get(4)?, writes)? {
             each(OpenDoubt {
                 namespace: namespace.clone(),
                 stream: stream.clone(),
@@ -160,7 +154,6 @@ impl Store {
     /// What SQLite says.
     pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
-            let mut has_outcome = connection.prepare(HAS_OUTCOME)?;
             let mut statement = connection.prepare(
                 "SELECT intents.id, job, stream, name, sent_millis, writes
                  FROM intents JOIN streams ON streams.id = stream
@@ -170,12 +163,7 @@ impl Store {
             let mut leftovers = Vec::new();
             while let Some(row) = rows.next()? {
                 let (job, stream) = (row.get(1)?, row.get(2)?);
-                let mut writes = Vec::new();
-                for write in read_writes(&row.get::<_, String>(5)?)? {
-                    if !has_outcome.exists(params![job, stream, write.position])? {
-                        writes.push(write);
-                    }
-                }
+                let writes = unanswered(connection, job, stream, &row.get::<_, String>(5)?)?;
                 leftovers.push(Leftover {
                     intent: IntentId(row.get(0)?),
                     job,
@@ -188,6 +176,24 @@ impl Store {
             Ok(leftovers)
         })
     }
+}
+
+/// The records of an intent, less those that have come to their end all the same.
+fn unanswered(
+    connection: &Connection,
+    job: i64,
+    stream: i64,
+    writes: &str,
+) -> rusqlite::Result<Vec<Intent>> {
+    let mut has_outcome = connection
+        .prepare_cached("SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?")?;
+    let mut open = Vec::new();
+    for write in read_writes(writes)? {
+        if !has_outcome.exists(params![job, stream, write.position])? {
+            open.push(write);
+        }
+    }
+    Ok(open)
 }
 
 /// An intent that cannot be read is an error: passed over, its records could be created twice.

@@ -152,10 +152,13 @@ pub enum Reject {
     Record(String, String),
 }
 
+/// By what outcomes are of the same record: its external id, or without one its remote id.
+const SAME: &str = "coalesce('e' || external_id, 'r' || remote_id)";
+
 /// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
-/// input, each SCHEMA before the records that came under it. A record whose external id,
-/// or without one its remote id, was written later, in this job or another, is left out: sent again, it would put old content over
-/// new.
+/// input, each SCHEMA before the records that came under it. A record whose external id, or without
+/// one its remote id, was written later, in this job or another, is left out: sent again, it would
+/// put old content over new.
 ///
 /// Returns how many records of that kind are not kept, so that they cannot be told.
 ///
@@ -168,27 +171,27 @@ pub fn rejects<E: From<rusqlite::Error>>(
 ) -> Result<u64, E> {
     let mut missing = 0;
     for (stream, name) in streams(connection, job)? {
-        let mut statement = connection.prepare_cached(
+        let mut statement = connection.prepare_cached(&format!(
             "WITH written AS MATERIALIZED (
-                SELECT coalesce('e' || external_id, 'r' || remote_id) AS key, max(job) AS job, max(position) FILTER (WHERE job = ?1) AS position
+                SELECT {SAME} AS key, max(job) AS job,
+                    max(position) FILTER (WHERE job = ?1) AS position
                 FROM outcomes
                 WHERE job >= ?1 AND stream = ?2
                   AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
                        OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))
-                  AND coalesce('e' || external_id, 'r' || remote_id) IN (
-                    SELECT coalesce('e' || external_id, 'r' || remote_id) FROM outcomes
+                  AND {SAME} IN (
+                    SELECT {SAME} FROM outcomes
                     WHERE job = ?1 AND stream = ?2
                       AND outcome IN ('rejected', 'failed', 'in_doubt'))
                 GROUP BY key)
              SELECT schema_version, source FROM outcomes
              LEFT JOIN contents USING (job, stream, position)
-             LEFT JOIN written
-                 ON written.key = coalesce('e' || outcomes.external_id, 'r' || outcomes.remote_id)
+             LEFT JOIN written ON written.key = {SAME}
              WHERE outcomes.job = ?1 AND outcomes.stream = ?2
                AND outcome IN ('rejected', 'failed', 'in_doubt')
                AND NOT coalesce(written.job > ?1 OR written.position > outcomes.position, 0)
-             ORDER BY outcomes.position",
-        )?;
+             ORDER BY outcomes.position"
+        ))?;
         let mut rows = statement.query([job, stream])?;
         let mut told = None;
         while let Some(row) = rows.next()? {

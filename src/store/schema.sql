@@ -34,10 +34,10 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls before they leave: a JSON array of
--- [position, external id, fingerprint, values of the lookup fields, idempotency key, parents]. A row is deleted
--- together with the writing of its last outcome. Of what is left after a crash, creates are in doubt;
--- what an update, an upsert or a delete has left at the remote of a record that the id map knows is
--- not known.
+-- [position, external id, fingerprint, values of the lookup fields, idempotency key, parents]. A row
+-- is deleted together with the writing of its last outcome. Of what is left after a crash, creates
+-- are in doubt; what an update, an upsert or a delete has left at the remote of a record that the id
+-- map knows is not known.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
