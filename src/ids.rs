@@ -14,6 +14,7 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
+use crate::store::streams;
 use crate::store::{Store, StoreError, doubts, unreadable};
 
 /// Rows that are taken into the store in one transaction.
@@ -62,7 +63,7 @@ fn take_state(
 ) -> Result<(), StoreError> {
     let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
     store.write_blocking(move |transaction| {
-        let stream = id_map::stream_id(transaction, &namespace, &stream)?;
+        let stream = streams::stream_id(transaction, &namespace, &stream)?;
         entries.into_iter().try_for_each(|entry| take_entry(transaction, job, stream, entry))
     })
 }
@@ -95,7 +96,9 @@ fn take_entry(
             Ok(())
         }
         Standing::Unsure if is_told => id_map::unsure(transaction, stream, &external_id),
-        Standing::Deleted if is_told => id_map::remove(transaction, stream, &external_id),
+        Standing::Deleted if is_told => {
+            id_map::remove(transaction, stream, &external_id).map(drop)
+        }
         // It says nothing of what the store knows, and makes nothing known.
         Standing::Unsure | Standing::Deleted => Ok(()),
     }
@@ -195,7 +198,7 @@ pub fn write_snapshot(
     flow: Option<&str>,
     format: SnapshotFormat,
 ) -> Result<PathBuf, Error> {
-    let Some(stream) = id_map::find_stream(connection, namespace, name).map_err(unreadable)? else {
+    let Some(stream) = streams::find_stream(connection, namespace, name).map_err(unreadable)? else {
         return snapshot::write(folder, name, flow, format, std::iter::empty());
     };
     id_map::entries(connection, stream, |entries| {

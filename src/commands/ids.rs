@@ -12,7 +12,8 @@ use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
-use crate::store::id_map::{self, Known};
+use crate::store::id_map;
+use crate::store::streams::{self, Known};
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
 use crate::store::{Store, open_for_reading, recovery, unreadable};
@@ -142,13 +143,13 @@ fn import(
 ) -> Result<ExitCode, Error> {
     format_of(file)?;
     let store = Store::open(path)?;
-    let known = store.read(id_map::known_streams)?;
+    let known = store.read(streams::known_streams)?;
     let id = match (choose(known, stream, namespace), namespace) {
         (Ok(known), _) => known.id,
         (Err(_), Some(namespace)) => {
             let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
             store.write_blocking(move |transaction| {
-                id_map::stream_id(transaction, &namespace, &stream)
+                streams::stream_id(transaction, &namespace, &stream)
             })?
         }
         (Err(error), None) => {
@@ -176,7 +177,7 @@ fn format_of(file: &Path) -> Result<SnapshotFormat, Error> {
 
 fn known_streams(path: &Path) -> Result<Vec<Known>, Error> {
     let connection = open_for_reading(path)?;
-    id_map::known_streams(&connection).map_err(unreadable)
+    streams::known_streams(&connection).map_err(unreadable)
 }
 
 /// The one stream that is meant.

@@ -136,6 +136,8 @@ pub enum Action {
 }
 
 impl Action {
+    const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Upsert, Self::Delete];
+
     /// Lowercase English, as in results and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -144,6 +146,11 @@ impl Action {
             Self::Upsert => "upsert",
             Self::Delete => "delete",
         }
+    }
+
+    /// Reads [`Action::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
 }
 

@@ -31,7 +31,7 @@ use crate::outcome::Outcome;
 use crate::resolve::claims::Claims;
 use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
-use crate::store::id_map::StoredStream;
+use crate::store::streams::StoredStream;
 use crate::stream::batch::Batcher;
 use crate::stream::intake::Tally;
 use crate::stream::{Item, Record, Stream};

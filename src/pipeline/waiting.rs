@@ -17,7 +17,7 @@ use crate::record::{ExternalId, Fingerprint, RemoteId};
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
-use crate::store::id_map::StoredStream;
+use crate::store::streams::StoredStream;
 use crate::store::parking::{NotWritten, Parked, Parking, Place};
 use crate::stream::{Partial, Record, Stream};
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::change::Change;
+use super::streams::StoredStream;
 use super::{Store, StoreError, doubts, recovery};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
@@ -75,7 +77,7 @@ pub fn unsure(
     Ok(())
 }
 
-/// Takes one row out.
+/// Takes one row out. Returns how many there were.
 ///
 /// # Errors
 /// What SQLite says.
@@ -83,14 +85,13 @@ pub fn remove(
     connection: &Connection,
     stream: i64,
     external_id: &ExternalId,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     connection
         .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?
-        .execute(params![stream, external_id.as_str()])?;
-    Ok(())
+        .execute(params![stream, external_id.as_str()])
 }
 
-fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Mapped> {
+pub(super) fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Mapped> {
     Ok(Mapped {
         remote_id: row.get::<_, Option<String>>(first)?.map(RemoteId::new),
         fingerprint: row.get::<_, Option<[u8; 32]>>(first + 1)?.map(Fingerprint),
@@ -124,8 +125,10 @@ impl Store {
         stream: &StoredStream,
         id: &ExternalId,
     ) -> Result<Option<Mapped>, StoreError> {
-        if let Some(known) = self.overlay.get(&(stream.id, id.clone())) {
-            return Ok(known);
+        match self.overlay.get(&(stream.id, id.clone())) {
+            Some(Change::Set(known)) => return Ok(Some(known)),
+            Some(Change::Remove) => return Ok(None),
+            None => {}
         }
         if let Some(found) = self.read(|connection| find_in(connection, stream.id, id))? {
             return Ok(Some(found));
@@ -133,25 +136,6 @@ impl Store {
         let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
         let base = base.lock().unwrap_or_else(PoisonError::into_inner);
         find_in(&base, id_there, id).map_err(|error| self.error(error))
-    }
-
-    /// The stream of this name in `namespace`, made if it is new.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn stream(&self, namespace: &str, name: &str) -> Result<StoredStream, StoreError> {
-        let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
-        let id = self
-            .write(move |transaction| stream_id(transaction, &own_namespace, &own_name))
-            .await?;
-        let id_in_base = match &self.base {
-            None => None,
-            Some(base) => {
-                let base = base.lock().unwrap_or_else(PoisonError::into_inner);
-                find_stream(&base, namespace, name).map_err(|error| self.error(error))?
-            }
-        };
-        Ok(StoredStream { id, id_in_base })
     }
 
     /// Takes ids out of the map whose records the remote has not any more, before anything is made
@@ -165,10 +149,10 @@ impl Store {
         }
         let lost = ids.clone();
         self.write(move |transaction| {
-            ids.iter().try_for_each(|id| remove(transaction, stream, id))
+            ids.iter().try_for_each(|id| remove(transaction, stream, id).map(drop))
         })
         .await?;
-        self.overlay.insert(lost.into_iter().map(|id| ((stream, id), None)));
+        self.overlay.insert(lost.into_iter().map(|id| ((stream, id), Change::Remove)));
         Ok(())
     }
 
@@ -213,15 +197,6 @@ impl Store {
     }
 }
 
-/// A stream's number in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredStream {
-    /// In the store that is written.
-    pub id: i64,
-    /// In the one that a dry run reads beside it.
-    id_in_base: Option<i64>,
-}
-
 /// Takes in one entry; see [`Store::import_blocking`]. Returns whether it did.
 ///
 /// # Errors
@@ -247,68 +222,6 @@ pub fn import(
     }
     put(transaction, stream, &entry.external_id, &mapped)?;
     Ok(true)
-}
-
-/// The number of a stream, made if it is new.
-///
-/// # Errors
-/// What SQLite says.
-pub fn stream_id(connection: &Connection, namespace: &str, name: &str) -> rusqlite::Result<i64> {
-    if let Some(id) = find_stream(connection, namespace, name)? {
-        return Ok(id);
-    }
-    connection
-        .prepare_cached("INSERT INTO streams (namespace, name) VALUES (?, ?)")?
-        .insert(params![namespace, name])
-}
-
-/// The number of a stream, if the store has it.
-///
-/// # Errors
-/// What SQLite says.
-pub fn find_stream(
-    connection: &Connection,
-    namespace: &str,
-    name: &str,
-) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT id FROM streams WHERE namespace = ? AND name = ?")?
-        .query_row(params![namespace, name], |row| row.get(0))
-        .optional()
-}
-
-/// A stream whose ids are kept, and how many they are.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// Number of the stream in the store.
-    pub id: i64,
-    /// Connector and account.
-    pub namespace: String,
-    /// Name of the stream.
-    pub stream: String,
-    /// Ids kept.
-    pub ids: u64,
-}
-
-/// The streams of a store, with the number of their ids.
-///
-/// # Errors
-/// What SQLite says.
-pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
-    connection
-        .prepare(
-            "SELECT id, namespace, name, (SELECT count(*) FROM id_map WHERE stream = streams.id)
-             FROM streams ORDER BY namespace, name",
-        )?
-        .query_map([], |row| {
-            Ok(Known {
-                id: row.get(0)?,
-                namespace: row.get(1)?,
-                stream: row.get(2)?,
-                ids: row.get(3)?,
-            })
-        })?
-        .collect()
 }
 
 /// Hands the entries of a stream to `work`, by external id, one at a time.
@@ -349,9 +262,7 @@ pub fn forget(
     let mut forgotten = 0;
     for id in ids {
         settled += doubts::clear(transaction, stream, id)?;
-        forgotten += transaction
-            .prepare_cached("DELETE FROM id_map WHERE stream = ? AND external_id = ?")?
-            .execute(params![stream, id.as_str()])?;
+        forgotten += remove(transaction, stream, id)?;
     }
     Ok((forgotten, settled))
 }

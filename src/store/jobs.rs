@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::id_map::StoredStream;
+use super::streams::StoredStream;
 use super::{Store, StoreError};
 
 /// How a job stands.

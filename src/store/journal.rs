@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
-use super::id_map::{Mapped, put, remove};
+use super::change::Change;
 use super::{Store, StoreError, doubts};
 use crate::connector::contract::Action;
 use crate::crash::point;
-use crate::outcome::{Fate, Outcome};
+use crate::outcome::Outcome;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
 /// A record that is about to be sent.
@@ -78,7 +78,7 @@ impl Store {
         point("recorded");
         self.overlay.insert(outcomes.iter().filter_map(|outcome| {
             let external_id = outcome.external_id.clone()?;
-            Some(((outcome.stream, external_id), new_mapping(outcome)?))
+            Some(((outcome.stream, external_id), Change::of(outcome)?))
         }));
         Ok(())
     }
@@ -99,10 +99,8 @@ impl Store {
             insert_all(transaction, job, &outcomes, Some(done))?;
             for outcome in &outcomes {
                 let Some(external_id) = &outcome.external_id else { continue };
-                match new_mapping(outcome) {
-                    Some(Some(mapped)) => put(transaction, outcome.stream, external_id, &mapped)?,
-                    Some(None) => remove(transaction, outcome.stream, external_id)?,
-                    None => {}
+                if let Some(change) = Change::of(outcome) {
+                    change.apply(transaction, outcome.stream, external_id)?;
                 }
             }
             Ok(())
@@ -132,32 +130,6 @@ pub(super) fn text(writes: &[Intent]) -> String {
     };
     let rows: Vec<_> = writes.iter().map(row).collect();
     serde_json::to_string(&rows).unwrap_or_default()
-}
-
-/// How an outcome changes what is known of its external id: `None` when it does not,
-/// `Some(None)` when it takes the id out of the map.
-#[expect(clippy::option_option, reason = "the two say different things")]
-fn new_mapping(outcome: &Outcome) -> Option<Option<Mapped>> {
-    let mapped = |fingerprint| {
-        Some(Mapped {
-            remote_id: outcome.remote_id.clone(),
-            fingerprint,
-            custom_data: outcome.custom_data.clone(),
-            parents: outcome.parents,
-        })
-    };
-    let is_known = outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert);
-    match outcome.fate {
-        Fate::Created | Fate::Updated => Some(mapped(Some(outcome.fingerprint))),
-        // Not sent: nothing is new. Sent and found equal: now it is known.
-        Fate::Unchanged if outcome.action.is_some() => Some(mapped(Some(outcome.fingerprint))),
-        Fate::Deleted => Some(None),
-        // It may have been applied: what stands there is no longer known.
-        Fate::Failed | Fate::InDoubt if is_known => Some(mapped(None)),
-        // An earlier try may have been.
-        Fate::Rejected if is_known && outcome.attempts > 1 => Some(mapped(None)),
-        _ => None,
-    }
 }
 
 fn insert_all(

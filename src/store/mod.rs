@@ -6,6 +6,7 @@
 //! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what
 //! is committed and never wait for the writer.
 
+mod change;
 pub mod doubts;
 pub mod id_map;
 pub mod jobs;
@@ -15,6 +16,7 @@ mod overlay;
 pub mod parking;
 pub mod recovery;
 pub mod report;
+pub mod streams;
 mod writer;
 
 use std::path::Path;

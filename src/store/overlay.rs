@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Transaction;
 
-use super::id_map::{Mapped, put, remove};
+use super::change::Change;
 use crate::crash::point;
 use crate::record::ExternalId;
 
@@ -18,13 +18,13 @@ const LARGE: usize = 32_768;
 
 type Key = (i64, ExternalId);
 
-/// Entries that are not in the table yet; `None` for those to be taken out of it.
+/// Changes that are not in the table yet.
 #[derive(Debug, Default)]
 pub(super) struct Overlay(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
-    map: BTreeMap<Key, (u64, Option<Mapped>)>,
+    map: BTreeMap<Key, (u64, Change)>,
     /// Tells a newer entry of the same key from the one that was folded.
     stamp: u64,
 }
@@ -34,19 +34,17 @@ impl Overlay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn insert(&self, entries: impl Iterator<Item = (Key, Option<Mapped>)>) {
+    pub(super) fn insert(&self, changes: impl Iterator<Item = (Key, Change)>) {
         let mut all = self.lock();
-        for (key, mapped) in entries {
+        for (key, change) in changes {
             all.stamp += 1;
             let stamp = all.stamp;
-            all.map.insert(key, (stamp, mapped));
+            all.map.insert(key, (stamp, change));
         }
     }
 
-    /// `None`: nothing stands here. `Some(None)`: it is taken out of the map.
-    #[expect(clippy::option_option, reason = "the two say different things")]
-    pub(super) fn get(&self, key: &Key) -> Option<Option<Mapped>> {
-        self.lock().map.get(key).map(|(_, mapped)| mapped.clone())
+    pub(super) fn get(&self, key: &Key) -> Option<Change> {
+        self.lock().map.get(key).map(|(_, change)| change.clone())
     }
 
     pub(super) fn is_large(&self) -> bool {
@@ -58,11 +56,8 @@ impl Overlay {
         let entries: Vec<_> =
             self.lock().map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut folded = Vec::with_capacity(entries.len());
-        for (key, (stamp, mapped)) in entries {
-            match mapped {
-                Some(mapped) => put(transaction, key.0, &key.1, &mapped)?,
-                None => remove(transaction, key.0, &key.1)?,
-            }
+        for (key, (stamp, change)) in entries {
+            change.apply(transaction, key.0, &key.1)?;
             folded.push((key, stamp));
             point("folding");
         }

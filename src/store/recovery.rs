@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::change::Change;
 use super::doubts::OpenDoubt;
-use super::id_map::unsure;
+use super::id_map::{mapped, unsure};
 use super::journal::{self, Intent, IntentId};
 use super::{Store, StoreError};
+use crate::connector::contract::Action;
+use crate::outcome::Fate;
 use crate::record::{ExternalId, Fingerprint};
 
 /// A batch that was about to be sent, or was sent, when its job was killed.
@@ -29,44 +32,32 @@ pub struct Leftover {
     pub writes: Vec<Intent>,
 }
 
-/// Of the outcomes of jobs that were killed, the last one of each external id that says something
-/// new of it, as `journal::new_mapping` does: the order of the input is that in which they were
-/// applied.
-const LAST: &str = "
-    SELECT stream, external_id, remote_id, outcome, fingerprint, custom_data, parents, max(position)
-    FROM outcomes
-    WHERE job IN (SELECT id FROM jobs WHERE status = 'running')
-      AND external_id IS NOT NULL
-      AND (outcome IN ('created', 'updated', 'deleted')
-           OR (outcome = 'unchanged' AND action IS NOT NULL)
-           OR ((outcome IN ('failed', 'in_doubt') OR (outcome = 'rejected' AND attempts > 1))
-               AND (remote_id IS NOT NULL OR action = 'upsert')))
-    GROUP BY stream, external_id";
-
 /// Marks the jobs that were killed and brings the id map up to their outcomes. Whoever opens the
 /// store does so first, be it only to change an id: what is changed then is not changed back.
 ///
 /// No job is under way, and one at most was killed since this was done last.
 pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute(
-        &format!(
-            "INSERT OR REPLACE INTO id_map
-                 (stream, external_id, remote_id, fingerprint, custom_data, parents)
-             SELECT stream, external_id, remote_id,
-                    CASE WHEN outcome IN ('created', 'updated', 'unchanged') THEN fingerprint END,
-                    custom_data, parents
-             FROM ({LAST}) WHERE outcome <> 'deleted' ORDER BY stream, external_id"
-        ),
-        [],
+    // The order of the input is that in which the outcomes of one external id were applied.
+    let mut outcomes = transaction.prepare(
+        "SELECT remote_id, fingerprint, custom_data, parents, stream, external_id, outcome, action,
+                attempts
+         FROM outcomes
+         WHERE job IN (SELECT id FROM jobs WHERE status = 'running') AND external_id IS NOT NULL
+         ORDER BY stream, external_id, position",
     )?;
-    transaction.execute(
-        &format!(
-            "DELETE FROM id_map WHERE (stream, external_id) IN (
-                SELECT stream, external_id FROM ({LAST}) WHERE outcome = 'deleted')"
-        ),
-        [],
-    )?;
+    let mut rows = outcomes.query([])?;
+    while let Some(row) = rows.next()? {
+        let (stream, external_id) = (row.get(4)?, ExternalId::new(row.get::<_, String>(5)?));
+        // A word that this program does not know says that something may have been applied.
+        let fate = Fate::parse(row.get_ref(6)?.as_str()?).unwrap_or(Fate::InDoubt);
+        let action = row.get_ref(7)?.as_str_or_null()?.and_then(Action::parse);
+        if let Some(change) = Change::by(fate, action, row.get(8)?, mapped(row, 0)?) {
+            change.apply(&transaction, stream, &external_id)?;
+        }
+    }
+    drop(rows);
+    drop(outcomes);
     // What was on its way may have been applied, and a create says that what was there is gone: what
     // stands there is no longer known.
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;

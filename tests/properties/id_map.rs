@@ -11,7 +11,8 @@ use target_upsert::connector::contract::Action;
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
-use target_upsert::store::id_map::{Entry, Mapped, StoredStream, entries, forget};
+use target_upsert::store::id_map::{Entry, Mapped, entries, forget};
+use target_upsert::store::streams::StoredStream;
 use target_upsert::store::jobs::Status;
 
 pub(crate) type Map = BTreeMap<ExternalId, Mapped>;

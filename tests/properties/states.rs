@@ -13,7 +13,7 @@ use target_upsert::outcome::{Fate, Outcome, Trouble};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::state::line::{self, Shape};
 use target_upsert::state::previous::{Entry, Standing};
-use target_upsert::store::{Store, id_map};
+use target_upsert::store::{Store, id_map, streams};
 
 use crate::almost::{edited, edits, json};
 use crate::bodies::{entries, state};
@@ -130,7 +130,7 @@ async fn job(store: &Store, all: &[Ended]) -> i64 {
     let own = |text: &str| text.to_owned();
     let job = store.begin_job(own("u"), own("rest"), own(NAMESPACE)).await.unwrap();
     let stream =
-        store.write(|connection| id_map::stream_id(connection, NAMESPACE, STREAM)).await.unwrap();
+        store.write(|connection| streams::stream_id(connection, NAMESPACE, STREAM)).await.unwrap();
     let outcomes =
         all.iter().zip(1..).map(|((external_id, remote_id, fate, byte), position)| Outcome {
             position,
@@ -162,7 +162,7 @@ type Known = BTreeMap<String, (String, Option<u8>)>;
 /// What a store knows.
 fn known(store: &Store) -> Known {
     let all = store.read(|connection| {
-        let Some(stream) = id_map::find_stream(connection, NAMESPACE, STREAM)? else {
+        let Some(stream) = streams::find_stream(connection, NAMESPACE, STREAM)? else {
             return Ok(Known::new());
         };
         id_map::entries(connection, stream, |entries| {
