@@ -96,9 +96,7 @@ fn take_entry(
             Ok(())
         }
         Standing::Unsure if is_told => id_map::unsure(transaction, stream, &external_id),
-        Standing::Deleted if is_told => {
-            id_map::remove(transaction, stream, &external_id).map(drop)
-        }
+        Standing::Deleted if is_told => id_map::remove(transaction, stream, &external_id).map(drop),
         // It says nothing of what the store knows, and makes nothing known.
         Standing::Unsure | Standing::Deleted => Ok(()),
     }
@@ -198,7 +196,8 @@ pub fn write_snapshot(
     flow: Option<&str>,
     format: SnapshotFormat,
 ) -> Result<PathBuf, Error> {
-    let Some(stream) = streams::find_stream(connection, namespace, name).map_err(unreadable)? else {
+    let Some(stream) = streams::find_stream(connection, namespace, name).map_err(unreadable)?
+    else {
         return snapshot::write(folder, name, flow, format, std::iter::empty());
     };
     id_map::entries(connection, stream, |entries| {

@@ -13,9 +13,9 @@ use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
 use crate::store::id_map;
-use crate::store::streams::{self, Known};
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
+use crate::store::streams::{self, Known};
 use crate::store::{Store, open_for_reading, recovery, unreadable};
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {

@@ -17,8 +17,8 @@ use crate::record::{ExternalId, Fingerprint, RemoteId};
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
-use crate::store::streams::StoredStream;
 use crate::store::parking::{NotWritten, Parked, Parking, Place};
+use crate::store::streams::StoredStream;
 use crate::stream::{Partial, Record, Stream};
 
 /// Records that are read from disk at once.

@@ -12,8 +12,8 @@ use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Mapped, entries, forget};
-use target_upsert::store::streams::StoredStream;
 use target_upsert::store::jobs::Status;
+use target_upsert::store::streams::StoredStream;
 
 pub(crate) type Map = BTreeMap<ExternalId, Mapped>;
 
@@ -33,7 +33,7 @@ pub(crate) fn outcome(position: u64, stream: i64, id: Option<u8>, end: &End) -> 
         remote_id: end.remote_id.map(|id| RemoteId::new(id.to_string())),
         action: end.action,
         fate: end.fate,
-        attempts: 1,
+        attempts: end.attempts,
         status: None,
         trouble: None,
         millis: 1,
@@ -41,10 +41,14 @@ pub(crate) fn outcome(position: u64, stream: i64, id: Option<u8>, end: &End) -> 
         parents: position.is_multiple_of(2).then_some(-7),
         custom_data: position.is_multiple_of(3).then(|| format!("{{\"n\":{position}}}").into()),
         batch_id: None,
-        key: None,
+        key: key(position),
         may_be_resent: false,
         content: None,
     }
+}
+
+pub(crate) fn key(position: u64) -> Option<Arc<str>> {
+    position.is_multiple_of(2).then(|| format!("key-{position}").into())
 }
 
 pub(crate) fn fingerprint(position: u64) -> Fingerprint {
@@ -59,34 +63,35 @@ pub(crate) struct End {
     pub(crate) fate: Fate,
     pub(crate) action: Option<Action>,
     pub(crate) remote_id: Option<u8>,
+    pub(crate) attempts: u32,
 }
 
 /// Ends as the dispatcher tells them: what was not sent has no action.
 pub(crate) fn end() -> impl Strategy<Value = End> {
     let action = prop::sample::select(vec![Action::Create, Action::Update, Action::Upsert]);
     let ends = (prop::sample::select(Fate::ALL.to_vec()), prop::option::of(action));
-    (ends, prop::option::of(0u8..9)).prop_map(|((fate, action), remote_id)| {
+    (ends, prop::option::of(0u8..9), 1u32..4).prop_map(|((fate, action), remote_id, attempts)| {
         let action = match fate {
             Fate::Deleted => Some(Action::Delete),
             Fate::Created | Fate::Updated | Fate::InDoubt => action.or(Some(Action::Create)),
             Fate::Skipped => None,
             _ => action,
         };
-        End { fate, action, remote_id }
+        let attempts = if action.is_some() { attempts } else { 0 };
+        End { fate, action, remote_id, attempts }
     })
 }
 
 /// What an outcome says of its external id.
 pub(crate) fn apply(map: &mut Map, outcome: &Outcome) {
     let Some(id) = outcome.external_id.clone() else { return };
+    let is_known = outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert);
     let fingerprint = match outcome.fate {
         Fate::Created | Fate::Updated => Some(outcome.fingerprint),
         Fate::Unchanged if outcome.action.is_some() => Some(outcome.fingerprint),
-        Fate::Failed | Fate::InDoubt
-            if outcome.remote_id.is_some() || outcome.action == Some(Action::Upsert) =>
-        {
-            None
-        }
+        Fate::Failed | Fate::InDoubt if is_known => None,
+        // A try before the one that was refused may have been applied.
+        Fate::Rejected if is_known && outcome.attempts > 1 => None,
         Fate::Deleted => {
             map.remove(&id);
             return;
@@ -256,7 +261,8 @@ async fn the_newest_is_found_while_folds_are_under_way() {
             let mut model = Map::new();
             for round in 1..=100 {
                 let fate = if round % 7 == 0 { Fate::Deleted } else { Fate::Updated };
-                let end = End { fate, action: Some(Action::Update), remote_id: Some(id) };
+                let action = Some(Action::Update);
+                let end = End { fate, action, remote_id: Some(id), attempts: 1 };
                 let position = u64::from(id) * 1000 + round;
                 let outcome = outcome(position, open.stream.id, Some(id), &end);
                 apply(&mut model, &outcome);

@@ -17,15 +17,16 @@ use target_upsert::store::recovery::Leftover;
 use target_upsert::store::{Store, report};
 
 use crate::id_map::{
-    End, IDS, Map, NAMESPACE, Open, STREAM, apply, end, external_id, fingerprint, outcome, runtime,
+    End, IDS, Map, NAMESPACE, Open, STREAM, apply, end, external_id, fingerprint, key, outcome,
+    runtime,
 };
 
 type Ids = Vec<Option<u8>>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Creates of records with these ids are about to be sent.
-    Intend(Ids),
+    /// Records with these ids are about to be sent.
+    Intend(Action, Ids),
     /// The answer for so many of them comes; the last one closes the intent.
     Answer(prop::sample::Index, Vec<End>),
     /// A batch that needs no intent comes to its end.
@@ -43,7 +44,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let ids = || prop::collection::vec(prop::option::weighted(0.8, 0..IDS), 1..4);
     prop_oneof![
-        6 => ids().prop_map(Step::Intend),
+        6 => (prop::sample::select(vec![Action::Create, Action::Update]), ids())
+            .prop_map(|(action, ids)| Step::Intend(action, ids)),
         6 => (any::<prop::sample::Index>(), prop::collection::vec(end(), 1..4))
             .prop_map(|(which, ends)| Step::Answer(which, ends)),
         4 => prop::collection::vec((0..IDS, end()), 1..4).prop_map(Step::Settle),
@@ -58,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct OpenIntent {
     id: IntentId,
     job: i64,
+    action: Action,
     open: Vec<(u64, Option<u8>)>,
 }
 
@@ -75,6 +78,8 @@ struct Model {
     outcomes: BTreeMap<(i64, u64), Outcome>,
     map: Map,
     intents: Vec<OpenIntent>,
+    /// The last create of each external id whose fate is open.
+    doubts: BTreeMap<ExternalId, Outcome>,
     /// Records without an external id that were written from this input, by position.
     written: BTreeMap<u64, Fated>,
     position: u64,
@@ -88,7 +93,17 @@ impl Model {
 
     fn record(&mut self, job: i64, outcome: Outcome) {
         apply(&mut self.map, &outcome);
-        if outcome.external_id.is_none() {
+        if let Some(id) = outcome.external_id.clone() {
+            match (outcome.fate, outcome.action) {
+                (Fate::InDoubt, Some(Action::Create)) => {
+                    self.doubts.insert(id, outcome.clone());
+                }
+                (Fate::Created | Fate::Updated | Fate::Deleted, _) | (Fate::Unchanged, Some(_)) => {
+                    self.doubts.remove(&id);
+                }
+                _ => {}
+            }
+        } else {
             let written = match outcome.fate {
                 Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => {
                     Some(Fated::Written(outcome.remote_id.clone()))
@@ -113,7 +128,7 @@ fn intent(position: u64, id: Option<u8>) -> Intent {
         external_id: id.map(external_id),
         fingerprint: fingerprint(position),
         lookup_values: vec![None, id.map(|id| Arc::from(format!("{id}@example.com")))],
-        key: position.is_multiple_of(2).then(|| format!("key-{position}").into()),
+        key: key(position),
         parents: position.is_multiple_of(3).then_some(7),
     }
 }
@@ -144,7 +159,7 @@ impl Place {
     async fn follow(&mut self, step: Step) -> Result<(), TestCaseError> {
         let Open { store, job, stream } = &self.open;
         match step {
-            Step::Intend(mut ids) => {
+            Step::Intend(action, mut ids) => {
                 let mut seen = Vec::new();
                 ids.retain(|id| {
                     let is_free =
@@ -154,8 +169,8 @@ impl Place {
                 });
                 let open: Vec<_> = ids.into_iter().map(|id| (self.model.next(), id)).collect();
                 let writes = open.iter().map(|(position, id)| intent(*position, *id)).collect();
-                let id = store.intend(*job, stream.id, Action::Create, writes).await.unwrap();
-                self.model.intents.push(OpenIntent { id, job: *job, open });
+                let id = store.intend(*job, stream.id, action, writes).await.unwrap();
+                self.model.intents.push(OpenIntent { id, job: *job, action, open });
             }
             Step::Answer(which, ends) => self.answer(which, &ends).await,
             Step::Settle(ends) => {
@@ -216,7 +231,7 @@ impl Place {
         self.open = Open::at(folder.path()).await;
         self.folder = folder;
         let Open { store, job, .. } = &self.open;
-        // A create says that what was there is gone.
+        // What was on its way may have been applied.
         for (_, id) in self.model.intents.iter().flat_map(|intent| &intent.open) {
             if let Some(mapped) = id.and_then(|id| self.model.map.get_mut(&external_id(id))) {
                 mapped.fingerprint = None;
@@ -226,6 +241,8 @@ impl Place {
             // In another input, the same content is another record.
             self.model.written.clear();
         }
+        // Only a create cannot be sent again.
+        self.model.intents.retain(|intent| intent.action == Action::Create);
         self.check()?;
         let leftovers = store.leftovers(NAMESPACE, *job).unwrap();
         let told: Vec<_> = leftovers.iter().map(of_leftover).collect();
@@ -236,8 +253,8 @@ impl Place {
             let of = leftover.job;
             let mut outcomes = Vec::new();
             for (position, id) in open.into_iter().filter(|_| is_found) {
-                let end =
-                    End { fate: Fate::InDoubt, action: Some(Action::Create), remote_id: Some(9) };
+                let (fate, action) = (Fate::InDoubt, Some(Action::Create));
+                let end = End { fate, action, remote_id: Some(9), attempts: 1 };
                 let outcome = outcome(position, leftover.stream, id, &end);
                 self.model.record(of, outcome.clone());
                 outcomes.push(outcome);
@@ -252,6 +269,12 @@ impl Place {
         let Open { store, job, stream } = &self.open;
         prop_assert_eq!(self.open.found(), self.model.map.clone());
         prop_assert_eq!(outcomes(store, *job, stream.id), expected(&self.model.outcomes));
+        for id in (0..IDS).map(external_id) {
+            let told = store.find_doubt(stream.id, &id).unwrap();
+            let told = told.map(|doubt| (doubt.fingerprint, doubt.key, doubt.parents));
+            let of = |last: &Outcome| (Some(last.fingerprint), last.key.clone(), last.parents);
+            prop_assert_eq!(told, self.model.doubts.get(&id).map(of));
+        }
         for position in 1..=self.model.position {
             let known = store.find_written(stream.id, &fingerprint(position), false).unwrap();
             let known = known.map(|written| match written {
@@ -293,14 +316,15 @@ fn expected(outcomes: &BTreeMap<(i64, u64), Outcome>) -> Vec<Told> {
     outcomes.iter().map(told).collect()
 }
 
-/// A record of an intent: its position, its id, what else it can be found by, its key.
-type Write = (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>);
+/// A record of an intent: its position, its id, what else it can be found by, its key, its parents.
+type Write = (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>);
 /// An intent that is left over: its job, and its records.
 type Left = (i64, Vec<Write>);
 
 fn of_write(write: &Intent) -> Write {
     assert_eq!(write.fingerprint, fingerprint(write.position));
-    (write.position, write.external_id.clone(), write.lookup_values.clone(), write.key.clone())
+    let Intent { position, external_id, lookup_values, key, parents, .. } = write.clone();
+    (position, external_id, lookup_values, key, parents)
 }
 
 fn of_leftover(leftover: &Leftover) -> Left {
@@ -332,7 +356,8 @@ async fn killed(outcomes: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let Open { store, job, stream } = Open::at(folder.path()).await;
     for position in 1..=outcomes {
-        let end = End { fate: Fate::Updated, action: Some(Action::Update), remote_id: Some(1) };
+        let (fate, action) = (Fate::Updated, Some(Action::Update));
+        let end = End { fate, action, remote_id: Some(1), attempts: 1 };
         let outcome = outcome(position, stream.id, None, &end);
         store.record(job, Arc::new(vec![outcome]), None).await.unwrap();
     }
