@@ -95,7 +95,7 @@ impl Job {
                 .mapped
                 .as_ref()
                 .is_some_and(|mapped| mapped.remote_id.is_some() || mapped.fingerprint.is_some());
-            known.doubt = store.find_doubt(stored.id, id)?;
+            known.doubt = store.find_doubt(&stored, id)?;
         } else if record.remote_id.is_none() {
             // That a stream has no records is to be told by each job.
             let or_before = !record.stands_in;

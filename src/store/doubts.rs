@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::streams::StoredStream;
 use super::{Store, StoreError};
 use crate::connector::contract::Action;
 use crate::outcome::{Fate, Outcome};
@@ -63,8 +64,12 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn find_doubt(&self, stream: i64, id: &ExternalId) -> Result<Option<Doubt>, StoreError> {
-        self.read(|connection| {
+    pub fn find_doubt(
+        &self,
+        stream: &StoredStream,
+        id: &ExternalId,
+    ) -> Result<Option<Doubt>, StoreError> {
+        self.find_in_both(stream, |connection, stream| {
             connection
                 .prepare_cached(
                     "SELECT first_millis, last_millis, fingerprint, key, parents FROM doubts

@@ -3,7 +3,7 @@
 //! New entries stand in the [overlay](super::overlay) first.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -115,8 +115,7 @@ fn find_in(
 }
 
 impl Store {
-    /// What is known of one external id of `stream`, also in the store that a dry run reads beside its
-    /// own.
+    /// What is known of one external id of `stream`.
     ///
     /// # Errors
     /// What SQLite says.
@@ -130,12 +129,7 @@ impl Store {
             Some(Change::Remove) => return Ok(None),
             None => {}
         }
-        if let Some(found) = self.read(|connection| find_in(connection, stream.id, id))? {
-            return Ok(Some(found));
-        }
-        let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
-        let base = base.lock().unwrap_or_else(PoisonError::into_inner);
-        find_in(&base, id_there, id).map_err(|error| self.error(error))
+        self.find_in_both(stream, |connection, stream| find_in(connection, stream, id))
     }
 
     /// Takes ids out of the map whose records the remote has not any more, before anything is made

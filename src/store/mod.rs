@@ -26,6 +26,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
 use lock::StoreLock;
 use overlay::Overlay;
+use streams::StoredStream;
 use writer::Writer;
 
 use crate::error::Error;
@@ -238,6 +239,20 @@ impl Store {
     ) -> Result<T, StoreError> {
         let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         work(&connection).map_err(|error| self.error(error))
+    }
+
+    /// Finds something of `stream`, also in the store that a dry run reads beside its own.
+    fn find_in_both<T>(
+        &self,
+        stream: &StoredStream,
+        find: impl Fn(&Connection, i64) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Option<T>, StoreError> {
+        if let Some(found) = self.read(|connection| find(connection, stream.id))? {
+            return Ok(Some(found));
+        }
+        let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
+        let base = base.lock().unwrap_or_else(PoisonError::into_inner);
+        find(&base, id_there).map_err(|error| self.error(error))
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {

@@ -200,3 +200,14 @@ fn a_dry_run_knows_what_a_killed_job_has_written() {
     assert_eq!(dry.counts("contacts"), counts([("read", 5), ("unchanged", 3), ("skipped", 2)]));
     assert_eq!(remote.records("contacts").len(), 3);
 }
+
+#[test]
+fn a_dry_run_knows_what_is_in_doubt() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/*\", calls: [2], do: reset_after}]}");
+    let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
+    place.done(contacts(3));
+    let dry = place.arg("--dry-run");
+    dry.done(contacts(3));
+    assert_eq!(dry.counts("contacts"), counts([("read", 3), ("unchanged", 2), ("in_doubt", 1)]));
+    assert_eq!(remote.by_ext("contacts").len(), 3);
+}

@@ -270,7 +270,7 @@ impl Place {
         prop_assert_eq!(self.open.found(), self.model.map.clone());
         prop_assert_eq!(outcomes(store, *job, stream.id), expected(&self.model.outcomes));
         for id in (0..IDS).map(external_id) {
-            let told = store.find_doubt(stream.id, &id).unwrap();
+            let told = store.find_doubt(stream, &id).unwrap();
             let told = told.map(|doubt| (doubt.fingerprint, doubt.key, doubt.parents));
             let of = |last: &Outcome| (Some(last.fingerprint), last.key.clone(), last.parents);
             prop_assert_eq!(told, self.model.doubts.get(&id).map(of));
