@@ -196,7 +196,11 @@ pub enum Ids {
         namespace: Option<String>,
     },
     /// Creates that are in doubt: sent, and nothing tells whether they were applied
-    Doubts,
+    Doubts {
+        /// Of this stream alone
+        #[arg(long)]
+        stream: Option<String>,
+    },
     /// Take ids from a snapshot file (.csv or .parquet: InputId, RemoteId)
     Import {
         /// The file

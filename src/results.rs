@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::file::{Access, replace};
 use crate::outcome::Fate;
-use crate::store::report::{self, OutcomeRow, Reject};
+use crate::store::report::{self, OutcomeRow, Reject, TellError};
 use crate::store::unreadable;
 
 /// What became of one record: a line of a `.jsonl` file, or a row of a `.csv` file with these
@@ -95,47 +95,24 @@ impl Format {
     }
 }
 
-/// Why results or rejects could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// The file, or whoever reads.
-    #[error(transparent)]
-    Output(#[from] io::Error),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] rusqlite::Error),
-    /// A row that is no CSV, which cannot be.
-    #[error(transparent)]
-    Csv(#[from] csv::Error),
-}
-
-impl From<ResultsError> for io::Error {
-    fn from(error: ResultsError) -> Self {
-        match error {
-            ResultsError::Output(error) => error,
-            other => Self::other(other),
-        }
-    }
-}
-
 /// Writes the results of a job that `wanted` lets through, stream by stream, in the order of the
 /// input.
 ///
 /// # Errors
-/// See [`ResultsError`].
+/// See [`TellError`].
 pub fn write_results(
     out: &mut dyn Write,
     connection: &Connection,
     job: i64,
     format: Format,
     wanted: impl Fn(&OutcomeRow) -> bool,
-) -> Result<(), ResultsError> {
+) -> Result<(), TellError> {
     let mut rows = match format {
         Format::Jsonl => Rows::Jsonl(out),
         Format::Csv => {
             // The header is written here, since it is due also where no row follows.
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-            csv.write_record(COLUMNS)?;
+            csv.write_record(COLUMNS).map_err(io::Error::from)?;
             Rows::Csv(Box::new(csv))
         }
     };
@@ -170,18 +147,18 @@ enum Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn write(&mut self, row: &ResultRow) -> Result<(), ResultsError> {
+    fn write(&mut self, row: &ResultRow) -> Result<(), TellError> {
         match self {
             Self::Jsonl(out) => {
                 serde_json::to_writer(&mut **out, row).map_err(io::Error::from)?;
                 out.write_all(b"\n")?;
             }
-            Self::Csv(csv) => csv.serialize(row)?,
+            Self::Csv(csv) => csv.serialize(row).map_err(io::Error::from)?,
         }
         Ok(())
     }
 
-    fn flush(self) -> Result<(), ResultsError> {
+    fn flush(self) -> Result<(), TellError> {
         match self {
             Self::Jsonl(out) => out.flush()?,
             Self::Csv(mut csv) => csv.flush()?,
@@ -194,12 +171,12 @@ impl Rows<'_> {
 /// are not in it because the store does not keep them.
 ///
 /// # Errors
-/// See [`ResultsError`].
+/// See [`TellError`].
 pub fn write_rejects(
     out: &mut dyn Write,
     connection: &Connection,
     job: i64,
-) -> Result<u64, ResultsError> {
+) -> Result<u64, TellError> {
     report::rejects(connection, job, |reject| {
         match reject {
             Reject::Schema(line) => writeln!(out, "{line}")?,
@@ -208,7 +185,7 @@ pub fn write_rejects(
                 writeln!(out, "{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":{source}}}")?;
             }
         }
-        Ok::<_, ResultsError>(())
+        Ok::<_, TellError>(())
     })
 }
 
@@ -220,7 +197,7 @@ pub fn write_rejects(
 pub fn write_file<T>(
     path: &Path,
     what: &str,
-    write: impl FnOnce(&mut dyn Write) -> Result<T, ResultsError>,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, TellError>,
 ) -> Result<T, Error> {
     let mut result = None;
     let mut broken = None;
@@ -229,11 +206,11 @@ pub fn write_file<T>(
             result = Some(written);
             Ok(())
         }
-        Err(ResultsError::Store(error)) => {
+        Err(TellError::Store(error)) => {
             broken = Some(error);
             Err(io::Error::other("the store cannot be read"))
         }
-        Err(error) => Err(error.into()),
+        Err(TellError::Output(error)) => Err(error),
     });
     if let Some(error) = broken {
         return Err(unreadable(error));

@@ -312,16 +312,20 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         "relations_open" | "no_parent" => {
             ("data", "mend the parent that the message names, then run the same input again")
         }
-        "not_sent" => ("remote", "run the same input again once the cause is mended"),
+        "not_sent" => (
+            "remote",
+            "run the same input again, or `target-upsert jobs retry last`, once the cause is mended",
+        ),
         "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => (
             "remote",
-            "run the same input again, or the rejects file: what was written is not written twice, \
-             unless `on_doubt: resend` allows it",
+            "run the same input again, or `target-upsert jobs retry last`: what was written is not \
+             written twice, unless `on_doubt: resend` allows it",
         ),
         _ => match class {
             ErrorClass::Payload => (
                 "data",
-                "mend the records in the rejects file (`--rejects FILE`) and pipe it in again",
+                "mend the records, as `target-upsert jobs rejects last` or `--rejects FILE` tells them, \
+                 and pipe them in again",
             ),
             ErrorClass::Credentials => {
                 ("credential", "check the credential with `target-upsert check`")

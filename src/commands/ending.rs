@@ -17,6 +17,7 @@ use crate::pipeline::Finished;
 use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
+use crate::store::report::TellError;
 use crate::store::unreadable;
 use crate::summary::{JobError, Proof, StreamSummary, Summary};
 
@@ -217,8 +218,8 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
         line::write(&mut stdout, connection, started.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
-                line::LineError::Output(error) => stdout_closed(error),
-                line::LineError::Store(error) => unreadable(error),
+                TellError::Output(error) => stdout_closed(error),
+                TellError::Store(error) => unreadable(error),
             })
     })
 }

@@ -1,11 +1,11 @@
 //! `ids`: which remote id belongs to which external id, to look at and to mend.
 
-use std::io::StdoutLock;
+use std::io::{self, Write};
 use std::path::Path;
 
 use comfy_table::{Table, presets};
 
-use super::print;
+use super::{print, tell};
 use crate::cli::Ids;
 use crate::config::{DEFAULT_STORE, SnapshotFormat};
 use crate::error::{Error, ExitCode};
@@ -15,17 +15,18 @@ use crate::store::doubts::{self, OpenDoubt};
 use crate::store::id_map;
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
+use crate::store::report::TellError;
 use crate::store::streams::{self, Known};
 use crate::store::{Store, open_for_reading, recovery, unreadable};
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
     match command {
-        Ids::List { stream: None, namespace: _ } => list_streams(path),
+        Ids::List { stream: None, namespace } => list_streams(path, namespace.as_deref()),
         Ids::List { stream: Some(stream), namespace } => {
             list_ids(path, &stream, namespace.as_deref())
         }
-        Ids::Doubts => list_doubts(path),
+        Ids::Doubts { stream } => list_doubts(path, stream.as_deref()),
         Ids::Import { file, stream, namespace } => {
             import(path, &file, &stream, namespace.as_deref())
         }
@@ -38,26 +39,19 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
             Ok(ExitCode::Done)
         }
         Ids::Forget { ids, all, stream, namespace } => {
-            let known = choose(known_streams(path)?, &stream, namespace.as_deref())?;
-            let store = Store::open(path)?;
-            let ids: Option<Vec<ExternalId>> =
-                (!all).then(|| ids.into_iter().map(ExternalId::new).collect());
-            let (forgotten, doubts) = store.write_blocking(move |transaction| {
-                id_map::forget(transaction, known.id, ids.as_deref())
-            })?;
-            tracing::info!(
-                "Forgotten: {forgotten} ids, {doubts} doubts. Their records are looked for when they come \
-                 again, where the remote can be asked, and created otherwise."
-            );
-            Ok(ExitCode::Done)
+            let ids = ids.into_iter().map(ExternalId::new).collect();
+            forget(path, (!all).then_some(ids), &stream, namespace.as_deref())
         }
     }
 }
 
-fn list_streams(path: &Path) -> Result<ExitCode, Error> {
+fn list_streams(path: &Path, namespace: Option<&str>) -> Result<ExitCode, Error> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["namespace", "stream", "ids"]);
-    for known in known_streams(path)?.into_iter().filter(|known| !known.stream.is_empty()) {
+    let is_wanted = |known: &Known| {
+        !known.stream.is_empty() && namespace.is_none_or(|name| name == known.namespace)
+    };
+    for known in known_streams(path)?.into_iter().filter(is_wanted) {
         table.add_row([known.namespace, known.stream, known.ids.to_string()]);
     }
     print(format!("{table}\n").as_bytes())
@@ -68,11 +62,12 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
     let known = choose(known_streams(path)?, stream, namespace)?;
     let connection = open_for_reading(path)?;
     let written = id_map::entries(&connection, known.id, |entries| {
-        print_csv(&["InputId", "RemoteId"], |out| {
+        tell_csv(&["InputId", "RemoteId"], |out| {
             for entry in entries {
                 let entry = entry?;
                 let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
-                out.write_record([entry.external_id.as_str(), remote_id])?;
+                out.write_record([entry.external_id.as_str(), remote_id])
+                    .map_err(io::Error::from)?;
             }
             Ok(())
         })
@@ -81,14 +76,17 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
 }
 
 /// The doubts as CSV.
-fn list_doubts(path: &Path) -> Result<ExitCode, Error> {
+fn list_doubts(path: &Path, stream: Option<&str>) -> Result<ExitCode, Error> {
     let connection = open_for_reading(path)?;
-    print_csv(&["namespace", "stream", "InputId", "first_sent", "last_sent"], |out| {
+    tell_csv(&["namespace", "stream", "InputId", "first_sent", "last_sent"], |out| {
         let mut tell = |doubt: OpenDoubt| {
+            if stream.is_some_and(|name| name != doubt.stream) {
+                return Ok(());
+            }
             let id = doubt.external_id.as_deref().unwrap_or_default();
             let (first, last) = (at_millis(doubt.first_millis), at_millis(doubt.last_millis));
-            out.write_record([&doubt.namespace, &doubt.stream, id, &first, &last])?;
-            Ok(())
+            let row = [&doubt.namespace, &doubt.stream, id, &first, &last];
+            Ok(out.write_record(row).map_err(io::Error::from)?)
         };
         doubts::open(&connection, &mut tell)?;
         // What a job that runs has under way is in no doubt yet.
@@ -96,43 +94,17 @@ fn list_doubts(path: &Path) -> Result<ExitCode, Error> {
     })
 }
 
-/// What ends the printing of rows early.
-enum PrintError {
-    Output(csv::Error),
-    Store(rusqlite::Error),
-}
-
-impl From<csv::Error> for PrintError {
-    fn from(error: csv::Error) -> Self {
-        Self::Output(error)
-    }
-}
-
-impl From<rusqlite::Error> for PrintError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Prints rows to stdout, for a reader that may stop reading.
-fn print_csv(
+/// Rows as CSV, on stdout.
+fn tell_csv(
     header: &[&str],
-    rows: impl FnOnce(&mut csv::Writer<StdoutLock<'_>>) -> Result<(), PrintError>,
+    rows: impl FnOnce(&mut csv::Writer<&mut dyn Write>) -> Result<(), TellError>,
 ) -> Result<ExitCode, Error> {
-    let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-    let write = || -> Result<(), PrintError> {
-        out.write_record(header)?;
-        rows(&mut out)?;
-        Ok(out.flush().map_err(csv::Error::from)?)
-    };
-    match write() {
-        Ok(()) => Ok(ExitCode::Done),
-        Err(PrintError::Store(error)) => Err(unreadable(error)),
-        Err(PrintError::Output(error)) => match error.into_kind() {
-            csv::ErrorKind::Io(error) => super::quiet(&error, ExitCode::Done),
-            other => Err(super::output_failed(format!("{other:?}"))),
-        },
-    }
+    tell(|out| {
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(header).map_err(io::Error::from)?;
+        rows(&mut csv)?;
+        Ok(csv.flush()?)
+    })
 }
 
 fn import(
@@ -142,6 +114,10 @@ fn import(
     namespace: Option<&str>,
 ) -> Result<ExitCode, Error> {
     format_of(file)?;
+    if namespace.is_none() {
+        // In the wrong folder, a new store would be made of it.
+        open_for_reading(path)?;
+    }
     let store = Store::open(path)?;
     let known = store.read(streams::known_streams)?;
     let id = match (choose(known, stream, namespace), namespace) {
@@ -161,6 +137,30 @@ fn import(
     };
     let rows = ids::import_file(&store, id, file, true)?;
     tracing::info!(rows, "Taken in.");
+    Ok(ExitCode::Done)
+}
+
+fn forget(
+    path: &Path,
+    ids: Option<Vec<ExternalId>>,
+    stream: &str,
+    namespace: Option<&str>,
+) -> Result<ExitCode, Error> {
+    let known = choose(known_streams(path)?, stream, namespace)?;
+    let (forgotten, doubts) = Store::open(path)?
+        .write_blocking(move |transaction| id_map::forget(transaction, known.id, ids.as_deref()))?;
+    if forgotten + doubts == 0 {
+        tracing::warn!(
+            "Nothing was forgotten: the store knows none of this; see `target-upsert ids list \
+             --stream {stream}` and `target-upsert ids doubts`."
+        );
+    } else {
+        tracing::info!(
+            "Forgotten: {forgotten} ids, {doubts} doubts. Their records are looked for when they come \
+             again, where the remote can be asked, and created otherwise: by the same input, or by \
+             `target-upsert jobs retry last --config FILE`."
+        );
+    }
     Ok(ExitCode::Done)
 }
 

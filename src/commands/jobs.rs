@@ -1,21 +1,21 @@
 //! `jobs`: past jobs, what became of their records, and another try for what failed.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 use rusqlite::Connection;
 
-use super::{Called, print, quiet};
+use super::{Called, print, tell};
 use crate::cli::{Jobs, ResultsFormat, Run};
 use crate::config::DEFAULT_STORE;
 use crate::error::{Error, ExitCode};
 use crate::outcome::Fate;
-use crate::results::{self, Format, ResultsError};
-use crate::state::line::{self, LineError, Shape};
+use crate::results::{self, Format};
+use crate::state::line::{self, Shape};
 use crate::store::jobs::{self, Job, Status};
 use crate::store::lock::StoreLock;
-use crate::store::{open_for_reading, report, unreadable};
+use crate::store::report;
+use crate::store::{open_for_reading, unreadable};
 use crate::summary::Summary;
 
 pub(super) fn run(
@@ -45,7 +45,7 @@ pub(super) fn run(
                 ResultsFormat::Jsonl => Format::Jsonl,
                 ResultsFormat::Csv => Format::Csv,
             };
-            told(|out| {
+            tell(|out| {
                 results::write_results(out, &connection, job.id, format, |row| {
                     wanted.is_none_or(|wanted| row.fate == wanted)
                 })
@@ -53,7 +53,7 @@ pub(super) fn run(
         }
         Jobs::Rejects { job } => {
             let (connection, job) = find(path, &job)?;
-            told(|out| results::write_rejects(out, &connection, job.id).map(drop))
+            tell(|out| results::write_rejects(out, &connection, job.id).map(drop))
         }
         Jobs::State { job } => state(path, &job),
         Jobs::Retry { job, run } => retry(path, &job, *run, called),
@@ -113,28 +113,15 @@ fn fate(text: &str) -> Result<Fate, Error> {
     })
 }
 
-/// Writes to stdout, for a reader that may stop reading.
-fn told(write: impl FnOnce(&mut dyn Write) -> Result<(), ResultsError>) -> Result<ExitCode, Error> {
-    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => Ok(ExitCode::Done),
-        Err(ResultsError::Store(error)) => Err(unreadable(error)),
-        Err(error) => quiet(&io::Error::from(error), ExitCode::Done),
-    }
-}
-
 /// The state line again, from what the store knows.
 fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
     let (connection, job) = find(path, name)?;
     let tap = report::tap_state(&connection, job.id).map_err(unreadable)?;
     let tap = tap.and_then(|text| serde_json::value::RawValue::from_string(text).ok());
-    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let written = line::write(&mut out, &connection, job.id, Shape::Full, tap.as_deref());
-    match written.and_then(|()| Ok(out.write_all(b"\n").and_then(|()| out.flush())?)) {
-        Ok(()) => Ok(ExitCode::Done),
-        Err(LineError::Store(error)) => Err(unreadable(error)),
-        Err(LineError::Output(error)) => quiet(&error, ExitCode::Done),
-    }
+    tell(|out| {
+        line::write(out, &connection, job.id, Shape::Full, tap.as_deref())?;
+        Ok(out.write_all(b"\n")?)
+    })
 }
 
 /// Runs what was rejected or failed again, as a job of its own.

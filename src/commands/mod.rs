@@ -21,6 +21,8 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command, LogFormat, Talk};
 use crate::error::{Error, ExitCode};
+use crate::store::report::TellError;
+use crate::store::unreadable;
 
 pub use schemas::{all as schemas, files as schema_files};
 
@@ -95,10 +97,16 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
 
 /// Writes to stdout, for commands whose output is meant for people or pipes.
 fn print(bytes: &[u8]) -> Result<ExitCode, Error> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    tell(|out| Ok(out.write_all(bytes)?))
+}
+
+/// The same for what is read from the store row by row.
+fn tell(write: impl FnOnce(&mut dyn Write) -> Result<(), TellError>) -> Result<ExitCode, Error> {
+    let mut out = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    match write(&mut out).and_then(|()| Ok(out.flush()?)) {
         Ok(()) => Ok(ExitCode::Done),
-        Err(error) => quiet(&error, ExitCode::Done),
+        Err(TellError::Store(error)) => Err(unreadable(error)),
+        Err(TellError::Output(error)) => quiet(&error, ExitCode::Done),
     }
 }
 

@@ -63,7 +63,7 @@ fn connector_name(config: &Config, called: &Called) -> Result<String, Error> {
     let named = named.or_else(|| called.connector().map(str::to_owned));
     named.or_else(|| config.sandbox.clone()).ok_or_else(|| {
         Error::usage("nothing says which remote to write to").hint(
-            "set `connector` in the config file, or try it without any account: \
+            "name your config with `--config FILE` and set `connector` in it, or try it without any account: \
              target-upsert --sandbox rest --input fixtures/singer/contacts.jsonl",
         )
     })

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::crash::point;
 use crate::outcome::Fate;
 use crate::python_json::{write_readable, write_text};
-use crate::store::report::{self, OutcomeRow};
+use crate::store::report::{self, OutcomeRow, TellError};
 use crate::summary::Counts;
 
 /// What stands around the bookmarks and the summary.
@@ -114,28 +114,17 @@ pub struct Mapping {
     pub custom_data: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Why a state line could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    /// The other end.
-    #[error(transparent)]
-    Output(#[from] io::Error),
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] rusqlite::Error),
-}
-
 /// Writes the state of a job, without the line's end. `tap` is the tap's last STATE that is safe.
 ///
 /// # Errors
-/// See [`LineError`]; what was written until then is no JSON.
+/// See [`TellError`]; what was written until then is no JSON.
 pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
     job: i64,
     shape: Shape,
     tap: Option<&RawValue>,
-) -> Result<(), LineError> {
+) -> Result<(), TellError> {
     let streams = report::streams(connection, job)?;
     if streams.is_empty() && tap.is_none() && shape != Shape::Streaming {
         out.write_all(b"{}")?;
@@ -178,8 +167,8 @@ pub fn write(
 fn write_streams(
     out: &mut dyn Write,
     streams: &[(i64, String)],
-    mut write_one: impl FnMut(&mut dyn Write, &(i64, String)) -> Result<(), LineError>,
-) -> Result<(), LineError> {
+    mut write_one: impl FnMut(&mut dyn Write, &(i64, String)) -> Result<(), TellError>,
+) -> Result<(), TellError> {
     let mut separator: &[u8] = b"{";
     for stream in streams.iter().filter(|(_, name)| !name.is_empty()) {
         out.write_all(separator)?;
@@ -201,7 +190,7 @@ fn write_bookmarks(
     connection: &Connection,
     job: i64,
     (stream, name): &(i64, String),
-) -> Result<Counts, LineError> {
+) -> Result<Counts, TellError> {
     out.write_all(b"[")?;
     let mut separator: &[u8] = b"";
     let mut counts = Counts::default();
@@ -214,7 +203,7 @@ fn write_bookmarks(
         separator = b", ";
         write_bookmark(out, &row)?;
         point("telling");
-        Ok::<_, LineError>(())
+        Ok::<_, TellError>(())
     })?;
     out.write_all(b"]")?;
     Ok(counts)
@@ -269,7 +258,7 @@ fn write_mappings(
     connection: &Connection,
     job: i64,
     stream: i64,
-) -> Result<(), LineError> {
+) -> Result<(), TellError> {
     out.write_all(b"[")?;
     let mut separator: &[u8] = b"";
     report::mappings(connection, job, stream, |external_id, remote_id, custom_data| {
@@ -282,7 +271,7 @@ fn write_mappings(
         out.write_all(b", \"CustomData\": ")?;
         write_readable(out, custom_data.unwrap_or("{}"))?;
         out.write_all(b"}")?;
-        Ok::<_, LineError>(())
+        Ok::<_, TellError>(())
     })?;
     out.write_all(b"]")?;
     Ok(())

@@ -1,11 +1,24 @@
 //! Reads outcomes back, row by row, for the state line, results, rejects and mappings: none of
 //! them is ever whole in memory.
 
+use std::io;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 
 use crate::outcome::Fate;
 use crate::record::Fingerprint;
+
+/// Why something could not be told from the store.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// The file, or whoever reads.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] rusqlite::Error),
+}
 
 /// One outcome, as it is told.
 #[derive(Clone, Debug)]

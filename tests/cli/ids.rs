@@ -48,6 +48,10 @@ fn what_is_not_there_is_told() {
     let ran = place.call(&["ids", "list"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("there is no store"), "{}", ran.stderr);
+    place.file("x.csv", "InputId,RemoteId\n1,2\n");
+    let ran = place.call(&["ids", "import", "x.csv", "--stream", "contacts"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("there is no store"), "{}", ran.stderr);
     assert!(!place.path(".target-upsert").exists(), "looking makes nothing");
 
     let remote = Remote::start();
@@ -56,6 +60,9 @@ fn what_is_not_there_is_told() {
     let ran = place.call(&["ids", "list", "--stream", "contcats"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("contacts"), "{}", ran.stderr);
+    let ran = place.call(&["ids", "forget", "c-7", "--stream", "contacts"]);
+    assert!(ran.stderr.contains("Nothing was forgotten"), "{}", ran.stderr);
+    assert_eq!(place.call(&["ids", "list", "--namespace", "other"]).stdout.lines().count(), 1);
     place.file("x.csv", "InputId,RemoteId\n1,2\n");
     let ran = place.call(&["ids", "import", "x.csv", "--stream", "new"]);
     assert_eq!(ran.code, 2);
@@ -102,6 +109,8 @@ fn what_is_in_doubt_is_listed() {
     assert_eq!(lines[0], "namespace,stream,InputId,first_sent,last_sent");
     assert_eq!(lines.len(), 2, "{listed}");
     assert!(lines[1].contains(",contacts,c-1,20"), "{listed}");
+    let of = |stream| place.call(&["ids", "doubts", "--stream", stream]).stdout.lines().count();
+    assert_eq!((of("contacts"), of("companies")), (2, 1));
     place.call(&["ids", "forget", "c-1", "--stream", "contacts"]);
     assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 1);
 }

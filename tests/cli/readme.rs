@@ -1,6 +1,26 @@
 //! The commands in the README's tables of promises run tests that are there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What stands between `start` and `end`, each time.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
+    text.split(start)
+        .skip(1)
+        .filter_map(|rest| rest.split_once(end))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            into.push(path);
+        }
+    }
+}
 
 #[test]
 fn each_promise_names_tests_that_are_there() {
@@ -12,13 +32,34 @@ fn each_promise_names_tests_that_are_there() {
             folder.join(format!("{name}.rs")).exists() || folder.join(name).join("mod.rs").exists()
         })
     };
-    let named: Vec<&str> = readme
-        .split("test(/^")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("::/)").map(|(name, _)| name))
-        .collect();
+    let named = between(&readme, "test(/^", "::/)");
     assert!(named.len() > 20, "{named:?}");
     for name in named {
         assert!(is_there(name), "the README runs the tests of `{name}`, which are nowhere");
+    }
+}
+
+/// A name without slashes is any part of a test's path: its module's, or its own.
+#[test]
+fn each_promise_names_parts_of_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let mut files = Vec::new();
+    ["src", "tests"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    let tests: Vec<String> = files
+        .iter()
+        .filter_map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let names =
+                between(&text, "\nfn ", "(").join(" ") + &between(&text, "    fn ", "(").join(" ");
+            text.contains("#[test]").then(|| format!("{} {names}", path.display()))
+        })
+        .collect();
+    let named: Vec<&str> =
+        between(&readme, "test(", ")").into_iter().filter(|name| !name.starts_with('/')).collect();
+    assert!(named.len() > 4, "{named:?}");
+    for name in named {
+        let is_there = tests.iter().any(|test| test.contains(name));
+        assert!(is_there, "the README runs the tests of `{name}`, which are nowhere");
     }
 }
