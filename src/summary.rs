@@ -305,7 +305,7 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
             "remote",
             "see the calls with LOGLEVEL=debug: what the remote answers does not go together",
         ),
-        "lookup_refused" => (
+        "lookup_refused" if class != ErrorClass::Payload => (
             "configuration",
             "see the calls with LOGLEVEL=debug, and `target-upsert check`: the lookup is refused",
         ),

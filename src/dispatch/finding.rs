@@ -27,8 +27,17 @@ pub(super) struct NoAnswer {
     pub(super) why: String,
     /// What ends the job.
     pub(super) fatal: Option<Error>,
-    /// The remote refuses to be asked; it makes no sense to ask again.
-    pub(super) is_refusal: bool,
+    /// Asking the same again makes no sense.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// What a remote refuses that refuses a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// This question.
+    Question,
+    /// To be asked, by this credential.
+    Credential,
 }
 
 /// What a record can be found by.
@@ -249,7 +258,7 @@ impl Finder<'_> {
             rows.extend(more.into_iter().filter(is_new));
             if rows.len() > MAX_FOUND {
                 let why = format!("it finds more than {MAX_FOUND} records");
-                return Err(NoAnswer { why, fatal: None, is_refusal: true });
+                return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
             }
             let Some(next) = next else { return Ok(rows) };
             // A remote that does not know the parameter sends its first page for ever.
@@ -258,7 +267,7 @@ impl Finder<'_> {
             }
             if self.dispatcher.retry.is_stopped() {
                 let why = "the job ended before its last page".to_owned();
-                return Err(NoAnswer { why, fatal: None, is_refusal: false });
+                return Err(NoAnswer { why, fatal: None, refusal: None });
             }
             before = digest;
             question.next = Some(next);
@@ -282,20 +291,24 @@ impl Finder<'_> {
                     dispatcher.limiter.succeeded(Kind::Lookup, sent, Instant::now());
                     dispatcher.keep_quiet(found.quiet);
                     retry.answered(Kind::Lookup);
+                    Calls::add(&self.calls.answered, 1);
                     return Ok(found);
                 }
                 Err(error) => error,
             };
             let why = error.to_string();
-            let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, is_refusal: false };
+            let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, refusal: None };
             let waited = match error {
                 RequestError::Unauthorized(_) => {
                     return Err(no_answer(Some(Error::remote(why.clone()).hint(
                         "check the credential with `target-upsert check`, then run the same input again",
                     ))));
                 }
-                RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
-                    return Err(NoAnswer { why, fatal: None, is_refusal: true });
+                RequestError::Refused { .. } => {
+                    return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
+                }
+                RequestError::Forbidden { .. } => {
+                    return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Credential) });
                 }
                 RequestError::Throttled { retry_after, .. } => {
                     dispatcher.limiter.troubled(sent, Instant::now());
@@ -334,7 +347,7 @@ fn endless(why: &str) -> NoAnswer {
         "mend `next` in the manifest: let it end by what the answer tells of the total or of a next \
          page; LOGLEVEL=debug shows the pages",
     );
-    NoAnswer { why: why.to_owned(), fatal: Some(fatal), is_refusal: false }
+    NoAnswer { why: why.to_owned(), fatal: Some(fatal), refusal: None }
 }
 
 fn add<'r>(found: &mut Vec<RemoteId>, rows: impl Iterator<Item = &'r Row>) {

@@ -131,7 +131,7 @@ pub(super) async fn find_late(
                         found[at] = Some(ids);
                     }
                 }
-                Err(no_answer) if !no_answer.is_refusal => return Err(no_answer),
+                Err(no_answer) if no_answer.refusal.is_none() => return Err(no_answer),
                 Err(_) if piece.len() > 1 => {
                     pieces.push(piece.split_off(piece.len() / 2));
                     pieces.push(piece);
@@ -150,7 +150,7 @@ pub(super) async fn find_late(
         finder.dispatcher.retry.poll(finder.lag(), visible).await.map_err(|_| NoAnswer {
             why: "the job ended before the remote could show it".to_owned(),
             fatal: None,
-            is_refusal: false,
+            refusal: None,
         })?;
     }
 }

@@ -1,9 +1,10 @@
 //! Batches that ask: which records the remote has, and what it holds of those that it has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::finding::{Finder, NoAnswer, Traits};
+use super::finding::{Finder, NoAnswer, Refusal, Traits};
 use super::retry::Kind;
 use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
 use crate::connector::contract::{Action, By};
@@ -42,60 +43,101 @@ pub(super) async fn look_up(
     }
     let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
     let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
-    let mut pieces = vec![records];
-    let mut fatal = None;
-    while let Some(piece) = pieces.pop() {
-        let ended = look_up_piece(finder, ask, piece, told, &mut pieces).await?;
-        if ended.is_some() {
-            fatal = ended;
-            let left = pieces.drain(..).flatten().map(super::not_sent).collect();
+    let pieces = VecDeque::from([records]);
+    let mut asking =
+        Asking { finder, ask, told, pieces, refused: Vec::new(), has_answer: false, fatal: None };
+    let mut is_lone = false;
+    // After a record that is refused alone, the largest piece tells whether that lies in the record,
+    // before its neighbours are refused too and trip the breaker.
+    while let Some(piece) =
+        if is_lone { asking.pieces.pop_front() } else { asking.pieces.pop_back() }
+    {
+        is_lone = asking.piece(piece).await?;
+        if asking.fatal.is_some() {
+            let left = asking.pieces.drain(..).flatten().map(super::not_sent).collect();
             told.settle(left, None).await?;
         }
     }
-    fatal.map_or(Ok(()), Err)
+    asking.end().await
 }
 
-/// Asks for records together. Returns what ends the job.
-async fn look_up_piece(
-    finder: Finder<'_>,
+/// A batch that is asked for, in one piece or several.
+struct Asking<'a> {
+    finder: Finder<'a>,
     ask: Ask,
-    mut records: Vec<Planned>,
-    told: &Told<'_>,
-    pieces: &mut Vec<Vec<Planned>>,
-) -> Result<Option<Error>, Error> {
-    let answered = match ask {
-        Ask::Ids => find(finder, &mut records).await,
-        Ask::Content(action) => read(finder, action, &mut records).await,
-    };
-    match answered {
-        Ok(event) => {
-            if let Event::Read(_, read) = &event {
-                let missing = read.iter().filter(|(_, row)| row.is_none());
-                let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-                finder.dispatcher.store.lose(told.stored, lost).await?;
+    told: &'a Told<'a>,
+    /// What is still to be asked for; those behind are parts of those in front of them.
+    pieces: VecDeque<Vec<Planned>>,
+    /// Each of them alone, and why.
+    refused: Vec<(Planned, Refusal, String)>,
+    /// Some piece was answered.
+    has_answer: bool,
+    /// What ends the job.
+    fatal: Option<Error>,
+}
+
+impl Asking<'_> {
+    /// Asks for records together. Returns whether one was refused alone.
+    async fn piece(&mut self, mut records: Vec<Planned>) -> Result<bool, Error> {
+        let dispatcher = self.finder.dispatcher;
+        let answered = match self.ask {
+            Ask::Ids => find(self.finder, &mut records).await,
+            Ask::Content(action) => read(self.finder, action, &mut records).await,
+        };
+        match answered {
+            Ok(event) => {
+                self.has_answer = true;
+                if let Event::Read(_, read) = &event {
+                    let missing = read.iter().filter(|(_, row)| row.is_none());
+                    let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
+                    dispatcher.store.lose(self.told.stored, lost).await?;
+                }
+                self.told.event(event);
             }
-            told.event(event);
-            Ok(None)
-        }
-        Err(NoAnswer { is_refusal: true, .. }) if records.len() > 1 => {
-            let right = records.split_off(records.len() / 2);
-            pieces.push(right);
-            pieces.push(records);
-            Ok(None)
-        }
-        Err(NoAnswer { why, mut fatal, is_refusal }) => {
-            if is_refusal {
-                fatal = finder.dispatcher.retry.failed(Kind::Lookup, &why);
+            Err(NoAnswer { refusal: Some(_), .. }) if records.len() > 1 => {
+                let right = records.split_off(records.len() / 2);
+                self.pieces.extend([right, records]);
             }
-            let code = if is_refusal { "lookup_refused" } else { LOOKUP_FAILED };
-            let trouble = Trouble::other(code, format!("the lookup failed: {why}"));
-            let ended = records
-                .into_iter()
-                .map(|planned| (planned, None, Ended::trouble(Fate::Failed, trouble.clone())))
-                .collect();
-            told.settle(ended, None).await?;
-            Ok(fatal)
+            Err(NoAnswer { why, refusal: Some(refusal), .. }) => {
+                if !self.has_answer {
+                    self.fatal = dispatcher.retry.failed(Kind::Lookup, &why);
+                }
+                let refused = |planned| (planned, refusal, why.clone());
+                self.refused.extend(records.into_iter().map(refused));
+                return Ok(true);
+            }
+            Err(NoAnswer { why, fatal, refusal: None }) => {
+                self.fatal = fatal;
+                let trouble = Trouble::other(LOOKUP_FAILED, format!("the lookup failed: {why}"));
+                let failed =
+                    |planned| (planned, None, Ended::trouble(Fate::Failed, trouble.clone()));
+                self.told.settle(records.into_iter().map(failed).collect(), None).await?;
+            }
         }
+        Ok(false)
+    }
+
+    /// Settles what was refused, now that it is known what else was answered.
+    async fn end(self) -> Result<(), Error> {
+        let is_answered = self.finder.calls.answered.load(Ordering::Relaxed) > 0;
+        let is_good = is_answered && self.fatal.is_none();
+        let ended = self
+            .refused
+            .into_iter()
+            .map(|(planned, refusal, why)| (planned, None, refused_alone(refusal, is_good, &why)));
+        self.told.settle(ended.collect(), None).await?;
+        self.fatal.map_or(Ok(()), Err)
+    }
+}
+
+/// The end of a record that the remote refuses to be asked for, alone. `is_good`: the same question
+/// about others of the stream was answered, so it is the record that is not.
+fn refused_alone(refusal: Refusal, is_good: bool, why: &str) -> Ended {
+    let message = format!("the lookup failed: {why}");
+    if is_good && refusal == Refusal::Question {
+        Ended::trouble(Fate::Rejected, Trouble::payload("lookup_refused", message))
+    } else {
+        Ended::trouble(Fate::Failed, Trouble::other("lookup_refused", message))
     }
 }
 
@@ -112,7 +154,7 @@ async fn read(
 ) -> Result<Event, NoAnswer> {
     let Some(lookup) = finder.capabilities.read else {
         let why = "the remote cannot read records by their remote ids".to_owned();
-        return Err(NoAnswer { why, fatal: None, is_refusal: true });
+        return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Credential) });
     };
     let keys = records.iter().map(|planned| {
         planned.remote_id.as_ref().map(|id: &RemoteId| Arc::<str>::from(id.as_str()))

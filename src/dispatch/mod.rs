@@ -115,6 +115,8 @@ pub enum Again {
 pub struct Calls {
     /// Calls that look up.
     pub lookups: AtomicU64,
+    /// Of these, those that were answered.
+    pub answered: AtomicU64,
     /// Calls that write.
     pub writes: AtomicU64,
     /// Calls that were made again.

@@ -54,13 +54,13 @@ pub(super) async fn verify(
             let is_late = Instant::now() >= deadline;
             match read(finder, lookup, action, &piece).await {
                 Ok(rows) => piece = verified.compare(action, piece, &rows, is_late),
-                Err(NoAnswer { is_refusal: true, .. }) if piece.len() > 1 => {
+                Err(NoAnswer { refusal: Some(_), .. }) if piece.len() > 1 => {
                     pieces.push(piece.split_off(piece.len() / 2));
                     continue;
                 }
-                Err(NoAnswer { why, fatal, is_refusal }) => {
+                Err(NoAnswer { why, fatal, refusal }) => {
                     let counted = || dispatcher.retry.failed(Kind::Lookup, &why);
-                    let fatal = fatal.or_else(|| is_refusal.then(counted).flatten());
+                    let fatal = fatal.or_else(|| refusal.and_then(|_| counted()));
                     verified.fatal = verified.fatal.or(fatal);
                     let why = format!("written, and reading it back failed: {why}");
                     verified.in_doubt(std::mem::take(&mut piece), &why);

@@ -77,7 +77,7 @@ fn a_lookup_that_is_refused_is_halved() {
     let place = quick(Place::at(&remote, "rest-lookup-bulk"));
     place.done(contacts(8));
     // Eight ids, four, two, and the one that stands alone.
-    assert_eq!(place.counts("contacts"), counts([("read", 8), ("created", 7), ("failed", 1)]));
+    assert_eq!(place.counts("contacts"), counts([("read", 8), ("created", 7), ("rejected", 1)]));
     assert_eq!(remote.by_ext("contacts").len(), 7);
     place.done(contacts(8));
     assert_eq!(remote.by_ext("contacts").len(), 8);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::support::odd::Odd;
-use crate::support::{Place, Remote, counts, record, schema, text};
+use crate::support::{Place, Remote, counts, record, schema, state, text};
 
 /// Manifests that write in bulk, and the call by which they make records.
 const BULK: [(&str, &str); 2] = [
@@ -268,4 +268,62 @@ fn what_an_answer_contradicts_itself_about_is_in_doubt_and_made_sure_of() {
         place.done(input(&[], 1));
         assert_eq!(place.counts("contacts"), counts([("read", 100), ("unchanged", 100)]));
     }
+}
+
+/// A remote that refuses searches for the ids that begin with `bad`: all searches, with `none`.
+fn picky(none: bool) -> Odd {
+    Odd::start(move |world, request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if request.url.path().ends_with("/search") {
+            let is_bad = |id: &Value| none || text(id).starts_with("bad");
+            return if body["ext_id"]["in"].as_array().unwrap().iter().any(is_bad) {
+                ResponseTemplate::new(400).set_body_json(json!({"message": "no such form of id"}))
+            } else {
+                ResponseTemplate::new(200).set_body_json(json!({"data": []}))
+            };
+        }
+        let mut results = Vec::new();
+        for sent in body["inputs"].as_array().into_iter().flatten() {
+            let id = world.add(sent.clone());
+            results.push(json!({"ext_id": sent["ext_id"], "id": id.to_string()}));
+        }
+        ResponseTemplate::new(200).set_body_json(json!({"results": results}))
+    })
+}
+
+/// 20 neighbours that the remote does not take even as a question, and 80 others, and a STATE.
+fn neighbours() -> String {
+    let id = |n: usize| if n < 20 { format!("bad-{n}") } else { format!("c-{n}") };
+    let records = (0..100).map(|n| record("contacts", &json!({"externalId": id(n)})));
+    schema("contacts") + &records.collect::<String>() + &state(&json!({"n": 100}))
+}
+
+#[test]
+fn records_that_the_remote_refuses_to_be_asked_for_hold_nothing_up() {
+    let odd = picky(false);
+    let place = place(&Remote::start(), "rest-lookup-bulk").set("base_url", odd.server.uri());
+    let ran = place.done(neighbours());
+    let held = odd.world().rows.len();
+    assert_eq!(held, 80);
+    assert_eq!(
+        place.counts("contacts"),
+        counts([("read", 100), ("created", 80), ("rejected", 20)]),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.state()["tap"], json!({"n": 100}));
+}
+
+#[test]
+fn a_remote_that_refuses_every_question_ends_the_job_and_the_records_come_again() {
+    let odd = picky(true);
+    let place = place(&Remote::start(), "rest-lookup-bulk").set("base_url", odd.server.uri());
+    let ran = place.run(neighbours());
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert_eq!(place.counts("contacts"), counts([("read", 100), ("failed", 100)]));
+    assert_eq!(ran.state().get("tap"), None);
+    assert!(odd.world().rows.is_empty());
+    // A good deal less than one for each of 100 records.
+    let asked = odd.world().asked.len();
+    assert!(asked < 80, "{asked}");
 }
