@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::streams::StoredStream;
 use super::{Store, StoreError};
 
 /// How a job stands.
@@ -85,46 +84,6 @@ impl Store {
         .await
     }
 
-    /// Begins with the records of a stream. Where the last job that had some was cut off, this one has
-    /// the same input: what was written without an external id stays known. With `goes_on` it stays so
-    /// for the next job too, for a retry is no input of its own.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn begin_stream(
-        &self,
-        job: i64,
-        namespace: &str,
-        name: &str,
-        goes_on: bool,
-    ) -> Result<StoredStream, StoreError> {
-        let stream = self.stream(namespace, name).await?;
-        if goes_on {
-            return Ok(stream);
-        }
-        self.write(move |transaction| {
-            let last: Option<String> = transaction
-                .query_row(
-                    "SELECT status FROM streams JOIN jobs ON jobs.id = last_job
-                     WHERE streams.id = ?",
-                    [stream.id],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if !last.is_some_and(|status| was_cut_off(&status)) {
-                transaction.execute(
-                    "DELETE FROM written WHERE stream = ? AND job < ?",
-                    [stream.id, job],
-                )?;
-            }
-            transaction
-                .execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream.id])?;
-            Ok(())
-        })
-        .await?;
-        Ok(stream)
-    }
-
     /// Ends a job, with its summary as JSON. Its ids go into the map together with that, for nobody
     /// looks at the outcomes of a job that has ended.
     ///
@@ -190,7 +149,7 @@ impl Store {
     }
 }
 
-fn was_cut_off(status: &str) -> bool {
+pub(super) fn was_cut_off(status: &str) -> bool {
     [Status::Stopped, Status::Failed, Status::Interrupted].iter().any(|s| s.as_str() == status)
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::PoisonError;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::jobs::was_cut_off;
 use super::{Store, StoreError};
 
 /// A stream's number in the store.
@@ -21,9 +22,56 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn stream(&self, namespace: &str, name: &str) -> Result<StoredStream, StoreError> {
+        self.stream_and(namespace, name, |_, _| Ok(())).await
+    }
+
+    /// Begins with the records of a stream. Where the last job that had some was cut off, this one has
+    /// the same input: what was written without an external id stays known. With `goes_on` it stays so
+    /// for the next job too, for a retry is no input of its own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn begin_stream(
+        &self,
+        job: i64,
+        namespace: &str,
+        name: &str,
+        goes_on: bool,
+    ) -> Result<StoredStream, StoreError> {
+        self.stream_and(namespace, name, move |transaction, stream| {
+            if goes_on {
+                return Ok(());
+            }
+            let last: Option<String> = transaction
+                .query_row(
+                    "SELECT status FROM streams JOIN jobs ON jobs.id = last_job
+                     WHERE streams.id = ?",
+                    [stream],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            if !last.is_some_and(|status| was_cut_off(&status)) {
+                let before = [stream, job];
+                transaction.execute("DELETE FROM written WHERE stream = ? AND job < ?", before)?;
+            }
+            transaction.execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn stream_and(
+        &self,
+        namespace: &str,
+        name: &str,
+        then: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<StoredStream, StoreError> {
         let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
         let id = self
-            .write(move |transaction| stream_id(transaction, &own_namespace, &own_name))
+            .write(move |transaction| {
+                let id = stream_id(transaction, &own_namespace, &own_name)?;
+                then(transaction, id).map(|()| id)
+            })
             .await?;
         let id_in_base = match &self.base {
             None => None,
