@@ -26,8 +26,8 @@ pub struct Retry {
     retries: AtomicU64,
     /// That no more may be made has been told.
     is_spent: AtomicBool,
-    /// When a call was answered last; before the first, when the job began.
-    last_answer: Mutex<Instant>,
+    /// Since when every call that came back was throttled.
+    throttled_since: Mutex<Option<Instant>>,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
 }
@@ -68,7 +68,7 @@ impl Retry {
             writes: Tally::default(),
             retries: AtomicU64::new(0),
             is_spent: AtomicBool::new(false),
-            last_answer: Mutex::new(Instant::now()),
+            throttled_since: Mutex::default(),
             stop,
         }
     }
@@ -116,13 +116,13 @@ impl Retry {
     /// The remote throttles: all calls wait as long as it asks, else longer with each time.
     ///
     /// # Errors
-    /// What ends the job: the remote asks for more than `max_wait_secs`, or no call was answered
-    /// for longer than that.
+    /// What ends the job: the remote asks for more than `max_wait_secs`, or has done nothing but
+    /// throttle for longer than that.
     pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, Error> {
         let max = Duration::from_secs(self.options.max_wait_secs);
-        let silence = self.last_answer().elapsed();
-        if silence > max {
-            let secs = silence.as_secs();
+        let since = *self.throttled_since().get_or_insert_with(Instant::now);
+        if since.elapsed() > max {
+            let secs = since.elapsed().as_secs();
             let message = format!("the remote has throttled every call for {secs} seconds");
             return Err(Error::remote(message).hint(SPENT));
         }
@@ -187,8 +187,8 @@ impl Retry {
         Duration::from_millis(fastrand::u64(0..=bound))
     }
 
-    fn last_answer(&self) -> MutexGuard<'_, Instant> {
-        self.last_answer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn throttled_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.throttled_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tally(&self, kind: Kind) -> &Tally {
@@ -200,7 +200,7 @@ impl Retry {
 
     /// A call was answered, whatever the answer says of its records.
     pub fn answered(&self, kind: Kind) {
-        *self.last_answer() = Instant::now();
+        *self.throttled_since() = None;
         let tally = self.tally(kind);
         tally.failed_in_a_row.store(0, Ordering::Relaxed);
         tally.answered.fetch_add(1, Ordering::Relaxed);
@@ -244,10 +244,13 @@ mod tests {
         // Zero, or a date that is past, is no leave to hammer.
         assert!(retry.throttled(Some(Duration::ZERO), 1).unwrap() >= second / 4);
         assert!(retry.throttled(None, 99).unwrap() <= 10 * second);
-        *retry.last_answer() -= 11 * second;
+        *retry.throttled_since() = Instant::now().checked_sub(11 * second);
         assert!(retry.throttled(None, 1).unwrap_err().to_string().contains("every call"));
         retry.answered(Kind::Lookup);
+        // However long ago that answer was: a tap may have had nothing to say.
+        assert_eq!(*retry.throttled_since(), None);
         retry.throttled(None, 1).unwrap();
+        assert!(retry.throttled_since().is_some_and(|since| since.elapsed() < second));
     }
 
     #[tokio::test(start_paused = true)]

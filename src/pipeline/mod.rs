@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::waiting::Waiting;
 use crate::config::BatchOptions;
 use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::resolve::claims::Claims;
 use crate::resolve::gate::{Gate, Key};
@@ -138,6 +138,8 @@ struct Job {
     totals: Counts,
     finished: Finished,
     input_ended: bool,
+    /// Nothing more is sent, because of the remote or of us.
+    gave_up: bool,
     /// Outcomes cannot be put on disk, or tasks were lost: nothing can be settled any more.
     is_broken: bool,
     /// The user wants the job to end.
@@ -170,13 +172,14 @@ pub async fn run(wiring: Wiring) -> Finished {
         totals: Counts::default(),
         finished: Finished::default(),
         input_ended: false,
+        gave_up: false,
         is_broken: false,
         stop_seen: false,
         unreadable: None,
     };
     while !job.is_through() || !told.is_empty() {
         if let Err(error) = job.step(&mut told).await {
-            job.fail(error);
+            job.give_up(error);
         }
         if job.is_broken && job.tasks.is_empty() {
             break;
@@ -271,25 +274,32 @@ impl Job {
             && self.local.is_empty()
     }
 
+    /// Nothing more can be read; what was read goes on.
+    pub(super) fn end_reading(&mut self, error: Error) {
+        self.input_ended = true;
+        if self.finished.error.is_some() {
+            tell_beside(&error);
+        } else {
+            self.finished.error = Some(error);
+        }
+    }
+
     /// The job cannot go on: nothing new is read or sent, what is under way comes to its end.
-    fn fail(&mut self, error: Error) {
+    fn give_up(&mut self, error: Error) {
         self.input_ended = true;
         self.is_broken |= error.is_of_store();
-        match &self.finished.error {
-            // What the input did wrong is told, but does not hide that the job cannot go on.
-            Some(first) if first.exit != ExitCode::Input => {
-                // Calls under way at once fail for one cause.
-                if first.full_message() != error.full_message() {
-                    tracing::error!("and then: {}", error.full_message());
-                }
+        if !self.gave_up {
+            // What ended the reading does not hide that the job cannot go on.
+            if let Some(first) = self.finished.error.replace(error) {
+                tell_beside(&first);
             }
-            first => {
-                if let Some(first) = first {
-                    tracing::error!("{}", first.full_message());
-                }
-                self.finished.error = Some(error);
-            }
+        } else if self.finished.error.as_ref().map(Error::full_message)
+            != Some(error.full_message())
+        {
+            // Calls under way at once fail for one cause.
+            tell_beside(&error);
         }
+        self.gave_up = true;
         self.leave_all_unsent();
         self.settle_local();
     }
@@ -327,5 +337,13 @@ impl Job {
             self.finished.streams.push((state.stream.name.to_string(), summary));
         }
         self.finished
+    }
+}
+
+/// Tells an error beside the one that the job ends with.
+fn tell_beside(error: &Error) {
+    match error.hint_text() {
+        Some(hint) => tracing::error!("{}; {hint}", error.full_message()),
+        None => tracing::error!("{}", error.full_message()),
     }
 }

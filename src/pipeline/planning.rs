@@ -224,7 +224,7 @@ impl Job {
 
     /// Puts a record into its batch.
     pub(super) fn gather(&mut self, task: Task, planned: Planned) {
-        if self.finished_early() {
+        if self.gave_up {
             return self.leave_unsent(planned);
         }
         let stream = planned.record.stream.index;
@@ -239,12 +239,6 @@ impl Job {
         for full in self.batcher.push((stream, task), limits, bytes, planned, Instant::now()) {
             self.queue(stream, task, full);
         }
-    }
-
-    /// Whether the job ends because of the remote or of us, and not of the input.
-    pub(super) fn finished_early(&self) -> bool {
-        use crate::error::ExitCode::{Ours, Remote};
-        self.finished.error.as_ref().is_some_and(|error| matches!(error.exit, Remote | Ours))
     }
 
     pub(super) fn limits(&self, stream: &Stream, task: Task) -> Limits {

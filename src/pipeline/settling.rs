@@ -53,7 +53,7 @@ impl Job {
                     self.follow(planned, plan);
                 }
             }
-            Event::Fatal(error) => self.fail(error),
+            Event::Fatal(error) => self.give_up(error),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Chunk, Job, StreamState};
 use crate::dispatch::{Ended, Planned};
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::outcome::{Fate, Outcome, Trouble};
 use crate::record::Fingerprint;
 use crate::resolve::gate::Key;
@@ -16,10 +16,15 @@ impl Job {
         match chunk {
             Some(Chunk::Items(items)) => {
                 let mut bad_lines = Vec::new();
-                for item in items {
-                    self.take_item(item, &mut bad_lines).await?;
+                let taken = self.take_items(items, &mut bad_lines).await;
+                self.settle_bad_lines(bad_lines).await?;
+                match taken {
+                    Err(error) if matches!(error.exit, ExitCode::Usage | ExitCode::Input) => {
+                        self.end_reading(error);
+                        Ok(())
+                    }
+                    taken => taken,
                 }
-                self.settle_bad_lines(bad_lines).await
             }
             Some(Chunk::End(tally, error)) => {
                 self.input_ended = true;
@@ -29,8 +34,9 @@ impl Job {
                 input.states = tally.states;
                 input.activate_versions = tally.activate_versions;
                 input.unknown = tally.unknown;
-                // What was read before goes on; the error is told at the end.
-                self.finished.error = self.finished.error.take().or(error);
+                if let Some(error) = error {
+                    self.end_reading(error);
+                }
                 Ok(())
             }
             None => {
@@ -38,6 +44,17 @@ impl Job {
                 Err(Error::ours("the thread that reads the input has panicked"))
             }
         }
+    }
+
+    async fn take_items(
+        &mut self,
+        items: Vec<Item>,
+        bad_lines: &mut Vec<(u64, String)>,
+    ) -> Result<(), Error> {
+        for item in items {
+            self.take_item(item, bad_lines).await?;
+        }
+        Ok(())
     }
 
     async fn take_item(

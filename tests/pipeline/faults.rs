@@ -350,3 +350,20 @@ fn a_remote_that_fails_most_calls_is_not_asked_without_end() {
     place.set("retry", retry(100.0)).done(contacts(300));
     assert_eq!(remote.by_ext("contacts").len(), 300);
 }
+
+#[test]
+fn an_input_that_ends_in_a_mistake_does_not_hide_that_the_remote_is_gone() {
+    let remote = Remote::with("{latency_ms: 300}");
+    let place = Place::at(&remote, "rest-one-by-one")
+        .set("access_token", "wrong")
+        .set("max_in_flight", 1)
+        .set("batch", json!({"records": 1}));
+    // Whose ids these are is not said.
+    let unclear = json!({"type": "SCHEMA", "stream": "users", "key_properties": ["id"],
+        "schema": {"properties": {"id": {}}}});
+    let ran = place.run(contacts(50) + &format!("{unclear}\n"));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("\"identity\": \"source\""), "{}", ran.stderr);
+    assert!(remote.calls()["total"].as_u64().unwrap() < 5, "{}", remote.calls());
+    assert_eq!(place.counts("contacts"), counts([("read", 50), ("failed", 50)]));
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Place, Remote, record, schema, text};
+use crate::support::{Place, Remote, contacts, counts, record, schema, text};
 
 fn input(id: &str, city: &str) -> String {
     schema("contacts") + &record("contacts", &json!({"externalId": id, "city": city}))
@@ -84,4 +84,18 @@ fn a_snapshot_that_is_none_ends_the_job_before_anything_is_written() {
     assert!(ran.stderr.contains("contacts_None.snapshot.csv"), "{}", ran.stderr);
     assert!(ran.stderr.contains("InputId"), "{}", ran.stderr);
     assert_eq!(remote.calls()["records_written"], 0);
+}
+
+#[test]
+fn what_was_read_before_a_stream_with_a_bad_snapshot_is_written() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.file("companies_None.snapshot.csv", "a,b\n1,2\n");
+    let place = place.set("snapshot_dir", ".").set("batch", json!({"secs": 60}));
+    let company = record("companies", &json!({"externalId": "f-1"}));
+    let ran = place.run(contacts(5) + &schema("companies") + &company);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("companies_None.snapshot.csv"), "{}", ran.stderr);
+    assert_eq!(remote.by_ext("contacts").len(), 5);
+    assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 5)]));
 }
