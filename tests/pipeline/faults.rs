@@ -364,6 +364,6 @@ fn an_input_that_ends_in_a_mistake_does_not_hide_that_the_remote_is_gone() {
     let ran = place.run(contacts(50) + &format!("{unclear}\n"));
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("\"identity\": \"source\""), "{}", ran.stderr);
-    assert!(remote.calls()["total"].as_u64().unwrap() < 5, "{}", remote.calls());
+    assert!(remote.calls()["statuses"]["401"].as_u64().unwrap() < 5, "{}", remote.calls());
     assert_eq!(place.counts("contacts"), counts([("read", 50), ("failed", 50)]));
 }
