@@ -10,6 +10,7 @@ use crate::connector::contract::{
 };
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
+use crate::stream::Partial;
 
 /// A record that a call has not brought to its end, and how it ends if nothing helps.
 pub(super) struct Open {
@@ -31,7 +32,7 @@ pub(super) struct Judged {
     /// Have come to their end.
     pub(super) ended: Vec<(Planned, Ended)>,
     /// Were written without some of their relations.
-    pub(super) partial: Vec<(Planned, Action, Ended)>,
+    pub(super) partial: Vec<(Planned, Partial)>,
     /// Need another plan.
     pub(super) again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
@@ -168,9 +169,9 @@ fn judge_one(
         }
     };
     if planned.is_partial && ended.fate.is_success() {
-        if ended.remote_id.is_some() || planned.remote_id.is_some() {
-            let remote_id = ended.remote_id.or_else(|| planned.remote_id.clone());
-            return judged.partial.push((planned, action, Ended { remote_id, ..ended }));
+        if let Some(remote_id) = ended.remote_id.or_else(|| planned.remote_id.clone()) {
+            let partial = Partial { remote_id, action, fate: ended.fate };
+            return judged.partial.push((planned, partial));
         }
         let why = "written without some of its relations, and the remote did not tell its id";
         let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));
