@@ -75,13 +75,13 @@ impl Job {
         let now = Instant::now();
         let again = match self.claims.see(&planned.record, ids, now) {
             Seen::Later(at) => at,
-            Seen::Ids(ids) => match planned.visible.filter(|at| ids.is_empty() && now < *at) {
-                Some(at) => at,
-                None => {
+            Seen::Ids(ids) => {
+                let Some(at) = planned.visible.filter(|at| ids.is_empty() && now < *at) else {
                     let plan = resolve::plan_found(&planned.record, &ids);
                     return self.follow(planned, plan);
-                }
-            },
+                };
+                at
+            }
         };
         planned.not_before = Some(again);
         self.gather(Task::Lookup, planned);
