@@ -128,7 +128,12 @@ fn judge_failure(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
-        RequestError::InDoubt(_) | RequestError::Protocol(_) => {
+        RequestError::InDoubt { retry_after, .. } => {
+            limiter.troubled(sent, now);
+            judged.throttled = retry_after.map(Some);
+            judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
+        }
+        RequestError::Protocol(_) => {
             limiter.troubled(sent, now);
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
