@@ -152,7 +152,15 @@ fn judge_one(
         Verdict::Created(id) => Ended::under(Fate::Created, id),
         Verdict::Updated(id) => Ended::under(Fate::Updated, id),
         Verdict::Upserted(id) => {
-            let fate = if planned.was_mapped { Fate::Updated } else { Fate::Created };
+            // Under another id than the known one it is another record. Where a create is what changes
+            // one, ids are no more than what the remote says to each post.
+            let is_other = action == Action::Upsert
+                && id
+                    .as_ref()
+                    .zip(planned.remote_id.as_ref())
+                    .is_some_and(|(id, known)| id != known);
+            let is_known = planned.was_mapped && !is_other;
+            let fate = if is_known { Fate::Updated } else { Fate::Created };
             Ended::under(fate, id)
         }
         Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
