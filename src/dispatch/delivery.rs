@@ -121,8 +121,13 @@ impl Delivery<'_> {
             if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
             } else {
-                let fatal =
-                    self.look_for(doubtful, &mut open, has_answer, pieces.is_empty()).await?;
+                // The quiet that is asked for is kept by the lookup too.
+                let quiet = match judged.throttled.take() {
+                    Some(asked) => self.wait_for_quiet(asked, 1).await,
+                    None => Ok(()),
+                };
+                let is_last = pieces.is_empty();
+                let fatal = self.look_for(doubtful, quiet, &mut open, has_answer, is_last).await?;
                 judged.fatal = judged.fatal.or(fatal);
             }
             let Some(first) = open.first() else {
@@ -201,11 +206,13 @@ impl Delivery<'_> {
     async fn look_for(
         &mut self,
         doubtful: Vec<Open>,
+        quiet: Result<(), Option<Error>>,
         open: &mut Vec<Open>,
         has_answer: bool,
         is_last: bool,
     ) -> Result<Option<Error>, Error> {
-        let resolved = in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
+        let resolved =
+            in_doubt::resolve(self.dispatcher, self.told, doubtful, quiet, self.calls).await;
         open.extend(resolved.resend);
         for open in &mut *open {
             open.planned.is_doubtful |= open.fate == Fate::InDoubt;

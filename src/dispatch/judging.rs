@@ -128,7 +128,12 @@ fn judge_failure(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
-        RequestError::InDoubt(_) | RequestError::Protocol(_) => {
+        RequestError::InDoubt { retry_after, .. } => {
+            limiter.troubled(sent, now);
+            judged.throttled = retry_after.map(Some);
+            judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
+        }
+        RequestError::Protocol(_) => {
             limiter.troubled(sent, now);
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
@@ -147,7 +152,15 @@ fn judge_one(
         Verdict::Created(id) => Ended::under(Fate::Created, id),
         Verdict::Updated(id) => Ended::under(Fate::Updated, id),
         Verdict::Upserted(id) => {
-            let fate = if planned.was_mapped { Fate::Updated } else { Fate::Created };
+            // Under another id than the known one it is another record. Where a create is what changes
+            // one, ids are no more than what the remote says to each post.
+            let is_other = action == Action::Upsert
+                && id
+                    .as_ref()
+                    .zip(planned.remote_id.as_ref())
+                    .is_some_and(|(id, known)| id != known);
+            let is_known = planned.was_mapped && !is_other;
+            let fate = if is_known { Fate::Updated } else { Fate::Created };
             Ended::under(fate, id)
         }
         Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),

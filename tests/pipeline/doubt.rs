@@ -1,5 +1,7 @@
 //! Creates whose fate is open: looked up in time, sent again only where that is safe.
 
+mod statuses;
+
 use serde_json::json;
 
 use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, state};

@@ -158,7 +158,7 @@ impl Client {
                 return Err(if request.reads_only {
                     RequestError::Protocol(text)
                 } else {
-                    RequestError::InDoubt(text)
+                    RequestError::in_doubt(text)
                 });
             }
         };
@@ -186,7 +186,7 @@ impl Client {
         if never_left || request.reads_only {
             RequestError::Unreachable(text)
         } else {
-            RequestError::InDoubt(text)
+            RequestError::in_doubt(text)
         }
     }
 }
