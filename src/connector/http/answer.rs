@@ -119,8 +119,9 @@ impl Answer {
         Some(date.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// The host that a redirect points to. Never its path or query: these may hold a token.
-    pub fn redirect_host(&self) -> Option<String> {
+    /// The host that a redirect points to, without secrets. Never its path or query: these may hold
+    /// a token that nobody knows yet.
+    pub fn redirect_host(&self, redactor: &Redactor) -> Option<String> {
         let to = self.headers.get(LOCATION)?.to_str().ok()?;
         let to = self.asked.join(to).ok()?;
         to.host_str().map(ToOwned::to_owned)

@@ -64,9 +64,11 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         503 if answer.retry_after().is_some() => throttled(answer),
         401 => RequestError::Unauthorized(complaint(answer, redactor).message),
         403 => RequestError::Forbidden { status, message: complaint(answer, redactor).message },
-        300..400 => {
-            RequestError::Refused { status, code: None, message: redirected(answer).into() }
-        }
+        300..400 => RequestError::Refused {
+            status,
+            code: None,
+            message: redirected(answer, redactor).into(),
+        },
         400..500 => refused(answer, redactor),
         _ => lost(answer.describe(redactor)),
     })
@@ -83,8 +85,8 @@ pub fn refused(answer: &Answer, redactor: &Redactor) -> RequestError {
     RequestError::Refused { status: answer.status, code, message }
 }
 
-fn redirected(answer: &Answer) -> String {
-    match answer.redirect_host() {
+fn redirected(answer: &Answer, redactor: &Redactor) -> String {
+    match answer.redirect_host(redactor) {
         Some(host) => format!("it redirects to the host `{host}`, and redirects are not followed"),
         None => "it redirects, and redirects are not followed".to_owned(),
     }

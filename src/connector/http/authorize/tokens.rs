@@ -221,7 +221,7 @@ impl Endpoint {
         let said = match (text("error"), text("error_description")) {
             (Some(error), Some(description)) => format!("{error}: {description}"),
             (Some(text), None) | (None, Some(text)) => text.to_owned(),
-            (None, None) => match answer.redirect_host() {
+            (None, None) => match answer.redirect_host(&self.redactor) {
                 Some(host) => format!("a redirect to the host `{host}`"),
                 None => return format!("the token endpoint answered {}", self.describe(answer)),
             },
