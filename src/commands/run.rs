@@ -23,6 +23,7 @@ use crate::pipeline::{self, Chunk, Finished, Wiring};
 use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
+use crate::singer::schema::STACK_BYTES;
 use crate::store::Store;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
@@ -187,8 +188,8 @@ async fn walk(
     let intake =
         Intake::new(input, intake_options, move |name| for_streams.stream(name), connector);
     let (sender, chunks) = mpsc::channel(CHUNKS);
-    let reading =
-        std::thread::Builder::new().name("intake".to_owned()).spawn(move || read(intake, &sender));
+    let thread = std::thread::Builder::new().name("intake".to_owned()).stack_size(STACK_BYTES);
+    let reading = thread.spawn(move || read(intake, &sender));
     if let Err(error) = reading {
         let error = Error::ours("cannot start the thread that reads").caused_by(error);
         return Finished { error: Some(error), ..Finished::default() };

@@ -10,6 +10,8 @@ use jsonschema::{Draft, Validator};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::extent::{self, Extent, extent};
+use super::values;
 use crate::stream::fingerprint::{Temporal, is_date, is_date_time, is_time};
 
 /// At most so many violations are told of one record.
@@ -17,10 +19,19 @@ const MAX_TOLD: usize = 3;
 /// At most so many characters of each.
 const MAX_CHARS: usize = 300;
 
+/// Stack of a thread that checks records: the deepest value that can be read, against the deepest
+/// schema that is taken.
+pub const STACK_BYTES: usize = 64 << 20;
+/// Values of a record times the parts of its schema that each is held against, at most: some seconds.
+const MAX_STEPS: usize = 1_000_000_000;
+/// The same where all violations are gathered: each may be one, and takes some 500 bytes.
+const MAX_EXPLAINED: usize = 500_000;
+
 /// A compiled SCHEMA.
 #[derive(Debug)]
 pub struct RecordSchema {
     validator: Validator,
+    extent: Extent,
     /// Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
     /// mistaken for one.
     is_draft4: bool,
@@ -34,8 +45,12 @@ impl RecordSchema {
     /// # Errors
     /// Why it is no JSON Schema that can be used here, for people.
     pub fn compile(schema: &RawValue) -> Result<Self, String> {
+        if values::is_over(schema.get(), extent::MAX_NODES) {
+            return Err(format!("it has more than {} values", extent::MAX_NODES));
+        }
         let mut schema: Value =
             serde_json::from_str(schema.get()).map_err(|error| error.to_string())?;
+        let extent = extent(&schema)?;
         let draft = draft_of(&schema);
         if let Some(object) = schema.as_object_mut() {
             // The draft is settled; an address of a meta-schema that nobody knows must not hinder.
@@ -58,7 +73,7 @@ impl RecordSchema {
             .filter_map(|(name, property)| Some((name.clone(), temporal(property)?)))
             .collect();
         let properties = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        Ok(Self { validator, is_draft4: draft == Draft::Draft4, temporal, properties })
+        Ok(Self { validator, extent, is_draft4: draft == Draft::Draft4, temporal, properties })
     }
 
     /// Names of the top-level properties, in the schema's order.
@@ -77,10 +92,13 @@ impl RecordSchema {
     /// # Errors
     /// What it violates, for people: the first few violations with their places.
     pub fn check(&self, record: &RawValue) -> Result<(), String> {
+        if values::is_over(record.get(), MAX_STEPS / self.extent.width()) {
+            return Err("record and schema are too large together to be checked".to_owned());
+        }
         match serde_json::from_str::<Value>(record.get()) {
             Ok(value) if self.validator.is_valid(&value) => Ok(()),
             // Numbers past what `f64` or draft 4 can take are looked at once more, clamped.
-            Ok(value) if !self.is_draft4 => Err(self.explain(&value)),
+            Ok(value) if !self.is_draft4 => Err(self.explain(&value, record)),
             Ok(_) => self.check_clamped(record),
             Err(error) if error.to_string().starts_with("number out of range") => {
                 self.check_clamped(record)
@@ -96,10 +114,18 @@ impl RecordSchema {
         let clamped = clamp_numbers(record.get());
         let value = serde_json::from_str::<Value>(&clamped)
             .map_err(|error| format!("the record cannot be read: {error}"))?;
-        if self.validator.is_valid(&value) { Ok(()) } else { Err(self.explain(&value)) }
+        if self.validator.is_valid(&value) { Ok(()) } else { Err(self.explain(&value, record)) }
     }
 
-    fn explain(&self, value: &Value) -> String {
+    /// What `value`, as which `record` was read, violates. All violations are gathered before the
+    /// first can be told, and nothing is remembered meanwhile: where that could be too much, it is
+    /// told that there are some.
+    fn explain(&self, value: &Value, record: &RawValue) -> String {
+        let most = MAX_EXPLAINED / self.extent.width();
+        if self.extent.loops > 1 || values::is_over(record.get(), most) {
+            return "the schema does not allow it; schema and record are too large to tell where"
+                .to_owned();
+        }
         let mut told: Vec<String> = Vec::new();
         let mut more = 0;
         for error in self.validator.iter_errors(value) {
@@ -254,6 +280,83 @@ mod tests {
         check(schema, r#"{"d": "2026-01-02 03:04:05", "e": "a@example.com"}"#).unwrap();
         check(schema, r#"{"d": "not-a-date"}"#).unwrap_err();
         check(schema, r#"{"e": "nobody"}"#).unwrap_err();
+    }
+
+    #[test]
+    fn a_record_and_a_schema_that_are_too_large_together_are_told_so() {
+        let each = vec![r#"{"type": "integer"}"#; 10_000].join(",");
+        let schema = format!(r#"{{"properties": {{"v": {{"items": {{"allOf": [{each}]}}}}}}}}"#);
+        let list = |count: usize| format!("{{\"v\": [{}1]}}", "1,".repeat(count - 1));
+        check(&schema, &list(1000)).unwrap();
+        let problem = check(&schema, &list(100_000)).unwrap_err();
+        assert!(problem.contains("too large together"), "{problem}");
+    }
+
+    /// Each level names the next one twice: 2^30 ways to the same type.
+    #[test]
+    fn a_schema_that_stands_for_too_much_is_refused() {
+        let mut schema = String::from(
+            r##"{"properties": {"v": {"$ref": "#/definitions/d0"}}, "definitions": {"##,
+        );
+        for n in 0..30 {
+            let next = format!(r##"{{"$ref": "#/definitions/d{}"}}"##, n + 1);
+            schema += &format!(r#""d{n}": {{"allOf": [{next}, {next}]}}, "#);
+        }
+        schema += r#""d30": {"type": "integer"}}}"#;
+        let schema: &RawValue = serde_json::from_str(&schema).unwrap();
+        let problem = RecordSchema::compile(schema).unwrap_err();
+        assert!(problem.contains("more than 100000 values"), "{problem}");
+    }
+
+    /// A value of a hundred levels, which each level of the schema looks at twice.
+    #[test]
+    fn a_schema_that_names_itself_is_bounded_by_the_value() {
+        let twice = r##"{"properties": {"a": {"$ref": "#"}, "b": {"type": "integer"}}}"##;
+        let schema = format!(r#"{{"allOf": [{twice}, {twice}, {{"type": "object"}}]}}"#);
+        let deep = |inner: &str| format!("{}{inner}{}", r#"{"a":"#.repeat(100), "}".repeat(100));
+        check(&schema, &deep("{}")).unwrap();
+        for bad in [&deep(r#"{"b": "x"}"#), &deep("7")] {
+            let problem = check(&schema, bad).unwrap_err();
+            assert!(problem.contains("too large to tell where"), "{problem}");
+        }
+        let tree = r##"{"definitions": {"node": {"properties": {"v": {"type": "integer"},
+            "all": {"items": {"$ref": "#/definitions/node"}}}}},
+            "properties": {"root": {"$ref": "#/definitions/node"}}}"##;
+        let problem = check(tree, r#"{"root": {"all": [{"v": 1}, {"v": "x"}]}}"#).unwrap_err();
+        assert!(problem.contains("`/root/all/1/v`"), "{problem}");
+        // In a circle that no value comes out of.
+        let circle = r##"{"definitions": {"a": {"$ref": "#/definitions/b"},
+            "b": {"allOf": [{"$ref": "#/definitions/a"}]}}, "properties": {"v": {"$ref": "#/definitions/a"}}}"##;
+        check(circle, r#"{"v": 1}"#).unwrap();
+    }
+
+    /// As deep as a schema may be and as a value can be, on the stack of the thread that reads.
+    #[test]
+    fn the_deepest_of_both_fits_the_stack() {
+        let mut schema = String::from(
+            r##"{"properties": {"a": {"$ref": "#/definitions/d0"}}, "definitions": {"##,
+        );
+        for n in 0..40 {
+            schema +=
+                &format!(r##""d{n}": {{"allOf": [{{"$ref": "#/definitions/d{}"}}]}}, "##, n + 1);
+        }
+        schema += r##""d40": {"properties": {"a": {"$ref": "#/definitions/d0"}}}}}"##;
+        let deep = format!("{}{}", r#"{"a":"#.repeat(125) + "1", "}".repeat(125));
+        let checked = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            check(&schema, &deep).unwrap();
+            check(&schema.replace("\"allOf\"", "\"anyOf\""), &deep).unwrap();
+        });
+        checked.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn many_violations_are_told_by_a_few() {
+        let schema = r#"{"properties": {"v": {"items": {"type": "integer"}}}}"#;
+        let list = |count: usize| format!("{{\"v\": [{}\"x\"]}}", "\"x\",".repeat(count - 1));
+        let problem = check(schema, &list(1000)).unwrap_err();
+        assert!(problem.ends_with("; and 997 more") && problem.len() < 400, "{problem}");
+        let problem = check(schema, &list(400_000)).unwrap_err();
+        assert!(problem.contains("too large to tell where"), "{problem}");
     }
 
     #[test]

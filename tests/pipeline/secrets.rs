@@ -211,6 +211,36 @@ fn a_remote_that_tells_the_credential_back_finds_no_ear() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// Of a redirect the host alone is told, and a remote can put into it what it was sent. A host's name
+/// is in lower case, whatever the credential is in.
+#[test]
+fn a_redirect_to_a_host_that_is_named_after_the_credential_is_told_without_it() {
+    let token = "Hush-Token.0123456789";
+    let odd = Odd::start(move |_, _| {
+        let to = format!("https://a.{token}.elsewhere.example/");
+        ResponseTemplate::new(307).insert_header("location", to)
+    });
+    let mut leaks = Vec::new();
+    for auth in [WAYS[0], WAYS[3], WAYS[6], WAYS[7]] {
+        let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml",
+            "base_url": odd.server.uri(), "access_token": token, "it": token,
+            "refresh_token": token, "client_id": "client", "client_secret": token,
+            "expires_in": 1}));
+        place.file("m.yaml", manifest(auth));
+        let (place, ran) = all_commands(place);
+        let all = told(&place, &ran);
+        assert!(all.contains("a.[secret].elsewhere.example"), "{auth}: {all}");
+        leaks.extend(leak(auth, &all));
+    }
+    let place = Place::with(json!({"connector": "api", "url": odd.server.uri(), "auth": true,
+        "api_key": token}));
+    let (place, ran) = job(place);
+    let all = told(&place, &ran);
+    assert!(all.contains("a.[secret].elsewhere.example"), "{all}");
+    leaks.extend(leak("api", &all));
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
 #[test]
 fn a_remote_out_of_reach_is_told_without_the_credential() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -58,7 +58,9 @@ pub(super) async fn read_capped(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    let body = body.freeze();
+    // A byte order mark is no JSON, and some servers begin every text with it.
+    Ok(if body.starts_with(b"\xef\xbb\xbf") { body.slice(3..) } else { body })
 }
 
 /// A transport error with its causes, without the URL.
@@ -119,11 +121,12 @@ impl Answer {
         Some(date.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// The host that a redirect points to. Never its path or query: these may hold a token.
-    pub fn redirect_host(&self) -> Option<String> {
+    /// The host that a redirect points to, without secrets. Never its path or query: these may hold
+    /// a token that nobody knows yet.
+    pub fn redirect_host(&self, redactor: &Redactor) -> Option<String> {
         let to = self.headers.get(LOCATION)?.to_str().ok()?;
         let to = self.asked.join(to).ok()?;
-        to.host_str().map(ToOwned::to_owned)
+        Some(redactor.clean_host(to.host_str()?))
     }
 
     /// What came, and how it begins: `an HTML page (status 502): Bad Gateway`. At most 200
@@ -132,17 +135,18 @@ impl Answer {
         let text = String::from_utf8_lossy(&self.body);
         let text = text.trim_start();
         let kind = self.header("content-type").unwrap_or_default();
-        let begins = text.get(..1).unwrap_or_default();
-        let what = match begins {
-            "" => return format!("an empty body (status {})", self.status),
-            "<" if kind.contains("html")
+        let Some(first) = text.chars().next() else {
+            return format!("an empty body (status {})", self.status);
+        };
+        let what = match first {
+            '<' if kind.contains("html")
                 || text.to_ascii_lowercase().starts_with("<!doctype html") =>
             {
                 "an HTML page"
             }
-            "<" => "XML",
-            "{" | "[" if exact::parse(&self.body).is_ok() => "JSON",
-            "{" | "[" => "broken JSON",
+            '<' => "XML",
+            '{' | '[' if exact::parse(&self.body).is_ok() => "JSON",
+            '{' | '[' => "broken JSON",
             _ => "a text",
         };
         let excerpt = redactor.excerpt(text, MAX_EXCERPT_CHARS);

@@ -71,11 +71,13 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         // "See Other" is what many say to a POST that they have applied (RFC 9110 section 15.4.4), and
         // 302 has been used for it ever since.
         302 | 303 if writes => {
-            RequestError::in_doubt(format!("status {status}: {}", redirected(answer)))
+            RequestError::in_doubt(format!("status {status}: {}", redirected(answer, redactor)))
         }
-        300..400 => {
-            RequestError::Refused { status, code: None, message: redirected(answer).into() }
-        }
+        300..400 => RequestError::Refused {
+            status,
+            code: None,
+            message: redirected(answer, redactor).into(),
+        },
         400..500 => refused(answer, redactor),
         _ => lost(answer.describe(redactor)),
     })
@@ -92,8 +94,8 @@ pub fn refused(answer: &Answer, redactor: &Redactor) -> RequestError {
     RequestError::Refused { status: answer.status, code, message }
 }
 
-fn redirected(answer: &Answer) -> String {
-    match answer.redirect_host() {
+fn redirected(answer: &Answer, redactor: &Redactor) -> String {
+    match answer.redirect_host(redactor) {
         Some(host) => format!("it redirects to the host `{host}`, and redirects are not followed"),
         None => "it redirects, and redirects are not followed".to_owned(),
     }

@@ -16,7 +16,7 @@ impl Limiter {
     /// remote's, wherever it begins, sees more than the limit. `None` when a number is 0.
     pub fn new(limit: RateLimit) -> Option<Self> {
         let burst = NonZeroU32::new(limit.requests / 10).unwrap_or(NonZeroU32::MIN);
-        let spread = (limit.requests + 1).checked_sub(burst.get())?;
+        let spread = limit.requests.checked_sub(burst.get())?.saturating_add(1);
         let period = Duration::from_secs(limit.per_secs.into()).checked_div(spread)?;
         let quota = Quota::with_period(period)?.allow_burst(burst);
         Some(Self(RateLimiter::direct(quota)))

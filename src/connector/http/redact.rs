@@ -15,61 +15,63 @@ const MIN_BYTES: usize = 6;
 /// What stands in a secret's place.
 const MARK: &str = "[secret]";
 
+/// Tokens that are known at once, beside the secrets that the job began with: the access and the
+/// refresh tokens of the last 16 renewals. A remote may give a new one each second, for days.
+const MAX_TOKENS: u64 = 32;
+
 /// The secrets of one connector. Clones share them.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Vec<SecretString>>>);
+pub struct Redactor(Arc<RwLock<Secrets>>);
+
+#[derive(Default)]
+struct Secrets {
+    /// The longest first: a secret may be part of another one, of which no rest may stay.
+    forms: Vec<Form>,
+    /// Tokens that were told so far.
+    tokens: u64,
+}
+
+/// A secret, as it is or in one of its encodings.
+struct Form {
+    text: SecretString,
+    /// The number of the token that it is of; `None` for what is a secret as long as the job lasts.
+    token: Option<u64>,
+}
 
 impl Redactor {
     /// From now on `secret` is replaced, also where it is percent-encoded, in base64 or stands
     /// in JSON.
     /// Secrets of less than 6 bytes are not.
     pub fn add(&self, secret: &str) {
+        self.add_forms(secret, false);
+    }
+
+    /// The same for a token that a remote has given: until 32 others were told.
+    pub fn add_token(&self, token: &str) {
+        self.add_forms(token, true);
+    }
+
+    fn add_forms(&self, secret: &str, is_token: bool) {
         if secret.len() < MIN_BYTES {
             return;
         }
-        let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        let segment = utf8_percent_encode(secret, SEGMENT).to_string();
-        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let json = serde_json::Value::from(secret).to_string();
-        let json = json.trim_matches('"').to_owned();
-        // PHP escapes slashes, and some encode in lower case.
-        let slashed = json.replace('/', "\\/");
-        let low = lower_hex(&segment);
-        // Python's `quote` keeps slashes.
-        let quoted = segment.replace("%2F", "/");
-        let (standard, url_safe) =
-            (BASE64_STANDARD.encode(secret), BASE64_URL_SAFE_NO_PAD.encode(secret));
-        let standard = standard.trim_end_matches('=').to_owned();
-        // An address that stands in the query of another one.
-        let twice = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
-        // Pages that tell an error.
-        let page = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let page = page.replace('"', "&quot;");
-        let (decimal, hexadecimal) = (page.replace('\'', "&#39;"), page.replace('\'', "&#x27;"));
-        let forms = [
-            secret.to_owned(),
-            encoded,
-            segment,
-            low,
-            quoted,
-            standard,
-            url_safe,
-            form,
-            twice,
-            json,
-            slashed,
-            page,
-            decimal,
-            hexadecimal,
-        ];
+        let forms = forms(secret);
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for form in forms {
-            if !secrets.iter().any(|known| known.expose_secret() == form) {
-                secrets.push(form.into());
+        let mut token = None;
+        if is_token {
+            secrets.tokens += 1;
+            token = Some(secrets.tokens);
+            let oldest = secrets.tokens.saturating_sub(MAX_TOKENS);
+            secrets.forms.retain(|form| form.token.is_none_or(|token| token > oldest));
+        }
+        for text in forms {
+            let mut known = secrets.forms.iter_mut();
+            match known.find(|form| form.text.expose_secret() == text) {
+                Some(form) => form.token = form.token.and(token),
+                None => secrets.forms.push(Form { text: text.into(), token }),
             }
         }
-        // A secret may be part of another one; the longer goes first, so that no rest of it stays.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        secrets.forms.sort_by_key(|form| std::cmp::Reverse(form.text.expose_secret().len()));
     }
 
     /// The same for the whole value of a header; what follows `Bearer`, `Basic` or the like is a
@@ -85,9 +87,22 @@ impl Redactor {
     pub fn clean(&self, text: &str) -> String {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut clean = unescaped(text);
-        for secret in secrets.iter().map(ExposeSecret::expose_secret) {
+        for secret in secrets.forms.iter().map(|form| form.text.expose_secret()) {
             if clean.contains(secret) {
                 clean = clean.replace(secret, MARK);
+            }
+        }
+        clean
+    }
+
+    /// `host` without any secret: an address holds the name of a host in lower case, whatever it was
+    /// made of.
+    pub fn clean_host(&self, host: &str) -> String {
+        let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut clean = host.to_lowercase();
+        for secret in secrets.forms.iter().map(|form| form.text.expose_secret().to_lowercase()) {
+            if clean.contains(&secret) {
+                clean = clean.replace(&secret, MARK);
             }
         }
         clean
@@ -112,6 +127,45 @@ impl Redactor {
             None => words,
         }
     }
+}
+
+/// `secret` as it is, and in the encodings that remotes and pages use.
+fn forms(secret: &str) -> [String; 14] {
+    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    let segment = utf8_percent_encode(secret, SEGMENT).to_string();
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json.trim_matches('"').to_owned();
+    // PHP escapes slashes, and some encode in lower case.
+    let slashed = json.replace('/', "\\/");
+    let low = lower_hex(&segment);
+    // Python's `quote` keeps slashes.
+    let quoted = segment.replace("%2F", "/");
+    let (standard, url_safe) =
+        (BASE64_STANDARD.encode(secret), BASE64_URL_SAFE_NO_PAD.encode(secret));
+    let standard = standard.trim_end_matches('=').to_owned();
+    // An address that stands in the query of another one.
+    let twice = utf8_percent_encode(&form, NON_ALPHANUMERIC).to_string();
+    // Pages that tell an error.
+    let page = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let page = page.replace('"', "&quot;");
+    let (decimal, hexadecimal) = (page.replace('\'', "&#39;"), page.replace('\'', "&#x27;"));
+    [
+        secret.to_owned(),
+        encoded,
+        segment,
+        low,
+        quoted,
+        standard,
+        url_safe,
+        form,
+        twice,
+        json,
+        slashed,
+        page,
+        decimal,
+        hexadecimal,
+    ]
 }
 
 /// `\u002B` as `+`: which printable characters are written so is up to each JSON library (Gson does
@@ -171,6 +225,22 @@ mod tests {
             let clean = redactor.clean(&format!("no token {told}"));
             assert!(clean.trim_end_matches('=') == "no token [secret]", "{clean}");
         }
+    }
+
+    #[test]
+    fn of_tokens_the_last_are_known_and_all_other_secrets_for_good() {
+        let redactor = Redactor::default();
+        redactor.add("of-the-config");
+        for n in 0..100 {
+            redactor.add_token(&format!("token-{n}+of-many"));
+            // Told again, as a refresh token that is not replaced.
+            redactor.add_token("of-the-config");
+        }
+        let known = redactor.0.read().unwrap().forms.len();
+        assert!(known <= 14 * (1 + MAX_TOKENS as usize), "{known} forms");
+        let told =
+            redactor.clean("token-99+of-many token-85%2Bof-many token-3+of-many of-the-config");
+        assert_eq!(told, "[secret] [secret] token-3+of-many [secret]");
     }
 
     #[test]

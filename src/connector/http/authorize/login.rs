@@ -49,7 +49,7 @@ impl Login {
         }
         let body = endpoint.ask(request).await?;
         let access = token(&body).ok_or_else(|| Endpoint::unusable("without a token"))?;
-        endpoint.redactor.add(&access);
+        endpoint.redactor.add_token(&access);
         let left = expires_in.as_ref().and_then(|find| find(&body));
         let left = left.and_then(|text| text.trim().parse().ok()).map(seconds_left);
         Ok(Fresh { access: SecretString::from(access), refresh: None, left })

@@ -118,7 +118,7 @@ impl OAuth {
         };
         let newer = self.keeper.as_ref().and_then(Keeper::newer);
         if let Some(newer) = &newer {
-            endpoint.redactor.add(newer.expose_secret());
+            endpoint.redactor.add_token(newer.expose_secret());
         }
         let body = endpoint.ask(self.request(endpoint, newer.as_ref().or(refresh))).await?;
         let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
@@ -126,7 +126,7 @@ impl OAuth {
             text("access_token").ok_or_else(|| Endpoint::unusable("without an `access_token`"))?;
         let refresh = text("refresh_token");
         for secret in [access].into_iter().chain(refresh) {
-            endpoint.redactor.add(secret);
+            endpoint.redactor.add_token(secret);
         }
         let left = body.get("expires_in").and_then(number).map(seconds_left);
         self.keep(access, refresh, left).await;
@@ -178,8 +178,8 @@ impl OAuth {
             values.insert("refresh_token".to_owned(), refresh.into());
         }
         if let Some(left) = left {
-            let until = SystemTime::now() + left;
-            let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let until = now.saturating_add(left);
             values.insert("expires_in".to_owned(), until.as_secs().into());
         }
         keeper.write(values).await;

@@ -18,13 +18,19 @@ use super::login::Login;
 use super::oauth::OAuth;
 use crate::connector::contract::RequestError;
 
-/// Bytes of a token endpoint's answer, at most.
-const MAX_BODY_BYTES: usize = 1 << 20;
+/// Bytes of a token endpoint's answer, at most. The largest tokens have some 16 KiB.
+const MAX_BODY_BYTES: usize = 128 << 10;
 /// A token is renewed this long before it is over, so that none runs out under way.
 const MARGIN: Duration = Duration::from_secs(60);
 /// An `expires_in` above this is a point in time, in seconds since 1970 (this is 2001): the
 /// platform's configs hold both.
 const FIRST_EPOCH_SECS: u64 = 1_000_000_000;
+/// No token is taken to be good for longer than ten years: what a remote says is added to the time,
+/// and must not lead beyond the clock's end.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// A new token is used for so long, or until it is refused: one that is over as it comes would be
+/// renewed for each call.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Where tokens come from.
 #[derive(Debug)]
@@ -155,7 +161,7 @@ impl Shared {
         };
         state.refresh = refresh.or_else(|| state.refresh.take());
         state.access = Some(access.clone());
-        state.due = left.and_then(due);
+        state.due = left.and_then(|left| due(left.max(SHORTEST * 2)));
         state.generation += 1;
         Ok((access, state.generation))
     }
@@ -215,7 +221,7 @@ impl Endpoint {
         let said = match (text("error"), text("error_description")) {
             (Some(error), Some(description)) => format!("{error}: {description}"),
             (Some(text), None) | (None, Some(text)) => text.to_owned(),
-            (None, None) => match answer.redirect_host() {
+            (None, None) => match answer.redirect_host(&self.redactor) {
                 Some(host) => format!("a redirect to the host `{host}`"),
                 None => return format!("the token endpoint answered {}", self.describe(answer)),
             },
@@ -242,10 +248,10 @@ pub(super) fn number(value: &Value) -> Option<u64> {
 /// How long a token is good from now on.
 pub(super) fn seconds_left(given: u64) -> Duration {
     if given < FIRST_EPOCH_SECS {
-        return Duration::from_secs(given);
+        return Duration::from_secs(given).min(LONGEST);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(given).saturating_sub(now)
+    Duration::from_secs(given).saturating_sub(now).min(LONGEST)
 }
 
 /// When to renew a token that is good for `left`.

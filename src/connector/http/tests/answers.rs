@@ -148,6 +148,8 @@ fn what_came_is_told_briefly_and_without_secrets() {
         "an HTML page (status 502): <html> <b>Bad Gateway</b> [secret]"
     );
     assert_eq!(answer(200, &[], "").describe(&redactor), "an empty body (status 200)");
+    let text = answer(200, &[], "élan").describe(&redactor);
+    assert_eq!(text, "a text (status 200): élan");
     let long = answer(500, &[], &"ä".repeat(1000)).describe(&redactor);
     assert!(long.chars().count() < 230, "{long}");
     assert_eq!(
@@ -178,6 +180,17 @@ async fn a_body_over_the_cap_is_not_read() {
     assert!(!format!("{read}{write}").contains("hidden-token"));
     let client = client.with_max_body_bytes(5000);
     assert_eq!(client.send(&request(&url, true)).await.unwrap().body.len(), 5000);
+}
+
+/// Servers of .NET begin each text with a byte order mark: what they had made was in doubt.
+#[tokio::test]
+async fn a_byte_order_mark_before_json_is_no_part_of_it() {
+    let server = MockServer::start().await;
+    let body = "\u{feff}{\"id\": 7}";
+    let answer = ResponseTemplate::new(200).set_body_string(body);
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let answer = client(Authorizer::None).send(&request(&server.uri(), true)).await.unwrap();
+    assert_eq!(answer.json(&Redactor::default()), Ok(json!({"id": 7})));
 }
 
 #[tokio::test]
@@ -232,4 +245,7 @@ async fn a_limit_spreads_what_it_lets_through() {
     assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
     assert!(Limiter::new(RateLimit { requests: 0, per_secs: 1 }).is_none());
     assert!(Limiter::new(RateLimit { requests: 1, per_secs: 0 }).is_none());
+    // More than a clock can tell apart is no limit.
+    assert!(Limiter::new(RateLimit { requests: u32::MAX, per_secs: 1 }).is_none());
+    assert!(Limiter::new(RateLimit { requests: u32::MAX, per_secs: u32::MAX }).is_some());
 }

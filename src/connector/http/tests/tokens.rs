@@ -206,6 +206,37 @@ async fn a_second_401_is_the_answer() {
     assert!(case.kept().get("expires_in").is_none());
 }
 
+/// The time of its end was beyond what the clock can tell, and the job died of the sum, after the old
+/// refresh token was used up and before the new one was kept.
+#[tokio::test]
+async fn a_token_that_is_good_for_ever_is_kept() {
+    for expires_in in [u64::MAX, u64::MAX / 2, 1 << 40, 1 << 62] {
+        let body = json!({"access_token": "new-token", "refresh_token": "new-refresh",
+            "expires_in": expires_in});
+        let case = Case::new(ResponseTemplate::new(200).set_body_json(body)).await;
+        let client = case.client(None, None);
+        assert_eq!(client.send(&case.data()).await.unwrap().status, 200, "{expires_in}");
+        assert_eq!(client.send(&case.data()).await.unwrap().status, 200, "{expires_in}");
+        assert_eq!(case.calls("/token").await, 1);
+        assert_eq!(case.kept()["refresh_token"], "new-refresh");
+        let in_a_year = SystemTime::now() + Duration::from_secs(365 * 24 * 3600);
+        let in_a_year = in_a_year.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(case.kept()["expires_in"].as_u64().unwrap() > in_a_year);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_as_it_comes_is_used_all_the_same() {
+    let body = json!({"access_token": "new-token", "expires_in": 0});
+    let case = Case::new(ResponseTemplate::new(200).set_body_json(body)).await;
+    let client = case.client(None, None);
+    for _ in 0..10 {
+        assert_eq!(client.send(&case.data()).await.unwrap().status, 200);
+    }
+    let renewals = case.calls("/token").await;
+    assert!(renewals <= 2, "{renewals} renewals in less than two seconds");
+}
+
 #[tokio::test]
 async fn client_credentials_are_never_written_back() {
     let case = Case::new(ResponseTemplate::new(500)).await;
