@@ -68,7 +68,8 @@ text! {
 }
 
 /// SHA-256 of a prepared record, printed as the hosted platform prints it, so that both programs
-/// know an unchanged record by the same value.
+/// know an unchanged record by the same value. What that print does not tell is hashed too: records
+/// of different content have different fingerprints.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 32]);
 

@@ -11,39 +11,42 @@ mod twins;
 
 use std::io::{self, Write};
 
+use number::Floats;
 use twins::{Edit, Twins};
 
-/// Writes what `json.dumps(json.loads(json))` prints.
+/// Writes what `json.dumps(json.loads(json))` prints, but for what Python loses on the way: what
+/// is written for two values is the same only where they are equal. This is for hashes.
+///
+/// A number that is not what Python would print of it is written with all its digits, and of keys
+/// that come twice both values are, at their own places: no text that Python prints is like that.
+/// `1` and `1.0` are two values here, as are `0.0` and `-0.0`, and objects whose keys come in
+/// another order. How a number is spelled is lost, zeros at the end and the exponent, but for
+/// exponents past 64 bits.
 ///
 /// Takes linear time. `json` must be one valid JSON text, such as a `RawValue` holds; of any other
-/// text the output is unspecified. Lone surrogates (`"\ud800"`) are printed as they are; of keys
-/// that come twice the last value is printed, in the place of the first.
-///
-/// A number beyond Python's floats comes out as `Infinity`, which is no JSON: this is for hashes.
+/// text the output is unspecified. Lone surrogates (`"\ud800"`) are printed as they are.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_json(out: &mut dyn Write, json: &str) -> io::Result<()> {
-    print(out, json, Huge::Infinity)
+pub fn write_exact(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    let mut at = 0;
+    while at < json.len() {
+        let end = token(json.as_bytes(), at);
+        write_token(out, json.get(at..end).unwrap_or_default(), Floats::Exact)?;
+        at = end;
+    }
+    Ok(())
 }
 
-/// Writes the same, as JSON in any case: a number beyond Python's floats stands as it came.
+/// Writes what `json.dumps(json.loads(json))` prints, as JSON in any case: a number beyond Python's
+/// floats stands as it came, where Python prints `Infinity`.
+///
+/// Takes linear time, and the same texts as [`write_exact`]. Of keys that come twice the last value
+/// is printed, in the place of the first.
 ///
 /// # Errors
 /// What `out` says.
 pub fn write_readable(out: &mut dyn Write, json: &str) -> io::Result<()> {
-    print(out, json, Huge::AsItStands)
-}
-
-/// How a number is printed that is beyond Python's floats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Huge {
-    /// As Python does, which is no JSON.
-    Infinity,
-    AsItStands,
-}
-
-fn print(out: &mut dyn Write, json: &str, huge: Huge) -> io::Result<()> {
     let twins = Twins::find(json.as_bytes());
     // Ranges still to be printed, innermost last. There is one more for each value that stands in
     // for an earlier one.
@@ -60,7 +63,7 @@ fn print(out: &mut dyn Write, json: &str, huge: Huge) -> io::Result<()> {
             }
             None => {
                 let token = token(json.as_bytes(), at);
-                write_token(out, json.get(at..token).unwrap_or_default(), huge)?;
+                write_token(out, json.get(at..token).unwrap_or_default(), Floats::Nearest)?;
                 ranges.push((token, end));
             }
         }
@@ -104,13 +107,13 @@ fn string_end(json: &[u8], at: usize) -> usize {
     json.len()
 }
 
-fn write_token(out: &mut dyn Write, token: &str, huge: Huge) -> io::Result<()> {
+fn write_token(out: &mut dyn Write, token: &str, floats: Floats) -> io::Result<()> {
     match token.as_bytes() {
         [b' ' | b'\t' | b'\n' | b'\r'] => Ok(()),
         [b','] => out.write_all(b", "),
         [b':'] => out.write_all(b": "),
         [b'"', ..] => write_string(out, token),
-        [b'-' | b'0'..=b'9', ..] => number::write(out, token, huge),
+        [b'-' | b'0'..=b'9', ..] => number::write(out, token, floats),
         other => out.write_all(other),
     }
 }

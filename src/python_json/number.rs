@@ -2,18 +2,82 @@
 
 use std::io::{self, Write};
 
-use super::Huge;
+/// What is written of a number whose value is not that which Python prints of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Floats {
+    /// What Python prints; the number as it came where that is no JSON.
+    Nearest,
+    /// All its digits.
+    Exact,
+}
+
+/// In a number of so many characters, without an exponent, are at most 15 digits: no two such
+/// numbers have the same nearest float, so the one that Python prints is the one that was read.
+const SURE: usize = 16;
 
 /// Writes a JSON number: an integer with all its digits, anything else as `repr(float(number))`.
-pub(super) fn write(out: &mut dyn Write, number: &str, huge: Huge) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, number: &str, floats: Floats) -> io::Result<()> {
     if !number.contains(['.', 'e', 'E']) {
         // Python's integers have no negative zero.
         let integer = if number == "-0" { "0" } else { number };
         return out.write_all(integer.as_bytes());
     }
-    match number.parse::<f64>() {
-        Ok(float) if float.is_finite() || huge == Huge::Infinity => write_float(out, float),
+    match number.parse() {
+        Ok(float) if floats == Floats::Exact => write_exact(out, number, float),
+        Ok(float) if f64::is_finite(float) => write_float(out, float),
         Ok(_) | Err(_) => out.write_all(number.as_bytes()),
+    }
+}
+
+/// Writes `float`, which `number` is read as, where Python prints it with the value of `number`;
+/// else that value, alike for all spellings of it.
+fn write_exact(out: &mut dyn Write, number: &str, float: f64) -> io::Result<()> {
+    if number.len() <= SURE && !number.contains(['e', 'E']) {
+        return write_float(out, float);
+    }
+    let Some(exact) = Decimal::read(number) else {
+        return out.write_all(number.as_bytes());
+    };
+    if float.is_finite() {
+        let mut printed = Vec::with_capacity(24);
+        write_float(&mut printed, float)?;
+        if str::from_utf8(&printed).ok().and_then(Decimal::read).as_ref() == Some(&exact) {
+            return out.write_all(&printed);
+        }
+    }
+    let Decimal { is_negative, digits, exponent } = exact;
+    out.write_all(if is_negative { b"-" } else { b"" })?;
+    out.write_all(&digits)?;
+    write!(out, "e{exponent}")
+}
+
+/// A number's exact value.
+#[derive(Debug, PartialEq, Eq)]
+struct Decimal {
+    is_negative: bool,
+    /// Without zeros at either end; none for zero.
+    digits: Vec<u8>,
+    /// The power of ten of the last digit; 0 for zero.
+    exponent: i64,
+}
+
+impl Decimal {
+    /// Reads a JSON number; `None` where its exponent is past 64 bits.
+    fn read(number: &str) -> Option<Self> {
+        let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+        let is_negative = mantissa.starts_with('-');
+        let after_point = mantissa.split_once('.').map_or(0, |(_, after)| after.len());
+        let digits = mantissa.bytes().filter(u8::is_ascii_digit);
+        let mut digits: Vec<u8> = digits.skip_while(|digit| *digit == b'0').collect();
+        let length = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        if length == 0 {
+            return Some(Self { is_negative, digits: Vec::new(), exponent: 0 });
+        }
+        let zeros = i64::try_from(digits.len() - length).ok()?;
+        digits.truncate(length);
+        let exponent = exponent.parse::<i64>().ok()?.checked_add(zeros)?;
+        let exponent = exponent.checked_sub(i64::try_from(after_point).ok()?)?;
+        Some(Self { is_negative, digits, exponent })
     }
 }
 
@@ -21,15 +85,12 @@ pub(super) fn write(out: &mut dyn Write, number: &str, huge: Huge) -> io::Result
 /// half a unit of the last digit would be more than half the way to the next float.
 const TIE: usize = 16;
 
-/// Writes a float as Python's `repr`: the fewest digits that read back as the same value, with an
-/// exponent below 10⁻⁴ and from 10¹⁶ on.
+/// Writes a finite float as Python's `repr`: the fewest digits that read back as the same value,
+/// with an exponent below 10⁻⁴ and from 10¹⁶ on.
 ///
 /// Where two texts of the fewest digits are equally near, Python takes the one whose last digit is
 /// even, as Rust does only when it is told how many digits to print.
 fn write_float(out: &mut dyn Write, float: f64) -> io::Result<()> {
-    if float.is_infinite() {
-        return out.write_all(if float > 0.0 { b"Infinity" } else { b"-Infinity" });
-    }
     let shortest = format!("{float:e}");
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let after_point = digits.split_once('.').map_or(0, |(_, after)| after.len());

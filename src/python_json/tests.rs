@@ -1,4 +1,4 @@
-//! Every expected text here was printed by Python 3.11.
+//! Every expected text here was printed by Python 3.11, but for those of what it loses.
 
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -9,7 +9,14 @@ fn python(json: &str) -> String {
     // What callers hand over has been accepted by `RawValue`.
     let raw: &RawValue = serde_json::from_str(json).unwrap();
     let mut out = Vec::new();
-    write_json(&mut out, raw.get()).unwrap();
+    write_readable(&mut out, raw.get()).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn exact(json: &str) -> String {
+    let raw: &RawValue = serde_json::from_str(json).unwrap();
+    let mut out = Vec::new();
+    write_exact(&mut out, raw.get()).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -25,44 +32,71 @@ fn numbers() {
         ("-0.0", "-0.0"),
         ("-0e0", "-0.0"),
         ("0e5", "0.0"),
+        ("0e99999999999999999999", "0.0"),
+        ("0.00000000000000000000", "0.0"),
         ("1e5", "100000.0"),
         ("1E5", "100000.0"),
         ("1e15", "1000000000000000.0"),
         ("9999999999999998.0", "9999999999999998.0"),
         ("1e16", "1e+16"),
-        ("12345678901234567.0", "1.2345678901234568e+16"),
-        ("123456789012345678.0", "1.2345678901234568e+17"),
+        ("12345678901234567000.0", "1.2345678901234567e+19"),
         ("1e22", "1e+22"),
         ("1e100", "1e+100"),
         ("-1.5e300", "-1.5e+300"),
         ("0.0001", "0.0001"),
         ("0.00001", "1e-05"),
+        ("0.00000000000001", "1e-14"),
         ("1.5e-7", "1.5e-07"),
         ("5e-324", "5e-324"),
         ("2.2250738585072014e-308", "2.2250738585072014e-308"),
-        ("1e-400", "0.0"),
-        // Halfway between two texts of the fewest digits.
-        ("1954911594452628.25", "1954911594452628.2"),
-        ("975936428663051.25", "975936428663051.2"),
-        ("2.98023223876953125e-08", "2.9802322387695312e-08"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("0.1000000000000000000", "0.1"),
+        ("1954911594452628.2", "1954911594452628.2"),
         ("3.6893488147419103e+19", "3.6893488147419103e+19"),
-        ("1e400", "Infinity"),
-        ("-1e400", "-Infinity"),
-        ("0.1000000000000000055511151231257827", "0.1"),
-        ("9007199254740993.0", "9007199254740992.0"),
     ] {
         assert_eq!(python(json), printed, "{json}");
+        assert_eq!(exact(json), printed, "{json}");
     }
 }
 
 #[test]
-fn what_is_to_be_read_is_json_where_python_prints_none() {
-    let mut out = Vec::new();
-    write_readable(&mut out, r#"{"a":[1e400,-1E+400],"b":1.50,"a":-1e400}"#).unwrap();
-    assert_eq!(String::from_utf8(out).unwrap(), r#"{"a": -1e400, "b": 1.5}"#);
-    let mut out = Vec::new();
-    write_readable(&mut out, "[1e400, 12345678901234567890123.5]").unwrap();
-    assert_eq!(String::from_utf8(out).unwrap(), "[1e400, 1.2345678901234568e+22]");
+fn numbers_that_are_no_floats() {
+    for (json, printed, with_all_digits) in [
+        ("12345678901234567.0", "1.2345678901234568e+16", "12345678901234567e0"),
+        ("123456789012345678.0", "1.2345678901234568e+17", "123456789012345678e0"),
+        ("9007199254740993.0", "9007199254740992.0", "9007199254740993e0"),
+        ("-90071992547409930.00E-1", "-9007199254740992.0", "-9007199254740993e0"),
+        ("0.1000000000000000055511151231257827", "0.1", "1000000000000000055511151231257827e-34"),
+        ("0.10000000000000001", "0.1", "10000000000000001e-17"),
+        // No fewer digits than this can lose any.
+        ("9345.230074912938", "9345.230074912937", "9345230074912938e-12"),
+        ("1e-400", "0.0", "1e-400"),
+        ("-100e-402", "-0.0", "-1e-400"),
+        ("3e-324", "5e-324", "3e-324"),
+        // Halfway between two texts of the fewest digits.
+        ("1954911594452628.25", "1954911594452628.2", "195491159445262825e-2"),
+        ("1954911594452628.3", "1954911594452628.2", "19549115944526283e-1"),
+        ("975936428663051.25", "975936428663051.2", "97593642866305125e-2"),
+        ("2.98023223876953125e-08", "2.9802322387695312e-08", "298023223876953125e-25"),
+        // Python prints `Infinity`, which is no JSON.
+        ("1e400", "1e400", "1e400"),
+        ("-10E+399", "-10E+399", "-1e400"),
+        ("1e99999999999999999999", "1e99999999999999999999", "1e99999999999999999999"),
+        ("1e-99999999999999999999", "0.0", "1e-99999999999999999999"),
+        ("10e9223372036854775807", "10e9223372036854775807", "10e9223372036854775807"),
+        ("0.1e-9223372036854775808", "0.0", "0.1e-9223372036854775808"),
+    ] {
+        assert_eq!(python(json), printed, "{json}");
+        assert_eq!(exact(json), with_all_digits, "{json}");
+    }
+}
+
+#[test]
+fn what_is_lost_among_others_is_kept_at_its_place() {
+    let json = r#"{"a":[1e400,-1E+400],"b":1.50,"a":-1e400}"#;
+    assert_eq!(python(json), r#"{"a": -1e400, "b": 1.5}"#);
+    assert_eq!(exact(json), r#"{"a": [1e400, -1e400], "b": 1.5, "a": -1e400}"#);
+    assert_eq!(python("[1e400, 12345678901234567890123.5]"), "[1e400, 1.2345678901234568e+22]");
 }
 
 #[test]
@@ -81,6 +115,7 @@ fn texts() {
         (r#"" { [ , : \\""#, r#"" { [ , : \\""#),
     ] {
         assert_eq!(python(json), printed, "{json}");
+        assert_eq!(exact(json), printed, "{json}");
     }
 }
 
@@ -93,6 +128,7 @@ fn structure() {
         (r#"{"b":1,"a":{"d":[2,3]}, "c" : "x"}"#, r#"{"b": 1, "a": {"d": [2, 3]}, "c": "x"}"#),
     ] {
         assert_eq!(python(json), printed, "{json}");
+        assert_eq!(exact(json), printed, "{json}");
     }
 }
 
@@ -125,6 +161,7 @@ fn the_last_of_two_keys_counts_at_the_first_ones_place() {
 fn deep_nesting_neither_overflows_nor_slows_down() {
     let deep = format!("{}1{}", "{\"a\":[".repeat(200_000), "]}".repeat(200_000));
     assert_eq!(python(&deep).len(), deep.len() + 200_000);
+    assert_eq!(exact(&deep).len(), deep.len() + 200_000);
     // Each level twice: the first value is never looked at again.
     let mut twice = "1".to_owned();
     for _ in 0..12 {
@@ -151,7 +188,8 @@ fn what_is_no_json_does_no_harm() {
         "-",
         "{1,1",
     ] {
-        write_json(&mut Vec::new(), text).unwrap();
+        write_readable(&mut Vec::new(), text).unwrap();
+        write_exact(&mut Vec::new(), text).unwrap();
     }
 }
 
@@ -178,6 +216,7 @@ proptest! {
         let printed = python(&value.to_string());
         prop_assert!(printed.is_ascii());
         prop_assert_eq!(&python(&printed), &printed);
+        prop_assert_eq!(&exact(&printed), &printed);
         prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
     }
 

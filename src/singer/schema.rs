@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::extent::{self, Extent, extent};
 use super::values;
-use crate::stream::fingerprint::{Temporal, is_date, is_date_time, is_time};
+use crate::stream::fingerprint::Temporal;
+use crate::stream::moment::{is_date, is_date_time, is_time};
 
 /// At most so many violations are told of one record.
 const MAX_TOLD: usize = 3;

@@ -164,8 +164,15 @@ impl IdFields {
         matches!(&self.external, External::Source(names) if names.len() == 1 && names[0] == name)
     }
 
-    /// Whether the field is the platform's external id, which its hash puts last.
-    pub fn is_platform_external(&self, name: &str) -> bool {
+    /// The field that is the platform's external id, which its hash puts last. A record that has
+    /// the alias too keeps that as a field.
+    pub fn platform_external(&self, fields: &Fields<'_>) -> Option<&'static str> {
+        PLATFORM_EXTERNAL
+            .into_iter()
+            .find(|name| self.is_platform_external(name) && fields.get(name).is_some())
+    }
+
+    fn is_platform_external(&self, name: &str) -> bool {
         self.external == External::Platform && PLATFORM_EXTERNAL.contains(&name)
     }
 }
@@ -287,7 +294,22 @@ mod tests {
         remote.external_id_is_content = true;
         let fields = settle(&remote);
         assert_eq!(read(&fields, record), Ok((Some("a".into()), None)));
-        assert!(!fields.is_id("externalId") && fields.is_platform_external("externalId"));
+        assert!(!fields.is_id("externalId"));
+    }
+
+    #[test]
+    fn the_alias_is_a_field_beside_the_platforms_external_id() {
+        let platform = settle(Some(Identity::Platform), &["externalId"], &[]).unwrap();
+        let source = settle(Some(Identity::Source), &[], &["externalId"]).unwrap();
+        for (record, external) in [
+            (r#"{"externalid": "x", "externalId": "a"}"#, Some("externalId")),
+            (r#"{"externalid": "x"}"#, Some("externalid")),
+            ("{}", None),
+        ] {
+            let fields = Fields::of_text(record).unwrap();
+            assert_eq!(platform.platform_external(&fields), external);
+            assert_eq!(source.platform_external(&fields), None);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod intake;
 pub mod mapping;
+pub mod moment;
 mod prepare;
 
 use std::sync::Arc;

@@ -144,18 +144,14 @@ impl Known {
             mapped_fields = Fields::parse(&mapped).map_err(|error| trouble(error.to_string()))?;
             prepared = &mapped_fields;
         }
-        let external = prepared
-            .0
-            .iter()
-            .find(|(name, _)| self.ids.is_platform_external(name))
-            .map(|(_, value)| *value);
+        let external = self.ids.platform_external(prepared);
         record.fingerprint = fingerprint(
             prepared
                 .0
                 .iter()
-                .filter(|(name, _)| !self.ids.is_platform_external(name))
+                .filter(|(name, _)| Some(&**name) != external)
                 .map(|(name, value)| (&**name, *value, self.schema.temporal(name))),
-            external,
+            external.and_then(|name| prepared.get(name)),
         );
         record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
         if let Some(reason) = &self.unusable {

@@ -36,6 +36,50 @@ fn all_of_22_numbers_keep_their_digits() {
     assert!(seen >= 22, "{seen} numbers were looked at");
 }
 
+/// Python's floats, moments and dictionaries hold less, and the hash is that of what they hold.
+#[test]
+fn a_change_that_the_platforms_hash_does_not_see_is_written() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let typed = json!({"type": "SCHEMA", "stream": "amounts", "key_properties": [],
+        "schema": {"properties": {"externalId": {}, "at": {"type": "string", "format": "date-time"}}}});
+    let changes = [
+        (r#""n":12345678901234567890.12"#, r#""n":12345678901234567890.13"#),
+        (r#""n":9007199254740992.0"#, r#""n":9007199254740993.0"#),
+        (r#""n":{"in":[1e400]}"#, r#""n":{"in":[2e400]}"#),
+        (r#""n":{"a":1,"a":2}"#, r#""n":{"a":3,"a":2}"#),
+        (r#""at":"2026-01-02T03:04:05.123456001Z""#, r#""at":"2026-01-02T03:04:05.123456789Z""#),
+    ];
+    let same = [
+        (r#""n":1.50"#, r#""n":1.5"#),
+        (r#""n":9007199254740993.0"#, r#""n":9007199254740993.00"#),
+        (r#""at":"2026-01-02T03:04:05.1234567Z""#, r#""at":"2026-01-02 03:04:05.12345670+00:00""#),
+    ];
+    let input = |content: &dyn Fn(&(&'static str, &'static str)) -> &'static str| {
+        let all = changes.iter().chain(&same).enumerate();
+        let lines = all.map(|(at, pair)| {
+            let content = content(pair);
+            format!(
+                "{{\"type\":\"RECORD\",\"stream\":\"amounts\",\"record\":{{\"externalId\":\"{at}\",{content}}}}}\n"
+            )
+        });
+        format!("{typed}\n{}", lines.collect::<String>())
+    };
+    place.done(input(&|(before, _)| before));
+    place.done(input(&|(_, after)| after));
+    assert_eq!(place.counts("amounts"), counts([("read", 8), ("updated", 5), ("unchanged", 3)]));
+    for there in remote.raw("amounts") {
+        let at: usize =
+            text(&serde_json::from_str(there["ext_id"].get()).unwrap()).parse().unwrap();
+        let (name, value) =
+            there.iter().find(|(name, _)| ["n", "at"].contains(&name.as_str())).unwrap();
+        let held = format!("\"{name}\":{}", value.get());
+        assert_eq!(held, changes.get(at).map_or_else(|| same[at - changes.len()].0, |pair| pair.1));
+    }
+    place.done(input(&|(_, after)| after));
+    assert_eq!(place.counts("amounts"), counts([("read", 8), ("unchanged", 8)]));
+}
+
 #[test]
 fn each_draft_judges_by_its_own_rules() {
     let remote = Remote::start();

@@ -65,6 +65,29 @@ fn records_without_an_id_are_written_once_a_job() {
 }
 
 #[test]
+fn events_without_an_id_that_differ_in_a_nanosecond_are_two() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let typed = json!({"type": "SCHEMA", "stream": "events", "key_properties": [],
+        "schema": {"properties": {"at": {"type": "string", "format": "date-time"}, "n": {}}}});
+    let event = |at: &str, n: &str| {
+        format!(
+            "{{\"type\":\"RECORD\",\"stream\":\"events\",\"record\":{{\"at\":\"{at}\",\"n\":{n}}}}}\n"
+        )
+    };
+    let input = format!("{typed}\n")
+        + &event("2026-01-02T03:04:05.123456001Z", "1")
+        + &event("2026-01-02T03:04:05.123456002Z", "1")
+        + &event("2026-01-02T03:04:05Z", "9007199254740992.0")
+        + &event("2026-01-02T03:04:05Z", "9007199254740993.0")
+        // The last one again, spelled otherwise.
+        + &event("2026-01-02T03:04:05+00:00", "90071992547409930e-1");
+    place.done(input);
+    assert_eq!(place.counts("events"), counts([("read", 5), ("created", 4), ("unchanged", 1)]));
+    assert_eq!(remote.records("events").len(), 4);
+}
+
+#[test]
 fn empty_ids_are_no_ids_and_never_the_same() {
     let remote = Remote::start();
     let place = Place::at(&remote, "sandbox");

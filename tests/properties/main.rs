@@ -14,6 +14,7 @@ mod almost;
 mod answers;
 mod batcher;
 mod bodies;
+mod fingerprints;
 mod gate;
 mod id_map;
 mod journal;

@@ -158,3 +158,20 @@ fn a_record_that_nothing_can_be_added_to_is_refused_alone() {
     assert!(place.read("results.jsonl").contains("its `metadata` is no object"));
     assert!(receiver.bodies().iter().all(|body| !body.contains("odd")));
 }
+
+/// A batch's records hold their ids, so the alias beside the id is content that may change.
+#[test]
+fn the_alias_of_the_external_id_is_content_beside_it() {
+    let receiver = Receiver::taking();
+    let place = receiver.place(&json!({"process_as_batch": true}));
+    let input = |alias: &str| {
+        schema("things")
+            + &raw("things", &format!(r#"{{"externalid":"{alias}","externalId":"a"}}"#))
+    };
+    place.done(input("x"));
+    place.done(input("y"));
+    assert_eq!(place.counts("things"), counts([("read", 1), ("updated", 1)]));
+    assert!(receiver.bodies()[1].contains(r#""externalid":"y""#), "{:?}", receiver.bodies());
+    place.done(input("y"));
+    assert_eq!(receiver.bodies().len(), 2);
+}
