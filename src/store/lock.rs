@@ -69,8 +69,11 @@ impl StoreLock {
     }
 }
 
+/// The lock's file: one for all names that lead to the same store.
 fn beside(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
+    // One that is not there yet has a single name.
+    let real = std::fs::canonicalize(store);
+    let mut name = real.map_or_else(|_| store.as_os_str().to_owned(), PathBuf::into_os_string);
     name.push(".lock");
     PathBuf::from(name)
 }

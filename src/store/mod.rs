@@ -156,6 +156,8 @@ impl Store {
             return Self::temporary(None);
         }
         make_folder(path)?;
+        // The lock goes by the file's real name, which only a file has.
+        make_private_file(path)?;
         let lock = StoreLock::take(path)?;
         let mut connection = open_for_writing(path)?;
         recovery::fold_interrupted(&mut connection).map_err(|error| unusable(path, error))?;

@@ -4,9 +4,11 @@
 #![cfg(unix)]
 
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -120,4 +122,34 @@ fn a_config_that_is_a_symbolic_link_stays_one_and_its_target_is_the_owners() {
     assert!(std::fs::symlink_metadata(place.path("link.json")).unwrap().is_symlink());
     assert!(place.read("real.json").contains("sandbox-refresh-1"));
     assert_eq!(mode(&real), 0o600);
+}
+
+#[test]
+fn a_store_is_one_store_by_all_its_names() {
+    for (first, second) in [
+        ("link.db", "real/store.db"),
+        ("folder/store.db", "link.db"),
+        ("real/store.db", "folder/store.db"),
+    ] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").set("store", first);
+        std::fs::create_dir(place.path("real")).unwrap();
+        symlink("real", place.path("folder")).unwrap();
+        // A name of a store that is still to be made.
+        symlink("real/store.db", place.path("link.db")).unwrap();
+        let mut running = place.job().spawn().unwrap();
+        let mut input = running.stdin.take().unwrap();
+        input.write_all(contacts(1).as_bytes()).unwrap();
+        while remote.records("contacts").is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let place = place.set("store", second);
+        let refused = place.run(contacts(3));
+        assert_eq!(refused.code, 2, "{first}, {second}: {}", refused.stderr);
+        assert!(refused.stderr.contains("another process"), "{}", refused.stderr);
+        drop(input);
+        let ran = finish(running, b"");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(remote.records("contacts").len(), 1, "{first}, {second}");
+    }
 }
