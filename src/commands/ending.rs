@@ -188,8 +188,9 @@ fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<
     let Some(folder) = snapshot_folder(started) else { return Ok(()) };
     let flow = started.environment.flow.as_deref();
     let format = started.config.snapshot_format;
-    let path = read(started, |connection| {
-        ids::write_snapshot(connection, &started.namespace, stream, &folder, flow, format)
+    let (store, namespace) = (&started.store, &started.namespace);
+    let path = tokio::task::block_in_place(|| {
+        ids::write_snapshot(store, namespace, stream, &folder, flow, format)
     })?;
     files.insert(format!("snapshot {stream}"), path.display().to_string());
     Ok(())
