@@ -290,7 +290,8 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         "in_doubt" => (
             "remote",
             "look at the remote whether the record is there. If it is, tell its id with `ids import`; if \
-             not, `ids forget --stream STREAM ID` lets it go out when it comes again, as by `jobs retry`. \
+             not, `ids forget --stream STREAM ID` (all that are in doubt: `--doubts`) lets it go out when it comes \
+             again, as by `jobs retry`. \
              `on_doubt: resend`, under `streams`, sends such records again without a look",
         ),
         "altered" => ("data", "send the values as the remote keeps them: see the message"),

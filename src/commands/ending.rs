@@ -31,6 +31,7 @@ pub(super) async fn end(
     mut finished: Finished,
 ) -> Result<ExitCode, Error> {
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
+    let comes_again = finished.comes_again;
     let mut trouble = Trouble(finished.error.take());
     let mut summary = summarize(&started, options, finished);
     // What is read from the id map below needs it whole.
@@ -69,7 +70,7 @@ pub(super) async fn end(
     trouble.note(
         started
             .store
-            .finish_job(started.job, summary.status, code, document)
+            .finish_job(started.job, summary.status, code, document, comes_again)
             .await
             .map_err(Error::from),
     );

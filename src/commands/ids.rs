@@ -12,7 +12,7 @@ use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
-use crate::store::id_map;
+use crate::store::id_map::{self, Forget};
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
 use crate::store::report::TellError;
@@ -38,9 +38,13 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
             tracing::info!(path = %file.display(), ids = known.ids, "Written.");
             Ok(ExitCode::Done)
         }
-        Ids::Forget { ids, all, stream, namespace } => {
-            let ids = ids.into_iter().map(ExternalId::new).collect();
-            forget(path, (!all).then_some(ids), &stream, namespace.as_deref())
+        Ids::Forget { ids, all, doubts, stream, namespace } => {
+            let what = match (all, doubts) {
+                (true, _) => Forget::All,
+                (_, true) => Forget::Doubts,
+                _ => Forget::Ids(ids.into_iter().map(ExternalId::new).collect()),
+            };
+            forget(path, what, &stream, namespace.as_deref())
         }
     }
 }
@@ -142,13 +146,13 @@ fn import(
 
 fn forget(
     path: &Path,
-    ids: Option<Vec<ExternalId>>,
+    what: Forget,
     stream: &str,
     namespace: Option<&str>,
 ) -> Result<ExitCode, Error> {
     let known = choose(known_streams(path)?, stream, namespace)?;
     let (forgotten, doubts) = Store::open(path)?
-        .write_blocking(move |transaction| id_map::forget(transaction, known.id, ids.as_deref()))?;
+        .write_blocking(move |transaction| id_map::forget(transaction, known.id, &what))?;
     if forgotten + doubts == 0 {
         tracing::warn!(
             "Nothing was forgotten: the store knows none of this; see `target-upsert ids list \

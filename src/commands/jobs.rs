@@ -160,5 +160,5 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
     }
     options.input = Some(input);
     options.configured.store.get_or_insert_with(|| path.to_owned());
-    super::run::retry(&options, called)
+    super::run::retry(&options, called, job.id)
 }

@@ -12,6 +12,8 @@ use super::contract::Action;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Capabilities {
+    /// What the remote calls the object, where remote ids mean something in their object alone.
+    pub object: Option<String>,
     /// Makes a record that is not there yet; gives it a remote id.
     pub create: Option<CallLimits>,
     /// Changes the record with a given remote id.

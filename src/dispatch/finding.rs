@@ -68,7 +68,10 @@ impl Finder<'_> {
     /// Whether the remote can be asked for a record.
     pub(super) fn can_find(&self, traits: &Traits) -> bool {
         let by_id = self.capabilities.lookup.is_some() && traits.external_id.is_some();
-        by_id || (self.capabilities.find.is_some() && has_values(self.options, &traits.values))
+        // Values whose fields are not known ask nothing.
+        let has_names = traits.values.len() == self.options.lookup_names().len();
+        let has_values = has_names && has_values(self.options, &traits.values);
+        by_id || (has_values && self.capabilities.find.is_some())
     }
 
     /// How long a record that was written may stay invisible.

@@ -183,7 +183,8 @@ fn judge_one(
     };
     if planned.is_partial && ended.fate.is_success() {
         if let Some(remote_id) = ended.remote_id.or_else(|| planned.remote_id.clone()) {
-            let partial = Partial { remote_id, action, fate: ended.fate };
+            let (fate, attempts) = (ended.fate, planned.attempts);
+            let partial = Partial { remote_id, action, fate, attempts };
             return judged.partial.push((planned, partial));
         }
         let why = "written without some of its relations, and the remote did not tell its id";

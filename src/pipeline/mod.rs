@@ -64,8 +64,6 @@ pub struct Wiring {
     /// When the job before this one had ended, as far as is known: what it wrote last, a lookup may
     /// not show yet.
     pub last_end: Option<Instant>,
-    /// The input is what an earlier job did not write of its own.
-    pub goes_on: bool,
     /// How records are gathered.
     pub batch: BatchOptions,
     /// Bytes of records in memory, at most, about.
@@ -101,6 +99,8 @@ pub struct Finished {
     pub tap_state: Option<Box<RawValue>>,
     /// A signal ended the reading before the input's end.
     pub stopped: bool,
+    /// Not all was done that was read, and the tap's STATE says so: it brings the rest again.
+    pub comes_again: bool,
     /// What ended the job early.
     pub error: Option<Error>,
 }
@@ -322,6 +322,7 @@ impl Job {
     fn finish(mut self) -> Finished {
         use std::sync::atomic::Ordering::Relaxed;
         let dry_run = self.wiring.dispatcher.dry_run;
+        self.finished.comes_again = self.watermark.is_frozen();
         if self.finished.input.bad_lines > 0 {
             let bad = self.finished.input.bad_lines;
             let counts = Counts { read: bad, rejected: bad, ..Counts::default() };

@@ -236,8 +236,8 @@ impl Job {
         if planned.record.stream.options.only_empty() && action != Action::Delete {
             let Some(left) = only_empty(&planned.body, &row.fields) else {
                 if planned.is_partial {
-                    let partial =
-                        Partial { remote_id: row.remote_id, action, fate: Fate::Unchanged };
+                    let (fate, attempts) = (Fate::Unchanged, planned.attempts);
+                    let partial = Partial { remote_id: row.remote_id, action, fate, attempts };
                     return self.settle_partial(planned, partial);
                 }
                 let ended = Ended::under(Fate::Unchanged, Some(row.remote_id));

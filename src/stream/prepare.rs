@@ -158,6 +158,11 @@ impl Known {
             external,
         );
         record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
+        let looked_up = self.lookup_values(prepared);
+        if let Ok(values) = &looked_up {
+            // Also of a record that is refused below: others may be found by them.
+            record.lookup_values.clone_from(values);
+        }
         if let Some(reason) = &self.unusable {
             return Err(Trouble::other("stream", reason.clone()));
         }
@@ -171,13 +176,19 @@ impl Known {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
             }
         }
-        for name in self.stream.options.lookup_names() {
-            let value = prepared.get(name).map(|value| id_text(name, value)).transpose();
-            let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
-            record.lookup_values.push(value.flatten().map(Into::into));
-        }
+        looked_up?;
         record.body = self.body(prepared, &record.source);
         Ok(())
+    }
+
+    /// The values of the stream's `lookup_fields`, in their order.
+    fn lookup_values(&self, prepared: &Fields<'_>) -> Result<Vec<Option<Arc<str>>>, Trouble> {
+        let value = |name: &String| {
+            let value = prepared.get(name).map(|value| id_text(name, value)).transpose();
+            let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
+            Ok(value.flatten().map(Into::into))
+        };
+        self.stream.options.lookup_names().iter().map(value).collect()
     }
 
     /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.

@@ -21,6 +21,7 @@ mod manifests;
 mod singer;
 mod snapshots;
 mod states;
+mod torn;
 mod watermark;
 
 use std::path::{Path, PathBuf};
