@@ -88,6 +88,22 @@ fn a_record_is_known_again_by_what_it_is_found_by() {
 }
 
 #[test]
+fn a_record_that_its_schema_refuses_is_known_by_what_it_is_found_by_too() {
+    let (_remote, place) = that_refuses(&json!("email"));
+    let line = |kind: &str| {
+        let schema = json!({"type": "SCHEMA", "stream": "people", "key_properties": [],
+            "schema": {"properties": {"email": {}, "city": {"type": kind}}}});
+        format!("{schema}\n") + &record("people", &json!({"email": "e@x.com", "city": "Oslo"}))
+    };
+    place.done(line("integer"));
+    let rejected = job_id(&place);
+    for _ in 0..2 {
+        place.done(line("string"));
+    }
+    assert_eq!(place.call(&["jobs", "rejects", &rejected]).stdout, "");
+}
+
+#[test]
 fn a_record_that_is_found_by_something_else_is_sent_again() {
     let (remote, place) = that_refuses(&json!(["email", "name"]));
     place.done(person("ann", "old"));

@@ -108,6 +108,21 @@ fn what_an_older_store_knows_stays_known() {
 }
 
 #[test]
+fn what_a_job_of_an_older_version_was_found_by_is_not_guessed() {
+    for version in [2, 3, 4] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").manifest(crate::doubt::FOUND_BY_FIELDS);
+        let place = place.set("streams", json!({"*": {"lookup_fields": "email"}}));
+        place.dies_at("answered:1", contacts(1));
+        make_old(&place, version);
+        let place = place.set("streams", json!({}));
+        place.done(contacts(1));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]), "{version}");
+        assert_eq!(remote.records("contacts").len(), 1, "{version}");
+    }
+}
+
+#[test]
 fn what_comes_again_after_a_job_of_an_older_version_is_known() {
     for version in [2, 3, 4] {
         // One record had to wait: the tap brings all of them again.
