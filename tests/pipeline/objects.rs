@@ -76,6 +76,20 @@ fn a_stream_whose_ids_are_forgotten_can_be_written_to_another_object() {
 }
 
 #[test]
+fn ids_of_the_new_object_can_be_taken_in_once_the_old_ones_are_forgotten() {
+    let (remote, place) = moved();
+    let forgot = place.call(&["ids", "forget", "--all", "--stream", "people"]);
+    assert_eq!(forgot.code, 0, "{}", forgot.stderr);
+    let id = crate::support::text(&remote.records("leads")[0]["id"]);
+    place.file("ids.csv", format!("InputId,RemoteId\na,{id}\n"));
+    let taken = place.call(&["ids", "import", "ids.csv", "--stream", "people"]);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    place.set("streams", to("leads", "upsert")).done(person("Bergen"));
+    let leads = remote.records("leads");
+    assert_eq!((leads.len(), &leads[0]["city"]), (1, &json!("Bergen")));
+}
+
+#[test]
 fn what_was_read_before_such_a_stream_is_written() {
     let (remote, place) = moved();
     let place = place.set("streams", to("leads", "upsert"));
