@@ -1,6 +1,6 @@
 //! `ids`: which remote id belongs to which external id, to look at and to mend.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
@@ -66,8 +66,7 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
             for entry in entries {
                 let entry = entry?;
                 let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
-                out.write_record([entry.external_id.as_str(), remote_id])
-                    .map_err(io::Error::from)?;
+                out.write_record([entry.external_id.as_str(), remote_id])?;
             }
             Ok(())
         })
@@ -85,8 +84,7 @@ fn list_doubts(path: &Path, stream: Option<&str>) -> Result<ExitCode, Error> {
             }
             let id = doubt.external_id.as_deref().unwrap_or_default();
             let (first, last) = (at_millis(doubt.first_millis), at_millis(doubt.last_millis));
-            let row = [&doubt.namespace, &doubt.stream, id, &first, &last];
-            Ok(out.write_record(row).map_err(io::Error::from)?)
+            Ok(out.write_record([&doubt.namespace, &doubt.stream, id, &first, &last])?)
         };
         doubts::open(&connection, &mut tell)?;
         // What a job that runs has under way is in no doubt yet.
@@ -101,7 +99,7 @@ fn tell_csv(
 ) -> Result<ExitCode, Error> {
     tell(|out| {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(header).map_err(io::Error::from)?;
+        csv.write_record(header)?;
         rows(&mut csv)?;
         Ok(csv.flush()?)
     })

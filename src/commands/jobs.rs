@@ -14,8 +14,7 @@ use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::{self, Job, Status};
 use crate::store::lock::StoreLock;
-use crate::store::report;
-use crate::store::{open_for_reading, unreadable};
+use crate::store::{open_for_reading, report, unreadable};
 use crate::summary::Summary;
 
 pub(super) fn run(

@@ -36,7 +36,7 @@ impl Job {
                 let now = Instant::now();
                 for (mut planned, why) in again {
                     let stream = &planned.record.stream;
-                    let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
+                    let lag = stream.capabilities.lag(&stream.options);
                     let plan = match why {
                         Again::Changed(action) if planned.was_read => {
                             planned.was_read = false;

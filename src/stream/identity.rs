@@ -105,11 +105,7 @@ impl IdFields {
         if let Some(name) = &options.remote_id {
             fields.remote = Some(name.clone());
         }
-        let is_settled = identity.is_some()
-            || options.external_id.is_some()
-            || options.remote_id.is_some()
-            || (key_properties.is_empty() && !has("id"));
-        if is_settled {
+        if identity.is_some() || is_named || (key_properties.is_empty() && !has("id")) {
             return Ok(fields);
         }
         let ids =
@@ -139,10 +135,7 @@ impl IdFields {
             External::Source(names) => Some(source_id(names, fields)?),
         };
         let remote = match &self.remote {
-            Some(name) => match fields.get(name) {
-                Some(value) => id_text(name, value)?,
-                None => None,
-            },
+            Some(name) => id_in(fields, name)?,
             None => None,
         };
         Ok(Ids { external: external.map(ExternalId::new), remote: remote.map(RemoteId::new) })
@@ -198,6 +191,14 @@ fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
         return Err(format!("the key properties `{}` are all empty", names.join("`, `")));
     }
     Ok(format!("[{}]", parts.join(",")))
+}
+
+/// The text of the id in the field `name`; `None` also where there is no such field.
+///
+/// # Errors
+/// As [`id_text`].
+pub fn id_in(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
+    fields.get(name).map_or(Ok(None), |value| id_text(name, value))
 }
 
 /// An id's text: a string's content, a number's digits; `None` for null and the empty string.

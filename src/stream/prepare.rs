@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, finish_object, push_field};
 use super::fingerprint::fingerprint;
-use super::identity::{IdFields, id_text};
+use super::identity::{IdFields, id_in};
 use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
@@ -172,9 +172,9 @@ impl Known {
             }
         }
         for name in self.stream.options.lookup_names() {
-            let value = prepared.get(name).map(|value| id_text(name, value)).transpose();
+            let value = id_in(prepared, name);
             let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
-            record.lookup_values.push(value.flatten().map(Into::into));
+            record.lookup_values.push(value.map(Into::into));
         }
         record.body = self.body(prepared, &record.source);
         Ok(())
