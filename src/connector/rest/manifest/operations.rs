@@ -274,7 +274,7 @@ pub(in crate::connector::rest) struct Failures {
 pub(in crate::connector::rest) enum FailuresMatch {
     /// By `external_id`.
     ExternalId,
-    /// By `remote_id`; for `update` and `delete`.
+    /// By `remote_id`; for `update` and `delete`. Two records of one id share its row.
     RemoteId,
     /// By `index`.
     Index,
@@ -300,7 +300,7 @@ pub(in crate::connector::rest) enum Match {
     Position,
     /// By `external_id`.
     ExternalId,
-    /// By `remote_id`; for `update` and `delete`.
+    /// By `remote_id`; for `update` and `delete`. Two records of one id share its row.
     RemoteId,
     /// By `index`.
     Index,
