@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -115,7 +114,7 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
     Settings {
         base_url: config.base_url.clone(),
         config_file,
-        timeout: Duration::from_secs(config.timeout_secs),
+        timeout: config.timeout_secs.duration(),
         user_agent: agent
             .unwrap_or_else(|| concat!("target-upsert/", env!("CARGO_PKG_VERSION")).to_owned()),
         streams,

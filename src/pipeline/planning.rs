@@ -1,7 +1,7 @@
 //! From a record that has its key to a batch that is under way.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
@@ -282,7 +282,7 @@ impl Job {
         Limits {
             records: records.min(most_records).max(1),
             bytes: bytes.min(most_bytes),
-            age: Duration::try_from_secs_f64(secs).unwrap_or(Duration::from_secs(1)),
+            age: secs.duration(),
         }
     }
 
