@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::delivery::NOT_SENT;
+use super::delivery::{NOT_SENT, not_sent};
 use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned};
 use crate::connector::contract::{
@@ -126,6 +126,14 @@ fn judge_failure(
             judged.fatal = Some(Error::remote(why).hint(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
+        }
+        RequestError::Stopped => {
+            let not_sent = |mut planned: Planned| {
+                planned.attempts -= 1;
+                let (planned, _, ended) = not_sent(planned);
+                (planned, ended)
+            };
+            judged.ended = records.into_iter().map(not_sent).collect();
         }
         RequestError::InDoubt(_) | RequestError::Protocol(_) => {
             limiter.troubled(sent, now);
