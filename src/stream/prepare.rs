@@ -58,8 +58,8 @@ impl Extension {
             return None;
         }
         let mut object = String::new();
-        for name in &self.state_fields {
-            if let Some(value) = fields.get(name).filter(|value| value.get() != "null") {
+        for (name, value) in self.state_fields.iter().zip(fields.get_all(&self.state_fields)) {
+            if let Some(value) = value.filter(|value| value.get() != "null") {
                 push_field(&mut object, name, value.get());
             }
         }
