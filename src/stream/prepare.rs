@@ -15,6 +15,7 @@ use crate::config::Validation;
 use crate::outcome::Trouble;
 use crate::record::Fingerprint;
 use crate::singer::schema::RecordSchema;
+use crate::singer::values::{self, MAX_VALUES};
 
 /// What is known of a stream.
 pub(super) struct Known {
@@ -125,6 +126,16 @@ impl Known {
         source: &RawValue,
         options: &IntakeOptions,
     ) -> Result<(), Trouble> {
+        if values::is_over(source.get(), MAX_VALUES) {
+            return Err(Trouble::payload(
+                "record",
+                format!(
+                    "record {} of the input has more than {MAX_VALUES} values: let the tap send what \
+                     it lists as records of their own",
+                    record.position
+                ),
+            ));
+        }
         let mut fields = Fields::parse(source).map_err(|error| {
             Trouble::payload("record", format!("the record cannot be read: {error}"))
         })?;
