@@ -32,7 +32,8 @@ pub(super) async fn end(
 ) -> Result<ExitCode, Error> {
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let mut trouble = Trouble(finished.error.take());
-    let mut summary = summarize(&started, options, finished);
+    let is_cut_off = trouble.0.as_ref().is_some_and(Error::is_of_store);
+    let mut summary = summarize(&started, options, finished, is_cut_off);
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
@@ -87,12 +88,14 @@ pub(super) async fn end(
     }
 }
 
-/// The summary as far as the walk has made it.
-fn summarize(started: &Started, options: &Run, finished: Finished) -> Summary {
+/// The summary as far as the walk has made it. `is_cut_off`: it could not make more, for the store
+/// failed.
+fn summarize(started: &Started, options: &Run, finished: Finished, is_cut_off: bool) -> Summary {
     let Finished { streams, input, errors, .. } = finished;
     let seconds = started.clock.elapsed().as_secs_f64();
     let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
     let with_rate = |(name, mut stream): (String, StreamSummary)| {
+    let proof = if is_cut_off { proof.cut_off() } else { proof };
         // Counts stay far below where a float loses precision.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let read = stream.counts.read as f64;
