@@ -15,6 +15,7 @@ use crate::file::{Access, replace};
 use crate::ids;
 use crate::pipeline::Finished;
 use crate::results::{self, Format};
+use crate::snapshot;
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::report::TellError;
@@ -94,8 +95,8 @@ fn summarize(started: &Started, options: &Run, finished: Finished, is_cut_off: b
     let Finished { streams, input, errors, .. } = finished;
     let seconds = started.clock.elapsed().as_secs_f64();
     let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
-    let with_rate = |(name, mut stream): (String, StreamSummary)| {
     let proof = if is_cut_off { proof.cut_off() } else { proof };
+    let with_rate = |(name, mut stream): (String, StreamSummary)| {
         // Counts stay far below where a float loses precision.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let read = stream.counts.read as f64;
@@ -191,6 +192,11 @@ fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<
     let Some(folder) = snapshot_folder(started) else { return Ok(()) };
     let flow = started.environment.flow.as_deref();
     let format = started.config.snapshot_format;
+    if let Err(error) = snapshot::path(&folder, stream, flow, format) {
+        // The records are written, and the store has their ids.
+        tracing::warn!("The ids of a stream are in no snapshot: {error}.");
+        return Ok(());
+    }
     let path = read(started, |connection| {
         ids::write_snapshot(connection, &started.namespace, stream, &folder, flow, format)
     })?;
