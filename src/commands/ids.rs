@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 
-use super::{print, tell};
+use super::{print, setup, tell};
 use crate::cli::Ids;
 use crate::config::{DEFAULT_STORE, SnapshotFormat};
 use crate::error::{Error, ExitCode};
@@ -22,6 +22,7 @@ use crate::text::printable;
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    setup::refuse_no_file(path)?;
     match command {
         Ids::List { stream: None, namespace } => list_streams(path, namespace.as_deref()),
         Ids::List { stream: Some(stream), namespace } => {
