@@ -362,8 +362,6 @@ impl Job {
 
 /// Tells an error beside the one that the job ends with.
 fn tell_beside(error: &Error) {
-    match error.hint_text() {
-        Some(hint) => tracing::error!("{}; {hint}", error.full_message()),
-        None => tracing::error!("{}", error.full_message()),
-    }
+    let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+    tracing::error!("{}{hint}", error.full_message());
 }
