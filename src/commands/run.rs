@@ -115,6 +115,7 @@ async fn job(
         connector: Arc::clone(&connector),
         store: Arc::clone(&store),
         job,
+        uuid: uuid.clone(),
         keep: config.keep,
         keep_bodies: environment.output_mapped_record,
         limiter: Limiter::new(config.max_in_flight.unwrap_or(MAX_IN_FLIGHT)),
@@ -194,10 +195,15 @@ async fn walk(
         let error = Error::ours("cannot start the thread that reads").caused_by(error);
         return Finished { error: Some(error), ..Finished::default() };
     }
+    let last_end = match started.store.since_last_end(started.job, &started.namespace) {
+        Ok(since) => since.and_then(|since| started.clock.checked_sub(since)),
+        Err(error) => return Finished { error: Some(error.into()), ..Finished::default() },
+    };
     let mut progress = progress(options.progress);
     pipeline::run(Wiring {
         dispatcher: Arc::clone(&started.dispatcher),
         namespace: started.namespace.clone(),
+        last_end,
         goes_on: started.goes_on,
         batch: config.batch.clone(),
         max_buffer_bytes: config.max_buffer_bytes.max(1),

@@ -287,8 +287,13 @@ pub enum RequestError {
     Unreachable(Box<str>),
     /// Sent, and the answer is lost or says nothing (timeout, reset, 5xx to a write): look up
     /// before anything is sent again.
-    #[error("no answer that says whether it was applied: {0}")]
-    InDoubt(Box<str>),
+    #[error("no answer that says whether it was applied: {why}")]
+    InDoubt {
+        /// For people; holds no secret.
+        why: Box<str>,
+        /// How long the remote asks to wait, if it says so: also before the lookup.
+        retry_after: Option<Duration>,
+    },
     /// The credential is refused, also after a refresh: the job ends.
     #[error("the remote refuses the credential: {0}")]
     Unauthorized(Box<str>),
@@ -320,6 +325,11 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// In doubt, and nothing was asked for.
+    pub fn in_doubt(why: impl Into<Box<str>>) -> Self {
+        Self::InDoubt { why: why.into(), retry_after: None }
+    }
+
     /// Refused by us: nothing has left, and status 0 says so.
     pub fn never_sent(message: &str) -> Self {
         Self::Refused { status: 0, code: None, message: message.into() }

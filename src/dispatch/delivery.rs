@@ -106,6 +106,10 @@ impl Delivery<'_> {
         // Tries that failed, and times in a row that the remote throttled.
         let (mut attempt, mut throttled) = (0, 0);
         loop {
+            records = self.hold_expired(records, pieces.is_empty()).await?;
+            if records.is_empty() {
+                return Ok(None);
+            }
             let sent = Instant::now();
             let answer = self.call(&mut records, attempt + throttled > 0).await;
             let has_answer = answer.is_ok();
@@ -118,8 +122,13 @@ impl Delivery<'_> {
             if self.action != Action::Create || doubtful.is_empty() {
                 open.extend(doubtful);
             } else {
-                let fatal =
-                    self.look_for(doubtful, &mut open, has_answer, pieces.is_empty()).await?;
+                // The quiet that is asked for is kept by the lookup too.
+                let quiet = match judged.throttled.take() {
+                    Some(asked) => self.wait_for_quiet(asked, 1).await,
+                    None => Ok(()),
+                };
+                let is_last = pieces.is_empty();
+                let fatal = self.look_for(doubtful, quiet, &mut open, has_answer, is_last).await?;
                 judged.fatal = judged.fatal.or(fatal);
             }
             let Some(first) = open.first() else {
@@ -151,6 +160,26 @@ impl Delivery<'_> {
         }
     }
 
+    /// Ends creates in doubt that may not be sent again any more: in the meantime the remote may have
+    /// forgotten their keys. Returns the others. `is_last`: no other piece of the batch is to be sent.
+    async fn hold_expired(
+        &mut self,
+        records: Vec<Planned>,
+        is_last: bool,
+    ) -> Result<Vec<Planned>, Error> {
+        let is_expired = |planned: &Planned| {
+            self.action == Action::Create && planned.is_doubtful && !planned.may_be_resent()
+        };
+        let (expired, records): (Vec<_>, Vec<_>) = records.into_iter().partition(is_expired);
+        let why =
+            "sent before without an answer; the remote may have forgotten its idempotency key";
+        let held = expired.into_iter().map(|planned| {
+            (planned, Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why)))
+        });
+        self.settle(held.collect(), is_last && records.is_empty()).await?;
+        Ok(records)
+    }
+
     /// Puts on disk what an answer has told, once what is to be read back was. `is_known`: nothing
     /// else of the batch is open.
     async fn settle_judged(&mut self, judged: &mut Judged, is_known: bool) -> Result<(), Error> {
@@ -178,11 +207,13 @@ impl Delivery<'_> {
     async fn look_for(
         &mut self,
         doubtful: Vec<Open>,
+        quiet: Result<(), Option<Error>>,
         open: &mut Vec<Open>,
         has_answer: bool,
         is_last: bool,
     ) -> Result<Option<Error>, Error> {
-        let resolved = in_doubt::resolve(self.dispatcher, self.told, doubtful, self.calls).await;
+        let resolved =
+            in_doubt::resolve(self.dispatcher, self.told, doubtful, quiet, self.calls).await;
         open.extend(resolved.resend);
         for open in &mut *open {
             open.planned.is_doubtful |= open.fate == Fate::InDoubt;
@@ -199,9 +230,10 @@ impl Delivery<'_> {
     }
 
     async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
-        // What the remote says of it ends the doubt.
-        for (planned, _) in &mut again {
-            planned.is_doubtful = false;
+        // What the remote says of it ends the doubt, but for a record that it has and does not name:
+        // that may be ours, or our create that is still under way.
+        for (planned, why) in &mut again {
+            planned.is_doubtful &= *why == Again::Exists(None);
         }
         if !again.is_empty() {
             let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
@@ -290,14 +322,18 @@ impl Delivery<'_> {
     }
 }
 
-/// Names a create. It is kept with the intent, for a job that goes on from there; a first job that
-/// has lost its store makes it anew.
+/// Names a create. It is kept with the intent, for a job that goes on from there. A first job that has
+/// lost its store makes it anew where an external id tells that the record is the same one; content
+/// alone does not, and in another job's input it is another record.
 fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     let record = &planned.record;
     let mut key = Sha256::new();
     key.update(record.stream.name.as_str());
     key.update([0]);
-    key.update(record.external_id.as_ref().map_or("", |id| id.as_str()));
+    match &record.external_id {
+        Some(id) => key.update(id.as_str()),
+        None => key.update(&dispatcher.uuid),
+    }
     key.update(record.fingerprint.0);
     // A later job that makes the record makes another one: it may have been deleted since.
     key.update(dispatcher.job.to_be_bytes());

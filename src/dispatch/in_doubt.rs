@@ -29,11 +29,13 @@ pub(super) struct Resolved {
     pub(super) is_blind: bool,
 }
 
-/// Looks for `records`, once what was written can be seen by a lookup.
+/// Looks for `records`, once what was written can be seen by a lookup. `quiet`: how the wait ended
+/// that the remote asked for; where the job ends with it, nobody is asked.
 pub(super) async fn resolve(
     dispatcher: &Dispatcher,
     told: &Told<'_>,
     records: Vec<Open>,
+    quiet: Result<(), Option<Error>>,
     calls: &Calls,
 ) -> Resolved {
     let mut resolved = Resolved::default();
@@ -53,10 +55,18 @@ pub(super) async fn resolve(
         in_doubt(open, "in_doubt", "nothing can tell whether it was applied".to_owned())
     }));
     if askable.is_empty() {
+        resolved.fatal = quiet.err().flatten();
         return resolved;
     }
     let wanted = askable.iter().map(|open| Traits::of(&open.planned.record)).collect();
-    let (found, refused) = match find_late(finder, wanted, Instant::now() + finder.lag()).await {
+    let found = match quiet {
+        Ok(()) => find_late(finder, wanted, Instant::now() + finder.lag()).await,
+        Err(fatal) => {
+            let why = "the remote asks for a longer wait than the job has".to_owned();
+            Err(NoAnswer { why, fatal, refusal: None })
+        }
+    };
+    let (found, refused) = match found {
         Ok(found) => found,
         Err(NoAnswer { why, fatal, .. }) => {
             resolved.fatal = fatal;

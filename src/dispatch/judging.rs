@@ -10,6 +10,7 @@ use crate::connector::contract::{
 };
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
+use crate::stream::Partial;
 
 /// A record that a call has not brought to its end, and how it ends if nothing helps.
 pub(super) struct Open {
@@ -31,7 +32,7 @@ pub(super) struct Judged {
     /// Have come to their end.
     pub(super) ended: Vec<(Planned, Ended)>,
     /// Were written without some of their relations.
-    pub(super) partial: Vec<(Planned, Action, Ended)>,
+    pub(super) partial: Vec<(Planned, Partial)>,
     /// Need another plan.
     pub(super) again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
@@ -135,7 +136,12 @@ fn judge_failure(
             };
             judged.ended = records.into_iter().map(not_sent).collect();
         }
-        RequestError::InDoubt(_) | RequestError::Protocol(_) => {
+        RequestError::InDoubt { retry_after, .. } => {
+            limiter.troubled(sent, now);
+            judged.throttled = retry_after.map(Some);
+            judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
+        }
+        RequestError::Protocol(_) => {
             limiter.troubled(sent, now);
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
@@ -154,7 +160,15 @@ fn judge_one(
         Verdict::Created(id) => Ended::under(Fate::Created, id),
         Verdict::Updated(id) => Ended::under(Fate::Updated, id),
         Verdict::Upserted(id) => {
-            let fate = if planned.was_mapped { Fate::Updated } else { Fate::Created };
+            // Under another id than the known one it is another record. Where a create is what changes
+            // one, ids are no more than what the remote says to each post.
+            let is_other = action == Action::Upsert
+                && id
+                    .as_ref()
+                    .zip(planned.remote_id.as_ref())
+                    .is_some_and(|(id, known)| id != known);
+            let is_known = planned.was_mapped && !is_other;
+            let fate = if is_known { Fate::Updated } else { Fate::Created };
             Ended::under(fate, id)
         }
         Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
@@ -176,9 +190,9 @@ fn judge_one(
         }
     };
     if planned.is_partial && ended.fate.is_success() {
-        if ended.remote_id.is_some() || planned.remote_id.is_some() {
-            let remote_id = ended.remote_id.or_else(|| planned.remote_id.clone());
-            return judged.partial.push((planned, action, Ended { remote_id, ..ended }));
+        if let Some(remote_id) = ended.remote_id.or_else(|| planned.remote_id.clone()) {
+            let partial = Partial { remote_id, action, fate: ended.fate };
+            return judged.partial.push((planned, partial));
         }
         let why = "written without some of its relations, and the remote did not tell its id";
         let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));

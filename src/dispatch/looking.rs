@@ -34,9 +34,8 @@ pub(super) async fn look_up(
     calls: &Calls,
     told: &Told<'_>,
 ) -> Result<(), Error> {
-    // A create in doubt is asked for when the remote can show it, not before.
-    if let Some(visible) = records.iter().filter_map(|planned| planned.visible).max()
-        && dispatcher.retry.sleep_until(visible).await.is_err()
+    if let Some(at) = records.iter().filter_map(|planned| planned.not_before).max()
+        && dispatcher.retry.sleep_until(at).await.is_err()
     {
         let ended = records.into_iter().map(super::not_sent).collect();
         return told.settle(ended, None).await;

@@ -140,6 +140,8 @@ pub struct Dispatcher {
     pub store: Arc<Store>,
     /// The job that they belong to.
     pub job: i64,
+    /// Its name, which no other job of any store has.
+    pub uuid: String,
     /// What of a record's content is kept.
     pub keep: Keep,
     /// The state tells what was sent, so bodies are kept too.
@@ -181,6 +183,21 @@ impl Dispatcher {
             told.event(Event::Fatal(error));
         }
         told.event(Event::Delivered);
+    }
+
+    /// Puts on disk that a record needs no call, but for some of its relations, and tells `events`.
+    pub async fn settle_partial(
+        &self,
+        stored: i64,
+        planned: Planned,
+        partial: Partial,
+        events: &UnboundedSender<Event>,
+    ) {
+        let stream = Arc::clone(&planned.record.stream);
+        let told = Told { dispatcher: self, stream: &stream, stored, events };
+        if let Err(error) = told.settle_partial(vec![(planned, partial)]).await {
+            told.event(Event::Fatal(error));
+        }
     }
 
     /// The remote asked for quiet beside its answer.
@@ -308,25 +325,24 @@ impl Told<'_> {
 
     /// Puts on disk that records stand at the remote without some of their relations: should the
     /// job be killed, the next one finds them by their ids, and writes them again.
-    async fn settle_partial(&self, partial: Vec<(Planned, Action, Ended)>) -> Result<(), Error> {
-        if partial.is_empty() {
+    async fn settle_partial(&self, written: Vec<(Planned, Partial)>) -> Result<(), Error> {
+        if written.is_empty() {
             return Ok(());
         }
         let dispatcher = self.dispatcher;
-        let mut records = Vec::with_capacity(partial.len());
-        let mut outcomes = Vec::with_capacity(partial.len());
-        for (mut planned, action, ended) in partial {
-            let Some(remote_id) = ended.remote_id else { continue };
+        let mut records = Vec::with_capacity(written.len());
+        let mut outcomes = Vec::with_capacity(written.len());
+        for (mut planned, partial) in written {
             let trouble = Trouble::other("relations_open", "written without some of its relations");
             let open = Ended {
                 fate: Fate::Failed,
-                remote_id: Some(remote_id.clone()),
+                remote_id: Some(partial.remote_id.clone()),
                 trouble: Some(trouble),
             };
             // What is kept of a record's content is settled with its last outcome.
-            let outcome = dispatcher.outcome(self.stored, &planned, Some(action), open);
+            let outcome = dispatcher.outcome(self.stored, &planned, Some(partial.action), open);
             outcomes.push(Outcome { content: None, ..outcome });
-            planned.record.partial = Some(Partial { remote_id, action, fate: ended.fate });
+            planned.record.partial = Some(partial);
             records.push(planned.record);
         }
         dispatcher.store.record(dispatcher.job, Arc::new(outcomes), None).await?;

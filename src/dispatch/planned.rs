@@ -41,8 +41,10 @@ pub struct Planned {
     /// A try of its create had no answer, and nothing has told of it since: whatever a later try
     /// comes to, it may be there.
     pub is_doubtful: bool,
-    /// From when on a lookup shows it, if an earlier create of its external id is in doubt.
+    /// From when on it is believed that a lookup shows it; it may have been written lately.
     pub visible: Option<Instant>,
+    /// Before this it is not looked up.
+    pub not_before: Option<Instant>,
     /// Times that an answer made a new plan necessary.
     pub plans: u32,
     /// When it was sent first.
@@ -71,6 +73,7 @@ impl Planned {
             key: None,
             is_doubtful: false,
             visible: None,
+            not_before: None,
             plans: 0,
             sent: None,
             status: None,

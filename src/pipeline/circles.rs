@@ -12,7 +12,7 @@ use crate::config::stream::Relation;
 use crate::dispatch::{Ended, Planned, not_sent};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
-use crate::resolve::relations::Missing;
+use crate::resolve::relations::{Missing, Unrelated};
 use crate::store::StoreError;
 use crate::store::parking::{NotWritten, Parked, Parking};
 use crate::stream::Record;
@@ -25,7 +25,8 @@ impl Job {
     /// When nothing else is to be done any more: brings those who still wait to their end.
     pub(super) fn end_waiting(&mut self) -> Result<(), Error> {
         while self.is_idle() && self.waiting.count() > 0 && !self.waiting.has_released() {
-            let is_cut_off = self.finished.stopped || self.finished.error.is_some();
+            let is_cut_off =
+                self.finished.stopped || self.finished.error.is_some() || self.has_beyond;
             let Some(parking) = &self.waiting.parking else { return Ok(()) };
             let page = parking.after(self.waiting.cursor, PAGE)?;
             let Some(last) = page.last() else {
@@ -118,14 +119,19 @@ impl Job {
 
     fn why_lost(&self, record: &Record) -> Result<(Fate, String), Error> {
         let relations = &record.stream.options.relations;
-        let parents = self.parents(relations);
-        let missing = self.relate(record).ok().and_then(|related| related.missing);
+        let missing = match self.relate(record) {
+            Ok(related) => related.missing,
+            Err(Unrelated::Store(error)) => return Err(error.into()),
+            Err(Unrelated::Trouble(trouble)) => {
+                return Ok((Fate::Rejected, trouble.message.into()));
+            }
+        };
         let Some(Missing { relation, id }) = missing else {
             return Ok((Fate::Rejected, "its parent is not known".to_owned()));
         };
         let Relation { field, stream, .. } = &relations[relation];
         let name = format!("its parent `{id}` of stream `{stream}` (field `{field}`)");
-        let place = parent_place(parents.get(relation).map_or(0, |parent| parent.id), &id);
+        let place = parent_place(self.parent(&relations[relation])?.id, &id);
         let Some(parking) = &self.waiting.parking else { return Ok((Fate::Rejected, name)) };
         let trouble = parking.trouble(&place)?;
         let waits = parking.first_of(&place)?.is_some();

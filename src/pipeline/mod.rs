@@ -65,6 +65,9 @@ pub struct Wiring {
     pub dispatcher: Arc<Dispatcher>,
     /// Connector and account.
     pub namespace: String,
+    /// When the job before this one had ended, as far as is known: what it wrote last, a lookup may
+    /// not show yet.
+    pub last_end: Option<Instant>,
     /// The input is what an earlier job did not write of its own.
     pub goes_on: bool,
     /// How records are gathered.
@@ -115,6 +118,7 @@ struct StreamState {
     calls: Arc<Calls>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Job {
     wiring: Wiring,
     events: mpsc::UnboundedSender<Event>,
@@ -142,6 +146,8 @@ struct Job {
     totals: Counts,
     finished: Finished,
     input_ended: bool,
+    /// Some of the input stands beyond `--limit`.
+    has_beyond: bool,
     /// Nothing more is sent, because of the remote or of us.
     gave_up: bool,
     /// Outcomes cannot be put on disk, or tasks were lost: nothing can be settled any more.
@@ -176,6 +182,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         totals: Counts::default(),
         finished: Finished::default(),
         input_ended: false,
+        has_beyond: false,
         gave_up: false,
         is_broken: false,
         grace: None,

@@ -17,7 +17,9 @@ use crate::resolve::gate::Key;
 use crate::resolve::resend::CreateKey;
 use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
-use crate::stream::{Record, Stream};
+use crate::stream::fields::Fields;
+use crate::stream::identity::id_text;
+use crate::stream::{Partial, Record, Stream};
 
 impl Job {
     /// Plans a record that has its key; where it has to wait for a parent, the next one of the key.
@@ -42,34 +44,33 @@ impl Job {
         if !is_partial && self.waits_behind(&record)? {
             return Ok(false);
         }
+        let mut record = record;
         let known = self.known(&record)?;
-        let mut plan = self.first_plan(&record, &known);
+        let plan = self.first_plan(&record, &known);
         let goes_out = matches!(plan, Plan::Lookup | Plan::Write(..));
         let mut related = None;
         if goes_out && self.has_relations(&record) {
             related = match self.find_parents(&record, is_partial)? {
                 Parents::Parked => return Ok(false),
                 Parents::Ended => return Ok(true),
-                Parents::Known(related) => Some(related),
+                Parents::Known(related) => {
+                    relate_lookup_values(&mut record, &related.body);
+                    Some(related)
+                }
             };
         }
-        let now = Instant::now();
-        let record = match plan {
-            Plan::Lookup => match self.claims.enter(record, now) {
+        let record = if goes_out {
+            match self.claims.enter(record) {
                 Claimed::Free(record) => record,
-                Claimed::Made(record, remote_id) => {
-                    plan = resolve::plan_found(&record, &[remote_id]);
-                    record
-                }
                 Claimed::Waits => return Ok(true),
-            },
-            _ => record,
+            }
+        } else {
+            record
         };
+        let now = Instant::now();
         let mut planned = Planned::new(record, None, known.was_mapped);
+        planned.visible = self.visible(&planned.record.stream, &known, now);
         if let Some(doubt) = known.doubt() {
-            let stream = &planned.record.stream;
-            let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
-            planned.visible = Some(now + lag.saturating_sub(doubt.since_last()));
             planned.key = CreateKey::of(&planned.record, doubt, now);
             planned.doubt = Some(doubt.clone());
             // No lookup ends the doubt: it goes out by its key, or since the user wants it so.
@@ -82,6 +83,18 @@ impl Job {
         }
         self.follow(planned, plan);
         Ok(true)
+    }
+
+    /// From when on it is believed that the remote does not have a record that a lookup does not
+    /// show: it may have been written by this job, or by one that has just ended. `None`: at once.
+    fn visible(&self, stream: &Stream, known: &Known, now: Instant) -> Option<Instant> {
+        let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
+        let of_doubt = known.doubt().map(|doubt| now + lag.saturating_sub(doubt.since_last()));
+        let of_last_job = self.wiring.last_end.map(|ended| ended + lag);
+        // Where the remote does not tell ids, it may have been written a moment ago.
+        let mapped = known.mapped.as_ref().filter(|mapped| mapped.remote_id.is_none());
+        let of_untold = mapped.map(|_| now + lag);
+        [of_doubt, of_last_job, of_untold].into_iter().flatten().max().filter(|at| *at > now)
     }
 
     /// What the store knows of a record.
@@ -159,7 +172,7 @@ impl Job {
         let plan = if planned.plans > MAX_PLANS {
             let why = "the remote contradicts itself: what it has it cannot change, what it has not \
                        it cannot create, or what it shows is never what it has";
-            Plan::Refuse(Trouble::other("contradiction", why))
+            Plan::Fail(Trouble::other("contradiction", why))
         } else {
             plan
         };
@@ -167,8 +180,9 @@ impl Job {
             Plan::Unchanged(remote_id) => {
                 self.end_locally(&planned, None, Ended::under(Fate::Unchanged, remote_id), true);
             }
-            Plan::Skip(trouble) => {
-                self.end_locally(&planned, None, Ended::trouble(Fate::Skipped, trouble), true);
+            Plan::Skip(trouble, remote_id) => {
+                let ended = Ended { fate: Fate::Skipped, remote_id, trouble: Some(trouble) };
+                self.end_locally(&planned, None, ended, true);
             }
             Plan::Gone(remote_id) => {
                 let ended = Ended::under(Fate::Deleted, Some(remote_id));
@@ -176,6 +190,9 @@ impl Job {
             }
             Plan::Refuse(trouble) => {
                 self.end_locally(&planned, None, Ended::trouble(Fate::Rejected, trouble), true);
+            }
+            Plan::Fail(trouble) => {
+                self.end_locally(&planned, None, Ended::trouble(Fate::Failed, trouble), true);
             }
             Plan::InDoubt(doubt) => {
                 let sent = crate::store::jobs::at_millis(doubt.first_millis);
@@ -188,6 +205,10 @@ impl Job {
             }
             Plan::Lookup => self.gather(Task::Lookup, planned),
             Plan::Write(action, remote_id) => {
+                let record = &planned.record;
+                if let Some(id) = &remote_id {
+                    self.claims.aim(&Key::of(record), record.stream.index, id);
+                }
                 planned.remote_id = remote_id;
                 let task = if must_read(&planned, action) {
                     Task::Read(action)
@@ -214,6 +235,11 @@ impl Job {
         planned.version = row.version;
         if planned.record.stream.options.only_empty() && action != Action::Delete {
             let Some(left) = only_empty(&planned.body, &row.fields) else {
+                if planned.is_partial {
+                    let partial =
+                        Partial { remote_id: row.remote_id, action, fate: Fate::Unchanged };
+                    return self.settle_partial(planned, partial);
+                }
                 let ended = Ended::under(Fate::Unchanged, Some(row.remote_id));
                 return self.end_locally(&planned, Some(action), ended, true);
             };
@@ -304,6 +330,24 @@ impl Job {
             self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
         self.wiring.dispatcher.limiter.under_way(self.under_way);
+    }
+}
+
+/// A relation that the record is found by stands at the remote as it goes out: with the parent's
+/// remote id. `body`: the record with its parents.
+fn relate_lookup_values(record: &mut Record, body: &str) {
+    let options = &record.stream.options;
+    let is_relation = |name: &str| options.relations.iter().any(|relation| relation.field == name);
+    let mut places = options.lookup_names().iter().enumerate();
+    if !places.clone().any(|(_, name)| is_relation(name)) {
+        return;
+    }
+    let Ok(fields) = Fields::of_text(body) else { return };
+    for (place, name) in places.by_ref().filter(|(_, name)| is_relation(name)) {
+        let value = fields.get(name).and_then(|value| id_text(name, value).ok()).flatten();
+        if let Some(held) = record.lookup_values.get_mut(place) {
+            *held = value.map(Into::into);
+        }
     }
 }
 

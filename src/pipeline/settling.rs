@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use super::Job;
 use crate::connector::contract::Action;
-use crate::dispatch::{Again, Ended, Event, Planned, Settled};
+use crate::dispatch::{Again, Ended, Event, Planned, Settled, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::record::RemoteId;
 use crate::resolve;
 use crate::resolve::Plan;
+use crate::resolve::claims::Seen;
 use crate::resolve::gate::Key;
+use crate::stream::Partial;
 
 impl Job {
     pub(super) fn take_event(&mut self, event: Event) -> Result<(), Error> {
@@ -21,8 +23,7 @@ impl Job {
             Event::Settled(settled) => self.take_settled(&settled)?,
             Event::Found(found) => {
                 for (planned, ids) in found {
-                    let plan = resolve::plan_found(&planned.record, &ids);
-                    self.follow(planned, plan);
+                    self.take_found(planned, ids);
                 }
             }
             Event::Read(action, read) => {
@@ -32,19 +33,31 @@ impl Job {
             }
             Event::Partial(records) => self.take_partial(records)?,
             Event::Again(again) => {
+                let now = Instant::now();
                 for (mut planned, why) in again {
+                    let stream = &planned.record.stream;
+                    let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
                     let plan = match why {
                         Again::Changed(action) if planned.was_read => {
                             planned.was_read = false;
                             Plan::Write(action, planned.remote_id.clone())
                         }
                         Again::Changed(_) => {
+                            // The manifest's mistake, in each run again.
                             let why = "the remote says that the record has changed, and was told no version";
                             Plan::Refuse(Trouble::other("changed", why))
                         }
-                        Again::Exists(id) => resolve::plan_exists(&planned.record, id),
+                        Again::Exists(id) => {
+                            let plan = resolve::plan_exists(&planned.record, id);
+                            planned.is_doubtful &= matches!(plan, Plan::Refuse(_));
+                            // It is there, though a lookup may not show it yet.
+                            planned.visible = Some(now + lag);
+                            plan
+                        }
                         Again::Missing => match planned.remote_id.clone() {
                             Some(id) => {
+                                // A lookup may show for a while what is there no more.
+                                planned.not_before = Some(now + lag);
                                 resolve::plan_missing(&planned.record, &id, planned.doubt.as_ref())
                             }
                             None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
@@ -56,6 +69,22 @@ impl Job {
             Event::Fatal(error) => self.give_up(error),
         }
         Ok(())
+    }
+
+    fn take_found(&mut self, mut planned: Planned, ids: Vec<RemoteId>) {
+        let now = Instant::now();
+        let again = match self.claims.see(&planned.record, ids, now) {
+            Seen::Later(at) => at,
+            Seen::Ids(ids) => {
+                let Some(at) = planned.visible.filter(|at| ids.is_empty() && now < *at) else {
+                    let plan = resolve::plan_found(&planned.record, &ids);
+                    return self.follow(planned, plan);
+                };
+                at
+            }
+        };
+        planned.not_before = Some(again);
+        self.gather(Task::Lookup, planned);
     }
 
     pub(super) fn take_settled(&mut self, settled: &Settled) -> Result<(), Error> {
@@ -125,6 +154,16 @@ impl Job {
     pub(super) fn leave_unsent(&mut self, planned: Planned) {
         let (planned, action, ended) = crate::dispatch::not_sent(planned);
         self.end_locally(&planned, action, ended, true);
+    }
+
+    /// A record stands at the remote as it is to be, but for some of its relations.
+    pub(super) fn settle_partial(&mut self, planned: Planned, partial: Partial) {
+        let stored = self.streams[planned.record.stream.index].stored.id;
+        let dispatcher = Arc::clone(&self.wiring.dispatcher);
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            dispatcher.settle_partial(stored, planned, partial, &events).await;
+        });
     }
 
     /// Ends a record without a call. `is_in_gate` says whether it went through the gate.

@@ -89,6 +89,7 @@ impl Job {
                 self.totals.add(Fate::Skipped);
                 self.streams[stream].counts.add(Fate::Skipped);
                 self.watermark.freeze(position);
+                self.has_beyond = true;
             }
         }
         Ok(())

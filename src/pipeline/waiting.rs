@@ -124,9 +124,8 @@ impl Job {
         let relations = &record.stream.options.relations;
         match self.relate(record) {
             Ok(Related { missing: Some(missing), .. }) if !is_partial => {
-                let parents = self.parents(relations);
-                let stream = parents.get(missing.relation).map_or(0, |parent| parent.id);
-                self.park(record, parent_place(stream, &missing.id))?;
+                let parent = self.parent(&relations[missing.relation])?;
+                self.park(record, parent_place(parent.id, &missing.id))?;
                 Ok(Parents::Parked)
             }
             Ok(related) => Ok(Parents::Known(related)),
@@ -155,18 +154,20 @@ impl Job {
     /// Puts the remote ids of a record's parents into its body.
     pub(super) fn relate(&self, record: &Record) -> Result<Related, Unrelated> {
         let relations = &record.stream.options.relations;
-        let parents = self.parents(relations);
         let store = &self.wiring.dispatcher.store;
-        relate(&record.body, relations, |place, id| match parents.get(place) {
-            Some(parent) => store.find(parent, id),
-            None => Ok(None),
+        relate(&record.body, relations, |place, id| {
+            match self.waiting.parents.get(&relations[place].stream) {
+                Some(parent) => store.find(parent, id),
+                None => Ok(None),
+            }
         })
     }
 
-    /// The parents' streams of relations, in their order.
-    pub(super) fn parents(&self, relations: &[Relation]) -> Vec<StoredStream> {
-        let parents = relations.iter();
-        parents.filter_map(|relation| self.waiting.parents.get(&relation.stream).copied()).collect()
+    /// The stream that a relation leads to.
+    pub(super) fn parent(&self, relation: &Relation) -> Result<StoredStream, Error> {
+        let parent = self.waiting.parents.get(&relation.stream).copied();
+        parent
+            .ok_or_else(|| Error::ours(format!("nobody expects `{}` as parents", relation.stream)))
     }
 
     fn place(&self, record: &Record) -> Place {
@@ -203,6 +204,8 @@ impl Job {
         let Some(parked) = parking.take(position)? else { return Ok(None) };
         let frozen: Frozen = serde_json::from_str(&parked.content)
             .map_err(|error| Error::ours("a kept record cannot be read").caused_by(error))?;
+        let fingerprint = Fingerprint::from_hex(&frozen.fingerprint)
+            .ok_or_else(|| Error::ours("a kept record has no fingerprint"))?;
         let current = &self.streams[frozen.stream].stream;
         let stream = if current.version == frozen.version {
             Arc::clone(current)
@@ -216,7 +219,7 @@ impl Job {
             remote_id: frozen.remote_id,
             lookup_values: frozen.lookup_values,
             partial: frozen.partial,
-            fingerprint: Fingerprint::from_hex(&frozen.fingerprint).unwrap_or(Fingerprint([0; 32])),
+            fingerprint,
             body: frozen.body,
             source: frozen.source,
             custom_data: frozen.custom_data,

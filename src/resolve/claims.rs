@@ -1,8 +1,8 @@
 //! Records with the same lookup values are the same one at the remote, though their external ids
-//! differ: the later waits for the earlier, and finds what that made, also while no lookup shows
-//! it.
+//! differ: the later waits for the earlier. And what this job has written lately counts more than a
+//! lookup, which may not show it yet.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,12 @@ use crate::stream::Record;
 /// of them together), value.
 type Claim = (usize, Option<usize>, Arc<str>);
 
+/// A record at the remote: stream's index, and its id.
+type Target = (usize, RemoteId);
+
+/// Before a record is asked for again whose target is being written by another one.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Who looks for what.
 ///
 /// A record takes its place behind all that it claims when it comes, and goes on when it is the
@@ -23,27 +29,50 @@ type Claim = (usize, Option<usize>, Arc<str>);
 pub struct Claims {
     /// Who claims it, in the order in which they came. The first may be on its way.
     queues: HashMap<Claim, VecDeque<Key>>,
-    held: HashMap<Key, Vec<Claim>>,
+    held: HashMap<Key, Held>,
     waiting: HashMap<Key, Record>,
-    /// What was made so lately that a lookup may not show it, and until when.
-    made: HashMap<Claim, (RemoteId, Instant)>,
-    fading: VecDeque<(Instant, Claim)>,
+    /// Which records on their way are written to it.
+    targets: HashMap<Target, HashSet<Key>>,
+    /// What was written so lately that a lookup may not show it.
+    fresh: HashMap<Target, Fresh>,
+    /// The same by what it is found by now.
+    made: HashMap<Claim, HashSet<RemoteId>>,
+    fading: VecDeque<(Instant, Target)>,
+}
+
+#[derive(Debug)]
+struct Held {
+    claims: Vec<Claim>,
+    target: Option<Target>,
+}
+
+#[derive(Debug)]
+struct Fresh {
+    claims: Vec<Claim>,
+    until: Instant,
 }
 
 /// What is known of what a record claims.
 #[derive(Debug)]
 pub enum Claimed {
-    /// Nothing: the remote is to be asked.
+    /// It may go on.
     Free(Record),
-    /// It was made a moment ago, under this id.
-    Made(Record, RemoteId),
     /// Another record claims it too; this one is kept until that has come to its end.
     Waits,
 }
 
+/// What a lookup has found, in the light of what was written lately.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// These.
+    Ids(Vec<RemoteId>),
+    /// The lookup cannot be right yet: it is to be asked again, not before this.
+    Later(Instant),
+}
+
 impl Claims {
     /// Claims what `record` is found by, or keeps the record until it can.
-    pub fn enter(&mut self, record: Record, now: Instant) -> Claimed {
+    pub fn enter(&mut self, record: Record) -> Claimed {
         let key = Key::of(&record);
         if !self.held.contains_key(&key) {
             let claims = claims(&record);
@@ -53,23 +82,71 @@ impl Claims {
             for claim in &claims {
                 self.queues.entry(claim.clone()).or_default().push_back(key.clone());
             }
-            self.held.insert(key.clone(), claims);
+            self.held.insert(key.clone(), Held { claims, target: None });
         }
-        if !self.is_first(&key) {
-            self.waiting.insert(key, record);
-            return Claimed::Waits;
+        if self.is_first(&key) {
+            return Claimed::Free(record);
         }
-        let held = self.held.get(&key).into_iter().flatten();
-        match held.filter_map(|claim| self.made.get(claim)).find(|(_, until)| now < *until) {
-            Some((remote_id, _)) => Claimed::Made(record, remote_id.clone()),
-            None => Claimed::Free(record),
-        }
+        self.waiting.insert(key, record);
+        Claimed::Waits
     }
 
     /// Whether nobody who came before still claims what it does.
     fn is_first(&self, key: &Key) -> bool {
-        let mut held = self.held.get(key).into_iter().flatten();
+        let mut held = self.held.get(key).into_iter().flat_map(|held| &held.claims);
         held.all(|claim| self.queues.get(claim).and_then(VecDeque::front) == Some(key))
+    }
+
+    /// A record that claims something is about to be written to `remote_id`.
+    pub fn aim(&mut self, key: &Key, stream: usize, remote_id: &RemoteId) {
+        let Some(held) = self.held.get_mut(key) else { return };
+        let target = (stream, remote_id.clone());
+        let before = held.target.replace(target.clone());
+        self.unaim(key, before);
+        self.targets.entry(target).or_default().insert(key.clone());
+    }
+
+    fn unaim(&mut self, key: &Key, target: Option<Target>) {
+        let Some(target) = target else { return };
+        if let Some(keys) = self.targets.get_mut(&target) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.targets.remove(&target);
+            }
+        }
+    }
+
+    /// What `found` means for a record that a lookup has looked for.
+    pub fn see(&self, record: &Record, found: Vec<RemoteId>, now: Instant) -> Seen {
+        let key = Key::of(record);
+        let Some(held) = self.held.get(&key) else { return Seen::Ids(found) };
+        let target = |id: &RemoteId| (record.stream.index, id.clone());
+        let is_aimed_at = |id: &RemoteId| {
+            self.targets.get(&target(id)).is_some_and(|keys| keys.iter().any(|by| *by != key))
+        };
+        if found.iter().any(is_aimed_at) {
+            return Seen::Later(now + PAUSE);
+        }
+        let fresh = |id: &RemoteId| self.fresh.get(&target(id)).filter(|fresh| now < fresh.until);
+        // Found by what stands there no more, as far as we know.
+        let is_stale = |fresh: &&Fresh| !fresh.claims.iter().any(|of| held.claims.contains(of));
+        if let Some(stale) = found.iter().filter_map(fresh).find(is_stale) {
+            return Seen::Later(stale.until);
+        }
+        let made = held.claims.iter().filter_map(|claim| self.made.get(claim)).flatten();
+        let mut unseen: Vec<&RemoteId> =
+            made.filter(|id| fresh(id).is_some() && !found.contains(id)).collect();
+        if unseen.iter().any(|id| is_aimed_at(id)) {
+            return Seen::Later(now + PAUSE);
+        }
+        unseen.sort_unstable();
+        unseen.dedup();
+        match unseen.iter().filter_map(|id| fresh(id)).map(|fresh| fresh.until).max() {
+            None => Seen::Ids(found),
+            Some(_) if found.is_empty() => Seen::Ids(unseen.into_iter().cloned().collect()),
+            // It has others too: which of them it is, the remote tells when it shows all.
+            Some(until) => Seen::Later(until),
+        }
     }
 
     /// Gives back what the record of `key` claims. `written` is where it stands now, and `lag` for
@@ -82,14 +159,15 @@ impl Claims {
         now: Instant,
     ) -> Vec<Record> {
         self.fade(now);
+        let Some(held) = self.held.remove(key) else { return Vec::new() };
+        self.unaim(key, held.target);
+        if let (Some(remote_id), Some((stream, ..))) = (written, held.claims.first()) {
+            // A second more, so that those who waited find it in any case.
+            let until = now + lag + Duration::from_secs(1);
+            self.remember((*stream, remote_id.clone()), held.claims.clone(), until);
+        }
         let mut next = Vec::new();
-        for claim in self.held.remove(key).unwrap_or_default() {
-            if let Some(remote_id) = written {
-                // A second more, so that those who waited find it in any case.
-                let until = now + lag + Duration::from_secs(1);
-                self.made.insert(claim.clone(), (remote_id.clone(), until));
-                self.fading.push_back((until, claim.clone()));
-            }
+        for claim in held.claims {
             let Some(queue) = self.queues.get_mut(&claim) else { continue };
             // It is the first, but for one that ends before its turn.
             if queue.front() == Some(key) {
@@ -118,13 +196,40 @@ impl Claims {
         self.waiting.len()
     }
 
+    fn remember(&mut self, target: Target, mut claims: Vec<Claim>, until: Instant) {
+        // What this write has left alone is still there.
+        for old in self.forget(&target) {
+            if !claims.iter().any(|claim| claim.1 == old.1) {
+                claims.push(old);
+            }
+        }
+        for claim in &claims {
+            self.made.entry(claim.clone()).or_default().insert(target.1.clone());
+        }
+        self.fading.push_back((until, target.clone()));
+        self.fresh.insert(target, Fresh { claims, until });
+    }
+
+    fn forget(&mut self, target: &Target) -> Vec<Claim> {
+        let claims = self.fresh.remove(target).map(|fresh| fresh.claims).unwrap_or_default();
+        for claim in &claims {
+            if let Some(ids) = self.made.get_mut(claim) {
+                ids.remove(&target.1);
+                if ids.is_empty() {
+                    self.made.remove(claim);
+                }
+            }
+        }
+        claims
+    }
+
     /// What a lookup shows by now is not remembered, so that memory does not grow with the input.
     fn fade(&mut self, now: Instant) {
         while self.fading.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((_, claim)) = self.fading.pop_front()
+            && let Some((_, target)) = self.fading.pop_front()
         {
-            if self.made.get(&claim).is_some_and(|(_, until)| *until <= now) {
-                self.made.remove(&claim);
+            if self.fresh.get(&target).is_some_and(|fresh| fresh.until <= now) {
+                self.forget(&target);
             }
         }
     }

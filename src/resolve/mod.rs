@@ -34,12 +34,14 @@ pub enum Plan {
     Write(Action, Option<RemoteId>),
     /// The remote is asked for it first.
     Lookup,
-    /// In this stream's mode nothing is to be done for it.
-    Skip(Trouble),
+    /// In this stream's mode nothing is to be done for it; with the remote id where a lookup told it.
+    Skip(Trouble, Option<RemoteId>),
     /// It was to be deleted, and is not there any more.
     Gone(RemoteId),
     /// It cannot be written at all.
     Refuse(Trouble),
+    /// It cannot be written now.
+    Fail(Trouble),
     /// It was sent before, nobody knows whether it was applied, and nothing can tell.
     InDoubt(Doubt),
 }
@@ -137,7 +139,13 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
             return exists("an earlier job has sent it, and it may be there");
         }
     }
-    find(record, known.doubt.as_ref())
+    let plan = find(record, known.doubt.as_ref());
+    if plan == Plan::Write(Action::Create, None) && mapped.is_some() && !capabilities.creates_again
+    {
+        let why = "the record was written before, and the remote never told its id to change it by";
+        return Plan::Refuse(Trouble::payload("cannot_update", why));
+    }
+    plan
 }
 
 /// Plans a record with an external id that no remote id is known of.
@@ -195,7 +203,7 @@ fn can_look_up(record: &Record) -> bool {
 }
 
 fn exists(how: &str) -> Plan {
-    Plan::Skip(Trouble::other("exists", format!("not inserted: {how}")))
+    Plan::Skip(Trouble::other("exists", format!("not inserted: {how}")), None)
 }
 
 fn create(capabilities: &Capabilities) -> Plan {
@@ -238,7 +246,7 @@ pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
     let mode = record.stream.options.mode;
     match ids {
         [] if matches!(mode, Mode::Update | Mode::Delete) => {
-            Plan::Skip(Trouble::other("not_there", "the remote does not have it"))
+            Plan::Skip(Trouble::other("not_there", "the remote does not have it"), None)
         }
         [] => {
             let capabilities = &record.stream.capabilities;
@@ -250,7 +258,10 @@ pub fn plan_found(record: &Record, ids: &[RemoteId]) -> Plan {
                 _ => create(capabilities),
             }
         }
-        [remote_id] => found(record, remote_id.clone()),
+        [remote_id] => match found(record, remote_id.clone()) {
+            Plan::Skip(trouble, _) => Plan::Skip(trouble, Some(remote_id.clone())),
+            plan => plan,
+        },
         [first, ..] if record.stream.options.on_ambiguous == OnAmbiguous::First => {
             found(record, first.clone())
         }

@@ -42,6 +42,8 @@ impl Change {
             // Not sent: nothing is new. Sent and found equal: now it is known.
             Fate::Unchanged if action.is_some() => Some(Self::Set(told)),
             Fate::Deleted => Some(Self::Remove),
+            // It was found, and left as it is.
+            Fate::Skipped if told.remote_id.is_some() => Some(unsure(told)),
             // It may have been applied: what stands there is no longer known.
             Fate::Failed | Fate::InDoubt if is_known => Some(unsure(told)),
             // An earlier try may have been.

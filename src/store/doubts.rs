@@ -202,9 +202,9 @@ pub(super) fn remember(
     };
     match (outcome.fate, outcome.action) {
         (Fate::InDoubt, Some(Action::Create)) => set(transaction, outcome, id),
-        (Fate::Created | Fate::Updated | Fate::Deleted, _) | (Fate::Unchanged, Some(_)) => {
-            clear(transaction, outcome.stream, id).map(drop)
-        }
+        (Fate::Skipped, _) if outcome.remote_id.is_none() => Ok(()),
+        (Fate::Created | Fate::Updated | Fate::Deleted | Fate::Skipped, _)
+        | (Fate::Unchanged, Some(_)) => clear(transaction, outcome.stream, id).map(drop),
         _ => Ok(()),
     }
 }

@@ -1,8 +1,9 @@
 //! The runs: when each started, how it ended, and which of them was cut off.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,34 @@ impl Store {
             .await?;
         self.overlay.forget(&folded);
         Ok(())
+    }
+
+    /// How long ago the job before `job` ended that wrote to `namespace`; no time at all for one that
+    /// was killed, since nobody knows. `None` where there was none.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn since_last_end(
+        &self,
+        job: i64,
+        namespace: &str,
+    ) -> Result<Option<Duration>, StoreError> {
+        let finished: Option<Option<String>> = self.read(|connection| {
+            connection
+                .query_row(
+                    "SELECT finished FROM jobs WHERE namespace = ? AND id < ?
+                     ORDER BY id DESC LIMIT 1",
+                    params![namespace, job],
+                    |row| row.get(0),
+                )
+                .optional()
+        })?;
+        let age = |finished: Option<String>| {
+            let finished = chrono::DateTime::parse_from_rfc3339(&finished?).ok()?;
+            (chrono::Utc::now() - finished.to_utc()).to_std().ok()
+        };
+        // A clock that went back cannot make a job older.
+        Ok(finished.map(|finished| age(finished).unwrap_or_default()))
     }
 
     /// Keeps a SCHEMA line, for the rejects.

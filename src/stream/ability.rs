@@ -1,6 +1,7 @@
 //! Whether a remote can do what the options of a stream ask for.
 
 use crate::config::StreamOptions;
+use crate::config::stream::Mode;
 use crate::connector::contract::Capabilities;
 use crate::error::Error;
 
@@ -29,6 +30,16 @@ pub(super) fn can_do(
     if by_fields && capabilities.find.is_none() {
         let why = "the remote cannot find records by a property";
         return refused("lookup_fields", why, "a manifest says how with `find`");
+    }
+    let by_id_alone = capabilities.upsert.is_some()
+        && capabilities.update.is_none()
+        && !capabilities.creates_again;
+    if by_fields && by_id_alone && options.mode == Mode::Upsert {
+        let why = "the remote writes by external id alone, and would make a second record beside \
+                   the one that is found";
+        let hint = "a manifest says with `update` how a record is changed whose remote id is known; \
+                    or take `lookup_fields` out";
+        return refused("lookup_fields", why, hint);
     }
     if options.only_empty() {
         let key = "only_upsert_empty_fields";

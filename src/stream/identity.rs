@@ -69,6 +69,21 @@ impl IdFields {
             }
             None => None,
         };
+        let is_named = options.external_id.is_some() || options.remote_id.is_some();
+        if identity == Some(Identity::Source)
+            && key_properties.is_empty()
+            && has_external
+            && !is_named
+        {
+            return Err(Error::usage(format!(
+                "stream `{stream}` has `externalId` and no key properties: with `identity: source` its \
+                 records would have no id, and each run would create all of them again"
+            ))
+            .hint(format!(
+                "leave `identity` out for it, or say which field is the id: \
+                 {{\"streams\": {{\"{stream}\": {{\"external_id\": \"externalId\"}}}}}}"
+            )));
+        }
         let (external, remote) = match identity {
             Some(Identity::Platform) => {
                 let key = match key_properties {
@@ -239,6 +254,9 @@ mod tests {
             assert_eq!(error.exit, crate::error::ExitCode::Usage);
             assert!(error.hint_text().unwrap().contains("\"identity\": \"source\""));
         }
+        let error = settle(Some(Identity::Source), &["externalId"], &[]).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("\"external_id\""));
+        settle(Some(Identity::Source), &["name"], &[]).unwrap();
         let options = StreamOptions {
             external_id: Some(Names::One("email".into())),
             ..StreamOptions::default()

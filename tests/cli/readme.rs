@@ -45,7 +45,9 @@ fn each_promise_names_parts_of_tests_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let mut files = Vec::new();
-    ["src", "tests"].iter().for_each(|folder| sources(&root.join(folder), &mut files));
+    for folder in ["src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
     let tests: Vec<String> = files
         .iter()
         .filter_map(|path| {

@@ -1,5 +1,7 @@
 //! Creates whose fate is open: looked up in time, sent again only where that is safe.
 
+mod statuses;
+
 use serde_json::json;
 
 use crate::support::{Place, Remote, contacts, counts, fixture, record, schema, state};
@@ -335,4 +337,44 @@ fn a_retry_does_not_send_again_what_is_in_doubt_without_an_id() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         assert_eq!(remote.records("events").len(), 3);
     }
+}
+
+#[test]
+fn a_key_that_runs_out_while_the_remote_throttles_is_not_used() {
+    // The remote itself forgets keys at once: a second call is a second record.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}\", calls: [1], do: reset_after},
+            {on: \"POST /v1/{object}\", calls: [2], do: status, status: 429, retry_after: {seconds: 2}}]}",
+    );
+    let path = fixture("manifests/create-with-key.yaml");
+    let manifest = std::fs::read_to_string(path).unwrap() + "      idempotency_key_secs: 1\n";
+    let place = quick(Place::at(&remote, "create-with-key")).manifest(manifest);
+    place.done(contacts(1));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+    assert_eq!(remote.records("contacts").len(), 1);
+}
+
+#[test]
+fn a_conflict_that_names_no_record_does_not_end_a_doubt() {
+    let remote = Remote::with(
+        "{idempotency: true, faults: [{on: \"POST /v1/{object}\", calls: [1], do: reset_after},
+            {on: \"POST /v1/{object}\", calls: [2], do: status, status: 409}]}",
+    );
+    let place = quick(Place::at(&remote, "create-with-key"));
+    let input = contacts(1) + &state(&json!({"n": 1}));
+    assert_eq!(place.done(&input).state().get("tap"), None);
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+    place.done(&input);
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("created", 1)]));
+    assert_eq!(remote.records("contacts").len(), 1);
+}
+
+#[test]
+fn equal_records_without_ids_of_two_jobs_are_two_though_the_remote_knows_keys() {
+    let remote = Remote::with("{idempotency: true}");
+    for _ in 0..2 {
+        // Each with a store of its own.
+        quick(Place::at(&remote, "create-with-key")).done(events(2));
+    }
+    assert_eq!(remote.records("events").len(), 4);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Remote, counts, record, schema, singer, text};
+use crate::support::{Place, Remote, counts, fixture, record, schema, singer, text};
 
 /// Manifests whose remotes keep the external id, in every way of writing.
 const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
@@ -157,4 +157,30 @@ fn a_mapped_record_that_is_gone_is_made_again_or_refused() {
             assert_eq!(remote.records("contacts").len(), there);
         }
     }
+}
+
+/// An id that somebody has imported, and that an upsert by external id does not lead to: the record
+/// beside it was told as an update of it.
+#[test]
+fn an_upsert_that_makes_another_record_than_the_known_one_is_told_as_a_create() {
+    let remote = Remote::start();
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-by-ext.yaml")).unwrap();
+    let manifest = manifest.replace("      created: \"{{ status == 201 }}\"\n", "");
+    let place = Place::at(&remote, "sandbox").manifest(manifest);
+    let input = |id: &str, city: &str| {
+        schema("contacts") + &record("contacts", &json!({"externalId": id, "city": city}))
+    };
+    place.done(input("a", "Oslo"));
+    let known = text(&remote.by_ext("contacts")["a"]["id"]);
+    place.file("ids.csv", format!("InputId,RemoteId\nb,{known}\n"));
+    let ran = place.call(&["ids", "import", "ids.csv", "--stream", "contacts"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    place.done(input("b", "Rome"));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("created", 1)]));
+    let held = remote.by_ext("contacts");
+    assert_eq!((held.len(), &held["a"]["city"]), (2, &json!("Oslo")));
+    assert_eq!(place.results()[0]["RemoteId"], text(&held["b"]["id"]));
+    // From then on it is known.
+    place.done(input("b", "Nice"));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
 }

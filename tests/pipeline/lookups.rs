@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, Remote, counts, record, schema};
+use crate::support::{Place, Remote, counts, fixture, record, schema};
 
 /// A job with a store of its own and these options of all streams.
 fn place(remote: &Remote, manifest: &str, options: &Value) -> Place {
@@ -235,4 +235,42 @@ fn a_record_that_waits_for_one_value_is_not_passed_at_another() {
         assert_eq!(place.counts("contacts"), expected, "{method}");
         assert_eq!(remote.records("contacts").len(), 1, "{method}");
     }
+}
+
+/// Finds by any property, beside what `rest-by-ext` does.
+const FIND: &str = r#"    find:
+      method: POST
+      path: "/v1/{{ object }}/search"
+      body: { "{{ field }}": { in: "{{ values }}" }, after: "{{ next }}" }
+      rows: $.data[*]
+      remote_id: $.id
+      next: $.paging.next
+"#;
+
+/// A native upsert knows nothing of what the lookup has found: it made a second record beside it.
+#[test]
+fn a_remote_that_cannot_change_what_is_found_is_not_asked_for_it() {
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-by-ext.yaml")).unwrap() + FIND;
+    let update = "    update: { method: PATCH, path: '/v1/{{ object }}/{{ remote_id }}', body: '{{ record }}' }\n";
+    let input = people(&[json!({"externalId": "o1", "email": "bob@x.com", "city": "Nice"})]);
+    let job = |options: &Value, manifest: &str| {
+        let remote = Remote::start();
+        others(&remote);
+        let place = place(&remote, "sandbox", options).manifest(manifest);
+        let ran = place.run(&input);
+        let held = remote.records("contacts");
+        let nice = held.iter().filter(|one| one.get("city") == Some(&json!("Nice"))).count();
+        (ran, (held.len(), nice))
+    };
+    let (ran, held) = job(&json!({"lookup_fields": "email"}), &manifest);
+    assert_eq!((ran.code, held), (2, (3, 0)), "{}", ran.stderr);
+    for word in ["`lookup_fields`", "`contacts`", "`update`"] {
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    // What is not written over needs no more; nor what has an update.
+    let insert = json!({"lookup_fields": "email", "mode": "insert"});
+    let (ran, held) = job(&insert, &manifest);
+    assert_eq!((ran.code, held), (0, (3, 0)), "{}", ran.stderr);
+    let (ran, held) = job(&json!({"lookup_fields": "email"}), &(manifest + update));
+    assert_eq!((ran.code, held), (0, (3, 1)), "{}", ran.stderr);
 }

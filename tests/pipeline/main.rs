@@ -27,6 +27,7 @@ mod mistakes;
 mod modes;
 mod order;
 mod partial;
+mod recent;
 mod relations;
 mod secrets;
 mod security;

@@ -172,3 +172,20 @@ fn a_state_that_tells_of_a_deletion_makes_nothing_known() {
     assert_eq!(other.counts("contacts"), counts([("read", 2), ("created", 1), ("updated", 1)]));
     assert_eq!(remote.by_ext("contacts").len(), 2);
 }
+
+#[test]
+fn a_parent_that_is_there_already_has_its_children() {
+    let remote = Remote::start();
+    Place::at(&remote, "rest-lookup-bulk").done(people(&["boss"], "Oslo"));
+    let id = remote.by_ext("contacts")["boss"]["id"].clone();
+    let place = Place::at(&remote, "rest-lookup-bulk").set(
+        "streams",
+        json!({"contacts": {"mode": "insert"},
+            "deals": {"relations": [{"field": "contact", "stream": "contacts"}]}}),
+    );
+    let deal = record("deals", &json!({"externalId": "d", "contact": "boss"}));
+    place.done(people(&["boss"], "Rome") + &schema("deals") + &deal);
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("skipped", 1)]));
+    assert_eq!(remote.by_ext("deals")["d"]["contact"], id);
+    assert_eq!(remote.by_ext("contacts")["boss"]["city"], "Oslo");
+}

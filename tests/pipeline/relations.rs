@@ -374,3 +374,66 @@ fn a_circle_whose_second_write_has_no_answer_holds_the_state() {
     }
     assert_eq!(remote.records("people").len(), 2);
 }
+
+#[test]
+fn a_child_whose_parent_stands_beyond_the_limit_comes_again() {
+    let remote = Remote::start();
+    let place = place(&remote, &company());
+    let input = people(&[json!({"externalId": "p", "company": "far"})])
+        + &companies(&["near", "far"])
+        + &state(&json!({"n": 1}));
+    let limited = place.arg("--limit").arg("1");
+    let ran = limited.done(&input);
+    assert_eq!(ran.state().get("tap"), None);
+    assert_eq!(limited.counts("people"), counts([("read", 1), ("failed", 1)]));
+    let place = self::place(&remote, &company());
+    assert_eq!(place.done(&input).state()["tap"], json!({"n": 1}));
+    assert_eq!(leads(&remote, "p", "company", "companies"), "far");
+}
+
+#[test]
+fn a_relation_that_a_record_is_found_by_stands_there_with_the_parent_s_remote_id() {
+    let remote = Remote::start();
+    let manifest =
+        std::fs::read_to_string(crate::support::fixture("manifests/rest-conditional.yaml"));
+    let options = json!({"companies": {}, "people": {
+        "lookup_fields": ["company", "name"], "relations": company()}});
+    let place = || {
+        Place::at(&remote, "sandbox")
+            .manifest(manifest.as_ref().unwrap())
+            .set("client_id", "sandbox-client")
+            .set("client_secret", "sandbox-secret")
+            .set("streams", options.clone())
+    };
+    let input = |city: &str| {
+        companies(&["c"]) + &people(&[json!({"company": "c", "name": "Ann", "city": city})])
+    };
+    let first = place();
+    first.done(input("Oslo"));
+    first.done(input("Rome"));
+    let held = remote.records("people");
+    assert_eq!((held.len(), &held[0]["city"]), (1, &json!("Rome")));
+}
+
+#[test]
+fn a_circle_is_closed_where_nothing_but_the_relation_is_missing() {
+    let remote = Remote::start();
+    // They are there, with all but the relation.
+    let pair = |boss: bool| {
+        let one = |id: &str, other: &str| match boss {
+            true => json!({"externalId": id, "name": id, "boss": other}),
+            false => json!({"externalId": id, "name": id}),
+        };
+        people(&[one("a", "b"), one("b", "a")])
+    };
+    Place::at(&remote, "rest-lookup-bulk").done(pair(false));
+    let manifest =
+        std::fs::read_to_string(crate::support::fixture("manifests/rest-lookup-bulk.yaml"));
+    let read = "    read:\n      method: GET\n      path: '/v1/{{ object }}/{{ remote_id }}'\n      max_ids: 1\n      rows: $\n      remote_id: $.id\n";
+    let place = Place::at(&remote, "sandbox")
+        .manifest(manifest.unwrap() + read)
+        .set("streams", json!({"people": {"relations": boss(), "only_upsert_empty_fields": true}}));
+    let ran = place.done(pair(true));
+    assert_eq!(leads(&remote, "a", "boss", "people"), "b", "{}", ran.stderr);
+    assert_eq!(leads(&remote, "b", "boss", "people"), "a");
+}

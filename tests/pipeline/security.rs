@@ -29,7 +29,9 @@ fn a_redirect_takes_no_request_to_another_host() {
         {
             let asked = odd.world().asked.len();
             let remote = Remote::start();
-            let mut place = Place::at(&remote, manifest).set("base_url", odd.server.uri());
+            let mut place = Place::at(&remote, manifest)
+                .set("base_url", odd.server.uri())
+                .set("retry", json!({"base_millis": 1, "attempts": 2}));
             if manifest == "rest-by-ext" {
                 place.config.as_object_mut().unwrap().remove("access_token");
             }

@@ -1,5 +1,6 @@
 //! The gate and the claims beside a list of the records that came and have not left.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use target_upsert::config::StreamOptions;
 use target_upsert::config::stream::LookupMethod;
 use target_upsert::connector::contract::Capabilities;
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId, StreamName};
-use target_upsert::resolve::claims::{Claimed, Claims};
+use target_upsert::resolve::claims::{Claimed, Claims, Seen};
 use target_upsert::resolve::gate::{Gate, Key};
 use target_upsert::stream::{Record, Stream};
 
@@ -111,29 +112,23 @@ proptest! {
     }
 
     #[test]
-    fn who_claims_what_another_does_waits_for_it_and_finds_what_it_made(steps in steps()) {
+    fn who_claims_what_another_does_waits_for_it(steps in steps()) {
         let stream = stream();
         let mut claims = Claims::default();
         let mut here: Vec<Claimant> = Vec::new();
-        let mut made: Vec<Made> = Vec::new();
-        let mut now = Instant::now();
+        let now = Instant::now();
         for (position, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Enter(values) => {
-                    let value = |of: u8| (of > 0).then(|| Arc::from(of.to_string()));
-                    let mut record = record(&stream, position);
-                    record.external_id = Some(ExternalId::new(position.to_string()));
-                    record.lookup_values = vec![value(values % 4), value(values / 4 % 4)];
+                    let record = found_by(&stream, position, values);
                     if record.lookup_values.iter().all(Option::is_none) {
-                        prop_assert!(matches!(claims.enter(record, now), Claimed::Free(_)));
+                        prop_assert!(matches!(claims.enter(record), Claimed::Free(_)));
                         continue;
                     }
                     let claimant = Claimant::of(&record);
                     let waits = here.iter().any(|other| other.shares_with(&claimant));
-                    here.push(Claimant { waits, ..claimant.clone() });
-                    let claimed = claims.enter(record, now);
-                    prop_assert_eq!(matches!(claimed, Claimed::Waits), waits);
-                    prop_assert_eq!(found(&claimed), claimant.made(&made, now).filter(|_| !waits));
+                    here.push(Claimant { waits, ..claimant });
+                    prop_assert_eq!(matches!(claims.enter(record), Claimed::Waits), waits);
                 }
                 Step::Leave(which) => {
                     let places: Vec<usize> =
@@ -142,15 +137,7 @@ proptest! {
                         continue;
                     }
                     let left = here.remove(*which.get(&places));
-                    // Every third was not written.
-                    let id = (!left.position.is_multiple_of(3)).then(|| RemoteId::new(left.position.to_string()));
-                    let lag = Duration::from_secs(1);
-                    let freed = claims.leave(&left.key, id.as_ref(), lag, now);
-                    for claim in id.iter().flat_map(|_| &left.claims) {
-                        made.retain(|(of, ..)| of != claim);
-                        let id = RemoteId::new(left.position.to_string());
-                        made.push((claim.clone(), id, now + 2 * lag));
-                    }
+                    let freed = claims.leave(&left.key, None, Duration::ZERO, now);
                     let mut expected = Vec::new();
                     for place in 0..here.len() {
                         let (before, own) = (&here[..place], &here[place]);
@@ -163,23 +150,178 @@ proptest! {
                     positions.sort_unstable();
                     prop_assert_eq!(positions, expected);
                     for record in freed {
-                        let expected = Claimant::of(&record).made(&made, now);
-                        let claimed = claims.enter(record, now);
-                        prop_assert!(!matches!(claimed, Claimed::Waits));
-                        prop_assert_eq!(found(&claimed), expected);
+                        prop_assert!(matches!(claims.enter(record), Claimed::Free(_)));
                     }
                 }
-                Step::Wait(millis) => now += Duration::from_millis(millis),
+                Step::Wait(_) => {}
             }
             prop_assert_eq!(claims.waiting(), here.iter().filter(|one| one.waits).count());
         }
+    }
+
+    #[test]
+    fn what_a_lagging_lookup_is_taken_to_say_is_the_truth(steps in steps()) {
+        let mut world = World::default();
+        for (position, step) in steps.into_iter().enumerate() {
+            match step {
+                // A record of a known target gets other values.
+                Step::Enter(values) if values % 5 == 0 && !world.held.is_empty() => {
+                    let target = usize::from(values / 5) % world.held.len();
+                    let mut record = found_by(&world.stream, position, values.wrapping_mul(7));
+                    record.external_id = Some(ExternalId::new(format!("of-{target}")));
+                    // The gate lets one of a key through.
+                    if world.here.insert(Key::of(&record)) {
+                        world.enter(record, Some(target));
+                    }
+                }
+                Step::Enter(values) => {
+                    let record = found_by(&world.stream, position, values);
+                    world.enter(record, None);
+                }
+                Step::Leave(which) if !world.on_the_way.is_empty() => {
+                    let which = which.index(world.on_the_way.len());
+                    world.go_on(which, position as u64 * 37 % (LAG_MILLIS + 1))?;
+                }
+                Step::Leave(_) => {}
+                Step::Wait(millis) => world.now += Duration::from_millis(millis),
+            }
+        }
+    }
+}
+
+/// A record that two fields of four values each may find.
+fn found_by(stream: &Arc<Stream>, position: usize, values: u8) -> Record {
+    let value = |of: u8| (of > 0).then(|| Arc::from(of.to_string()));
+    let mut record = record(stream, position);
+    record.external_id = Some(ExternalId::new(position.to_string()));
+    record.lookup_values = vec![value(values % 4), value(values / 4 % 4)];
+    record
+}
+
+/// How late a lookup may show what was written.
+const LAG_MILLIS: u64 = 1000;
+
+type Values = Vec<Option<Arc<str>>>;
+
+/// A remote whose lookups lag behind, and the records that are on their way to it.
+struct World {
+    stream: Arc<Stream>,
+    claims: Claims,
+    now: Instant,
+    /// By remote id: which values it had from when on.
+    held: Vec<Vec<(Instant, Values)>>,
+    on_the_way: Vec<OnTheWay>,
+    /// Changes that have not ended.
+    here: HashSet<Key>,
+}
+
+struct OnTheWay {
+    key: Key,
+    record: Record,
+    /// Where it is to be written; `None` before it was looked up, or when it is to be created.
+    target: Option<usize>,
+    is_planned: bool,
+    not_before: Option<Instant>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let stream = stream();
+        let (claims, now) = (Claims::default(), Instant::now());
+        Self { stream, claims, now, held: Vec::new(), on_the_way: Vec::new(), here: HashSet::new() }
+    }
+}
+
+impl World {
+    fn enter(&mut self, record: Record, target: Option<usize>) {
+        let key = Key::of(&record);
+        if let Claimed::Free(record) = self.claims.enter(record) {
+            if let Some(target) = target {
+                self.claims.aim(&key, 0, &RemoteId::new(target.to_string()));
+            }
+            let is_planned = target.is_some();
+            self.on_the_way.push(OnTheWay { key, record, target, is_planned, not_before: None });
+        }
+    }
+
+    /// Which records a lookup finds that shows the world as it was at `then`.
+    fn find(&self, values: &Values, then: Instant) -> Vec<usize> {
+        let shares = |held: &Values| held.iter().zip(values).any(|(a, b)| a.is_some() && a == b);
+        let shown = |versions: &Vec<(Instant, Values)>| {
+            versions.iter().rfind(|(since, _)| *since <= then).is_some_and(|(_, held)| shares(held))
+        };
+        (0..self.held.len()).filter(|id| shown(&self.held[*id])).collect()
+    }
+
+    /// One that is on its way is looked up, or written.
+    fn go_on(&mut self, which: usize, age: u64) -> Result<(), TestCaseError> {
+        let lag = Duration::from_millis(LAG_MILLIS);
+        let on = self.on_the_way.swap_remove(which);
+        if on.is_planned {
+            let target = on.target.unwrap_or(self.held.len());
+            if target == self.held.len() {
+                self.held.push(Vec::new());
+            }
+            // Fields that a record does not have are left alone.
+            let mut values = on.record.lookup_values.clone();
+            if let Some((_, before)) = self.held[target].last() {
+                let pairs = values.iter_mut().zip(before);
+                pairs.filter(|(own, _)| own.is_none()).for_each(|(own, old)| own.clone_from(old));
+            }
+            self.held[target].push((self.now, values));
+            self.here.remove(&on.key);
+            let id = RemoteId::new(target.to_string());
+            for record in self.claims.leave(&on.key, Some(&id), lag, self.now) {
+                // Those of a known target are told by their ids.
+                let target = match &record.external_id {
+                    Some(id) => id.as_str().strip_prefix("of-").and_then(|id| id.parse().ok()),
+                    None => None,
+                };
+                self.enter(record, target);
+            }
+            return Ok(());
+        }
+        if on.not_before.is_some_and(|at| self.now < at) {
+            self.on_the_way.push(on);
+            return Ok(());
+        }
+        let values = &on.record.lookup_values;
+        let then = self.now.checked_sub(Duration::from_millis(age)).unwrap();
+        let ids = |found: Vec<usize>| -> Vec<RemoteId> {
+            found.into_iter().map(|id| RemoteId::new(id.to_string())).collect()
+        };
+        let found = ids(self.find(values, then));
+        match self.claims.see(&on.record, found, self.now) {
+            Seen::Later(at) => {
+                self.on_the_way.push(OnTheWay { not_before: Some(at), ..on });
+            }
+            Seen::Ids(mut seen) => {
+                seen.sort_unstable();
+                let mut truth = ids(self.find(values, self.now));
+                truth.sort_unstable();
+                prop_assert_eq!(&seen, &truth);
+                match seen.as_slice() {
+                    [] => self.on_the_way.push(OnTheWay { is_planned: true, ..on }),
+                    [one] => {
+                        self.claims.aim(&on.key, 0, one);
+                        let target = one.as_str().parse().ok();
+                        self.on_the_way.push(OnTheWay { is_planned: true, target, ..on });
+                    }
+                    // Nothing is written to either.
+                    _ => {
+                        for record in self.claims.leave(&on.key, None, lag, self.now) {
+                            self.enter(record, None);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
 /// Place of a lookup field, and its value.
 type Claim = (usize, Arc<str>);
-/// What was made last of a claim, and until when it is remembered.
-type Made = (Claim, RemoteId, Instant);
 
 /// A record that claims something and has not left.
 #[derive(Clone, Debug)]
@@ -199,21 +341,5 @@ impl Claimant {
 
     fn shares_with(&self, other: &Self) -> bool {
         self.claims.iter().any(|claim| other.claims.contains(claim))
-    }
-
-    /// What was made of the first of its claims of which anything was, a moment ago.
-    fn made(&self, made: &[Made], now: Instant) -> Option<RemoteId> {
-        self.claims.iter().find_map(|claim| {
-            made.iter()
-                .find(|(of, _, until)| of == claim && now < *until)
-                .map(|made| made.1.clone())
-        })
-    }
-}
-
-fn found(claimed: &Claimed) -> Option<RemoteId> {
-    match claimed {
-        Claimed::Made(_, id) => Some(id.clone()),
-        Claimed::Free(_) | Claimed::Waits => None,
     }
 }

@@ -90,6 +90,7 @@ pub(crate) fn apply(map: &mut Map, outcome: &Outcome) {
         Fate::Created | Fate::Updated => Some(outcome.fingerprint),
         Fate::Unchanged if outcome.action.is_some() => Some(outcome.fingerprint),
         Fate::Failed | Fate::InDoubt if is_known => None,
+        Fate::Skipped if outcome.remote_id.is_some() => None,
         // A try before the one that was refused may have been applied.
         Fate::Rejected if is_known && outcome.attempts > 1 => None,
         Fate::Deleted => {

@@ -101,6 +101,9 @@ impl Model {
                 (Fate::Created | Fate::Updated | Fate::Deleted, _) | (Fate::Unchanged, Some(_)) => {
                     self.doubts.remove(&id);
                 }
+                (Fate::Skipped, _) if outcome.remote_id.is_some() => {
+                    self.doubts.remove(&id);
+                }
                 _ => {}
             }
         } else {

@@ -181,7 +181,7 @@ impl Client {
                 return Err(if request.reads_only {
                     RequestError::Protocol(text)
                 } else {
-                    RequestError::InDoubt(text)
+                    RequestError::in_doubt(text)
                 });
             }
         };
@@ -209,7 +209,7 @@ impl Client {
         if never_left || request.reads_only {
             RequestError::Unreachable(text)
         } else {
-            RequestError::InDoubt(text)
+            RequestError::in_doubt(text)
         }
     }
 }

@@ -45,11 +45,7 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
     let writes = matches!(call, Call::Write { .. });
     let one = |wanted: &[Action]| matches!(call, Call::Write { action, single: true } if wanted.contains(&action));
     let lost = |text: String| {
-        if writes {
-            RequestError::InDoubt(text.into())
-        } else {
-            RequestError::Unreachable(text.into())
-        }
+        if writes { RequestError::in_doubt(text) } else { RequestError::Unreachable(text.into()) }
     };
     Meaning::Failed(match status {
         200..300 => return Meaning::Rows,
@@ -59,11 +55,24 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         409 | 412 if one(&[Action::Create]) => return Meaning::Exists,
         412 if one(&[Action::Update, Action::Delete]) => return Meaning::Changed,
         // The remote waited for the rest of a request, and does not say what it did with the part.
-        408 if writes => RequestError::InDoubt(answer.describe(redactor).into()),
+        408 if writes => RequestError::in_doubt(answer.describe(redactor)),
         408 | 425 | 429 => throttled(answer),
-        503 if answer.retry_after().is_some() => throttled(answer),
+        503 if answer.retry_after().is_some() => match call {
+            // A proxy says so too when what stands behind it has the request already. Sent twice, this
+            // alone makes two records.
+            Call::Write { action: Action::Create, .. } => RequestError::InDoubt {
+                why: answer.describe(redactor).into(),
+                retry_after: answer.retry_after(),
+            },
+            _ => throttled(answer),
+        },
         401 => RequestError::Unauthorized(complaint(answer, redactor).message),
         403 => RequestError::Forbidden { status, message: complaint(answer, redactor).message },
+        // "See Other" is what many say to a POST that they have applied (RFC 9110 section 15.4.4), and
+        // 302 has been used for it ever since.
+        302 | 303 if writes => {
+            RequestError::in_doubt(format!("status {status}: {}", redirected(answer, redactor)))
+        }
         300..400 => RequestError::Refused {
             status,
             code: None,

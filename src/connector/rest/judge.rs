@@ -259,6 +259,6 @@ pub(super) fn unread(action: Action) -> Verdict {
 fn lost(call: Call, text: String) -> RequestError {
     match call {
         Call::Read => RequestError::Unreachable(text.into()),
-        Call::Write { .. } => RequestError::InDoubt(text.into()),
+        Call::Write { .. } => RequestError::in_doubt(text),
     }
 }

@@ -97,15 +97,16 @@ fn single(reading: &Reading<'_>, operation: &Write, action: Action) -> Verdict {
 /// What the rows of an answer say of each write.
 struct Found<'a> {
     batch: &'a WriteBatch,
-    verdicts: Vec<Vec<Verdict>>,
+    /// Of each write, with how many writes they are shared.
+    verdicts: Vec<(Vec<Verdict>, usize)>,
 }
 
 impl<'a> Found<'a> {
     fn new(batch: &'a WriteBatch) -> Self {
-        Self { batch, verdicts: vec![Vec::new(); batch.writes.len()] }
+        Self { batch, verdicts: vec![(Vec::new(), 1); batch.writes.len()] }
     }
 
-    /// Takes the rows of all records. A row of none of them, or of several, is passed over.
+    /// Takes the rows of all records. A row of none of them, or of several ids, is passed over.
     ///
     /// # Errors
     /// Why the rows say nothing of any record.
@@ -125,16 +126,31 @@ impl<'a> Found<'a> {
         }
         let places = Places::new(matched, property, self.batch);
         for (at, row) in rows.into_iter().enumerate() {
-            let [place] = *places.of(reading, at, row) else { continue };
-            if let (Some(write), Some(verdicts)) =
-                (self.batch.writes.get(place), self.verdicts.get_mut(place))
-                && reading.is_about(operation, action, write, Some(row))
-            {
-                let verdict = settle(operation, action, reading.row(operation, action, Some(row)));
-                verdicts.push(reading.held(operation, write, row, verdict));
+            let [places] = &*places.of(reading, at, row) else { continue };
+            for place in places {
+                let Some(write) = self.batch.writes.get(*place) else { continue };
+                if reading.is_about(operation, action, write, Some(row)) {
+                    let verdict = reading.row(operation, action, Some(row));
+                    let verdict = settle(operation, action, verdict);
+                    // Of several records of one id, the row holds what the last one wrote.
+                    let verdict = match places.last() {
+                        Some(last) if last == place => reading.held(operation, write, row, verdict),
+                        _ => verdict,
+                    };
+                    self.add(*place, verdict, places.len());
+                }
             }
         }
         Ok(())
+    }
+
+    /// Takes a verdict on the write at `place`, which `sharers` writes have together; returns whether
+    /// there is such a write.
+    fn add(&mut self, place: usize, verdict: Verdict, sharers: usize) -> bool {
+        let Some((verdicts, most)) = self.verdicts.get_mut(place) else { return false };
+        verdicts.push(verdict);
+        *most = sharers.max(*most);
+        true
     }
 
     /// Takes the rows of refused records; one may be of several.
@@ -162,11 +178,11 @@ impl<'a> Found<'a> {
         let mut lost = None;
         for (at, row) in rows.into_iter().enumerate() {
             let mut is_known = false;
-            for place in places.of(reading, at, row) {
-                if let Some(verdicts) = self.verdicts.get_mut(place) {
-                    is_known = true;
+            for places in places.of(reading, at, row) {
+                for place in &places {
                     let verdict = reading.failed_row(operation, failures, row);
-                    verdicts.push(settle(operation, action, verdict));
+                    let verdict = settle(operation, action, verdict);
+                    is_known |= self.add(*place, verdict, places.len());
                 }
             }
             if !is_known {
@@ -184,13 +200,23 @@ impl<'a> Found<'a> {
 
     /// One verdict for each write; `others` is that of those that are not named.
     fn judged(self, others: &Verdict) -> Vec<Verdict> {
-        let judge = |mut verdicts: Vec<Verdict>| match (verdicts.pop(), verdicts.len()) {
-            (Some(verdict), 0) => verdict,
-            (None, _) => others.clone(),
-            (Some(_), _) => Verdict::InDoubt("the answer names the record more than once".into()),
+        let judge = |(verdicts, sharers): (Vec<Verdict>, usize)| match verdicts.as_slice() {
+            [] => others.clone(),
+            // One for each record of the id: which is whose does not matter where all are the same.
+            [first, more @ ..]
+                if more.len() < sharers && more.iter().all(|one| alike(first, one)) =>
+            {
+                first.clone()
+            }
+            _ => Verdict::InDoubt("the answer names the record more than once".into()),
         };
         self.verdicts.into_iter().map(judge).collect()
     }
+}
+
+/// Whether two verdicts say the same but for the words of a refusal.
+fn alike(one: &Verdict, other: &Verdict) -> bool {
+    one == other || matches!((one, other), (Verdict::Rejected(_), Verdict::Rejected(_)))
 }
 
 /// Characters of a row that is told.
@@ -200,14 +226,20 @@ const MAX_TOLD_CHARS: usize = 200;
 enum Places<'a> {
     Position,
     Index(&'a Selector),
-    Id(Selector, HashMap<&'a str, usize>),
+    /// Two external ids may have one remote id.
+    Id(Selector, HashMap<&'a str, Vec<usize>>),
 }
 
 impl<'a> Places<'a> {
     fn new(matched: &'a Matched, property: Option<&str>, batch: &'a WriteBatch) -> Self {
         let ids = |id: fn(&contract::Write) -> Option<&str>| {
-            let writes = batch.writes.iter().enumerate();
-            writes.filter_map(|(place, write)| Some((id(write)?, place))).collect()
+            let mut ids: HashMap<_, Vec<usize>> = HashMap::new();
+            for (place, write) in batch.writes.iter().enumerate() {
+                if let Some(id) = id(write) {
+                    ids.entry(id).or_default().push(place);
+                }
+            }
+            ids
         };
         match matched {
             Matched::Position => Self::Position,
@@ -224,15 +256,16 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn of(&self, reading: &Reading<'_>, at: usize, row: &Value) -> Vec<usize> {
+    /// For each id or place that the row names, the writes that have it, in their order.
+    fn of(&self, reading: &Reading<'_>, at: usize, row: &Value) -> Vec<Vec<usize>> {
         let texts = |selector: &Selector| reading.part(Some(row)).texts(selector);
         match self {
-            Self::Position => vec![at],
+            Self::Position => vec![vec![at]],
             Self::Index(index) => {
-                texts(index).iter().filter_map(|text| text.parse().ok()).collect()
+                texts(index).iter().filter_map(|text| Some(vec![text.parse().ok()?])).collect()
             }
             Self::Id(selector, ids) => {
-                texts(selector).iter().filter_map(|text| ids.get(text.as_str()).copied()).collect()
+                texts(selector).iter().filter_map(|text| ids.get(text.as_str()).cloned()).collect()
             }
         }
     }

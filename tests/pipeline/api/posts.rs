@@ -160,7 +160,7 @@ fn the_order_of_the_input_is_kept_over_streams_retries_and_halves() {
             *count += 1;
             let all = values(std::str::from_utf8(&request.body).unwrap());
             let answer = if *count % 3 == 0 {
-                ResponseTemplate::new(503).insert_header("retry-after", "0")
+                ResponseTemplate::new(429).insert_header("retry-after", "0")
             } else if all.contains(&13) {
                 ResponseTemplate::new(400)
             } else {

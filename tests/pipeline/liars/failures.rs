@@ -5,8 +5,8 @@ use wiremock::ResponseTemplate;
 
 use super::{body, ok, people};
 use crate::guide::blocks;
-use crate::support::counts;
 use crate::support::odd::Odd;
+use crate::support::{Place, counts};
 
 #[test]
 fn failures_in_a_list_of_their_own() {
@@ -120,4 +120,75 @@ fn errors_of_the_call_and_of_the_record_inside_a_200() {
     assert_eq!(place.counts("people"), counts([("read", 2), ("created", 1), ("rejected", 1)]));
     assert!(place.read("results.jsonl").contains("name is needed"));
     assert_eq!(odd.world().rows.len(), 1);
+}
+
+/// A remote that changes records in bulk, found by its own ids.
+const BY_REMOTE_ID: &str = r#"
+version: 1
+name: by-remote-id
+base_url: "{{ config.base_url }}"
+streams:
+  "*":
+    update:
+      method: POST
+      path: "/v1/{{ object }}/change"
+      body: { items: "{{ records }}" }
+      record: { id: "{{ remote_id }}" }
+      max_records: 100
+"#;
+
+/// Of two records of one remote id the answer was taken for the last one's alone: the other one,
+/// which no row names then, was told as written.
+#[test]
+fn an_answer_for_a_remote_id_is_for_all_records_of_it() {
+    let failures = r#"      unnamed: written
+      failures: { rows: "$.errors[*]", match: remote_id, remote_id: $.id, error: $.error }
+"#;
+    let rows = "      rows: $.rows[*]\n      match: remote_id
+      remote_id: $.id\n      error: $.error\n";
+    let refused = || json!({"id": "r1", "error": "bad"});
+    let taken = || json!({"id": "r1"});
+    // What the remote does to the three records that it is sent, and how they end.
+    let cases = [
+        (failures, json!({"errors": [refused()]}), false, ["rejected", "rejected", "updated"]),
+        (rows, json!({"rows": [taken(), {"id": "r2"}]}), true, ["updated"; 3]),
+        (rows, json!({"rows": [taken(), {"id": "r2"}, taken()]}), true, ["updated"; 3]),
+        (
+            rows,
+            json!({"rows": [refused(), {"id": "r2"}, refused()]}),
+            false,
+            ["rejected", "rejected", "updated"],
+        ),
+        // Nobody can tell which of them was.
+        (
+            rows,
+            json!({"rows": [taken(), {"id": "r2"}, refused()]}),
+            true,
+            ["in_doubt", "in_doubt", "updated"],
+        ),
+    ];
+    for (manifest, answer, applies, fates) in cases {
+        let told = answer.clone();
+        let odd = Odd::start(move |world, request| {
+            for item in body(request)["items"].as_array().unwrap() {
+                if applies || item["id"] != "r1" {
+                    world.rows.push(item.clone());
+                }
+            }
+            ok(&told)
+        });
+        let place = Place::with(json!({"connector": "rest", "base_url": odd.server.uri(),
+            "identity": "platform", "retry": {"base_millis": 1, "attempts": 2}}));
+        let place = place.manifest(BY_REMOTE_ID.to_owned() + manifest);
+        let record = |name: &str, id: &str| json!({"externalId": name, "id": id, "name": name});
+        place.done(people(&[record("a", "r1"), record("b", "r1"), record("c", "r2")]));
+        let mut ended = place.results();
+        ended.sort_by_key(|row| row["position"].as_u64());
+        let ended: Vec<_> = ended.iter().map(|row| row["outcome"].clone()).collect();
+        assert_eq!(ended, fates, "{answer}");
+        let held = odd.world().row("id", "r1").is_some();
+        assert_eq!(held, applies, "{answer}");
+        let last = odd.world().rows.iter().rev().find(|row| row["id"] == "r1").cloned();
+        assert!(last.is_none_or(|row| row["name"] == "b"), "{answer}");
+    }
 }

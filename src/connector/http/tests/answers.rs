@@ -40,7 +40,14 @@ fn a_status_means_what_may_have_been_applied() {
         (207, plain, many, "rows"),
         (204, plain, Call::Read, "rows"),
         (301, plain, Call::Read, "refused"),
+        (301, plain, create, "refused"),
+        (302, plain, create, "in doubt"),
+        (302, plain, Call::Read, "refused"),
+        (303, plain, update, "in doubt"),
+        (303, plain, many, "in doubt"),
+        (303, plain, Call::Read, "refused"),
         (307, plain, create, "refused"),
+        (308, plain, update, "refused"),
         (400, plain, create, "refused"),
         (401, plain, create, "unauthorized"),
         (403, plain, many, "forbidden"),
@@ -62,7 +69,11 @@ fn a_status_means_what_may_have_been_applied() {
         (500, plain, Call::Read, "unreachable"),
         (502, plain, many, "in doubt"),
         (503, plain, many, "in doubt"),
-        (503, later, many, "throttled 3"),
+        (503, later, many, "in doubt 3"),
+        (503, later, create, "in doubt 3"),
+        (503, later, update, "throttled 3"),
+        (503, later, delete, "throttled 3"),
+        (503, later, Call::Read, "throttled 3"),
         (503, plain, Call::Read, "unreachable"),
         (504, plain, delete, "in doubt"),
         (599, plain, update, "in doubt"),
@@ -79,7 +90,10 @@ fn a_status_means_what_may_have_been_applied() {
                 }
                 RequestError::Throttled { .. } => "throttled".to_owned(),
                 RequestError::Unreachable(_) => "unreachable".to_owned(),
-                RequestError::InDoubt(_) => "in doubt".to_owned(),
+                RequestError::InDoubt { retry_after: Some(wait), .. } => {
+                    format!("in doubt {}", wait.as_secs())
+                }
+                RequestError::InDoubt { .. } => "in doubt".to_owned(),
                 RequestError::Unauthorized(_) => "unauthorized".to_owned(),
                 RequestError::Forbidden { .. } => "forbidden".to_owned(),
                 RequestError::Refused { .. } => "refused".to_owned(),
@@ -163,7 +177,7 @@ async fn a_body_over_the_cap_is_not_read() {
     let read = client.send(&request(&url, true)).await.unwrap_err();
     assert!(matches!(read, RequestError::Protocol(_)), "{read:?}");
     let write = client.send(&request(&url, false)).await.unwrap_err();
-    assert!(matches!(write, RequestError::InDoubt(_)), "{write:?}");
+    assert!(matches!(write, RequestError::InDoubt { .. }), "{write:?}");
     assert!(!format!("{read}{write}").contains("hidden-token"));
     let client = client.with_max_body_bytes(5000);
     assert_eq!(client.send(&request(&url, true)).await.unwrap().body.len(), 5000);

@@ -43,7 +43,7 @@ fn short(error: &RequestError) -> String {
         }
         RequestError::Throttled { .. } => "throttled".to_owned(),
         RequestError::Unreachable(_) => "unreachable".to_owned(),
-        RequestError::InDoubt(_) => "in doubt".to_owned(),
+        RequestError::InDoubt { .. } => "in doubt".to_owned(),
         RequestError::Unauthorized(_) => "unauthorized".to_owned(),
         RequestError::Forbidden { .. } => "forbidden".to_owned(),
         RequestError::Refused { status, message, .. } => format!("refused {status} {message}"),

@@ -1,0 +1,105 @@
+//! What was written a moment ago, by this job or the one before, at a remote whose lookups lag.
+
+use serde_json::{Value, json};
+
+use crate::support::{Place, Remote, counts, fixture, record, schema, text};
+
+/// A remote whose searches show what was written a second later.
+fn late() -> Remote {
+    Remote::with("{search_lag_ms: 1000}")
+}
+
+/// Found by their email, two seconds after they were written at the latest.
+fn by_email(remote: &Remote) -> Place {
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-conditional.yaml")).unwrap();
+    let lag = "next: $.paging.next\n      lag_secs: 2";
+    Place::at(remote, "sandbox")
+        .manifest(manifest.replacen("next: $.paging.next", lag, 1))
+        .set("client_id", "sandbox-client")
+        .set("client_secret", "sandbox-secret")
+        .set("retry", json!({"base_millis": 1}))
+        .set("streams", json!({"*": {"lookup_fields": "email"}}))
+}
+
+fn people(records: &[Value]) -> String {
+    schema("contacts") + &records.iter().map(|one| record("contacts", one)).collect::<String>()
+}
+
+/// External id, email and city of each record that the remote holds.
+fn held(remote: &Remote) -> Vec<(String, String, String)> {
+    let mut held: Vec<_> = remote
+        .records("contacts")
+        .iter()
+        .map(|one| (text(&one["ext_id"]), text(&one["email"]), text(&one["city"])))
+        .collect();
+    held.sort();
+    held
+}
+
+fn row(id: &str, email: &str, city: &str) -> (String, String, String) {
+    (id.into(), email.into(), city.into())
+}
+
+#[test]
+fn an_email_that_moves_to_another_record_does_not_take_the_first_record_along() {
+    let remote = late();
+    by_email(&remote).done(people(&[
+        json!({"externalId": "a", "email": "e@x.com", "city": "Oslo"}),
+        json!({"externalId": "a", "email": "e2@x.com", "city": "Oslo"}),
+        json!({"externalId": "b", "email": "e@x.com", "city": "Rome"}),
+    ]));
+    assert_eq!(held(&remote), [row("a", "e2@x.com", "Oslo"), row("b", "e@x.com", "Rome")]);
+}
+
+#[test]
+fn what_the_last_job_wrote_is_not_made_again_before_a_lookup_can_show_it() {
+    let remote = late();
+    let place = by_email(&remote);
+    for id in ["a", "b", "c"] {
+        place.done(people(&[json!({"externalId": id, "email": "e@x.com", "city": id})]));
+    }
+    assert_eq!(held(&remote), [row("c", "e@x.com", "c")]);
+    // A job that was killed has told nobody when it ended.
+    place.dies_at("recorded:1", people(&[json!({"externalId": "d", "email": "f@x.com"})]));
+    place.done(people(&[json!({"externalId": "e", "email": "f@x.com"})]));
+    assert_eq!(remote.records("contacts").len(), 2);
+}
+
+#[test]
+fn records_of_one_email_that_are_made_anew_are_made_once() {
+    let remote = late();
+    let place = by_email(&remote);
+    let one = |id: &str, city: &str| json!({"externalId": id, "email": "e@x.com", "city": city});
+    place.done(people(&[one("a", "1"), one("b", "2")]));
+    let id = text(&remote.records("contacts")[0]["id"]);
+    remote.delete("contacts", &id);
+    place.done(people(&[one("a", "3"), one("b", "4"), one("c", "5")]));
+    assert_eq!(held(&remote), [row("c", "e@x.com", "5")]);
+}
+
+/// `rest-lookup-bulk` without the ids in what creates answer, and a lookup that lags so long.
+fn untold(remote: &Remote, manifest: &str) -> Place {
+    let manifest = std::fs::read_to_string(fixture(&format!("manifests/{manifest}.yaml"))).unwrap();
+    let (before, create) = manifest.split_once("    create:").unwrap();
+    let create = create.replacen("      remote_id: $.id\n", "", 1);
+    let before = before.replace("lag_secs: 1", "lag_secs: 2");
+    Place::at(remote, "sandbox").manifest(format!("{before}    create:{create}"))
+}
+
+#[test]
+fn a_record_whose_id_was_never_told_is_not_made_again() {
+    let remote = late();
+    let place = untold(&remote, "rest-lookup-bulk");
+    let one = |city: &str| json!({"externalId": "a", "email": "e@x.com", "city": city});
+    place.done(people(&[one("1"), one("2")]));
+    assert_eq!(held(&remote), [row("a", "e@x.com", "2")]);
+    place.done(people(&[one("3")]));
+    assert_eq!(held(&remote), [row("a", "e@x.com", "3")]);
+    // Where nothing can find it, it is not made again either.
+    let remote = Remote::start();
+    let place = untold(&remote, "create-only");
+    place.done(people(&[one("1")]));
+    place.done(people(&[one("2")]));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("rejected", 1)]));
+    assert_eq!(held(&remote), [row("a", "e@x.com", "1")]);
+}
