@@ -33,6 +33,15 @@ pub(super) struct Known {
     pub(super) warned_reserved: bool,
 }
 
+/// A record that would take too much memory. Its ids are not looked for: that too takes some.
+fn too_large(position: u64) -> Trouble {
+    let why = format!(
+        "record {position} of the input has more than {MAX_VALUES} values: let the tap send what it \
+         lists as records of their own"
+    );
+    Trouble::payload("record", why)
+}
+
 /// The platform's `x-hotglue` object of a SCHEMA.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Extension {
@@ -127,14 +136,7 @@ impl Known {
         options: &IntakeOptions,
     ) -> Result<(), Trouble> {
         if values::is_over(source.get(), MAX_VALUES) {
-            return Err(Trouble::payload(
-                "record",
-                format!(
-                    "record {} of the input has more than {MAX_VALUES} values: let the tap send what \
-                     it lists as records of their own",
-                    record.position
-                ),
-            ));
+            return Err(too_large(record.position));
         }
         let mut fields = Fields::parse(source).map_err(|error| {
             Trouble::payload("record", format!("the record cannot be read: {error}"))
