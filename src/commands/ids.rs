@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{Table, presets};
 
-use super::{print, tell};
+use super::{print, setup, tell};
 use crate::cli::Ids;
 use crate::config::{DEFAULT_STORE, SnapshotFormat};
 use crate::error::{Error, ExitCode};
@@ -18,9 +18,11 @@ use crate::store::lock::StoreLock;
 use crate::store::report::TellError;
 use crate::store::streams::{self, Known};
 use crate::store::{Store, open_for_reading, recovery, unreadable};
+use crate::text::printable;
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    setup::refuse_no_file(path)?;
     match command {
         Ids::List { stream: None, namespace } => list_streams(path, namespace.as_deref()),
         Ids::List { stream: Some(stream), namespace } => {
@@ -52,7 +54,8 @@ fn list_streams(path: &Path, namespace: Option<&str>) -> Result<ExitCode, Error>
         !known.stream.is_empty() && namespace.is_none_or(|name| name == known.namespace)
     };
     for known in known_streams(path)?.into_iter().filter(is_wanted) {
-        table.add_row([known.namespace, known.stream, known.ids.to_string()]);
+        let (namespace, stream) = (printable(&known.namespace), printable(&known.stream));
+        table.add_row([&*namespace, &*stream, &known.ids.to_string()]);
     }
     print(format!("{table}\n").as_bytes())
 }

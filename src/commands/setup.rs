@@ -54,7 +54,23 @@ pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, E
     if let Some(store) = &configured.store {
         loaded.config.store.clone_from(store);
     }
+    refuse_no_file(&loaded.config.store)?;
     Ok(loaded)
+}
+
+/// Before anything is made beside it: what stands in the store's place must be a file.
+pub(super) fn refuse_no_file(store: &Path) -> Result<(), Error> {
+    match std::fs::metadata(store) {
+        Ok(place) if !place.is_file() => {
+            let error = Error::usage(format!("the store `{}` is no file", store.display()));
+            Err(if place.is_dir() {
+                error.hint(format!("name a file in it: `{}`", store.join("store.db").display()))
+            } else {
+                error.hint("name a file with `--store`")
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn connector_name(config: &Config, called: &Called) -> Result<String, Error> {

@@ -304,6 +304,7 @@ impl Finder<'_> {
                         "check the credential with `target-upsert check`, then run the same input again",
                     ))));
                 }
+                RequestError::Stopped => return Err(no_answer(None)),
                 RequestError::Refused { .. } => {
                     return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
                 }

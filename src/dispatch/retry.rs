@@ -30,6 +30,8 @@ pub struct Retry {
     throttled_since: Mutex<Option<Instant>>,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
+    /// Set when nothing more is to be sent either.
+    is_over: AtomicBool,
 }
 
 /// Which calls are counted together: a remote that answers every lookup may fail every write.
@@ -70,6 +72,7 @@ impl Retry {
             is_spent: AtomicBool::new(false),
             throttled_since: Mutex::default(),
             stop,
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -149,6 +152,16 @@ impl Retry {
     /// Whether the job is to end.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// Nothing more is to be sent.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is to be sent.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// Sleeps, unless the job is to end.

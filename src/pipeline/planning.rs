@@ -245,7 +245,7 @@ impl Job {
 
     /// Puts a record into its batch.
     pub(super) fn gather(&mut self, task: Task, planned: Planned) {
-        if self.gave_up {
+        if self.gave_up || self.wiring.dispatcher.retry.is_over() {
             return self.leave_unsent(planned);
         }
         let stream = planned.record.stream.index;

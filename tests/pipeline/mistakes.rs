@@ -110,6 +110,34 @@ fn a_file_that_cannot_be_read_is_told_without_what_stands_in_it() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// What a tap names is told on stderr, and must not steer the terminal that shows it.
+#[test]
+fn a_name_that_steers_a_terminal_is_told_by_its_numbers() {
+    let name = "a\u{1b}[2J\u{202e}b\nerror: c";
+    for (line, code) in [
+        (json!({"type": "RECORD", "stream": name, "record": {}}), 4),
+        (
+            json!({"type": "SCHEMA", "stream": name, "key_properties": ["id"], "schema": {"properties": {"id": {}}}}),
+            2,
+        ),
+        (
+            json!({"type": "SCHEMA", "stream": name, "key_properties": [], "schema": {"properties": {"n": {"type": "integer"}}}}),
+            0,
+        ),
+    ] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox");
+        let bad = json!({"type": "RECORD", "stream": name, "record": {"n": name}});
+        let ran =
+            place.run(if code == 0 { format!("{line}\n{bad}\n") } else { format!("{line}\n") });
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        let listed = place.call(&["ids", "list"]);
+        let told = ran.stderr + &listed.stdout;
+        assert!(told.contains("a\\u001b[2J\\u202eb"), "{told}");
+        assert!(!told.contains(['\u{1b}', '\u{202e}']) && !told.contains("\nerror: c"), "{told}");
+    }
+}
+
 #[test]
 fn a_secret_of_the_environment_is_told_nowhere() {
     let mut leaks = Vec::new();

@@ -99,3 +99,25 @@ fn what_was_read_before_a_stream_with_a_bad_snapshot_is_written() {
     assert_eq!(remote.by_ext("contacts").len(), 5);
     assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 5)]));
 }
+
+/// The records were written, and then the job ended with exit code 2, which says that none was.
+#[test]
+fn a_stream_that_no_file_can_be_named_after_is_written_without_a_snapshot() {
+    for name in ["../up".to_owned(), "a/b".to_owned(), "n".repeat(250)] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox")
+            .set("save_record_ids", true)
+            .set("streams", json!({"*": {"object": "contacts"}}))
+            .set("snapshot_dir", "deep/snapshots");
+        let input = schema(&name) + &record(&name, &json!({"externalId": "a"}));
+        let ran = place.done(input + &contacts(1));
+        assert!(ran.stderr.contains("in no snapshot"), "{name}: {}", ran.stderr);
+        let names = |folder: &str| {
+            let entries = std::fs::read_dir(place.path(folder)).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("deep"), ["snapshots"]);
+        assert_eq!(names("deep/snapshots"), ["contacts_None.snapshot.csv"]);
+        assert_eq!(remote.records("contacts").len(), 2);
+    }
+}
