@@ -93,6 +93,7 @@ async fn job(
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
+    outlive_file_limit()?;
     let store = Arc::new(if options.dry_run {
         if store_path.exists() {
             // What a killed job has written is in the id map once its store was opened. A store in
@@ -295,6 +296,19 @@ fn progress(when: Progress) -> ProgressLine {
     }
 }
 
+/// Where the process may write no larger file, a signal would end it in the midst of its work: once
+/// somebody listens, the write fails instead, as on a full disk.
+fn outlive_file_limit() -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // Whoever has listened once keeps the signal's own way from the process for good.
+    signal(kind).map(drop).map_err(cannot_listen)
+}
+
+fn cannot_listen(error: io::Error) -> Error {
+    Error::ours("cannot listen for signals").caused_by(error)
+}
+
 /// The first signal ends the reading, the second the process.
 fn watch_signals(stop: CancellationToken, environment: &Environment) -> Result<(), Error> {
     let mut signals = signals()?;
@@ -343,7 +357,7 @@ pub(super) fn signals() -> Result<Signals, Error> {
             user: signal(SignalKind::user_defined1())?,
         })
     };
-    listen().map_err(|error| Error::ours("cannot listen for signals").caused_by(error))
+    listen().map_err(cannot_listen)
 }
 
 /// The platform reads the process's id from this file before it sends SIGUSR1.

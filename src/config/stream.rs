@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Seconds;
+
 /// The options of one stream; in `streams`, under its name or `*`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -47,7 +49,7 @@ pub struct StreamOptions {
     /// Over `batch.bytes`.
     pub batch_bytes: Option<usize>,
     /// Over `batch.secs`.
-    pub batch_secs: Option<f64>,
+    pub batch_secs: Option<Seconds>,
 }
 
 impl Default for StreamOptions {

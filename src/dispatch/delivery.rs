@@ -50,6 +50,7 @@ pub(super) async fn deliver(
     let mut pieces = vec![records];
     let mut fatal = None;
     while fatal.is_none()
+        && !dispatcher.retry.is_over()
         && let Some(piece) = pieces.pop()
     {
         fatal = delivery.send(piece, &mut pieces).await?;

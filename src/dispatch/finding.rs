@@ -36,7 +36,7 @@ pub(super) struct NoAnswer {
 pub(super) enum Refusal {
     /// This question.
     Question,
-    /// To be asked, by this credential.
+    /// To be asked at all: by this credential, or by anybody.
     Credential,
 }
 
@@ -76,7 +76,7 @@ impl Finder<'_> {
 
     /// How long a record that was written may stay invisible.
     pub(super) fn lag(&self) -> Duration {
-        self.capabilities.lag(!self.options.lookup_names().is_empty())
+        self.capabilities.lag(self.options)
     }
 
     /// Finds the remote ids of each of `wanted`.
@@ -307,6 +307,7 @@ impl Finder<'_> {
                         "check the credential with `target-upsert check`, then run the same input again",
                     ))));
                 }
+                RequestError::Stopped => return Err(no_answer(None)),
                 RequestError::Refused { .. } => {
                     return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
                 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::delivery::NOT_SENT;
+use super::delivery::{NOT_SENT, not_sent};
 use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned};
 use crate::connector::contract::{
@@ -128,6 +128,7 @@ fn judge_failure(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
+        RequestError::Stopped => judged.ended = records.into_iter().map(never_left).collect(),
         RequestError::InDoubt { retry_after, .. } => {
             limiter.troubled(sent, now);
             judged.throttled = retry_after.map(Some);
@@ -138,6 +139,13 @@ fn judge_failure(
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
     }
+}
+
+/// A record of a call that has not left.
+fn never_left(mut planned: Planned) -> (Planned, Ended) {
+    planned.attempts -= 1;
+    let (planned, _, ended) = not_sent(planned);
+    (planned, ended)
 }
 
 fn judge_one(

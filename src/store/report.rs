@@ -20,6 +20,12 @@ pub enum TellError {
     Store(#[from] rusqlite::Error),
 }
 
+impl From<csv::Error> for TellError {
+    fn from(error: csv::Error) -> Self {
+        Self::Output(error.into())
+    }
+}
+
 /// One outcome, as it is told.
 #[derive(Clone, Debug)]
 pub struct OutcomeRow {

@@ -95,6 +95,27 @@ fn the_side_files_of_a_store_in_use_are_their_owners_alone() {
     child.wait().unwrap();
 }
 
+/// The pipe was replaced by a file: its reader waited, and what was told went nowhere.
+#[test]
+fn a_summary_goes_where_it_is_to_go_though_that_is_no_file() {
+    let remote = Remote::start();
+    for (name, summary) in [("/dev/stderr", "\"job_id\""), ("/dev/null", "")] {
+        let place = Place::at(&remote, "sandbox");
+        place.file("config.json", place.config.to_string());
+        let mut command = place.command(&["--config", "config.json", "--summary", name]);
+        command.stdin(Stdio::piped());
+        // A file that others write to as well.
+        let log =
+            std::fs::File::options().create(true).append(true).open(place.path("log")).unwrap();
+        command.stderr(log);
+        let ran = finish(command.spawn().unwrap(), contacts(1).as_bytes());
+        let told = place.read("log");
+        assert_eq!(ran.code, 0, "{told}");
+        assert!(told.contains(summary) && told.contains("succeeded in"), "{name}: {told}");
+        assert!(!std::fs::metadata(name).unwrap().is_file() || name == "/dev/stderr");
+    }
+}
+
 /// The sandbox's own file stands beside the store and was the first to be made: in a folder that
 /// everybody could look into.
 #[test]

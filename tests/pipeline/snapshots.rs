@@ -130,3 +130,25 @@ fn what_is_mended_by_hand_is_not_undone_by_the_snapshot_that_was_written_before(
         assert_eq!((city(0), city(1)), (Some(json!("Tromsø")), Some(json!("Bergen"))), "{ending}");
     }
 }
+
+/// The records were written, and then the job ended with exit code 2, which says that none was.
+#[test]
+fn a_stream_that_no_file_can_be_named_after_is_written_without_a_snapshot() {
+    for name in ["../up".to_owned(), "a/b".to_owned(), "n".repeat(250)] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox")
+            .set("save_record_ids", true)
+            .set("streams", json!({"*": {"object": "contacts"}}))
+            .set("snapshot_dir", "deep/snapshots");
+        let input = schema(&name) + &record(&name, &json!({"externalId": "a"}));
+        let ran = place.done(input + &contacts(1));
+        assert!(ran.stderr.contains("in no snapshot"), "{name}: {}", ran.stderr);
+        let names = |folder: &str| {
+            let entries = std::fs::read_dir(place.path(folder)).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("deep"), ["snapshots"]);
+        assert_eq!(names("deep/snapshots"), ["contacts_None.snapshot.csv"]);
+        assert_eq!(remote.records("contacts").len(), 2);
+    }
+}
