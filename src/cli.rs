@@ -224,14 +224,17 @@ pub enum Ids {
         namespace: Option<String>,
     },
     /// Forget ids, and what is in doubt of them: their records are looked for, or created, when
-    /// they come again. With --all also doubts about records without an external id
+    /// they come again
     Forget {
         /// External ids
-        #[arg(required_unless_present = "all")]
+        #[arg(required_unless_present_any = ["all", "doubts"])]
         ids: Vec<String>,
-        /// All of the stream
-        #[arg(long, conflicts_with = "ids")]
+        /// All ids of the stream, and all that is in doubt
+        #[arg(long, conflicts_with_all = ["ids", "doubts"])]
         all: bool,
+        /// All that is in doubt, also of records without an external id, and no id
+        #[arg(long, conflicts_with = "ids")]
+        doubts: bool,
         /// Of which stream
         #[arg(long)]
         stream: String,

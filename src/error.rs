@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use rustix::io::Errno;
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -28,6 +30,10 @@ impl From<ExitCode> for std::process::ExitCode {
         Self::from(code as u8)
     }
 }
+
+/// What can be done where no more files can be opened.
+const MORE_FILES: &str = "allow more open files (`ulimit -n`): a job has some 20, and one for each call \
+                          at once";
 
 /// Why a run ends early: what happened, where, and the way out.
 #[derive(Debug)]
@@ -89,7 +95,23 @@ impl Error {
 
     /// What the user can do, if we know.
     pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+        let hint = self.hint.as_deref();
+        if self.is_out_of_files() { Some(MORE_FILES) } else { hint }
+    }
+
+    /// Whether the process may open no more files: wherever that shows, it is not for what was to be
+    /// opened.
+    fn is_out_of_files(&self) -> bool {
+        let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<std::io::Error>();
+            if io.and_then(std::io::Error::raw_os_error).is_some_and(|code| codes.contains(&code)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// The message and all causes, in one line.
@@ -114,5 +136,18 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_out_of_files_is_told_so_wherever_it_shows() {
+        let denied = |errno: Errno| std::io::Error::from_raw_os_error(errno.raw_os_error());
+        let error = |errno| Error::usage("x").caused_by(denied(errno)).hint("name another place");
+        assert!(error(Errno::MFILE).hint_text().unwrap().contains("ulimit -n"));
+        assert_eq!(error(Errno::ACCESS).hint_text(), Some("name another place"));
     }
 }

@@ -1,4 +1,5 @@
-//! Files that others read are replaced as a whole: written beside, synced, renamed.
+//! Files that others read are replaced as a whole: written beside, synced, renamed. What is no file,
+//! as a pipe or `/dev/stdout`, is written into.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,7 +19,8 @@ pub enum Access {
 /// Replaces `path` by what `write` writes; folders on the way are made.
 ///
 /// Either the old file or the whole new one stands there at any instant, also after a crash. A
-/// symbolic link is followed, so that it still points to the new content.
+/// symbolic link is followed, so that it still points to the new content. A pipe or a device is
+/// written into: it would be gone, and nothing where its reader waits.
 ///
 /// # Errors
 /// Whatever the file system says, and whatever `write` says; the old file is left as it was. Where
@@ -29,8 +31,21 @@ pub fn replace(
     access: Access,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
+    if is_no_file(path) {
+        let place = File::options().append(true).open(path)?;
+        let mut out = BufWriter::new(&place);
+        write(&mut out)?;
+        return out.flush();
+    }
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     replace_itself(&path, access, write)
+}
+
+/// Whether something stands at `path` that takes what is written and keeps none of it. So does what is
+/// open already, as `/dev/stderr`: where that is a file, others write to it too.
+fn is_no_file(path: &Path) -> bool {
+    let is_open = path.starts_with("/dev") || path.starts_with("/proc");
+    std::fs::metadata(path).is_ok_and(|place| !place.is_dir() && (is_open || !place.is_file()))
 }
 
 /// As [`replace`], for a place that others can write to: a symbolic link that somebody has put
@@ -99,6 +114,24 @@ mod tests {
         replace_itself(&link, Access::Everyone, |out| out.write_all(b"newer")).unwrap();
         assert_eq!(std::fs::read(&theirs).unwrap(), b"new");
         assert_eq!(std::fs::read(&link).unwrap(), b"newer");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_written_into_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        replace(&pipe, Access::Owner, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(reader.join().unwrap(), b"new");
+        let device = folder.path().join("device");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        replace(&device, Access::Owner, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[cfg(unix)]

@@ -184,26 +184,34 @@ fn stamp(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// Writes all ids of a stream as its snapshot into `folder`. Returns the file's path.
+/// Writes all ids of a stream as its snapshot into `folder`. Returns the file's path. It counts as taken
+/// in: what is mended by hand later is not undone by what was known before.
 ///
 /// # Errors
-/// Exit code 5, naming the file.
+/// Exit code 5: the file, or the store.
 pub fn write_snapshot(
-    connection: &Connection,
+    store: &Store,
     namespace: &str,
     name: &str,
     folder: &Path,
     flow: Option<&str>,
     format: SnapshotFormat,
 ) -> Result<PathBuf, Error> {
-    let Some(stream) = streams::find_stream(connection, namespace, name).map_err(unreadable)?
+    let Some(stream) =
+        store.read(|connection| streams::find_stream(connection, namespace, name))?
     else {
         return snapshot::write(folder, name, flow, format, std::iter::empty());
     };
-    id_map::entries(connection, stream, |entries| {
-        snapshot::write(folder, name, flow, format, rows(entries))
-    })
-    .map_err(unreadable)?
+    let path = store.read(|connection| {
+        id_map::entries(connection, stream, |entries| {
+            snapshot::write(folder, name, flow, format, rows(entries))
+        })
+    })??;
+    let (stamp, written) = (stamp(&path)?, path.clone());
+    store.write_blocking(move |transaction| {
+        id_map::set_imported(transaction, stream, &written, &stamp)
+    })?;
+    Ok(path)
 }
 
 /// Writes all ids of a stream to a snapshot file.

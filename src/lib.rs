@@ -73,6 +73,7 @@ pub mod results;
 pub mod snapshot;
 pub mod state;
 pub mod summary;
+pub mod text;
 
 pub mod pipeline;
 

@@ -102,6 +102,8 @@ pub struct Outcome {
     pub fingerprint: Fingerprint,
     /// Of the remote ids that stood in that content for its parents; `None` when that is not known.
     pub parents: Option<i64>,
+    /// Of what it is found by beside its ids: see [`found_by`](crate::resolve::found_by::found_by).
+    pub found_by: Option<i64>,
     /// For the platform's state: a JSON object as text.
     pub custom_data: Option<Arc<str>>,
     /// Name of the batch that it went out with last, where the remote was told one.

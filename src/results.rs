@@ -112,7 +112,7 @@ pub fn write_results(
         Format::Csv => {
             // The header is written here, since it is due also where no row follows.
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-            csv.write_record(COLUMNS).map_err(io::Error::from)?;
+            csv.write_record(COLUMNS)?;
             Rows::Csv(Box::new(csv))
         }
     };
@@ -153,7 +153,7 @@ impl Rows<'_> {
                 serde_json::to_writer(&mut **out, row).map_err(io::Error::from)?;
                 out.write_all(b"\n")?;
             }
-            Self::Csv(csv) => csv.serialize(row).map_err(io::Error::from)?,
+            Self::Csv(csv) => csv.serialize(row)?,
         }
         Ok(())
     }

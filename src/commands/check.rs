@@ -4,6 +4,7 @@ use super::{Called, print, runtime, setup};
 use crate::cli::Configured;
 use crate::error::{Error, ExitCode};
 use crate::record::StreamName;
+use crate::text::{printable, printable_lines};
 
 pub(super) fn run(
     configured: &Configured,
@@ -30,9 +31,10 @@ pub(super) fn run(
                     ("FAILED", wrong)
                 }
             };
-            page.push_str(&format!("{mark} {}: {found}\n", line.subject));
+            let found = printable_lines(found);
+            page.push_str(&format!("{mark} {}: {found}\n", printable(&line.subject)));
             if let Some(hint) = &line.hint {
-                page.push_str(&format!("       hint: {hint}\n"));
+                page.push_str(&format!("       hint: {}\n", printable_lines(hint)));
             }
         }
         if let Some(running) = ready.sandbox {

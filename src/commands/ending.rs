@@ -15,6 +15,7 @@ use crate::file::{Access, replace};
 use crate::ids;
 use crate::pipeline::Finished;
 use crate::results::{self, Format};
+use crate::snapshot;
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::report::TellError;
@@ -31,8 +32,10 @@ pub(super) async fn end(
     mut finished: Finished,
 ) -> Result<ExitCode, Error> {
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
+    let comes_again = finished.comes_again;
     let mut trouble = Trouble(finished.error.take());
-    let mut summary = summarize(&started, options, finished);
+    let is_cut_off = trouble.0.as_ref().is_some_and(Error::is_of_store);
+    let mut summary = summarize(&started, options, finished, is_cut_off);
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
@@ -69,7 +72,7 @@ pub(super) async fn end(
     trouble.note(
         started
             .store
-            .finish_job(started.job, summary.status, code, document)
+            .finish_job(started.job, summary.status, code, document, comes_again)
             .await
             .map_err(Error::from),
     );
@@ -87,11 +90,13 @@ pub(super) async fn end(
     }
 }
 
-/// The summary as far as the walk has made it.
-fn summarize(started: &Started, options: &Run, finished: Finished) -> Summary {
+/// The summary as far as the walk has made it. `is_cut_off`: it could not make more, for the store
+/// failed.
+fn summarize(started: &Started, options: &Run, finished: Finished, is_cut_off: bool) -> Summary {
     let Finished { streams, input, errors, .. } = finished;
     let seconds = started.clock.elapsed().as_secs_f64();
     let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
+    let proof = if is_cut_off { proof.cut_off() } else { proof };
     let with_rate = |(name, mut stream): (String, StreamSummary)| {
         // Counts stay far below where a float loses precision.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -188,8 +193,14 @@ fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<
     let Some(folder) = snapshot_folder(started) else { return Ok(()) };
     let flow = started.environment.flow.as_deref();
     let format = started.config.snapshot_format;
-    let path = read(started, |connection| {
-        ids::write_snapshot(connection, &started.namespace, stream, &folder, flow, format)
+    if let Err(error) = snapshot::path(&folder, stream, flow, format) {
+        // The records are written, and the store has their ids.
+        tracing::warn!("The ids of a stream are in no snapshot: {error}.");
+        return Ok(());
+    }
+    let (store, namespace) = (&started.store, &started.namespace);
+    let path = tokio::task::block_in_place(|| {
+        ids::write_snapshot(store, namespace, stream, &folder, flow, format)
     })?;
     files.insert(format!("snapshot {stream}"), path.display().to_string());
     Ok(())

@@ -1,26 +1,28 @@
 //! `ids`: which remote id belongs to which external id, to look at and to mend.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use comfy_table::{Table, presets};
 
-use super::{print, tell};
+use super::{print, setup, tell};
 use crate::cli::Ids;
 use crate::config::{DEFAULT_STORE, SnapshotFormat};
 use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
-use crate::store::id_map;
+use crate::store::id_map::{self, Forget};
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
 use crate::store::report::TellError;
 use crate::store::streams::{self, Known};
 use crate::store::{Store, open_for_reading, recovery, unreadable};
+use crate::text::printable;
 
 pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    setup::refuse_no_file(path)?;
     match command {
         Ids::List { stream: None, namespace } => list_streams(path, namespace.as_deref()),
         Ids::List { stream: Some(stream), namespace } => {
@@ -38,9 +40,13 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
             tracing::info!(path = %file.display(), ids = known.ids, "Written.");
             Ok(ExitCode::Done)
         }
-        Ids::Forget { ids, all, stream, namespace } => {
-            let ids = ids.into_iter().map(ExternalId::new).collect();
-            forget(path, (!all).then_some(ids), &stream, namespace.as_deref())
+        Ids::Forget { ids, all, doubts, stream, namespace } => {
+            let what = match (all, doubts) {
+                (true, _) => Forget::All,
+                (_, true) => Forget::Doubts,
+                _ => Forget::Ids(ids.into_iter().map(ExternalId::new).collect()),
+            };
+            forget(path, what, &stream, namespace.as_deref())
         }
     }
 }
@@ -52,7 +58,8 @@ fn list_streams(path: &Path, namespace: Option<&str>) -> Result<ExitCode, Error>
         !known.stream.is_empty() && namespace.is_none_or(|name| name == known.namespace)
     };
     for known in known_streams(path)?.into_iter().filter(is_wanted) {
-        table.add_row([known.namespace, known.stream, known.ids.to_string()]);
+        let (namespace, stream) = (printable(&known.namespace), printable(&known.stream));
+        table.add_row([&*namespace, &*stream, &known.ids.to_string()]);
     }
     print(format!("{table}\n").as_bytes())
 }
@@ -66,8 +73,7 @@ fn list_ids(path: &Path, stream: &str, namespace: Option<&str>) -> Result<ExitCo
             for entry in entries {
                 let entry = entry?;
                 let remote_id = entry.mapped.remote_id.as_ref().map_or("", |id| id.as_str());
-                out.write_record([entry.external_id.as_str(), remote_id])
-                    .map_err(io::Error::from)?;
+                out.write_record([entry.external_id.as_str(), remote_id])?;
             }
             Ok(())
         })
@@ -85,8 +91,7 @@ fn list_doubts(path: &Path, stream: Option<&str>) -> Result<ExitCode, Error> {
             }
             let id = doubt.external_id.as_deref().unwrap_or_default();
             let (first, last) = (at_millis(doubt.first_millis), at_millis(doubt.last_millis));
-            let row = [&doubt.namespace, &doubt.stream, id, &first, &last];
-            Ok(out.write_record(row).map_err(io::Error::from)?)
+            Ok(out.write_record([&doubt.namespace, &doubt.stream, id, &first, &last])?)
         };
         doubts::open(&connection, &mut tell)?;
         // What a job that runs has under way is in no doubt yet.
@@ -101,7 +106,7 @@ fn tell_csv(
 ) -> Result<ExitCode, Error> {
     tell(|out| {
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(header).map_err(io::Error::from)?;
+        csv.write_record(header)?;
         rows(&mut csv)?;
         Ok(csv.flush()?)
     })
@@ -142,13 +147,13 @@ fn import(
 
 fn forget(
     path: &Path,
-    ids: Option<Vec<ExternalId>>,
+    what: Forget,
     stream: &str,
     namespace: Option<&str>,
 ) -> Result<ExitCode, Error> {
     let known = choose(known_streams(path)?, stream, namespace)?;
     let (forgotten, doubts) = Store::open(path)?
-        .write_blocking(move |transaction| id_map::forget(transaction, known.id, ids.as_deref()))?;
+        .write_blocking(move |transaction| id_map::forget(transaction, known.id, &what))?;
     if forgotten + doubts == 0 {
         tracing::warn!(
             "Nothing was forgotten: the store knows none of this; see `target-upsert ids list \

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use comfy_table::{Table, presets};
 use rusqlite::Connection;
 
-use super::{Called, print, tell};
+use super::{Called, print, setup, tell};
 use crate::cli::{Jobs, ResultsFormat, Run};
 use crate::config::DEFAULT_STORE;
 use crate::error::{Error, ExitCode};
@@ -14,8 +14,7 @@ use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::{self, Job, Status};
 use crate::store::lock::StoreLock;
-use crate::store::report;
-use crate::store::{open_for_reading, unreadable};
+use crate::store::{open_for_reading, report, unreadable};
 use crate::summary::Summary;
 
 pub(super) fn run(
@@ -24,6 +23,7 @@ pub(super) fn run(
     called: &Called,
 ) -> Result<ExitCode, Error> {
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
+    setup::refuse_no_file(path)?;
     match command.unwrap_or(Jobs::List { most: 20 }) {
         Jobs::List { most } => list(path, most),
         Jobs::Show { job } => {
@@ -160,5 +160,5 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
     }
     options.input = Some(input);
     options.configured.store.get_or_insert_with(|| path.to_owned());
-    super::run::retry(&options, called)
+    super::run::retry(&options, called, job.id)
 }

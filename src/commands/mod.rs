@@ -23,6 +23,7 @@ use crate::cli::{Cli, Command, LogFormat, Talk};
 use crate::error::{Error, ExitCode};
 use crate::store::report::TellError;
 use crate::store::unreadable;
+use crate::text::Printable;
 
 pub use schemas::{all as schemas, files as schema_files};
 
@@ -143,10 +144,11 @@ fn start_log(talk: &Talk, called: &Called) {
     // What the libraries say below that may show a header, and drowns what is told here.
     let others = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_target("target_upsert", level).with_default(others);
+    let is_coloured = io::IsTerminal::is_terminal(&io::stderr());
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(move || Printable { to: io::stderr(), is_coloured })
         .with_target(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+        .with_ansi(is_coloured);
     let registry = tracing_subscriber::registry();
     // A second start, as in tests that call commands in one process, keeps the first log.
     match talk.log_format {

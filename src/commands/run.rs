@@ -14,6 +14,7 @@ use super::{Called, about, ending, runtime};
 use crate::cli::{Progress, Run};
 use crate::config::environment::Environment;
 use crate::config::{Config, StateFormat};
+use crate::connector::contract::Capabilities;
 use crate::dispatch::concurrency::Limiter;
 use crate::dispatch::retry::Retry;
 use crate::dispatch::{Dispatcher, recover};
@@ -25,6 +26,7 @@ use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::schema::STACK_BYTES;
 use crate::store::Store;
+use crate::store::recovery::Leftover;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
 /// Chunks that wait between the reading thread and the pipeline.
@@ -34,15 +36,15 @@ const MAX_IN_FLIGHT: usize = 64;
 
 /// Runs over an input of its own.
 pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
-    start(options, called, false)
+    start(options, called, None)
 }
 
-/// Runs over what an earlier job did not write.
-pub(super) fn retry(options: &Run, called: &Called) -> Result<ExitCode, Error> {
-    start(options, called, true)
+/// Runs over what the job of the store with the number `retries` did not write.
+pub(super) fn retry(options: &Run, called: &Called, retries: i64) -> Result<ExitCode, Error> {
+    start(options, called, Some(retries))
 }
 
-fn start(options: &Run, called: &Called, goes_on: bool) -> Result<ExitCode, Error> {
+fn start(options: &Run, called: &Called, retries: Option<i64>) -> Result<ExitCode, Error> {
     if options.about {
         return about::run(options.format.unwrap_or_default(), called);
     }
@@ -61,7 +63,7 @@ fn start(options: &Run, called: &Called, goes_on: bool) -> Result<ExitCode, Erro
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let setup = setup::setup(loaded, called).await?;
-        job(setup, options, &environment, goes_on).await
+        job(setup, options, &environment, retries).await
     });
     // The thread that reads may still wait for input that nobody wants any more.
     runtime.shutdown_background();
@@ -81,18 +83,17 @@ pub(super) struct Started {
     pub(super) since: String,
     pub(super) clock: Instant,
     pub(super) dispatcher: Arc<Dispatcher>,
-    /// The input is what an earlier job did not write.
-    pub(super) goes_on: bool,
 }
 
 async fn job(
     setup: Setup,
     options: &Run,
     environment: &Environment,
-    goes_on: bool,
+    retries: Option<i64>,
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
+    outlive_file_limit()?;
     let store = Arc::new(if options.dry_run {
         if store_path.exists() {
             // What a killed job has written is in the id map once its store was opened. A store in
@@ -109,7 +110,7 @@ async fn job(
     watch_signals(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     let name = connector.name().to_owned();
-    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone()).await?;
+    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), retries).await?;
     let dispatcher = Arc::new(Dispatcher {
         connector: Arc::clone(&connector),
         store: Arc::clone(&store),
@@ -132,7 +133,6 @@ async fn job(
         since: crate::store::jobs::now(),
         clock: Instant::now(),
         dispatcher,
-        goes_on,
     };
     let finished = match prepare(&started, options).await {
         Ok(()) => walk(&started, options, input, stop).await,
@@ -168,9 +168,18 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
         let stream = StreamName::new(leftover.stream_name.as_str());
         let options = started.config.stream(stream.as_str());
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
+        if is_elsewhere(&leftover, &capabilities) {
+            continue;
+        }
         recover(&started.dispatcher, leftover, &capabilities, &options, started.clock).await?;
     }
     Ok(())
+}
+
+/// Whether a stream is written to another object now than a killed job wrote it to: that one can tell
+/// nothing of what the other has. The stream's next job ends before it writes anything.
+fn is_elsewhere(leftover: &Leftover, capabilities: &Capabilities) -> bool {
+    matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if then != now)
 }
 
 /// Reads the input to its end and writes it.
@@ -203,7 +212,6 @@ async fn walk(
         dispatcher: Arc::clone(&started.dispatcher),
         namespace: started.namespace.clone(),
         last_end,
-        goes_on: started.goes_on,
         batch: config.batch.clone(),
         max_buffer_bytes: config.max_buffer_bytes.max(1),
         input: chunks,
@@ -288,6 +296,19 @@ fn progress(when: Progress) -> ProgressLine {
     }
 }
 
+/// Where the process may write no larger file, a signal would end it in the midst of its work: once
+/// somebody listens, the write fails instead, as on a full disk.
+fn outlive_file_limit() -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    // Whoever has listened once keeps the signal's own way from the process for good.
+    signal(kind).map(drop).map_err(cannot_listen)
+}
+
+fn cannot_listen(error: io::Error) -> Error {
+    Error::ours("cannot listen for signals").caused_by(error)
+}
+
 /// The first signal ends the reading, the second the process.
 fn watch_signals(stop: CancellationToken, environment: &Environment) -> Result<(), Error> {
     let mut signals = signals()?;
@@ -336,7 +357,7 @@ pub(super) fn signals() -> Result<Signals, Error> {
             user: signal(SignalKind::user_defined1())?,
         })
     };
-    listen().map_err(|error| Error::ours("cannot listen for signals").caused_by(error))
+    listen().map_err(cannot_listen)
 }
 
 /// The platform reads the process's id from this file before it sends SIGUSR1.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -55,7 +54,23 @@ pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, E
     if let Some(store) = &configured.store {
         loaded.config.store.clone_from(store);
     }
+    refuse_no_file(&loaded.config.store)?;
     Ok(loaded)
+}
+
+/// Before anything is made beside it: what stands in the store's place must be a file.
+pub(super) fn refuse_no_file(store: &Path) -> Result<(), Error> {
+    match std::fs::metadata(store) {
+        Ok(place) if !place.is_file() => {
+            let error = Error::usage(format!("the store `{}` is no file", store.display()));
+            Err(if place.is_dir() {
+                error.hint(format!("name a file in it: `{}`", store.join("store.db").display()))
+            } else {
+                error.hint("name a file with `--store`")
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn connector_name(config: &Config, called: &Called) -> Result<String, Error> {
@@ -115,7 +130,7 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
     Settings {
         base_url: config.base_url.clone(),
         config_file,
-        timeout: Duration::from_secs(config.timeout_secs),
+        timeout: config.timeout_secs.duration(),
         user_agent: agent
             .unwrap_or_else(|| concat!("target-upsert/", env!("CARGO_PKG_VERSION")).to_owned()),
         streams,

@@ -257,7 +257,7 @@ pub(crate) fn nearest<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Identity, StateFormat};
+    use crate::config::{Identity, Seconds, StateFormat};
     use crate::file::{Access, replace};
     use std::io::Write;
 
@@ -275,7 +275,7 @@ mod tests {
         let env = [("P_TIMEOUT_SECS".to_owned(), "9".to_owned())];
         let loaded = load(&[first, second], "P_", None, &env).unwrap();
         assert_eq!(loaded.config.identity, Some(Identity::Platform));
-        assert_eq!(loaded.config.timeout_secs, 9);
+        assert_eq!(loaded.config.timeout_secs, Seconds::of(9));
         assert_eq!(loaded.config.rest.0["x"], 1);
     }
 

@@ -6,6 +6,7 @@
 
 pub mod environment;
 mod load;
+pub mod seconds;
 pub mod stream;
 pub mod write_back;
 pub(crate) mod wrong;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use load::{Loaded, Source, Values, load};
+pub use seconds::Seconds;
 use stream::{Fields, LookupMethod};
 pub use stream::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
 
@@ -56,7 +58,7 @@ pub struct Config {
     /// Calls under way at once, at most. Default: what the connector declares.
     pub max_in_flight: Option<usize>,
     /// Seconds that one call may take, from sending to the last byte of the answer. Default 60.
-    pub timeout_secs: u64,
+    pub timeout_secs: Seconds,
     /// The job ends with exit code 1 when more records than this were rejected, failed or are in
     /// doubt. Default: no limit.
     pub max_rejected: Option<u64>,
@@ -112,7 +114,7 @@ impl Default for Config {
             retry: RetryOptions::default(),
             rate_limit: None,
             max_in_flight: None,
-            timeout_secs: 60,
+            timeout_secs: Seconds::of(60),
             max_rejected: None,
             validation: Validation::default(),
             on_bad_line: OnBadLine::default(),
@@ -206,12 +208,12 @@ pub struct BatchOptions {
     /// Bytes a call, at most. Default: what the remote takes.
     pub bytes: Option<usize>,
     /// Seconds that a record waits for company, at most, while more input may come. Default 1.
-    pub secs: f64,
+    pub secs: Seconds,
 }
 
 impl Default for BatchOptions {
     fn default() -> Self {
-        Self { records: None, bytes: None, secs: 1.0 }
+        Self { records: None, bytes: None, secs: Seconds::of(1) }
     }
 }
 
@@ -227,7 +229,7 @@ pub struct RetryOptions {
     pub base_millis: u64,
     /// Bound of every wait, in seconds, `Retry-After` included: a remote that asks for more, or
     /// that answers no call for longer than this but throttles, ends the job. Default 300.
-    pub max_wait_secs: u64,
+    pub max_wait_secs: Seconds,
     /// Retries that a job may make for each call that was answered, beyond its first 100; being
     /// throttled does not count. Past that, a call that fails is not tried again. Default 1.
     pub budget: f64,
@@ -237,7 +239,13 @@ pub struct RetryOptions {
 
 impl Default for RetryOptions {
     fn default() -> Self {
-        Self { attempts: 6, base_millis: 500, max_wait_secs: 300, budget: 1.0, give_up_after: 10 }
+        Self {
+            attempts: 6,
+            base_millis: 500,
+            max_wait_secs: Seconds::of(300),
+            budget: 1.0,
+            give_up_after: 10,
+        }
     }
 }
 
@@ -247,7 +255,9 @@ impl Default for RetryOptions {
 pub struct RateLimit {
     /// Requests, at least 1.
     pub requests: u32,
-    /// Seconds, at least 1.
+    /// Seconds, 1 to 2678400 (31 days).
+    #[serde(deserialize_with = "seconds::whole")]
+    #[schemars(range(min = 1, max = 2_678_400))]
     pub per_secs: u32,
 }
 

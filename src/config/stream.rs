@@ -2,8 +2,10 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::Seconds;
 
 /// The options of one stream; in `streams`, under its name or `*`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -47,7 +49,7 @@ pub struct StreamOptions {
     /// Over `batch.bytes`.
     pub batch_bytes: Option<usize>,
     /// Over `batch.secs`.
-    pub batch_secs: Option<f64>,
+    pub batch_secs: Option<Seconds>,
 }
 
 impl Default for StreamOptions {
@@ -80,14 +82,37 @@ impl StreamOptions {
         self.lookup_fields.as_ref().map_or(&[], Fields::names)
     }
 
+    /// What records are found by beside their external id, if anything.
+    pub fn lookup_by(&self) -> Option<LookupBy> {
+        let (names, method) = (self.lookup_names(), self.lookup_method.unwrap_or_default());
+        (!names.is_empty()).then(|| LookupBy { names: names.to_vec(), method })
+    }
+
+    /// The same options, with records found by this.
+    #[must_use]
+    pub fn with_lookup(&self, lookup: Option<LookupBy>) -> Self {
+        let lookup_method = lookup.as_ref().map(|lookup| lookup.method);
+        let lookup_fields = lookup.map(|lookup| Fields::Several(lookup.names));
+        Self { lookup_fields, lookup_method, ..self.clone() }
+    }
+
     /// Whether only what is empty at the remote is written.
     pub fn only_empty(&self) -> bool {
         self.only_upsert_empty_fields.unwrap_or(false)
     }
 }
 
+/// The properties by which records are found beside their external id, as a job had them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupBy {
+    /// Their names, at least one.
+    pub names: Vec<String>,
+    /// How they go together.
+    pub method: LookupMethod,
+}
+
 /// How several lookup fields go together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LookupMethod {
     /// All must be the same. The remote is asked by the first, so put the one first that tells

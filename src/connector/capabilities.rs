@@ -7,11 +7,14 @@ use md5::{Digest, Md5};
 use reqwest::header::HeaderName;
 
 use super::contract::Action;
+use crate::config::StreamOptions;
 
 /// What a remote can do with one object, and how it wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Capabilities {
+    /// What the remote calls the object, where remote ids mean something in their object alone.
+    pub object: Option<String>,
     /// Makes a record that is not there yet; gives it a remote id.
     pub create: Option<CallLimits>,
     /// Changes the record with a given remote id.
@@ -71,9 +74,9 @@ pub struct KeyHeader {
 
 impl Capabilities {
     /// How long a record that was written may stay invisible to those lookups that a stream makes:
-    /// by the external id, and, where it `has_fields` to look for, by these.
-    pub fn lag(&self, has_fields: bool) -> Duration {
-        let find = self.find.filter(|_| has_fields);
+    /// by the external id, and by its `lookup_fields`, where it has some.
+    pub fn lag(&self, options: &StreamOptions) -> Duration {
+        let find = self.find.filter(|_| !options.lookup_names().is_empty());
         [self.lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
     }
 

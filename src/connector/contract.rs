@@ -64,6 +64,11 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// A [`RequestError`] when no answer for single records exists. A 2xx with some records
     /// refused is `Ok`.
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError>;
+
+    /// Nothing more is to leave: calls that wait for their turn, by a rate limit of our own, end in
+    /// [`RequestError::Stopped`], and so does each call that comes later. What was sent is not
+    /// affected.
+    fn stop(&self) {}
 }
 
 /// What a lookup goes by.
@@ -314,6 +319,9 @@ pub enum RequestError {
     /// The answer is not what the connector can read: as [`RequestError::InDoubt`] for a write.
     #[error("the answer cannot be read: {0}")]
     Protocol(Box<str>),
+    /// Not sent, for [`Connector::stop`] came before its turn.
+    #[error("not sent: the job ended before")]
+    Stopped,
 }
 
 impl RequestError {

@@ -41,13 +41,16 @@ pub(super) async fn deliver(
     let writes: Vec<Intent> =
         records.iter().filter(|planned| outlives(action, planned)).map(intent).collect();
     if !writes.is_empty() {
-        let intended = dispatcher.store.intend(dispatcher.job, told.stored, action, writes);
+        let lookup = told.stream.options.lookup_by();
+        let store = &dispatcher.store;
+        let intended = store.intend(dispatcher.job, told.stored, action, lookup, writes);
         delivery.intent = Some(intended.await?);
         point("intended");
     }
     let mut pieces = vec![records];
     let mut fatal = None;
     while fatal.is_none()
+        && !dispatcher.retry.is_over()
         && let Some(piece) = pieces.pop()
     {
         fatal = delivery.send(piece, &mut pieces).await?;
@@ -73,6 +76,7 @@ fn intent(planned: &Planned) -> Intent {
         lookup_values: record.lookup_values.clone(),
         key: planned.key.as_ref().map(|key| Arc::clone(&key.text)),
         parents: Some(planned.parents),
+        attempts: Some(planned.attempts),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct NoAnswer {
 pub(super) enum Refusal {
     /// This question.
     Question,
-    /// To be asked, by this credential.
+    /// To be asked at all: by this credential, or by anybody.
     Credential,
 }
 
@@ -68,12 +68,15 @@ impl Finder<'_> {
     /// Whether the remote can be asked for a record.
     pub(super) fn can_find(&self, traits: &Traits) -> bool {
         let by_id = self.capabilities.lookup.is_some() && traits.external_id.is_some();
-        by_id || (self.capabilities.find.is_some() && has_values(self.options, &traits.values))
+        // Values whose fields are not known ask nothing.
+        let has_names = traits.values.len() == self.options.lookup_names().len();
+        let has_values = has_names && has_values(self.options, &traits.values);
+        by_id || (has_values && self.capabilities.find.is_some())
     }
 
     /// How long a record that was written may stay invisible.
     pub(super) fn lag(&self) -> Duration {
-        self.capabilities.lag(!self.options.lookup_names().is_empty())
+        self.capabilities.lag(self.options)
     }
 
     /// Finds the remote ids of each of `wanted`.
@@ -304,6 +307,7 @@ impl Finder<'_> {
                         "check the credential with `target-upsert check`, then run the same input again",
                     ))));
                 }
+                RequestError::Stopped => return Err(no_answer(None)),
                 RequestError::Refused { .. } => {
                     return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
                 }

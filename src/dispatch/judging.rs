@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::delivery::NOT_SENT;
+use super::delivery::{NOT_SENT, not_sent};
 use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned};
 use crate::connector::contract::{
@@ -128,6 +128,7 @@ fn judge_failure(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
+        RequestError::Stopped => judged.ended = records.into_iter().map(never_left).collect(),
         RequestError::InDoubt { retry_after, .. } => {
             limiter.troubled(sent, now);
             judged.throttled = retry_after.map(Some);
@@ -138,6 +139,13 @@ fn judge_failure(
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
     }
+}
+
+/// A record of a call that has not left.
+fn never_left(mut planned: Planned) -> (Planned, Ended) {
+    planned.attempts -= 1;
+    let (planned, _, ended) = not_sent(planned);
+    (planned, ended)
 }
 
 fn judge_one(
@@ -183,7 +191,8 @@ fn judge_one(
     };
     if planned.is_partial && ended.fate.is_success() {
         if let Some(remote_id) = ended.remote_id.or_else(|| planned.remote_id.clone()) {
-            let partial = Partial { remote_id, action, fate: ended.fate };
+            let (fate, attempts) = (ended.fate, planned.attempts);
+            let partial = Partial { remote_id, action, fate, attempts };
             return judged.partial.push((planned, partial));
         }
         let why = "written without some of its relations, and the remote did not tell its id";

@@ -52,7 +52,7 @@ pub(super) async fn look_up(
         if is_lone { asking.pieces.pop_front() } else { asking.pieces.pop_back() }
     {
         is_lone = asking.piece(piece).await?;
-        if asking.fatal.is_some() {
+        if asking.fatal.is_some() || dispatcher.retry.is_over() {
             let left = asking.pieces.drain(..).flatten().map(super::not_sent).collect();
             told.settle(left, None).await?;
         }

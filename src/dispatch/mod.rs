@@ -32,6 +32,7 @@ use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Content, Fate, Outcome, Trouble};
 use crate::record::RemoteId;
+use crate::resolve::found_by::found_by;
 use crate::resolve::gate::Key;
 use crate::store::Store;
 use crate::store::journal::IntentId;
@@ -263,6 +264,11 @@ impl Dispatcher {
                 .map_or(0, |sent| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX)),
             fingerprint: record.fingerprint,
             parents: Some(planned.parents),
+            found_by: found_by(
+                &record.stream.options,
+                &record.stream.capabilities,
+                &record.lookup_values,
+            ),
             custom_data: record.custom_data.clone(),
             batch_id: planned.batch_id.clone(),
             key: planned.key.as_ref().filter(|_| is_open).map(|key| Arc::clone(&key.text)),

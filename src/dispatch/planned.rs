@@ -66,10 +66,9 @@ impl Planned {
             left: None,
             was_read: false,
             version: None,
-            record,
             remote_id,
             was_mapped,
-            attempts: 0,
+            attempts: record.partial.as_ref().map_or(0, |partial| partial.attempts),
             key: None,
             is_doubtful: false,
             visible: None,
@@ -78,6 +77,7 @@ impl Planned {
             sent: None,
             status: None,
             batch_id: None,
+            record,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
 use crate::record::{RemoteId, StreamName};
+use crate::resolve::found_by::found_by;
 use crate::store::jobs;
 use crate::store::journal::Intent;
 use crate::store::recovery::Leftover;
@@ -31,6 +32,7 @@ pub async fn recover(
     options: &StreamOptions,
     began: Instant,
 ) -> Result<(), Error> {
+    let options = &options.with_lookup(leftover.lookup);
     let stream = StreamName::new(leftover.stream_name.as_str());
     let calls = Calls::default();
     let finder = Finder { dispatcher, stream: &stream, capabilities, options, calls: &calls };
@@ -73,8 +75,10 @@ pub async fn recover(
         (write, Ended::trouble(Fate::InDoubt, Trouble::other("in_doubt", why)))
     });
     let (stream, sent_millis) = (leftover.stream, leftover.sent_millis);
-    let outcomes =
-        found.chain(blind).map(|(write, ended)| outcome(stream, sent_millis, write, ended));
+    let outcomes = found.chain(blind).map(|(write, ended)| Outcome {
+        found_by: found_by(options, capabilities, &write.lookup_values),
+        ..outcome(stream, sent_millis, write, ended)
+    });
     let outcomes = outcomes.collect();
     point("recovering");
     Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
@@ -107,12 +111,13 @@ fn outcome(stream: i64, sent_millis: i64, write: Intent, ended: Ended) -> Outcom
         remote_id: ended.remote_id,
         action: Some(Action::Create),
         fate: ended.fate,
-        attempts: 1,
+        attempts: write.attempts.unwrap_or(0) + 1,
         status: None,
         trouble: ended.trouble,
         millis: u64::try_from(age).unwrap_or(0),
         fingerprint: write.fingerprint,
         parents: write.parents,
+        found_by: None,
         custom_data: None,
         batch_id: None,
         key: write.key,

@@ -30,6 +30,8 @@ pub struct Retry {
     throttled_since: Mutex<Option<Instant>>,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
+    /// Set when nothing more is to be sent either.
+    is_over: AtomicBool,
 }
 
 /// Which calls are counted together: a remote that answers every lookup may fail every write.
@@ -70,6 +72,7 @@ impl Retry {
             is_spent: AtomicBool::new(false),
             throttled_since: Mutex::default(),
             stop,
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -119,7 +122,7 @@ impl Retry {
     /// What ends the job: the remote asks for more than `max_wait_secs`, or has done nothing but
     /// throttle for longer than that.
     pub fn throttled(&self, asked: Option<Duration>, times: u32) -> Result<Duration, Error> {
-        let max = Duration::from_secs(self.options.max_wait_secs);
+        let max = self.options.max_wait_secs.duration();
         let since = *self.throttled_since().get_or_insert_with(Instant::now);
         if since.elapsed() > max {
             let secs = since.elapsed().as_secs();
@@ -139,7 +142,7 @@ impl Retry {
     /// # Errors
     /// What ends the job: it is longer than `max_wait_secs`.
     pub fn sit_out(&self, quiet: Duration) -> Result<(), Error> {
-        if quiet <= Duration::from_secs(self.options.max_wait_secs) {
+        if quiet <= self.options.max_wait_secs.duration() {
             return Ok(());
         }
         let message = format!("the remote asks to wait for {} seconds", quiet.as_secs());
@@ -149,6 +152,16 @@ impl Retry {
     /// Whether the job is to end.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
+    }
+
+    /// Nothing more is to be sent.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is to be sent.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// Sleeps, unless the job is to end.
@@ -183,7 +196,8 @@ impl Retry {
     /// A random wait below a bound that doubles with each try.
     fn jitter(&self, attempt: u32) -> Duration {
         let bound = self.options.base_millis.saturating_mul(1 << attempt.saturating_sub(1).min(20));
-        let bound = bound.min(self.options.max_wait_secs.saturating_mul(1000)).max(1);
+        let most = self.options.max_wait_secs.duration().as_millis();
+        let bound = bound.min(u64::try_from(most).unwrap_or(u64::MAX)).max(1);
         Duration::from_millis(fastrand::u64(0..=bound))
     }
 
@@ -230,6 +244,7 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Seconds;
 
     fn retry(options: RetryOptions) -> Retry {
         Retry::new(options, CancellationToken::new())
@@ -237,7 +252,8 @@ mod tests {
 
     #[test]
     fn what_the_remote_asks_for_is_obeyed_up_to_the_bound() {
-        let retry = retry(RetryOptions { max_wait_secs: 10, ..RetryOptions::default() });
+        let retry =
+            retry(RetryOptions { max_wait_secs: Seconds::of(10), ..RetryOptions::default() });
         let second = Duration::from_secs(1);
         assert_eq!(retry.throttled(Some(7 * second), 1).unwrap(), 7 * second);
         assert!(retry.throttled(Some(11 * second), 1).is_err());

@@ -41,6 +41,10 @@ use crate::summary::{Counts, Errors, Input, Planned as PlannedCounts, StreamSumm
 /// contradicts itself.
 const MAX_PLANS: u32 = 4;
 
+/// How long a job goes on to send what it has read, once it is to end. Who asked for the end kills
+/// it 10 to 30 seconds later, and then nothing is told.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// What the intake thread sends.
 #[derive(Debug)]
 pub enum Chunk {
@@ -64,8 +68,6 @@ pub struct Wiring {
     /// When the job before this one had ended, as far as is known: what it wrote last, a lookup may
     /// not show yet.
     pub last_end: Option<Instant>,
-    /// The input is what an earlier job did not write of its own.
-    pub goes_on: bool,
     /// How records are gathered.
     pub batch: BatchOptions,
     /// Bytes of records in memory, at most, about.
@@ -101,6 +103,8 @@ pub struct Finished {
     pub tap_state: Option<Box<RawValue>>,
     /// A signal ended the reading before the input's end.
     pub stopped: bool,
+    /// Not all was done that was read, and the tap's STATE says so: it brings the rest again.
+    pub comes_again: bool,
     /// What ended the job early.
     pub error: Option<Error>,
 }
@@ -148,8 +152,8 @@ struct Job {
     gave_up: bool,
     /// Outcomes cannot be put on disk, or tasks were lost: nothing can be settled any more.
     is_broken: bool,
-    /// The user wants the job to end.
-    stop_seen: bool,
+    /// The user wants the job to end: until then what was read is sent.
+    grace: Option<Instant>,
     /// The store's stream for lines that are no message.
     unreadable: Option<StoredStream>,
 }
@@ -181,7 +185,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         has_beyond: false,
         gave_up: false,
         is_broken: false,
-        stop_seen: false,
+        grace: None,
         unreadable: None,
     };
     while !job.is_through() || !told.is_empty() {
@@ -211,11 +215,7 @@ impl Job {
         self.admit_released()?;
         self.end_waiting()?;
         self.settle_local();
-        if self.stop_seen && self.wiring.dispatcher.limiter.paused_until(now).is_some() {
-            // A remote that throttles would hold up the end.
-            self.finished.stopped = true;
-            self.leave_all_unsent();
-        }
+        self.mind_grace(now);
         if let Some(until) = self.wiring.dispatcher.limiter.paused_until(now)
             && !self.ready.is_empty()
         {
@@ -233,8 +233,8 @@ impl Job {
                     self.take_event(event)?;
                 }
             }
-            () = self.wiring.stop.cancelled(), if !self.stop_seen => {
-                self.stop_seen = true;
+            () = self.wiring.stop.cancelled(), if self.grace.is_none() => {
+                self.grace = Some(Instant::now() + GRACE);
                 if !self.input_ended {
                     tracing::info!("Stopping: no more is read, what was read is written.");
                     self.finished.stopped = true;
@@ -258,10 +258,30 @@ impl Job {
         self.release_state()
     }
 
+    /// Once the job is to end, nothing is sent that would hold it up.
+    fn mind_grace(&mut self, now: Instant) {
+        let Some(grace) = self.grace else { return };
+        let dispatcher = Arc::clone(&self.wiring.dispatcher);
+        if now >= grace && !dispatcher.retry.is_over() {
+            tracing::info!(
+                "Stopping: what is not sent after {} seconds is left for the next run.",
+                GRACE.as_secs()
+            );
+            dispatcher.retry.end();
+            dispatcher.connector.stop();
+        }
+        if dispatcher.retry.is_over() || dispatcher.limiter.paused_until(now).is_some() {
+            self.finished.stopped = true;
+            self.leave_all_unsent();
+            self.settle_local();
+        }
+    }
+
     fn wake(&self, now: Instant) -> Instant {
         let paused = self.wiring.dispatcher.limiter.paused_until(now);
         let paused = paused.filter(|_| !self.ready.is_empty());
-        let due = [self.batcher.next_due(), paused].into_iter().flatten().min();
+        let grace = self.grace.filter(|_| !self.wiring.dispatcher.retry.is_over());
+        let due = [self.batcher.next_due(), paused, grace].into_iter().flatten().min();
         due.unwrap_or(now + Duration::from_secs(3600))
     }
 
@@ -322,6 +342,7 @@ impl Job {
     fn finish(mut self) -> Finished {
         use std::sync::atomic::Ordering::Relaxed;
         let dry_run = self.wiring.dispatcher.dry_run;
+        self.finished.comes_again = self.watermark.is_frozen();
         if self.finished.input.bad_lines > 0 {
             let bad = self.finished.input.bad_lines;
             let counts = Counts { read: bad, rejected: bad, ..Counts::default() };

@@ -1,7 +1,7 @@
 //! From a record that has its key to a batch that is under way.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
@@ -18,7 +18,7 @@ use crate::resolve::resend::CreateKey;
 use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
 use crate::stream::fields::Fields;
-use crate::stream::identity::id_text;
+use crate::stream::identity::id_in;
 use crate::stream::{Partial, Record, Stream};
 
 impl Job {
@@ -40,11 +40,10 @@ impl Job {
     }
 
     /// Plans one record. `false`: it waits for another one, and gives its key back.
-    fn plan_one(&mut self, record: Record, is_partial: bool) -> Result<bool, Error> {
+    fn plan_one(&mut self, mut record: Record, is_partial: bool) -> Result<bool, Error> {
         if !is_partial && self.waits_behind(&record)? {
             return Ok(false);
         }
-        let mut record = record;
         let known = self.known(&record)?;
         let plan = self.first_plan(&record, &known);
         let goes_out = matches!(plan, Plan::Lookup | Plan::Write(..));
@@ -59,14 +58,10 @@ impl Job {
                 }
             };
         }
-        let record = if goes_out {
-            match self.claims.enter(record) {
-                Claimed::Free(record) => record,
-                Claimed::Waits => return Ok(true),
-            }
-        } else {
-            record
-        };
+        if goes_out {
+            let Claimed::Free(free) = self.claims.enter(record) else { return Ok(true) };
+            record = free;
+        }
         let now = Instant::now();
         let mut planned = Planned::new(record, None, known.was_mapped);
         planned.visible = self.visible(&planned.record.stream, &known, now);
@@ -88,7 +83,7 @@ impl Job {
     /// From when on it is believed that the remote does not have a record that a lookup does not
     /// show: it may have been written by this job, or by one that has just ended. `None`: at once.
     fn visible(&self, stream: &Stream, known: &Known, now: Instant) -> Option<Instant> {
-        let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
+        let lag = stream.capabilities.lag(&stream.options);
         let of_doubt = known.doubt().map(|doubt| now + lag.saturating_sub(doubt.since_last()));
         let of_last_job = self.wiring.last_end.map(|ended| ended + lag);
         // Where the remote does not tell ids, it may have been written a moment ago.
@@ -236,8 +231,8 @@ impl Job {
         if planned.record.stream.options.only_empty() && action != Action::Delete {
             let Some(left) = only_empty(&planned.body, &row.fields) else {
                 if planned.is_partial {
-                    let partial =
-                        Partial { remote_id: row.remote_id, action, fate: Fate::Unchanged };
+                    let (fate, attempts) = (Fate::Unchanged, planned.attempts);
+                    let partial = Partial { remote_id: row.remote_id, action, fate, attempts };
                     return self.settle_partial(planned, partial);
                 }
                 let ended = Ended::under(Fate::Unchanged, Some(row.remote_id));
@@ -250,7 +245,7 @@ impl Job {
 
     /// Puts a record into its batch.
     pub(super) fn gather(&mut self, task: Task, planned: Planned) {
-        if self.gave_up {
+        if self.gave_up || self.wiring.dispatcher.retry.is_over() {
             return self.leave_unsent(planned);
         }
         let stream = planned.record.stream.index;
@@ -287,7 +282,7 @@ impl Job {
         Limits {
             records: records.min(most_records).max(1),
             bytes: bytes.min(most_bytes),
-            age: Duration::try_from_secs_f64(secs).unwrap_or(Duration::from_secs(1)),
+            age: secs.duration(),
         }
     }
 
@@ -338,16 +333,14 @@ impl Job {
 fn relate_lookup_values(record: &mut Record, body: &str) {
     let options = &record.stream.options;
     let is_relation = |name: &str| options.relations.iter().any(|relation| relation.field == name);
-    let mut places = options.lookup_names().iter().enumerate();
-    if !places.clone().any(|(_, name)| is_relation(name)) {
+    let names = options.lookup_names();
+    if !names.iter().any(|name| is_relation(name)) {
         return;
     }
     let Ok(fields) = Fields::of_text(body) else { return };
-    for (place, name) in places.by_ref().filter(|(_, name)| is_relation(name)) {
-        let value = fields.get(name).and_then(|value| id_text(name, value).ok()).flatten();
-        if let Some(held) = record.lookup_values.get_mut(place) {
-            *held = value.map(Into::into);
-        }
+    let values = names.iter().zip(&mut record.lookup_values);
+    for (name, value) in values.filter(|(name, _)| is_relation(name)) {
+        *value = id_in(&fields, name).ok().flatten().map(Into::into);
     }
 }
 

@@ -36,7 +36,7 @@ impl Job {
                 let now = Instant::now();
                 for (mut planned, why) in again {
                     let stream = &planned.record.stream;
-                    let lag = stream.capabilities.lag(!stream.options.lookup_names().is_empty());
+                    let lag = stream.capabilities.lag(&stream.options);
                     let plan = match why {
                         Again::Changed(action) if planned.was_read => {
                             planned.was_read = false;
@@ -119,8 +119,9 @@ impl Job {
         stream: usize,
         written: Option<&RemoteId>,
     ) -> Result<(), Error> {
-        let lag = self.streams[stream].stream.capabilities.find.map(|find| find.lag);
-        for record in self.claims.leave(key, written, lag.unwrap_or_default(), Instant::now()) {
+        let stream = &self.streams[stream].stream;
+        let lag = stream.capabilities.lag(&stream.options);
+        for record in self.claims.leave(key, written, lag, Instant::now()) {
             self.plan(record)?;
         }
         Ok(())

@@ -72,12 +72,9 @@ impl Job {
             Item::Refused { record, trouble } => {
                 self.read(record.stream.index, record.position);
                 self.buffered += record.size();
-                self.end_locally(
-                    &Planned::new(record, None, false),
-                    None,
-                    Ended::trouble(Fate::Rejected, trouble),
-                    false,
-                );
+                let remote_id = record.remote_id.clone();
+                let planned = Planned::new(record, remote_id, false);
+                self.end_locally(&planned, None, Ended::trouble(Fate::Rejected, trouble), false);
             }
             Item::BadLine { position, reason } => {
                 self.position = position;
@@ -137,9 +134,9 @@ impl Job {
             known.stream = Arc::clone(&stream);
             known.stored
         } else {
-            let (namespace, goes_on) = (&self.wiring.namespace, self.wiring.goes_on);
+            let (namespace, object) = (&self.wiring.namespace, &stream.capabilities.object);
             let stored = store
-                .begin_stream(dispatcher.job, namespace, stream.name.as_str(), goes_on)
+                .begin_stream(dispatcher.job, namespace, stream.name.as_str(), object.as_deref())
                 .await?;
             (self.wiring.on_stream)(stored, stream.name.as_str())?;
             self.streams.push(StreamState {
@@ -163,7 +160,7 @@ impl Job {
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let stored = match self.unreadable {
             Some(stored) => stored,
-            None => dispatcher.store.stream(&self.wiring.namespace, "").await?,
+            None => dispatcher.store.stream(&self.wiring.namespace, "", None).await?,
         };
         self.unreadable = Some(stored);
         let outcome = |(position, reason): (u64, String)| Outcome {
@@ -179,6 +176,7 @@ impl Job {
             millis: 0,
             fingerprint: Fingerprint([0; 32]),
             parents: None,
+            found_by: None,
             custom_data: None,
             batch_id: None,
             key: None,

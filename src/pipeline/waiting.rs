@@ -13,7 +13,7 @@ use crate::config::stream::Relation;
 use crate::dispatch::{Ended, Planned};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome};
-use crate::record::{ExternalId, Fingerprint, RemoteId};
+use crate::record::{ExternalId, Fingerprint, RemoteId, StreamName};
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
@@ -91,8 +91,10 @@ impl Job {
                 self.waiting.parking = Some(Parking::new()?);
             }
             if !self.waiting.parents.contains_key(&relation.stream) {
-                let store = &dispatcher.store;
-                let stored = store.stream(&self.wiring.namespace, &relation.stream).await?;
+                let name = StreamName::new(relation.stream.as_str());
+                let capabilities = dispatcher.connector.capabilities(&name).unwrap_or_default();
+                let (namespace, object) = (&self.wiring.namespace, capabilities.object.as_deref());
+                let stored = dispatcher.store.stream(namespace, name.as_str(), object).await?;
                 (self.wiring.on_stream)(stored, &relation.stream)?;
                 self.waiting.parents.insert(relation.stream.clone(), stored);
             }

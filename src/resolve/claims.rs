@@ -8,12 +8,24 @@ use std::time::{Duration, Instant};
 
 use super::gate::Key;
 use crate::config::stream::LookupMethod;
+use crate::connector::contract::Lookup;
 use crate::record::RemoteId;
 use crate::stream::Record;
 
-/// What a record is found by, beside its ids: stream's index, place of the field (`None` for all
-/// of them together), value.
-type Claim = (usize, Option<usize>, Arc<str>);
+/// What a record is found by: stream's index, which value it is, and the value, in lower case where
+/// the remote does not care.
+type Claim = (usize, Of, Arc<str>);
+
+/// What a claim is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Of {
+    /// The external id, where records of several can be one: other ones have the gate's key.
+    ExternalId,
+    /// The lookup field at this place.
+    Field(usize),
+    /// All lookup fields together.
+    Fields,
+}
 
 /// A record at the remote: stream's index, and its id.
 type Target = (usize, RemoteId);
@@ -237,21 +249,33 @@ impl Claims {
 
 fn claims(record: &Record) -> Vec<Claim> {
     let stream = record.stream.index;
-    let values = &record.lookup_values;
-    if !super::has_values(&record.stream.options, values) {
+    let capabilities = &record.stream.capabilities;
+    let ignores_case = |lookup: Option<Lookup>| lookup.is_some_and(|lookup| lookup.ignores_case);
+    let mut claims = of_fields(record, ignores_case(capabilities.find));
+    if ignores_case(capabilities.lookup)
+        && let Some(id) = &record.external_id
+    {
+        claims.push((stream, Of::ExternalId, id.as_str().to_lowercase().into()));
+    }
+    claims
+}
+
+fn of_fields(record: &Record, ignores_case: bool) -> Vec<Claim> {
+    let stream = record.stream.index;
+    if !super::has_values(&record.stream.options, &record.lookup_values) {
         return Vec::new();
     }
+    let values = record.lookup_values.iter().enumerate().filter_map(|(place, value)| {
+        let value = value.as_ref()?;
+        let spelled =
+            if ignores_case { value.to_lowercase().into() } else { Arc::<str>::clone(value) };
+        Some((stream, Of::Field(place), spelled))
+    });
     match record.stream.options.lookup_method.unwrap_or_default() {
         LookupMethod::All => {
-            let values: Vec<_> = values.iter().flatten().map(|value| &**value).collect();
-            vec![(stream, None, serde_json::json!(values).to_string().into())]
+            let values: Vec<_> = values.map(|(.., value)| value.to_string()).collect();
+            vec![(stream, Of::Fields, serde_json::json!(values).to_string().into())]
         }
-        LookupMethod::Any | LookupMethod::Sequential => {
-            let values = values.iter().enumerate();
-            let claim = |(place, value): (usize, &Option<Arc<str>>)| {
-                Some((stream, Some(place), value.clone()?))
-            };
-            values.filter_map(claim).collect()
-        }
+        LookupMethod::Any | LookupMethod::Sequential => values.collect(),
     }
 }

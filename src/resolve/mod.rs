@@ -5,6 +5,7 @@
 
 pub mod claims;
 pub mod empty;
+pub mod found_by;
 pub mod gate;
 pub mod relations;
 pub mod resend;

@@ -14,6 +14,7 @@ use super::extent::{self, Extent, extent};
 use super::values;
 use crate::stream::fingerprint::Temporal;
 use crate::stream::moment::{is_date, is_date_time, is_time};
+use crate::text::cut;
 
 /// At most so many violations are told of one record.
 const MAX_TOLD: usize = 3;
@@ -66,7 +67,7 @@ impl RecordSchema {
             // A format of newer drafts, which taps use in schemas of any draft.
             .with_format("uuid", is_uuid)
             .build(&schema)
-            .map_err(|error| cut(error.to_string()))?;
+            .map_err(|error| cut(&error.to_string(), MAX_CHARS))?;
         let properties = schema.get("properties").and_then(Value::as_object);
         let temporal = properties
             .into_iter()
@@ -136,7 +137,7 @@ impl RecordSchema {
             }
             let path = error.instance_path().to_string();
             let place = if path.is_empty() { String::new() } else { format!("`{path}`: ") };
-            told.push(cut(format!("{place}{error}")));
+            told.push(cut(&format!("{place}{error}"), MAX_CHARS));
         }
         let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
         format!("the schema does not allow it: {}{rest}", told.join("; "))
@@ -146,13 +147,6 @@ impl RecordSchema {
 /// RFC 9562, section 4: 8-4-4-4-12 hexadecimal digits, of either case.
 fn is_uuid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text,
-    }
 }
 
 /// The draft that `$schema` names; else draft 4 where only that can be meant; else draft 7, which

@@ -15,6 +15,12 @@ use std::path::{Path, PathBuf};
 pub use crate::config::SnapshotFormat as Format;
 use crate::error::Error;
 use crate::file::{self, Access};
+use crate::text::cut;
+
+/// Of a file's name: what common file systems take.
+const MAX_NAME_BYTES: usize = 255;
+/// Characters of a name that are told.
+const MAX_CHARS: usize = 100;
 
 const INPUT_ID: &str = "InputId";
 const REMOTE_ID: &str = "RemoteId";
@@ -38,6 +44,9 @@ pub enum SnapshotError {
     /// A stream's or flow's name would lead out of the folder.
     #[error("`{0}` cannot be part of a snapshot's file name: it holds a path separator")]
     Name(String),
+    /// A stream's name is longer than a file's may be.
+    #[error("`{0}` cannot be part of a snapshot's file name: it is too long")]
+    TooLong(String),
     /// The file cannot be opened or read.
     #[error("cannot read the snapshot `{path}`")]
     Read {
@@ -106,7 +115,8 @@ impl SnapshotError {
 /// the platform's do.
 ///
 /// # Errors
-/// [`SnapshotError::Name`] when the file would be in another folder.
+/// [`SnapshotError::Name`] when the file would be in another folder, [`SnapshotError::TooLong`] when
+/// no file can have its name.
 pub fn path(
     folder: &Path,
     stream: &str,
@@ -117,14 +127,18 @@ pub fn path(
     for part in [stream, flow] {
         // With a prefix or suffix to it `..` is a name like any other.
         if part.contains(['/', '\\', '\0']) {
-            return Err(SnapshotError::Name(part.to_owned()));
+            return Err(SnapshotError::Name(cut(part, MAX_CHARS)));
         }
     }
     let extension = match format {
         Format::Csv => "csv",
         Format::Parquet => "parquet",
     };
-    Ok(folder.join(format!("{stream}_{flow}.snapshot.{extension}")))
+    let name = format!("{stream}_{flow}.snapshot.{extension}");
+    if name.len() > MAX_NAME_BYTES {
+        return Err(SnapshotError::TooLong(cut(stream, MAX_CHARS)));
+    }
+    Ok(folder.join(name))
 }
 
 /// The snapshot of a stream, if there is one: CSV before Parquet.

@@ -71,6 +71,11 @@ impl Watermark {
         }
     }
 
+    /// Whether a record must come again.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
     /// A STATE came, after the record at `after` (0 before the first).
     pub fn state(&mut self, after: u64, value: Box<RawValue>) {
         if self.frozen.is_some_and(|frozen| after >= frozen) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::change::Change;
-use super::streams::StoredStream;
+use super::streams::{StoredStream, forget_object};
 use super::{Store, StoreError, doubts, recovery};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
@@ -238,21 +238,37 @@ pub fn entries<T>(
     Ok(work(&mut rows))
 }
 
-/// Takes ids out of the map, and with them what is in doubt; all of the stream's when `ids` is
-/// `None`. Returns how many ids, and how many doubts.
+/// What is to be forgotten of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// These ids, and what is in doubt of them.
+    Ids(Vec<ExternalId>),
+    /// All that is in doubt, and no id.
+    Doubts,
+    /// All ids, all that is in doubt, and what the stream was written to.
+    All,
+}
+
+/// Takes ids out of the map, and with them what is in doubt. Returns how many ids, and how many
+/// doubts.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn forget(
     transaction: &Transaction<'_>,
     stream: i64,
-    ids: Option<&[ExternalId]>,
+    what: &Forget,
 ) -> rusqlite::Result<(usize, usize)> {
-    let mut settled = recovery::settle(transaction, stream, ids)?;
-    let Some(ids) = ids else {
+    let Forget::Ids(ids) = what else {
+        let settled = recovery::settle(transaction, stream, None)?;
         let doubts = doubts::clear_all(transaction, stream)? + settled;
+        if *what == Forget::Doubts {
+            return Ok((0, doubts));
+        }
+        forget_object(transaction, stream)?;
         return Ok((transaction.execute("DELETE FROM id_map WHERE stream = ?", [stream])?, doubts));
     };
+    let mut settled = recovery::settle(transaction, stream, Some(ids))?;
     let mut forgotten = 0;
     for id in ids {
         settled += doubts::clear(transaction, stream, id)?;

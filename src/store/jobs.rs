@@ -1,4 +1,4 @@
-//! The runs: when each started, how it ended, and which of them was cut off.
+//! The runs: when each started, how it ended, and whether its input comes again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,11 @@ impl Status {
             Self::Interrupted => "interrupted",
         }
     }
+
+    /// Whether something ended the job before it had done all of its input.
+    fn is_cut_off(self) -> bool {
+        !matches!(self, Self::Succeeded | Self::CompletedWithFailures)
+    }
 }
 
 /// A row of the list of jobs.
@@ -63,7 +68,7 @@ pub struct Job {
 }
 
 impl Store {
-    /// Begins a job; returns its number.
+    /// Begins a job; returns its number. `retries`: the job whose rejects are its input.
     ///
     /// # Errors
     /// What SQLite says.
@@ -72,21 +77,23 @@ impl Store {
         uuid: String,
         connector: String,
         namespace: String,
+        retries: Option<i64>,
     ) -> Result<i64, StoreError> {
         let now = now();
         self.write(move |transaction| {
             transaction
                 .prepare(
-                    "INSERT INTO jobs (uuid, connector, namespace, started, status)
-                     VALUES (?, ?, ?, ?, 'running')",
+                    "INSERT INTO jobs (uuid, connector, namespace, started, status, retries)
+                     VALUES (?, ?, ?, ?, 'running', ?)",
                 )?
-                .insert(params![uuid, connector, namespace, now])
+                .insert(params![uuid, connector, namespace, now, retries])
         })
         .await
     }
 
     /// Ends a job, with its summary as JSON. Its ids go into the map together with that, for nobody
-    /// looks at the outcomes of a job that has ended.
+    /// looks at the outcomes of a job that has ended. `comes_again`: the tap was not told that all is
+    /// done, so the next job has the same input.
     ///
     /// # Errors
     /// What SQLite says; then the job counts as killed.
@@ -96,6 +103,7 @@ impl Store {
         status: Status,
         exit_code: u8,
         summary: String,
+        comes_again: bool,
     ) -> Result<(), StoreError> {
         let now = now();
         let overlay = Arc::clone(&self.overlay);
@@ -106,6 +114,10 @@ impl Store {
                      WHERE id = ?",
                     params![status.as_str(), now, exit_code, summary, job],
                 )?;
+                if !comes_again && !status.is_cut_off() {
+                    transaction
+                        .execute("UPDATE streams SET last_job = NULL WHERE last_job = ?", [job])?;
+                }
                 overlay.fold(transaction)
             })
             .await?;
@@ -176,10 +188,6 @@ impl Store {
         })
         .await
     }
-}
-
-pub(super) fn was_cut_off(status: &str) -> bool {
-    [Status::Stopped, Status::Failed, Status::Interrupted].iter().any(|s| s.as_str() == status)
 }
 
 /// This instant, as RFC 3339 in UTC with milliseconds.

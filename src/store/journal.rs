@@ -6,10 +6,13 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::Type;
 use rusqlite::{Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::{Store, StoreError, doubts};
+use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
 use crate::crash::point;
 use crate::outcome::Outcome;
@@ -30,14 +33,30 @@ pub struct Intent {
     pub key: Option<Arc<str>>,
     /// Of the remote ids that stand in it for its parents; `None` when that is not known.
     pub parents: Option<i64>,
+    /// Calls that it was part of before; `None` when that is not known.
+    pub attempts: Option<u32>,
 }
+
+/// A record of an intent as it stands in the store: a store of version 2 has no keys, one of version 3
+/// no parents, one of version 4 no attempts.
+#[derive(Serialize, Deserialize)]
+struct Row(
+    u64,
+    Option<ExternalId>,
+    Fingerprint,
+    Vec<Option<Arc<str>>>,
+    #[serde(default)] Option<Arc<str>>,
+    #[serde(default)] Option<i64>,
+    #[serde(default)] Option<u32>,
+);
 
 /// A batch of intents on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntentId(pub(super) i64);
 
 impl Store {
-    /// Puts on disk that `writes` are about to be sent by calls that do `action`.
+    /// Puts on disk that `writes` are about to be sent by calls that do `action`. `lookup`: what their
+    /// lookup values are of.
     ///
     /// # Errors
     /// What SQLite says; then nothing may be sent.
@@ -46,17 +65,19 @@ impl Store {
         job: i64,
         stream: i64,
         action: Action,
+        lookup: Option<LookupBy>,
         writes: Vec<Intent>,
     ) -> Result<IntentId, StoreError> {
-        let rows = text(&writes);
         let now = chrono::Utc::now().timestamp_millis();
         self.write(move |transaction| {
+            let lookup = lookup.as_ref().map(json).transpose()?;
+            let rows = text(writes)?;
             let id = transaction
                 .prepare_cached(
-                    "INSERT INTO intents (job, stream, sent_millis, writes, is_create)
-                     VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO intents (job, stream, sent_millis, writes, is_create, lookup)
+                     VALUES (?, ?, ?, ?, ?, ?)",
                 )?
-                .insert(params![job, stream, now, rows, action == Action::Create])?;
+                .insert(params![job, stream, now, rows, action == Action::Create, lookup])?;
             Ok(IntentId(id))
         })
         .await
@@ -122,14 +143,35 @@ impl Store {
 }
 
 /// Records of an intent, as they stand in the store.
-pub(super) fn text(writes: &[Intent]) -> String {
-    let row = |write: &Intent| {
-        let Intent { position, external_id, fingerprint, lookup_values, key, parents } =
-            write.clone();
-        (position, external_id, fingerprint.to_string(), lookup_values, key, parents)
+pub(super) fn text(writes: Vec<Intent>) -> rusqlite::Result<String> {
+    let row = |write: Intent| {
+        let Intent { position, external_id, fingerprint, lookup_values, key, parents, attempts } =
+            write;
+        Row(position, external_id, fingerprint, lookup_values, key, parents, attempts)
     };
-    let rows: Vec<_> = writes.iter().map(row).collect();
-    serde_json::to_string(&rows).unwrap_or_default()
+    json(&writes.into_iter().map(row).collect::<Vec<_>>())
+}
+
+/// The same, read back. An intent that cannot be read is an error: passed over, its records could be
+/// created twice.
+pub(super) fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
+    let rows: Vec<Row> = parse(text)?;
+    let write = |row: Row| {
+        let Row(position, external_id, fingerprint, lookup_values, key, parents, attempts) = row;
+        Intent { position, external_id, fingerprint, lookup_values, key, parents, attempts }
+    };
+    Ok(rows.into_iter().map(write).collect())
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+/// Reads what [`json`] has written.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into()))
 }
 
 fn insert_all(
@@ -153,8 +195,8 @@ fn insert(transaction: &Transaction<'_>, job: i64, outcome: &Outcome) -> rusqlit
         .prepare_cached(
             "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
                 outcome, attempts, status, class, code, error, millis, fingerprint, custom_data,
-                batch_id, parents)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                batch_id, parents, found_by)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             job,
@@ -174,6 +216,7 @@ fn insert(transaction: &Transaction<'_>, job: i64, outcome: &Outcome) -> rusqlit
             outcome.custom_data.as_deref(),
             outcome.batch_id.as_deref(),
             outcome.parents,
+            outcome.found_by,
         ])?;
     if let Some(content) = &outcome.content {
         transaction

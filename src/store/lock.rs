@@ -5,6 +5,9 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(unix)]
+use rustix::fs::OFlags;
+
 use crate::error::Error;
 
 /// Holds the store until it is dropped, or the process ends in whatever way.
@@ -29,7 +32,11 @@ impl StoreLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            // Somebody may have put a link there, and what it leads to would be written over.
+            options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        }
         let mut file = options.open(&lock_path).map_err(failed)?;
         match patiently(&file) {
             Ok(()) => {
@@ -69,8 +76,11 @@ impl StoreLock {
     }
 }
 
+/// The lock's file: one for all names that lead to the same store.
 fn beside(store: &Path) -> PathBuf {
-    let mut name = store.as_os_str().to_owned();
+    // One that is not there yet has a single name.
+    let real = std::fs::canonicalize(store);
+    let mut name = real.map_or_else(|_| store.as_os_str().to_owned(), PathBuf::into_os_string);
     name.push(".lock");
     PathBuf::from(name)
 }
@@ -84,4 +94,22 @@ fn patiently(file: &File) -> Result<(), TryLockError> {
         }
     }
     file.try_lock()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_locks_place_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, theirs) = (folder.path().join("store.db"), folder.path().join("theirs"));
+        let mut file = File::create(&theirs).unwrap();
+        file.write_all(b"theirs").unwrap();
+        std::os::unix::fs::symlink(&theirs, beside(&store)).unwrap();
+        StoreLock::take(&store).unwrap_err();
+        assert_eq!(std::fs::read(&theirs).unwrap(), b"theirs");
+        std::fs::remove_file(beside(&store)).unwrap();
+        drop(StoreLock::take(&store).unwrap());
+    }
 }

@@ -17,6 +17,7 @@ pub mod parking;
 pub mod recovery;
 pub mod report;
 pub mod streams;
+mod upgrade;
 mod writer;
 
 use std::path::Path;
@@ -27,50 +28,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 use lock::StoreLock;
 use overlay::Overlay;
 use streams::StoredStream;
+use upgrade::{OLDEST, VERSION};
 use writer::Writer;
 
 use crate::error::Error;
 
-/// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 4;
-/// The oldest version that is brought up to [`VERSION`] when a job opens it.
-const OLDEST: i64 = 2;
-/// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 2] = [TO_3, TO_4];
-/// What an idempotency key needs to be used again by the next job, and intents of other calls than
-/// creates.
-const TO_3: &str = "
-    ALTER TABLE doubts RENAME COLUMN since_millis TO last_millis;
-    ALTER TABLE doubts ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
-    UPDATE doubts SET first_millis = last_millis;
-    ALTER TABLE doubts ADD COLUMN fingerprint BLOB;
-    ALTER TABLE doubts ADD COLUMN key TEXT;
-    ALTER TABLE written ADD COLUMN first_millis INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE written ADD COLUMN last_millis INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE written ADD COLUMN key TEXT;
-    ALTER TABLE intents ADD COLUMN is_create INTEGER NOT NULL DEFAULT 1;
-";
-/// Which remote ids stood in a record for its parents; and jobs that were cut off one after another
-/// are told apart by stream.
-const TO_4: &str = "
-    ALTER TABLE id_map ADD COLUMN parents INTEGER;
-    ALTER TABLE outcomes ADD COLUMN parents INTEGER;
-    ALTER TABLE doubts ADD COLUMN parents INTEGER;
-    ALTER TABLE streams ADD COLUMN last_job INTEGER;
-    UPDATE streams SET last_job = (SELECT max(id) FROM jobs WHERE jobs.namespace = streams.namespace);
-    ALTER TABLE jobs DROP COLUMN series;
-    ALTER TABLE written RENAME TO written_3;
-    CREATE TABLE written (
-        stream INTEGER NOT NULL, is_imported INTEGER NOT NULL DEFAULT 0, fingerprint BLOB NOT NULL,
-        job INTEGER NOT NULL, remote_id TEXT, in_doubt INTEGER NOT NULL DEFAULT 0,
-        first_millis INTEGER NOT NULL DEFAULT 0, last_millis INTEGER NOT NULL DEFAULT 0, key TEXT,
-        parents INTEGER, PRIMARY KEY (stream, is_imported, fingerprint)) WITHOUT ROWID;
-    INSERT OR REPLACE INTO written
-        SELECT stream, series = 0, fingerprint, series, remote_id, in_doubt, first_millis, last_millis,
-               key, NULL
-        FROM written_3 ORDER BY series;
-    DROP TABLE written_3;
-";
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
 /// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
@@ -156,6 +118,8 @@ impl Store {
             return Self::temporary(None);
         }
         make_folder(path)?;
+        // The lock goes by the file's real name, which only a file has.
+        make_private_file(path)?;
         let lock = StoreLock::take(path)?;
         let mut connection = open_for_writing(path)?;
         recovery::fold_interrupted(&mut connection).map_err(|error| unusable(path, error))?;
@@ -334,12 +298,7 @@ fn open_for_writing(path: &Path) -> Result<Connection, Error> {
             transaction.commit()?;
         } else if version < VERSION {
             let transaction = connection.transaction()?;
-            for (from, upgrade) in (OLDEST..).zip(UPGRADES) {
-                if version <= from {
-                    transaction.execute_batch(upgrade)?;
-                }
-            }
-            transaction.pragma_update(None, "user_version", VERSION)?;
+            upgrade::bring_up(&transaction, version)?;
             transaction.commit()?;
         }
         Ok(())

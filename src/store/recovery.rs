@@ -2,18 +2,18 @@
 //! fate nobody knows.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::change::Change;
 use super::doubts::OpenDoubt;
 use super::id_map::{mapped, unsure};
-use super::journal::{self, Intent, IntentId};
+use super::journal::{self, Intent, IntentId, read_writes};
 use super::{Store, StoreError};
+use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
 use crate::outcome::Fate;
-use crate::record::{ExternalId, Fingerprint};
+use crate::record::ExternalId;
 
 /// A batch that was about to be sent, or was sent, when its job was killed.
 #[derive(Clone, Debug)]
@@ -28,6 +28,11 @@ pub struct Leftover {
     pub stream_name: String,
     /// When the intent was written: milliseconds of Unix time.
     pub sent_millis: i64,
+    /// What the stream was written to, as the remote calls it; `None` when that is not known.
+    pub object: Option<String>,
+    /// What the records can be found by beside their external ids; `None` where that is nothing, or
+    /// not known.
+    pub lookup: Option<LookupBy>,
     /// Its records, less those that have an outcome.
     pub writes: Vec<Intent>,
 }
@@ -101,7 +106,7 @@ pub(super) fn settle(
         if writes.is_empty() {
             transaction.execute("DELETE FROM intents WHERE id = ?", [id])?;
         } else if writes.len() < before {
-            let left = params![journal::text(&writes), id];
+            let left = params![journal::text(writes)?, id];
             transaction.execute("UPDATE intents SET writes = ? WHERE id = ?", left)?;
         }
     }
@@ -146,7 +151,7 @@ impl Store {
     pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare(
-                "SELECT intents.id, job, stream, name, sent_millis, writes
+                "SELECT intents.id, job, stream, name, sent_millis, writes, object, lookup
                  FROM intents JOIN streams ON streams.id = stream
                  WHERE namespace = ? AND job <> ? AND is_create ORDER BY intents.id",
             )?;
@@ -155,12 +160,15 @@ impl Store {
             while let Some(row) = rows.next()? {
                 let (job, stream) = (row.get(1)?, row.get(2)?);
                 let writes = unanswered(connection, job, stream, &row.get::<_, String>(5)?)?;
+                let lookup: Option<String> = row.get(7)?;
                 leftovers.push(Leftover {
                     intent: IntentId(row.get(0)?),
                     job,
                     stream,
                     stream_name: row.get(3)?,
                     sent_millis: row.get(4)?,
+                    object: row.get(6)?,
+                    lookup: lookup.map(|lookup| journal::parse(&lookup)).transpose()?,
                     writes,
                 });
             }
@@ -169,45 +177,23 @@ impl Store {
     }
 }
 
-/// The records of an intent, less those that have come to their end all the same.
+/// The records of an intent, less those that have come to their end all the same. The outcome of a
+/// record that was written without some of its relations is none of the call that was to follow.
 fn unanswered(
     connection: &Connection,
     job: i64,
     stream: i64,
     writes: &str,
 ) -> rusqlite::Result<Vec<Intent>> {
-    let mut has_outcome = connection
-        .prepare_cached("SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ?")?;
+    let mut has_outcome = connection.prepare_cached(
+        "SELECT 1 FROM outcomes WHERE job = ? AND stream = ? AND position = ? AND attempts > ?",
+    )?;
     let mut open = Vec::new();
     for write in read_writes(writes)? {
-        if !has_outcome.exists(params![job, stream, write.position])? {
+        let before = write.attempts.map_or(-1, i64::from);
+        if !has_outcome.exists(params![job, stream, write.position, before])? {
             open.push(write);
         }
     }
     Ok(open)
-}
-
-/// An intent that cannot be read is an error: passed over, its records could be created twice.
-fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
-    /// A store of version 2 has no keys, one of version 3 no parents.
-    #[derive(serde::Deserialize)]
-    struct Row(
-        u64,
-        Option<ExternalId>,
-        String,
-        Vec<Option<Arc<str>>>,
-        #[serde(default)] Option<Arc<str>>,
-        #[serde(default)] Option<i64>,
-    );
-    let unreadable = |why: Box<dyn std::error::Error + Send + Sync>| {
-        rusqlite::Error::FromSqlConversionFailure(5, rusqlite::types::Type::Text, why)
-    };
-    let rows: Vec<Row> = serde_json::from_str(text).map_err(|error| unreadable(error.into()))?;
-    rows.into_iter()
-        .map(|Row(position, external_id, fingerprint, lookup_values, key, parents)| {
-            let fingerprint = Fingerprint::from_hex(&fingerprint)
-                .ok_or_else(|| unreadable("an intent has no fingerprint".into()))?;
-            Ok(Intent { position, external_id, fingerprint, lookup_values, key, parents })
-        })
-        .collect()
 }

@@ -20,6 +20,12 @@ pub enum TellError {
     Store(#[from] rusqlite::Error),
 }
 
+impl From<csv::Error> for TellError {
+    fn from(error: csv::Error) -> Self {
+        Self::Output(error.into())
+    }
+}
+
 /// One outcome, as it is told.
 #[derive(Clone, Debug)]
 pub struct OutcomeRow {
@@ -165,13 +171,60 @@ pub enum Reject {
     Record(String, String),
 }
 
-/// By what outcomes are of the same record: its external id, or without one its remote id.
-const SAME: &str = "coalesce('e' || external_id, 'r' || remote_id)";
+/// The records of a job ?1 in a stream ?2 that are to be sent again.
+///
+/// A record is known again by each of its ids, by what it is found by, and where it has none of them by
+/// its content: then in jobs of the same input alone, for in another one the same content is another
+/// record. All that has one key is looked at together, sorted, whatever the planner thinks of it.
+const REJECTS: &str = "
+    WITH rejected AS MATERIALIZED (
+        SELECT position, external_id, remote_id, found_by,
+            CASE WHEN coalesce(external_id, remote_id, found_by) IS NULL
+                THEN hex(fingerprint) END AS content
+        FROM outcomes
+        WHERE job = ?1 AND stream = ?2 AND outcome IN ('rejected', 'failed', 'in_doubt')),
+    wanted AS MATERIALIZED (
+        SELECT position, 'e' || external_id AS key FROM rejected
+        UNION ALL SELECT position, 'r' || remote_id FROM rejected
+        UNION ALL SELECT position, 'f' || found_by FROM rejected
+        UNION ALL SELECT position, 'c' || content FROM rejected),
+    origin (first) AS MATERIALIZED (
+        SELECT coalesce((SELECT first FROM inputs WHERE job = ?1 AND stream = ?2), ?1)),
+    same_input AS MATERIALIZED (
+        SELECT first AS job FROM origin
+        UNION SELECT job FROM inputs WHERE stream = ?2 AND first = (SELECT first FROM origin)),
+    written AS MATERIALIZED (
+        SELECT job, position, external_id, remote_id, found_by,
+            CASE WHEN external_id IS NULL AND found_by IS NULL AND job IN same_input
+                AND outcome IN ('created', 'updated', 'unchanged') THEN hex(fingerprint) END AS content
+        FROM outcomes
+        WHERE job >= ?1 AND stream = ?2
+          AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
+               OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))),
+    known AS (
+        SELECT job, position, 'e' || external_id AS key FROM written
+        UNION ALL SELECT job, position, 'r' || remote_id FROM written
+        UNION ALL SELECT job, position, 'f' || found_by FROM written
+        UNION ALL SELECT job, position, 'c' || content FROM written),
+    together AS (
+        SELECT NULL AS job, position, key FROM wanted WHERE key IS NOT NULL
+        UNION ALL SELECT * FROM known WHERE key IN (SELECT key FROM wanted WHERE key IS NOT NULL)),
+    compared AS (
+        SELECT job, position, max(job) OVER same AS last_job,
+            max(position) FILTER (WHERE job = ?1) OVER same AS last_position
+        FROM together WINDOW same AS (PARTITION BY key)),
+    stale AS (
+        SELECT position FROM compared
+        WHERE job IS NULL AND (last_job > ?1 OR last_position > position))
+    SELECT schema_version, source FROM rejected
+    LEFT JOIN contents
+        ON contents.job = ?1 AND contents.stream = ?2 AND contents.position = rejected.position
+    WHERE rejected.position NOT IN stale
+    ORDER BY rejected.position";
 
 /// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
-/// input, each SCHEMA before the records that came under it. A record whose external id, or without
-/// one its remote id, was written later, in this job or another, is left out: sent again, it would
-/// put old content over new.
+/// input, each SCHEMA before the records that came under it. A record that was written later, in this
+/// job or another, is left out: sent again, it would put old content over new, or be there twice.
 ///
 /// Returns how many records of that kind are not kept, so that they cannot be told.
 ///
@@ -184,27 +237,7 @@ pub fn rejects<E: From<rusqlite::Error>>(
 ) -> Result<u64, E> {
     let mut missing = 0;
     for (stream, name) in streams(connection, job)? {
-        let mut statement = connection.prepare_cached(&format!(
-            "WITH written AS MATERIALIZED (
-                SELECT {SAME} AS key, max(job) AS job,
-                    max(position) FILTER (WHERE job = ?1) AS position
-                FROM outcomes
-                WHERE job >= ?1 AND stream = ?2
-                  AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
-                       OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))
-                  AND {SAME} IN (
-                    SELECT {SAME} FROM outcomes
-                    WHERE job = ?1 AND stream = ?2
-                      AND outcome IN ('rejected', 'failed', 'in_doubt'))
-                GROUP BY key)
-             SELECT schema_version, source FROM outcomes
-             LEFT JOIN contents USING (job, stream, position)
-             LEFT JOIN written ON written.key = {SAME}
-             WHERE outcomes.job = ?1 AND outcomes.stream = ?2
-               AND outcome IN ('rejected', 'failed', 'in_doubt')
-               AND NOT coalesce(written.job > ?1 OR written.position > outcomes.position, 0)
-             ORDER BY outcomes.position"
-        ))?;
+        let mut statement = connection.prepare_cached(REJECTS)?;
         let mut rows = statement.query([job, stream])?;
         let mut told = None;
         while let Some(row) = rows.next()? {

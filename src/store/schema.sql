@@ -5,8 +5,10 @@ CREATE TABLE streams (
     id INTEGER PRIMARY KEY,
     namespace TEXT NOT NULL,
     name TEXT NOT NULL,
-    -- the last job that had records of it, less retries
+    -- the last job that had records of it, less retries; null once that job's input does not come again
     last_job INTEGER,
+    -- the remote's name for what its ids are of; null when that is not known
+    object TEXT,
     UNIQUE (namespace, name)
 );
 
@@ -21,8 +23,19 @@ CREATE TABLE jobs (
     -- running, succeeded, completed_with_failures, stopped, failed, interrupted
     status TEXT NOT NULL,
     exit_code INTEGER,
-    summary TEXT
+    summary TEXT,
+    -- the job whose rejects are its input
+    retries INTEGER
 );
+
+-- Of a job that has the input of an earlier one: the first job that had that input. It is told by
+-- stream, since a job between them may have had others.
+CREATE TABLE inputs (
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    PRIMARY KEY (job, stream)
+) WITHOUT ROWID;
 
 -- SCHEMA lines as they came in, so that rejected records can be told with them.
 CREATE TABLE schemas (
@@ -34,17 +47,19 @@ CREATE TABLE schemas (
 ) WITHOUT ROWID;
 
 -- Calls before they leave: a JSON array of
--- [position, external id, fingerprint, values of the lookup fields, idempotency key, parents]. A row
--- is deleted together with the writing of its last outcome. Of what is left after a crash, creates
--- are in doubt; what an update, an upsert or a delete has left at the remote of a record that the id
--- map knows is not known.
+-- [position, external id, fingerprint, values of the lookup fields, idempotency key, parents, calls
+-- that the record was part of before]. A row is deleted together with the writing of its last outcome.
+-- Of what is left after a crash, creates are in doubt; what an update, an upsert or a delete has left
+-- at the remote of a record that the id map knows is not known.
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY,
     job INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     sent_millis INTEGER NOT NULL,
     writes TEXT NOT NULL,
-    is_create INTEGER NOT NULL DEFAULT 1
+    is_create INTEGER NOT NULL DEFAULT 1,
+    -- which fields the values are of, and how they go together: a JSON object
+    lookup TEXT
 );
 
 -- What became of each record. The key is that of the input, so rows are written nearly in order
@@ -71,6 +86,8 @@ CREATE TABLE outcomes (
     batch_id TEXT,
     -- see id_map
     parents INTEGER,
+    -- a hash of the values of the lookup fields, where they can find the record
+    found_by INTEGER,
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 
@@ -99,9 +116,8 @@ CREATE TABLE id_map (
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 
--- Fingerprints of records without an external id that were written. They last until a job that had
--- records of the stream ends by itself and another one begins: with jobs that were cut off goes the
--- same input.
+-- Fingerprints of records without an external id that were written, as long as their input may come
+-- again; those in doubt until something tells of them.
 CREATE TABLE written (
     stream INTEGER NOT NULL,
     -- 1: not by a job of this store, but as a state tells that was passed in.

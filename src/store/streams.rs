@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::jobs::was_cut_off;
-use super::{Store, StoreError};
+use super::Store;
+use crate::error::Error;
 
 /// A stream's number in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,45 +17,35 @@ pub struct StoredStream {
 }
 
 impl Store {
-    /// The stream of this name in `namespace`, made if it is new.
+    /// The stream of this name in `namespace`, made if it is new. `object`: what it is written to now,
+    /// as the remote calls it, where the connector says so.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub async fn stream(&self, namespace: &str, name: &str) -> Result<StoredStream, StoreError> {
-        self.stream_and(namespace, name, |_, _| Ok(())).await
+    /// Exit code 2: what is known of the stream is of another object. Exit code 5: what SQLite says.
+    pub async fn stream(
+        &self,
+        namespace: &str,
+        name: &str,
+        object: Option<&str>,
+    ) -> Result<StoredStream, Error> {
+        self.stream_and(namespace, name, object, |_, _| Ok(())).await
     }
 
-    /// Begins with the records of a stream. Where the last job that had some was cut off, this one has
-    /// the same input: what was written without an external id stays known. With `goes_on` it stays so
-    /// for the next job too, for a retry is no input of its own.
+    /// Begins with the records of a stream. What was written without an external id stays known if this
+    /// job has the input of an earlier one: of the last that had records of the stream, where that
+    /// comes again, or of the one that it retries.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// As [`Store::stream`]; then nothing has begun.
     pub async fn begin_stream(
         &self,
         job: i64,
         namespace: &str,
         name: &str,
-        goes_on: bool,
-    ) -> Result<StoredStream, StoreError> {
-        self.stream_and(namespace, name, move |transaction, stream| {
-            if goes_on {
-                return Ok(());
-            }
-            let last: Option<String> = transaction
-                .query_row(
-                    "SELECT status FROM streams JOIN jobs ON jobs.id = last_job
-                     WHERE streams.id = ?",
-                    [stream],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if !last.is_some_and(|status| was_cut_off(&status)) {
-                let before = [stream, job];
-                transaction.execute("DELETE FROM written WHERE stream = ? AND job < ?", before)?;
-            }
-            transaction.execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream])?;
-            Ok(())
+        object: Option<&str>,
+    ) -> Result<StoredStream, Error> {
+        self.stream_and(namespace, name, object, move |transaction, stream| {
+            begin(transaction, job, stream)
         })
         .await
     }
@@ -64,24 +54,113 @@ impl Store {
         &self,
         namespace: &str,
         name: &str,
+        object: Option<&str>,
         then: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<StoredStream, StoreError> {
+    ) -> Result<StoredStream, Error> {
+        let mut id_in_base = None;
+        if let Some(base) = &self.base {
+            let base = base.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = find_stream(&base, namespace, name).map_err(|error| self.error(error))?;
+            if let Some(stream) = found {
+                let other = other_object(&base, stream, object);
+                if let Some(other) = other.map_err(|error| self.error(error))? {
+                    return Err(moved(name, &other, object));
+                }
+            }
+            id_in_base = found;
+        }
         let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
+        let own_object = object.map(str::to_owned);
         let id = self
             .write(move |transaction| {
                 let id = stream_id(transaction, &own_namespace, &own_name)?;
-                then(transaction, id).map(|()| id)
+                if let Some(other) = other_object(transaction, id, own_object.as_deref())? {
+                    return Ok(Err(other));
+                }
+                write_to(transaction, id, own_object.as_deref())?;
+                then(transaction, id).map(|()| Ok(id))
             })
-            .await?;
-        let id_in_base = match &self.base {
-            None => None,
-            Some(base) => {
-                let base = base.lock().unwrap_or_else(PoisonError::into_inner);
-                find_stream(&base, namespace, name).map_err(|error| self.error(error))?
-            }
-        };
+            .await?
+            .map_err(|other| moved(name, &other, object))?;
         Ok(StoredStream { id, id_in_base })
     }
+}
+
+/// Begins with the records that a job has of a stream.
+fn begin(transaction: &Transaction<'_>, job: i64, stream: i64) -> rusqlite::Result<()> {
+    let last: Option<i64> =
+        transaction
+            .query_row("SELECT last_job FROM streams WHERE id = ?", [stream], |row| row.get(0))?;
+    if last.is_none() {
+        // In another input, the same content is another record.
+        transaction.execute(
+            "DELETE FROM written WHERE stream = ? AND NOT in_doubt AND job < ?",
+            [stream, job],
+        )?;
+    }
+    let retried: Option<i64> =
+        transaction.query_row("SELECT retries FROM jobs WHERE id = ?", [job], |row| row.get(0))?;
+    if let Some(before) = retried.or(last) {
+        transaction.execute(
+            "INSERT INTO inputs (job, stream, first)
+             VALUES (?1, ?2, coalesce((SELECT first FROM inputs WHERE job = ?3 AND stream = ?2), ?3))",
+            [job, stream, before],
+        )?;
+    }
+    if retried.is_none() {
+        transaction.execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream])?;
+    }
+    Ok(())
+}
+
+/// The object that something is known of, where that is not the one that the stream is written to now.
+fn other_object(
+    connection: &Connection,
+    stream: i64,
+    object: Option<&str>,
+) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT object FROM streams WHERE id = ?1 AND object <> ?2 AND (
+                EXISTS (SELECT 1 FROM id_map WHERE stream = ?1)
+                OR EXISTS (SELECT 1 FROM doubts WHERE stream = ?1)
+                OR EXISTS (SELECT 1 FROM written WHERE stream = ?1 AND in_doubt)
+                OR EXISTS (SELECT 1 FROM intents WHERE stream = ?1))",
+        )?
+        .query_row(params![stream, object], |row| row.get(0))
+        .optional()
+}
+
+/// Remembers what a stream is written to. What was written to another object says nothing of this one.
+fn write_to(connection: &Connection, stream: i64, object: Option<&str>) -> rusqlite::Result<()> {
+    let Some(object) = object else { return Ok(()) };
+    let changed = connection
+        .prepare_cached("UPDATE streams SET object = ?2 WHERE id = ?1 AND object <> ?2")?
+        .execute(params![stream, object])?;
+    if changed > 0 {
+        connection.execute("DELETE FROM written WHERE stream = ?", [stream])?;
+    }
+    connection
+        .prepare_cached("UPDATE streams SET object = ?2 WHERE id = ?1 AND object IS NULL")?
+        .execute(params![stream, object])?;
+    Ok(())
+}
+
+/// Nothing of a stream is known any more that would bind it to an object.
+pub(super) fn forget_object(connection: &Connection, stream: i64) -> rusqlite::Result<()> {
+    connection.execute("UPDATE streams SET object = NULL WHERE id = ?", [stream]).map(drop)
+}
+
+fn moved(stream: &str, before: &str, object: Option<&str>) -> Error {
+    let now = object.unwrap_or_default();
+    Error::usage(format!(
+        "the stream `{stream}` was written to `{before}`, and is to be written to `{now}` now: the ids \
+         that are known of it would name other records there"
+    ))
+    .hint(format!(
+        "set another `namespace` for the new object, or let the ids of the old one go with `target-upsert \
+         ids forget --all --stream {stream}`"
+    ))
 }
 
 /// The number of a stream, made if it is new.

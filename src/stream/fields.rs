@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 #[derive(Debug)]
 pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// Above so many fields, names that come twice are looked for with a map instead of a scan.
+/// Above so many fields or names, a map is made of the fields instead of a scan for each.
 const FEW: usize = 24;
 
 impl<'a> Fields<'a> {
@@ -37,6 +37,16 @@ impl<'a> Fields<'a> {
     /// The value of `name`, unless it is missing.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
+    }
+
+    /// The values of `names`, in their order.
+    pub fn get_all(&self, names: &[String]) -> Vec<Option<&'a RawValue>> {
+        if names.len() <= FEW {
+            return names.iter().map(|name| self.get(name)).collect();
+        }
+        let values: HashMap<&str, &'a RawValue> =
+            self.0.iter().map(|(name, value)| (&**name, *value)).collect();
+        names.iter().map(|name| values.get(&**name).copied()).collect()
     }
 
     fn keep_last(&mut self) {
@@ -160,6 +170,24 @@ mod tests {
         many.push_str(", \"\\u0061\": 9}");
         let fields = parse(&many);
         assert_eq!((fields.len(), &fields[0]), (51, &("a".to_owned(), "9".to_owned())));
+    }
+
+    #[test]
+    fn few_and_many_are_found_alike() {
+        let names: Vec<String> = (0..100).map(|n| format!("f{n}")).collect();
+        let members: Vec<String> = (0..50).map(|n| format!("\"f{}\": {n}", 2 * n)).collect();
+        let object = format!("{{{}}}", members.join(", "));
+        let fields = Fields::of_text(&object).unwrap();
+        let many = fields.get_all(&names);
+        let few: Vec<_> = names.chunks(3).flat_map(|names| fields.get_all(names)).collect();
+        let text = |values: &[Option<&RawValue>]| {
+            values
+                .iter()
+                .map(|value| value.map_or("", RawValue::get).to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(text(&many), text(&few));
+        assert_eq!((text(&many)[98].as_str(), text(&many)[99].as_str()), ("49", ""));
     }
 
     #[test]

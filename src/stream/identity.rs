@@ -13,6 +13,9 @@ use crate::record::{ExternalId, RemoteId};
 /// The platform's field for the external id, and the alias that it takes too.
 const PLATFORM_EXTERNAL: [&str; 2] = ["externalId", "externalid"];
 
+/// Key properties that are named where all are at fault.
+const MAX_TOLD: usize = 10;
+
 /// Which fields hold the ids of a stream's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdFields {
@@ -105,11 +108,7 @@ impl IdFields {
         if let Some(name) = &options.remote_id {
             fields.remote = Some(name.clone());
         }
-        let is_settled = identity.is_some()
-            || options.external_id.is_some()
-            || options.remote_id.is_some()
-            || (key_properties.is_empty() && !has("id"));
-        if is_settled {
+        if identity.is_some() || is_named || (key_properties.is_empty() && !has("id")) {
             return Ok(fields);
         }
         let ids =
@@ -139,10 +138,7 @@ impl IdFields {
             External::Source(names) => Some(source_id(names, fields)?),
         };
         let remote = match &self.remote {
-            Some(name) => match fields.get(name) {
-                Some(value) => id_text(name, value)?,
-                None => None,
-            },
+            Some(name) => id_in(fields, name)?,
             None => None,
         };
         Ok(Ids { external: external.map(ExternalId::new), remote: remote.map(RemoteId::new) })
@@ -180,17 +176,17 @@ impl IdFields {
 /// The external id that one or several key properties make.
 fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
     let missing = |name: &String| format!("the record misses its key property `{name}`");
-    let text = |name: &String| match fields.get(name) {
+    let text = |name: &String, value: Option<&RawValue>| match value {
         Some(value) => id_text(name, value),
         None => Ok(None),
     };
     if let [name] = names {
-        return text(name)?.ok_or_else(|| missing(name));
+        return text(name, fields.get(name))?.ok_or_else(|| missing(name));
     }
     let mut parts = Vec::with_capacity(names.len());
     let mut is_empty = true;
-    for name in names {
-        let part = match (text(name)?, fields.get(name).map(RawValue::get)) {
+    for (name, value) in names.iter().zip(fields.get_all(names)) {
+        let part = match (text(name, value)?, value.map(RawValue::get)) {
             // However it was escaped, the same text is the same key.
             (Some(text), Some(raw)) if raw.starts_with('"') => Value::from(text).to_string(),
             (Some(text), _) => text,
@@ -202,9 +198,19 @@ fn source_id(names: &[String], fields: &Fields<'_>) -> Result<String, String> {
         parts.push(part);
     }
     if is_empty {
-        return Err(format!("the key properties `{}` are all empty", names.join("`, `")));
+        let (names, more) = names.split_at(names.len().min(MAX_TOLD));
+        let more = if more.is_empty() { "" } else { " and more" };
+        return Err(format!("the key properties `{}`{more} are all empty", names.join("`, `")));
     }
     Ok(format!("[{}]", parts.join(",")))
+}
+
+/// The text of the id in the field `name`; `None` also where there is no such field.
+///
+/// # Errors
+/// As [`id_text`].
+pub fn id_in(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
+    fields.get(name).map_or(Ok(None), |value| id_text(name, value))
 }
 
 /// An id's text: a string's content, a number's digits; `None` for null and the empty string.
@@ -321,5 +327,19 @@ mod tests {
         let record = r#"{"b": 7, "a": "x,\"y"}"#;
         assert_eq!(read(&fields, record), Ok((Some(r#"["x,\"y",7]"#.into()), None)));
         assert!(read(&fields, r#"{"a": 1}"#).unwrap_err().contains("`b`"));
+    }
+
+    /// Each of 20,000 key properties was looked for among 20,000 fields: 8 s for a record.
+    #[test]
+    fn many_key_properties_are_read_in_one_pass() {
+        let names: Vec<String> = (0..20_000).map(|n| format!("key_property_{n}")).collect();
+        let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fields = settle(Some(Identity::Source), &[], &keys).unwrap();
+        let members: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"\"")).collect();
+        let record = format!("{{{}}}", members.join(","));
+        let began = std::time::Instant::now();
+        let told = read(&fields, &record).unwrap_err();
+        assert!(told.ends_with("`key_property_9` and more are all empty"), "{told}");
+        assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
     }
 }

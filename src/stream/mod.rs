@@ -77,6 +77,8 @@ pub struct Partial {
     pub action: Action,
     /// And with this result.
     pub fate: Fate,
+    /// Calls that it was part of until then.
+    pub attempts: u32,
 }
 
 impl Record {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, finish_object, push_field};
 use super::fingerprint::fingerprint;
-use super::identity::{IdFields, id_text};
+use super::identity::{IdFields, id_in};
 use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
@@ -15,6 +15,7 @@ use crate::config::Validation;
 use crate::outcome::Trouble;
 use crate::record::Fingerprint;
 use crate::singer::schema::RecordSchema;
+use crate::singer::values::{self, MAX_VALUES};
 
 /// What is known of a stream.
 pub(super) struct Known {
@@ -30,6 +31,15 @@ pub(super) struct Known {
     pub(super) read: u64,
     pub(super) warned: bool,
     pub(super) warned_reserved: bool,
+}
+
+/// A record that would take too much memory. Its ids are not looked for: that too takes some.
+fn too_large(position: u64) -> Trouble {
+    let why = format!(
+        "record {position} of the input has more than {MAX_VALUES} values: let the tap send what it \
+         lists as records of their own"
+    );
+    Trouble::payload("record", why)
 }
 
 /// The platform's `x-hotglue` object of a SCHEMA.
@@ -58,8 +68,8 @@ impl Extension {
             return None;
         }
         let mut object = String::new();
-        for name in &self.state_fields {
-            if let Some(value) = fields.get(name).filter(|value| value.get() != "null") {
+        for (name, value) in self.state_fields.iter().zip(fields.get_all(&self.state_fields)) {
+            if let Some(value) = value.filter(|value| value.get() != "null") {
                 push_field(&mut object, name, value.get());
             }
         }
@@ -125,6 +135,9 @@ impl Known {
         source: &RawValue,
         options: &IntakeOptions,
     ) -> Result<(), Trouble> {
+        if values::is_over(source.get(), MAX_VALUES) {
+            return Err(too_large(record.position));
+        }
         let mut fields = Fields::parse(source).map_err(|error| {
             Trouble::payload("record", format!("the record cannot be read: {error}"))
         })?;
@@ -154,6 +167,11 @@ impl Known {
             external.and_then(|name| prepared.get(name)),
         );
         record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
+        let looked_up = self.lookup_values(prepared);
+        if let Ok(values) = &looked_up {
+            // Also of a record that is refused below: others may be found by them.
+            record.lookup_values.clone_from(values);
+        }
         if let Some(reason) = &self.unusable {
             return Err(Trouble::other("stream", reason.clone()));
         }
@@ -167,13 +185,19 @@ impl Known {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
             }
         }
-        for name in self.stream.options.lookup_names() {
-            let value = prepared.get(name).map(|value| id_text(name, value)).transpose();
-            let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
-            record.lookup_values.push(value.flatten().map(Into::into));
-        }
+        looked_up?;
         record.body = self.body(prepared, &record.source);
         Ok(())
+    }
+
+    /// The values of the stream's `lookup_fields`, in their order.
+    fn lookup_values(&self, prepared: &Fields<'_>) -> Result<Vec<Option<Arc<str>>>, Trouble> {
+        let value = |name: &String| {
+            let value = id_in(prepared, name);
+            let value = value.map_err(|reason| Trouble::payload("lookup_fields", reason))?;
+            Ok(value.map(Into::into))
+        };
+        self.stream.options.lookup_names().iter().map(value).collect()
     }
 
     /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.

@@ -126,3 +126,34 @@ fn of_a_file_that_is_wrong_somewhere_nothing_is_taken() {
     let listed = place.call(&["ids", "list", "--stream", "contacts"]).stdout;
     assert_eq!(listed.lines().count(), 2);
 }
+
+#[test]
+fn what_is_in_doubt_is_forgotten_without_the_ids() {
+    let remote =
+        Remote::with("{faults: [{on: \"POST /v1/{object}\", calls: [2, 4], do: reset_after}]}");
+    let place = Place::at(&remote, "create-only")
+        .set("retry", json!({"base_millis": 1}))
+        .set("max_in_flight", 1);
+    // In doubt with an id and without one, and once more from a job that was killed.
+    let event = schema("contacts") + &record("contacts", &json!({"n": 1}));
+    place.done(contacts(3) + &event);
+    place.dies_at("sent:1", record_of("k"));
+    assert_eq!(remote.records("contacts").len(), 5);
+    assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 4);
+    let forgot = place.call(&["ids", "forget", "--doubts", "--stream", "contacts"]);
+    assert_eq!(forgot.code, 0, "{}", forgot.stderr);
+    assert!(forgot.stderr.contains("0 ids, 3 doubts"), "{}", forgot.stderr);
+    assert_eq!(place.call(&["ids", "doubts"]).stdout.lines().count(), 1);
+    // What was in doubt goes out, and what is known is known.
+    place.done(contacts(3) + &event + &record_of("k"));
+    assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 3), ("unchanged", 2)]));
+    assert_eq!(remote.records("contacts").len(), 8);
+    for wrong in [&["c-1", "--doubts"][..], &["--all", "--doubts"], &[]] {
+        let ran = place.call(&[&["ids", "forget", "--stream", "contacts"], wrong].concat());
+        assert_eq!(ran.code, 2, "{wrong:?}");
+    }
+}
+
+fn record_of(id: &str) -> String {
+    schema("contacts") + &record("contacts", &json!({"externalId": id}))
+}

@@ -1,7 +1,9 @@
 //! A remote that fails in every way that the sandbox knows: nothing lost, nothing twice.
 
 use serde_json::json;
+use wiremock::ResponseTemplate;
 
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, contacts, counts, fixture, record, schema};
 
 const MANIFESTS: [&str; 4] = ["sandbox", "rest-one-by-one", "rest-lookup-bulk", "rest-by-ext"];
@@ -366,4 +368,29 @@ fn an_input_that_ends_in_a_mistake_does_not_hide_that_the_remote_is_gone() {
     assert!(ran.stderr.contains("\"identity\": \"source\""), "{}", ran.stderr);
     assert!(remote.calls()["statuses"]["401"].as_u64().unwrap() < 5, "{}", remote.calls());
     assert_eq!(place.counts("contacts"), counts([("read", 50), ("failed", 50)]));
+}
+
+/// A wait that is longer than any clock can tell was added to one, and the job died of it.
+#[test]
+fn a_quiet_that_never_ends_ends_the_job_with_its_state() {
+    let reset = vec![("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9.9e21")];
+    for headers in [reset, vec![("retry-after", "9.9e18")]] {
+        let what = format!("{headers:?}");
+        let odd = Odd::start(move |world, request| {
+            world.add(serde_json::from_slice(&request.body).unwrap_or_default());
+            let status = if headers[0].0 == "retry-after" { 429 } else { 201 };
+            let answer = ResponseTemplate::new(status).set_body_json(json!({"id": "1"}));
+            headers.iter().fold(answer, |answer, (name, value)| answer.insert_header(*name, *value))
+        });
+        let remote = Remote::start();
+        let place = that_reads_quotas(&remote).set("base_url", odd.server.uri());
+        let manifest =
+            place.read("m.yaml").replace("{ type: oauth2_refresh, ", "{ type: none } # ");
+        let place = place.manifest(manifest.replace("      external_id: $.ext_id\n", ""));
+        let ran = place.run(contacts(3));
+        assert_eq!(ran.code, 3, "{what} {}", ran.stderr);
+        assert!(ran.stderr.contains("its quota is probably spent"), "{}", ran.stderr);
+        assert_eq!(odd.world().rows.len(), 1, "{:?}", odd.world().asked);
+        assert_eq!(place.counts("contacts")["read"], 3);
+    }
 }

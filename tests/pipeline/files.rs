@@ -4,9 +4,11 @@
 #![cfg(unix)]
 
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -93,6 +95,27 @@ fn the_side_files_of_a_store_in_use_are_their_owners_alone() {
     child.wait().unwrap();
 }
 
+/// The pipe was replaced by a file: its reader waited, and what was told went nowhere.
+#[test]
+fn a_summary_goes_where_it_is_to_go_though_that_is_no_file() {
+    let remote = Remote::start();
+    for (name, summary) in [("/dev/stderr", "\"job_id\""), ("/dev/null", "")] {
+        let place = Place::at(&remote, "sandbox");
+        place.file("config.json", place.config.to_string());
+        let mut command = place.command(&["--config", "config.json", "--summary", name]);
+        command.stdin(Stdio::piped());
+        // A file that others write to as well.
+        let log =
+            std::fs::File::options().create(true).append(true).open(place.path("log")).unwrap();
+        command.stderr(log);
+        let ran = finish(command.spawn().unwrap(), contacts(1).as_bytes());
+        let told = place.read("log");
+        assert_eq!(ran.code, 0, "{told}");
+        assert!(told.contains(summary) && told.contains("succeeded in"), "{name}: {told}");
+        assert!(!std::fs::metadata(name).unwrap().is_file() || name == "/dev/stderr");
+    }
+}
+
 /// The sandbox's own file stands beside the store and was the first to be made: in a folder that
 /// everybody could look into.
 #[test]
@@ -120,4 +143,34 @@ fn a_config_that_is_a_symbolic_link_stays_one_and_its_target_is_the_owners() {
     assert!(std::fs::symlink_metadata(place.path("link.json")).unwrap().is_symlink());
     assert!(place.read("real.json").contains("sandbox-refresh-1"));
     assert_eq!(mode(&real), 0o600);
+}
+
+#[test]
+fn a_store_is_one_store_by_all_its_names() {
+    for (first, second) in [
+        ("link.db", "real/store.db"),
+        ("folder/store.db", "link.db"),
+        ("real/store.db", "folder/store.db"),
+    ] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").set("store", first);
+        std::fs::create_dir(place.path("real")).unwrap();
+        symlink("real", place.path("folder")).unwrap();
+        // A name of a store that is still to be made.
+        symlink("real/store.db", place.path("link.db")).unwrap();
+        let mut running = place.job().spawn().unwrap();
+        let mut input = running.stdin.take().unwrap();
+        input.write_all(contacts(1).as_bytes()).unwrap();
+        while remote.records("contacts").is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let place = place.set("store", second);
+        let refused = place.run(contacts(3));
+        assert_eq!(refused.code, 2, "{first}, {second}: {}", refused.stderr);
+        assert!(refused.stderr.contains("another process"), "{}", refused.stderr);
+        drop(input);
+        let ran = finish(running, b"");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(remote.records("contacts").len(), 1, "{first}, {second}");
+    }
 }

@@ -2,7 +2,9 @@
 //! what is empty is filled in.
 
 use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
 
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, counts, fixture, record, schema};
 
 /// A job with a store of its own and these options of all streams.
@@ -273,4 +275,80 @@ fn a_remote_that_cannot_change_what_is_found_is_not_asked_for_it() {
     assert_eq!((ran.code, held), (0, (3, 0)), "{}", ran.stderr);
     let (ran, held) = job(&json!({"lookup_fields": "email"}), &(manifest + update));
     assert_eq!((ran.code, held), (0, (3, 1)), "{}", ran.stderr);
+}
+
+/// A remote whose search and whose ids do not care about upper and lower case.
+fn without_case() -> Odd {
+    Odd::start(|world, request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        if request.url.path().ends_with("/search") {
+            let (field, asked) = body.as_object().unwrap().iter().next().unwrap();
+            let low = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
+            let asked: Vec<_> = asked["in"].as_array().unwrap().iter().map(low).collect();
+            let rows = world.rows.iter().filter(|row| asked.contains(&low(&row[field])));
+            let rows: Vec<_> = rows.cloned().collect();
+            return ResponseTemplate::new(200).set_body_json(json!({"data": rows}));
+        }
+        let id = match request.method.as_str() {
+            "PATCH" => {
+                let id = request.url.path().rsplit('/').next().unwrap().to_owned();
+                world.row("id", &id).unwrap()["city"] = body["city"].clone();
+                id
+            }
+            _ => world.add(body).to_string(),
+        };
+        ResponseTemplate::new(200).set_body_json(json!({"id": id}))
+    })
+}
+
+const WITHOUT_CASE: &str = r#"
+version: 1
+name: without-case
+base_url: "{{ config.base_url }}"
+streams:
+  "*":
+    external_id_property: ext_id
+    LOOKUP
+      rows: $.data[*]
+      remote_id: $.id
+      ignore_case: true
+    create: { method: POST, path: "/v1/{{ object }}", body: "{{ record }}", remote_id: $.id }
+    update: { method: PATCH, path: "/v1/{{ object }}/{{ remote_id }}", body: "{{ record }}" }
+"#;
+
+/// Two spellings of what the remote takes for one were both looked for, both not found, and both
+/// created.
+#[test]
+fn where_the_remote_ignores_case_two_spellings_make_one_record() {
+    let path = "method: POST\n      path: \"/v1/{{ object }}/search\"\n      ";
+    let by_id =
+        format!("lookup:\n      {path}body: {{ ext_id: {{ in: \"{{{{ external_ids }}}}\" }} }}");
+    let by_field = format!(
+        "find:\n      {path}body: {{ \"{{{{ field }}}}\": {{ in: \"{{{{ values }}}}\" }} }}"
+    );
+    let person = |id: &str, email: &str, city: &str| json!({"externalId": id, "email": email, "last": if id == "p" { "Å" } else { "å" }, "city": city});
+    let ids = [person("A-é", "a@x.com", "Oslo"), person("a-É", "b@x.com", "Rome")];
+    let emails = [person("p", "A@x.com", "Oslo"), person("q", "a@X.com", "Rome")];
+    let fields =
+        |method: &str| json!({"lookup_fields": ["email", "last"], "lookup_method": method});
+    let one = json!({"lookup_fields": "email"});
+    for (lookup, options, records) in [
+        (&by_id, json!({}), &ids),
+        // Where there is no `lookup`, the ids are found by `find`.
+        (&by_field, json!({}), &ids),
+        (&by_field, one, &emails),
+        (&by_field, fields("all"), &emails),
+        (&by_field, fields("any"), &emails),
+        (&by_field, fields("sequential"), &emails),
+    ] {
+        let odd = without_case();
+        let place = place(&Remote::start(), "sandbox", &options).set("base_url", odd.server.uri());
+        let place = place.manifest(WITHOUT_CASE.replace("LOOKUP", lookup));
+        place.done(people(records));
+        let world = odd.world();
+        let cities: Vec<_> = world.rows.iter().map(|row| &row["city"]).collect();
+        assert_eq!(cities, ["Rome"], "{options} {lookup}");
+        let all = place.counts("contacts");
+        assert_eq!(all, counts([("read", 2), ("created", 1), ("updated", 1)]), "{options}");
+    }
 }

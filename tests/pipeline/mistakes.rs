@@ -110,6 +110,34 @@ fn a_file_that_cannot_be_read_is_told_without_what_stands_in_it() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// What a tap names is told on stderr, and must not steer the terminal that shows it.
+#[test]
+fn a_name_that_steers_a_terminal_is_told_by_its_numbers() {
+    let name = "a\u{1b}[2J\u{202e}b\nerror: c";
+    for (line, code) in [
+        (json!({"type": "RECORD", "stream": name, "record": {}}), 4),
+        (
+            json!({"type": "SCHEMA", "stream": name, "key_properties": ["id"], "schema": {"properties": {"id": {}}}}),
+            2,
+        ),
+        (
+            json!({"type": "SCHEMA", "stream": name, "key_properties": [], "schema": {"properties": {"n": {"type": "integer"}}}}),
+            0,
+        ),
+    ] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox");
+        let bad = json!({"type": "RECORD", "stream": name, "record": {"n": name}});
+        let ran =
+            place.run(if code == 0 { format!("{line}\n{bad}\n") } else { format!("{line}\n") });
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        let listed = place.call(&["ids", "list"]);
+        let told = ran.stderr + &listed.stdout;
+        assert!(told.contains("a\\u001b[2J\\u202eb"), "{told}");
+        assert!(!told.contains(['\u{1b}', '\u{202e}']) && !told.contains("\nerror: c"), "{told}");
+    }
+}
+
 #[test]
 fn a_secret_of_the_environment_is_told_nowhere() {
     let mut leaks = Vec::new();
@@ -129,4 +157,50 @@ fn a_secret_of_the_environment_is_told_nowhere() {
         leaks.extend(leak(name, &all));
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+/// A time that no clock has was added to one, and the job died of it half way.
+#[test]
+fn a_time_that_no_clock_has_is_refused_by_its_key() {
+    let remote = Remote::start();
+    let key = |key: &str, value: &Value| Place::at(&remote, "sandbox").set(key, value.clone());
+    let manifest = |line: &str, value: &Value| {
+        let all = include_str!("../../fixtures/manifests/rest-lookup-bulk.yaml");
+        let create =
+            "    create: { method: POST, path: \"/v1/{{ object }}\", body: \"{{ record }}\",
+      idempotency_key_header: Idempotency-Key, idempotency_key_secs: 1 }\n  none:\n";
+        let all = all.replacen("  \"*\":\n", &format!("  keys:\n{create}"), 1);
+        let all = all.replacen("name:", "limits: { requests: 9, per_secs: 9 }\nname:", 1);
+        let (before, after) = all.split_once(&format!("{line}: ")).unwrap();
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        Place::at(&remote, "sandbox").manifest(format!("{before}{line}: {value}{after}"))
+    };
+    for value in [json!(-1), json!(2_678_401), json!(1e19), json!(u64::MAX)] {
+        let api = |key: &str| {
+            let config = json!({"connector": "api", "url": format!("{}/x", remote.url),
+                "idempotency_key_header": "Key"});
+            Place::with(config).set(key, value.clone())
+        };
+        let rate = json!({"requests": 1, "per_secs": value});
+        for (place, word) in [
+            (key("timeout_secs", &value), "`timeout_secs`"),
+            (key("batch", &json!({"secs": value})), "`batch.secs`"),
+            (key("retry", &json!({"max_wait_secs": value})), "`retry.max_wait_secs`"),
+            (key("streams", &json!({"*": {"batch_secs": value}})), "`streams.*.batch_secs`"),
+            (key("rate_limit", &rate), "`rate_limit"),
+            (manifest("lag_secs", &value), "`lag_secs`"),
+            (manifest("idempotency_key_secs", &value), "`idempotency_key_secs`"),
+            (manifest("per_secs", &value), "per_secs"),
+            (api("timeout"), "`timeout`"),
+            (api("idempotency_key_secs"), "`idempotency_key_secs`"),
+        ] {
+            let ran = place.run(contacts(1));
+            let what = format!("{word} {value}: {}", ran.stderr);
+            assert_eq!(ran.code, 2, "{what}");
+            // Numbers of a smaller type are told by their place alone.
+            let has_place = word == "per_secs" && ran.stderr.contains("m.yaml:");
+            assert!(ran.stderr.contains(word) || has_place, "{what}");
+        }
+    }
+    assert_eq!(remote.calls()["total"].as_u64().unwrap_or(0), 0);
 }

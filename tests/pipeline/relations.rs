@@ -420,9 +420,12 @@ fn a_circle_is_closed_where_nothing_but_the_relation_is_missing() {
     let remote = Remote::start();
     // They are there, with all but the relation.
     let pair = |boss: bool| {
-        let one = |id: &str, other: &str| match boss {
-            true => json!({"externalId": id, "name": id, "boss": other}),
-            false => json!({"externalId": id, "name": id}),
+        let one = |id: &str, other: &str| {
+            if boss {
+                json!({"externalId": id, "name": id, "boss": other})
+            } else {
+                json!({"externalId": id, "name": id})
+            }
         };
         people(&[one("a", "b"), one("b", "a")])
     };

@@ -261,6 +261,55 @@ fn what_nests_a_hundred_thousand_levels_is_refused_wherever_it_stands() {
     assert_eq!(remote.by_ext("contacts").len(), 1, "and the record beside the deep one is written");
 }
 
+/// Each definition names the next one twice: a record that keeps to it was checked for ever.
+#[test]
+fn a_schema_that_stands_for_more_than_it_says_is_refused() {
+    let mut schema = json!({"properties": {"externalId": {}, "v": {"$ref": "#/definitions/d0"}},
+        "definitions": {"d60": {"type": "integer"}}});
+    for n in 0..60 {
+        let next = json!({"$ref": format!("#/definitions/d{}", n + 1)});
+        schema["definitions"][format!("d{n}")] = json!({"allOf": [next, next]});
+    }
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let line = json!({"type": "SCHEMA", "stream": "s", "key_properties": [], "schema": schema});
+    let ran = place.run(format!(
+        "{}{line}\n{}",
+        contacts(1),
+        record("s", &json!({"externalId": "a", "v": 1}))
+    ));
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 3 of the input: the schema of stream `s`"), "{}", ran.stderr);
+    assert_eq!(remote.by_ext("contacts").len(), 1, "and what stands before it is written");
+}
+
+/// A line of 20 MB took 1.4 GB.
+#[test]
+fn a_record_of_too_many_values_is_refused_by_itself() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let many = format!("[{}1]", "1,".repeat(600_000));
+    let line =
+        record("contacts", &json!({"externalId": "many", "v": "MANY"})).replace("\"MANY\"", &many);
+    let ran = place.run(contacts(2) + &line);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let row = &place.results()[2];
+    assert_eq!(
+        (&row["outcome"], &row["error_code"]),
+        (&json!("rejected"), &json!("record")),
+        "{row}"
+    );
+    let message = row["error_message"].as_str().unwrap();
+    assert!(message.contains("record 3 of the input has more than 500000 values"), "{message}");
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+    // So is a SCHEMA, with the input.
+    let line =
+        schema("s").replace("\"externalId\":{}", &format!("\"externalId\":{{\"enum\":{many}}}"));
+    let ran = place.run(line);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    assert!(ran.stderr.contains("more than 500000 values"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_few_lines_of_yaml_that_stand_for_billions_are_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned();

@@ -1,9 +1,11 @@
-//! A signal ends the reading; what was read is written and told.
+//! A signal ends the reading; what was read is written, as far as a short time allows, and told.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::support::{Place, Remote, contacts, finish};
+use serde_json::json;
+
+use crate::support::{Place, Remote, contacts, finish, state};
 
 fn until(what: impl Fn() -> bool) {
     let started = Instant::now();
@@ -66,4 +68,47 @@ fn a_signal_does_not_wait_for_a_remote_that_throttles() {
     assert_eq!((&summary["status"], &summary["proof"]["holds"]), (&"stopped".into(), &true.into()));
     assert_eq!(place.counts("contacts")["failed"], 450);
     assert_eq!(remote.records("contacts").len(), 0);
+}
+
+/// All that was read was written first, one call after another: two minutes for 3000 records, when who
+/// had sent the signal had long since killed the job, and no state was told.
+#[test]
+fn a_signal_leaves_unsent_what_would_take_long() {
+    for (faults, rate_limit) in
+        [("{latency_ms: 200}", json!(null)), ("{}", json!({"requests": 1, "per_secs": 2}))]
+    {
+        let remote = Remote::with(faults);
+        let place = Place::at(&remote, "create-only")
+            .set("max_in_flight", 2)
+            .set("retry", json!({"attempts": 1}));
+        let place = if rate_limit.is_null() { place } else { place.set("rate_limit", rate_limit) };
+        let mut child = place.job().spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input =
+            contacts(2) + &state(&json!({"n": 1})) + &contacts(400) + &state(&json!({"n": 2}));
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        until(|| remote.records("contacts").len() >= 3);
+        let id = child.id().to_string();
+        let began = Instant::now();
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success()
+        );
+        let ran = finish(child, b"");
+        let took = began.elapsed().as_secs();
+        assert!((9..16).contains(&took), "{took} s");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let summary = place.summary();
+        assert_eq!(
+            (&summary["status"], &summary["proof"]["holds"]),
+            (&json!("stopped"), &json!(true))
+        );
+        let counts = place.counts("contacts");
+        let held = remote.by_ext("contacts").len() as u64;
+        assert_eq!((counts["read"], counts["created"]), (402, held), "{counts:?}");
+        assert!(held < 150 && counts["failed"] >= 250, "{counts:?}");
+        assert_eq!(summary["errors"][0]["code"], "not_sent", "{}", ran.stderr);
+        // What is not sent comes again.
+        assert_eq!(ran.state()["tap"], json!({"n": 1}));
+    }
 }

@@ -99,3 +99,56 @@ fn what_was_read_before_a_stream_with_a_bad_snapshot_is_written() {
     assert_eq!(remote.by_ext("contacts").len(), 5);
     assert_eq!(place.counts("contacts"), counts([("read", 5), ("created", 5)]));
 }
+
+#[test]
+fn what_is_mended_by_hand_is_not_undone_by_the_snapshot_that_was_written_before() {
+    for ending in ["csv", "parquet"] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox")
+            .set("save_record_ids", true)
+            .set("snapshot_format", ending)
+            .set("snapshot_dir", "snapshots");
+        place.done(input("wrong", "Oslo") + &record("contacts", &json!({"externalId": "right"})));
+        let ids: Vec<_> = remote.records("contacts").iter().map(|one| text(&one["id"])).collect();
+        place.file("ids.csv", format!("InputId,RemoteId\nwrong,{}\n", ids[1]));
+        let taken = place.call(&["ids", "import", "ids.csv", "--stream", "contacts"]);
+        assert_eq!(taken.code, 0, "{}", taken.stderr);
+        place.done(input("wrong", "Bergen"));
+        let city = |at: usize| remote.records("contacts")[at].get("city").cloned();
+        assert_eq!((city(0), city(1)), (Some(json!("Oslo")), Some(json!("Bergen"))), "{ending}");
+        // One that somebody else has put there is read.
+        let other = format!("snapshots/contacts_None.snapshot.{ending}");
+        place.file("ids.csv", format!("InputId,RemoteId\nwrong,{}\n", ids[0]));
+        let store = ["--store", "other.db"];
+        let call = |arguments: &[&str]| {
+            let ran = place.call(&[arguments, &store].concat());
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+        };
+        call(&["ids", "import", "ids.csv", "--stream", "contacts", "--namespace", "n"]);
+        call(&["ids", "export", &other, "--stream", "contacts"]);
+        place.done(input("wrong", "Tromsø"));
+        assert_eq!((city(0), city(1)), (Some(json!("Tromsø")), Some(json!("Bergen"))), "{ending}");
+    }
+}
+
+/// The records were written, and then the job ended with exit code 2, which says that none was.
+#[test]
+fn a_stream_that_no_file_can_be_named_after_is_written_without_a_snapshot() {
+    for name in ["../up".to_owned(), "a/b".to_owned(), "n".repeat(250)] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox")
+            .set("save_record_ids", true)
+            .set("streams", json!({"*": {"object": "contacts"}}))
+            .set("snapshot_dir", "deep/snapshots");
+        let input = schema(&name) + &record(&name, &json!({"externalId": "a"}));
+        let ran = place.done(input + &contacts(1));
+        assert!(ran.stderr.contains("in no snapshot"), "{name}: {}", ran.stderr);
+        let names = |folder: &str| {
+            let entries = std::fs::read_dir(place.path(folder)).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("deep"), ["snapshots"]);
+        assert_eq!(names("deep/snapshots"), ["contacts_None.snapshot.csv"]);
+        assert_eq!(remote.records("contacts").len(), 2);
+    }
+}

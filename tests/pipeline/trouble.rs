@@ -3,6 +3,8 @@
 
 use std::process::Stdio;
 
+use serde_json::json;
+
 use crate::support::{Place, Remote, contacts, finish};
 
 #[test]
@@ -49,13 +51,32 @@ fn a_store_of_another_version_or_kind_is_left_as_it_is() {
 }
 
 #[test]
+fn what_is_no_file_is_no_store_and_nothing_is_made_beside_it() {
+    let place = Place::with(json!({"sandbox": "rest", "store": "folder"}));
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let calls: [&[&str]; 3] = [
+        &["--config", "config.json"],
+        &["ids", "--store", "folder", "list"],
+        &["jobs", "--store", "folder"],
+    ];
+    place.file("config.json", place.config.to_string());
+    for arguments in calls {
+        let ran = place.call(arguments);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("the store `folder` is no file"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`folder/store.db`"), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 2);
+}
+
+#[test]
 fn a_disk_that_is_full_ends_the_job_and_loses_nothing() {
     let remote = Remote::start();
     let place = Place::at(&remote, "sandbox");
     place.file("config.json", place.config.to_string());
     // No file of this process may grow past 300 blocks of 512 bytes.
     let program = env!("CARGO_BIN_EXE_target-upsert");
-    let script = format!("trap '' XFSZ; ulimit -f 300; exec '{program}' --config config.json");
+    let script = format!("ulimit -f 300; exec '{program}' --config config.json");
     let mut command = std::process::Command::new("/bin/sh");
     command
         .args(["-c", &script])
@@ -67,6 +88,8 @@ fn a_disk_that_is_full_ends_the_job_and_loses_nothing() {
     let ran = finish(command.spawn().unwrap(), contacts(5000).as_bytes());
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(ran.stderr.contains("store"), "{}", ran.stderr);
+    // What the store did not take has no outcome, and that is no mistake of the count.
+    assert!(!ran.stderr.contains("please report this"), "{}", ran.stderr);
     // With room again, the same input is brought to its end.
     place.done(contacts(5000));
     assert_eq!(remote.by_ext("contacts").len(), 5000);

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::doubt::events;
+use crate::inputs::busy;
 use crate::support::{Place, Remote, contacts, counts, fixture};
 
 /// Columns of a table.
@@ -29,6 +30,9 @@ fn tables(place: &Place) -> Vec<(String, String, String, bool, Option<String>, i
     rows.unwrap().map(Result::unwrap).collect()
 }
 
+/// What older versions took for the last job of a stream.
+const LAST_JOB: &str = "(SELECT max(job) FROM new.outcomes WHERE stream = streams.id)";
+
 /// Puts all that the store of `place` holds into one of an older version in its place.
 fn make_old(place: &Place, version: i64) {
     let path = place.path(".target-upsert/store.db");
@@ -53,6 +57,7 @@ fn make_old(place: &Place, version: i64) {
                 ("jobs", "series") => "id",
                 ("written", "series") => "job",
                 ("doubts", "since_millis") => "last_millis",
+                ("streams", "last_job") => LAST_JOB,
                 (_, name) if there.iter().any(|one| one == name) => name,
                 _ => continue,
             };
@@ -77,7 +82,7 @@ fn make_old(place: &Place, version: i64) {
 fn what_an_older_store_knows_stays_known() {
     let new = Place::at(&Remote::start(), "create-only");
     new.run(contacts(1));
-    for version in [2, 3] {
+    for version in [2, 3, 4] {
         let remote = Remote::start();
         let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
         place.done(contacts(2));
@@ -99,5 +104,37 @@ fn what_an_older_store_knows_stays_known() {
         assert_eq!(tables(&place), tables(&new), "{version}");
         place.set("namespace", json!("other")).done(contacts(1));
         assert_eq!(remote.records("contacts").len(), 3, "{version}");
+    }
+}
+
+#[test]
+fn what_a_job_of_an_older_version_was_found_by_is_not_guessed() {
+    for version in [2, 3, 4] {
+        let remote = Remote::start();
+        let place = Place::at(&remote, "sandbox").manifest(crate::doubt::FOUND_BY_FIELDS);
+        let place = place.set("streams", json!({"*": {"lookup_fields": "email"}}));
+        place.dies_at("answered:1", contacts(1));
+        make_old(&place, version);
+        let place = place.set("streams", json!({}));
+        place.done(contacts(1));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]), "{version}");
+        assert_eq!(remote.records("contacts").len(), 1, "{version}");
+    }
+}
+
+#[test]
+fn what_comes_again_after_a_job_of_an_older_version_is_known() {
+    for version in [2, 3, 4] {
+        // One record had to wait: the tap brings all of them again.
+        let (remote, place) = busy("[2, 3, 4]");
+        place.done(events(3));
+        make_old(&place, version);
+        place.done(events(3));
+        assert_eq!(place.counts("events"), counts([("read", 3), ("created", 1), ("unchanged", 2)]));
+        assert_eq!(remote.records("events").len(), 3, "{version}");
+        // All was done: in another input, the same content is another record.
+        make_old(&place, version);
+        place.done(events(3));
+        assert_eq!(remote.records("events").len(), 6, "{version}");
     }
 }

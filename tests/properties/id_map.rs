@@ -11,7 +11,7 @@ use target_upsert::connector::contract::Action;
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
-use target_upsert::store::id_map::{Entry, Mapped, entries, forget};
+use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
 use target_upsert::store::jobs::Status;
 use target_upsert::store::streams::StoredStream;
 
@@ -39,6 +39,7 @@ pub(crate) fn outcome(position: u64, stream: i64, id: Option<u8>, end: &End) -> 
         millis: 1,
         fingerprint: fingerprint(position),
         parents: position.is_multiple_of(2).then_some(-7),
+        found_by: None,
         custom_data: position.is_multiple_of(3).then(|| format!("{{\"n\":{position}}}").into()),
         batch_id: None,
         key: key(position),
@@ -107,6 +108,15 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
+/// What SIGKILL leaves of a store: the shared memory beside it is made anew.
+pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["store.db", "store.db-wal"] {
+        std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+    }
+    folder
+}
+
 /// A store under a job.
 pub(crate) struct Open {
     pub(crate) store: Store,
@@ -116,10 +126,15 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) async fn at(folder: &Path) -> Self {
+        Self::for_job(folder, None).await
+    }
+
+    /// Under a job that retries this one, if any.
+    pub(crate) async fn for_job(folder: &Path, retries: Option<i64>) -> Self {
         let store = Store::open(&folder.join("store.db")).unwrap();
         let uuid = uuid::Uuid::now_v7().to_string();
-        let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into()).await.unwrap();
-        let stream = store.begin_stream(job, NAMESPACE, STREAM, false).await.unwrap();
+        let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into(), retries).await.unwrap();
+        let stream = store.begin_stream(job, NAMESPACE, STREAM, None).await.unwrap();
         Self { store, job, stream }
     }
 
@@ -139,8 +154,8 @@ enum Step {
     Finish,
     /// The job is killed, and the next one begins.
     Kill,
-    /// The job is killed, and somebody forgets an id, or all.
-    Forget(Option<u8>),
+    /// The job is killed, and somebody forgets an id, all, or what is in doubt.
+    Forget(Forget),
     /// The job is killed, and somebody takes in an id from elsewhere.
     Import(u8, u8, bool),
 }
@@ -151,7 +166,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Fold),
         1 => Just(Step::Finish),
         1 => Just(Step::Kill),
-        1 => prop::option::weighted(0.8, 0..IDS).prop_map(Step::Forget),
+        2 => prop_oneof![
+            4 => (0..IDS).prop_map(|id| Forget::Ids(vec![external_id(id)])),
+            1 => Just(Forget::All),
+            1 => Just(Forget::Doubts),
+        ].prop_map(Step::Forget),
         2 => (0..IDS, 0u8..9, any::<bool>())
             .prop_map(|(id, remote, overwrite)| Step::Import(id, remote, overwrite)),
     ]
@@ -184,7 +203,8 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Fold => open.store.fold().await.unwrap(),
             Step::Finish => {
-                let done = open.store.finish_job(open.job, Status::Succeeded, 0, "{}".into());
+                let done =
+                    open.store.finish_job(open.job, Status::Succeeded, 0, "{}".into(), false);
                 done.await.unwrap();
                 drop(open);
                 open = Open::at(folder.path()).await;
@@ -193,17 +213,19 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 drop(open);
                 open = Open::at(folder.path()).await;
             }
-            Step::Forget(id) => {
+            Step::Forget(what) => {
                 let stream = open.stream.id;
                 drop(open);
                 let store = Store::open(&folder.path().join("store.db")).unwrap();
-                let ids = id.map(|id| vec![external_id(id)]);
-                store
-                    .write(move |transaction| forget(transaction, stream, ids.as_deref()))
-                    .await
-                    .unwrap();
+                let told = what.clone();
+                let forgotten = store.write(move |transaction| forget(transaction, stream, &told));
+                forgotten.await.unwrap();
                 drop(store);
-                model.retain(|known, _| id.is_some_and(|id| *known != external_id(id)));
+                match what {
+                    Forget::Ids(ids) => model.retain(|known, _| !ids.contains(known)),
+                    Forget::All => model.clear(),
+                    Forget::Doubts => {}
+                }
                 open = Open::at(folder.path()).await;
             }
             Step::Import(id, remote_id, overwrite) => {

@@ -2,11 +2,10 @@
 //! at that moment, which is what SIGKILL leaves, and the copy is gone on with.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use target_upsert::config::stream::{LookupBy, LookupMethod};
 use target_upsert::connector::contract::Action;
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, RemoteId};
@@ -17,16 +16,17 @@ use target_upsert::store::recovery::Leftover;
 use target_upsert::store::{Store, report};
 
 use crate::id_map::{
-    End, IDS, Map, NAMESPACE, Open, STREAM, apply, end, external_id, fingerprint, key, outcome,
-    runtime,
+    End, IDS, Map, NAMESPACE, Open, STREAM, apply, copy, end, external_id, fingerprint, key,
+    outcome, runtime,
 };
 
 type Ids = Vec<Option<u8>>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Records with these ids are about to be sent.
-    Intend(Action, Ids),
+    /// Records with these ids are about to be sent, which were part of so many calls before: some of
+    /// them stand at the remote without some of their relations.
+    Intend(Action, Ids, u32),
     /// The answer for so many of them comes; the last one closes the intent.
     Answer(prop::sample::Index, Vec<End>),
     /// A batch that needs no intent comes to its end.
@@ -34,25 +34,27 @@ enum Step {
     /// Nothing of an intent was applied.
     Withdraw(prop::sample::Index),
     Fold,
-    /// The job ends in good order, or with an error; the next one begins.
-    Finish(bool),
-    /// The job is killed; the next one begins. It finds what is in doubt at the remote, or does
-    /// not.
-    Crash(bool),
+    /// The job ends in good order, or with an error, and its input comes again, or not; the next one
+    /// begins, which may be a retry.
+    Finish(bool, bool, bool),
+    /// The job is killed; the next one begins, which may be a retry. It finds what is in doubt at the
+    /// remote, or does not.
+    Crash(bool, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let ids = || prop::collection::vec(prop::option::weighted(0.8, 0..IDS), 1..4);
     prop_oneof![
-        6 => (prop::sample::select(vec![Action::Create, Action::Update]), ids())
-            .prop_map(|(action, ids)| Step::Intend(action, ids)),
+        6 => (prop::sample::select(vec![Action::Create, Action::Update]), ids(), 0u32..3)
+            .prop_map(|(action, ids, attempts)| Step::Intend(action, ids, attempts)),
         6 => (any::<prop::sample::Index>(), prop::collection::vec(end(), 1..4))
             .prop_map(|(which, ends)| Step::Answer(which, ends)),
         4 => prop::collection::vec((0..IDS, end()), 1..4).prop_map(Step::Settle),
         1 => any::<prop::sample::Index>().prop_map(Step::Withdraw),
         2 => Just(Step::Fold),
-        1 => any::<bool>().prop_map(Step::Finish),
-        3 => any::<bool>().prop_map(Step::Crash),
+        2 => any::<(bool, bool, bool)>()
+            .prop_map(|(good, again, retry)| Step::Finish(good, again, retry)),
+        3 => any::<(bool, bool)>().prop_map(|(is_found, retry)| Step::Crash(is_found, retry)),
     ]
 }
 
@@ -61,6 +63,9 @@ struct OpenIntent {
     id: IntentId,
     job: i64,
     action: Action,
+    lookup: Option<LookupBy>,
+    /// Calls that they were part of before.
+    attempts: u32,
     open: Vec<(u64, Option<u8>)>,
 }
 
@@ -82,6 +87,10 @@ struct Model {
     doubts: BTreeMap<ExternalId, Outcome>,
     /// Records without an external id that were written from this input, by position.
     written: BTreeMap<u64, Fated>,
+    /// The input of the last job that was no retry comes again.
+    comes_again: bool,
+    /// The job is a retry.
+    is_retry: bool,
     position: u64,
 }
 
@@ -111,7 +120,7 @@ impl Model {
                 Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => {
                     Some(Fated::Written(outcome.remote_id.clone()))
                 }
-                Fate::InDoubt => Some(Fated::InDoubt),
+                Fate::InDoubt if outcome.action == Some(Action::Create) => Some(Fated::InDoubt),
                 _ => None,
             };
             self.written.extend(written.map(|written| (outcome.position, written)));
@@ -125,7 +134,7 @@ impl Model {
     }
 }
 
-fn intent(position: u64, id: Option<u8>) -> Intent {
+fn intent(position: u64, id: Option<u8>, attempts: u32) -> Intent {
     Intent {
         position,
         external_id: id.map(external_id),
@@ -133,16 +142,26 @@ fn intent(position: u64, id: Option<u8>) -> Intent {
         lookup_values: vec![None, id.map(|id| Arc::from(format!("{id}@example.com")))],
         key: key(position),
         parents: position.is_multiple_of(3).then_some(7),
+        attempts: Some(attempts),
     }
 }
 
-/// What SIGKILL leaves of a store: the shared memory beside it is made anew.
-fn copy(from: &Path) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for file in ["store.db", "store.db-wal"] {
-        std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
+/// What the intents of a store are found by: not always the same.
+fn lookup(position: u64) -> Option<LookupBy> {
+    let names = vec!["phone".to_owned(), "email".to_owned()];
+    let method = if position.is_multiple_of(2) { LookupMethod::Any } else { LookupMethod::All };
+    (!position.is_multiple_of(3)).then_some(LookupBy { names, method })
+}
+
+/// How a record ends that stands at the remote without some of its relations: it keeps its id.
+fn of_partial(end: &End) -> End {
+    let remote_id = end.remote_id.or(Some(8));
+    match end.fate {
+        Fate::Rejected | Fate::Skipped | Fate::Unchanged => {
+            End { fate: Fate::Failed, action: Some(Action::Create), remote_id, ..*end }
+        }
+        _ => End { remote_id, ..*end },
     }
-    folder
 }
 
 /// A store and what should be in it.
@@ -156,25 +175,14 @@ impl Place {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let open = Open::at(folder.path()).await;
-        Self { folder, open, model: Model::default() }
+        let model = Model { comes_again: true, ..Model::default() };
+        Self { folder, open, model }
     }
 
     async fn follow(&mut self, step: Step) -> Result<(), TestCaseError> {
         let Open { store, job, stream } = &self.open;
         match step {
-            Step::Intend(action, mut ids) => {
-                let mut seen = Vec::new();
-                ids.retain(|id| {
-                    let is_free =
-                        id.is_none_or(|id| !self.model.is_open(id) && !seen.contains(&id));
-                    seen.extend(*id);
-                    is_free
-                });
-                let open: Vec<_> = ids.into_iter().map(|id| (self.model.next(), id)).collect();
-                let writes = open.iter().map(|(position, id)| intent(*position, *id)).collect();
-                let id = store.intend(*job, stream.id, action, writes).await.unwrap();
-                self.model.intents.push(OpenIntent { id, job: *job, action, open });
-            }
+            Step::Intend(action, ids, attempts) => self.intend(action, ids, attempts).await,
             Step::Answer(which, ends) => self.answer(which, &ends).await,
             Step::Settle(ends) => {
                 let mut outcomes = Vec::new();
@@ -194,14 +202,41 @@ impl Place {
             }
             Step::Withdraw(_) => {}
             Step::Fold => store.fold().await.unwrap(),
-            Step::Finish(is_good) => {
+            Step::Finish(is_good, comes_again, retry) => {
                 let status = if is_good { Status::Succeeded } else { Status::Failed };
-                store.finish_job(*job, status, 0, "{}".into()).await.unwrap();
-                self.go_on(false, !is_good).await?;
+                store.finish_job(*job, status, 0, "{}".into(), comes_again).await.unwrap();
+                if !self.model.is_retry {
+                    self.model.comes_again = !is_good || comes_again;
+                }
+                self.go_on(false, retry).await?;
             }
-            Step::Crash(is_found) => self.go_on(is_found, true).await?,
+            Step::Crash(is_found, retry) => self.go_on(is_found, retry).await?,
         }
         self.check()
+    }
+
+    /// Records are about to be sent that were part of so many calls before.
+    async fn intend(&mut self, action: Action, mut ids: Ids, attempts: u32) {
+        let Open { store, job, stream } = &self.open;
+        let mut seen = Vec::new();
+        ids.retain(|id| {
+            let is_free = id.is_none_or(|id| !self.model.is_open(id) && !seen.contains(&id));
+            seen.extend(*id);
+            is_free
+        });
+        let open: Vec<_> = ids.into_iter().map(|id| (self.model.next(), id)).collect();
+        for (position, id) in open.iter().filter(|(_, id)| attempts > 0 && id.is_some()) {
+            let (fate, action) = (Fate::Failed, Some(Action::Create));
+            let partial = End { fate, action, remote_id: Some(8), attempts };
+            let outcome = outcome(*position, stream.id, *id, &partial);
+            self.model.record(*job, outcome.clone());
+            store.record(*job, Arc::new(vec![outcome]), None).await.unwrap();
+        }
+        let write = |(position, id): &(u64, Option<u8>)| intent(*position, *id, attempts);
+        let writes = open.iter().map(write).collect();
+        let lookup = open.first().and_then(|(position, _)| lookup(*position));
+        let id = store.intend(*job, stream.id, action, lookup.clone(), writes).await.unwrap();
+        self.model.intents.push(OpenIntent { id, job: *job, action, lookup, attempts, open });
     }
 
     /// Records of one intent come to their end.
@@ -211,8 +246,8 @@ impl Place {
             return;
         }
         let place = which.index(self.model.intents.len());
-        let OpenIntent { id: intent, open, .. } = &mut self.model.intents[place];
-        let intent = *intent;
+        let OpenIntent { id: intent, open, attempts, .. } = &mut self.model.intents[place];
+        let (intent, before) = (*intent, *attempts);
         let ended: Vec<_> = open.drain(..ends.len().min(open.len())).collect();
         let is_last = open.is_empty();
         if is_last {
@@ -220,7 +255,9 @@ impl Place {
         }
         let mut outcomes = Vec::new();
         for ((position, id), end) in ended.into_iter().zip(ends) {
-            let outcome = outcome(position, stream.id, id, end);
+            let end = End { attempts: before + end.attempts.max(1), ..end.clone() };
+            let end = if before > 0 && id.is_some() { of_partial(&end) } else { end };
+            let outcome = outcome(position, stream.id, id, &end);
             self.model.record(*job, outcome.clone());
             outcomes.push(outcome);
         }
@@ -229,9 +266,9 @@ impl Place {
 
     /// The store's files as they are now are opened by the next job, which finds out about what the
     /// last one left in doubt.
-    async fn go_on(&mut self, is_found: bool, same_input: bool) -> Result<(), TestCaseError> {
+    async fn go_on(&mut self, is_found: bool, is_retry: bool) -> Result<(), TestCaseError> {
         let folder = copy(self.folder.path());
-        self.open = Open::at(folder.path()).await;
+        self.open = Open::for_job(folder.path(), is_retry.then_some(self.open.job)).await;
         self.folder = folder;
         let Open { store, job, .. } = &self.open;
         // What was on its way may have been applied.
@@ -240,10 +277,12 @@ impl Place {
                 mapped.fingerprint = None;
             }
         }
-        if !same_input {
-            // In another input, the same content is another record.
-            self.model.written.clear();
+        if !self.model.comes_again {
+            // In another input, the same content is another record, but for what is in doubt.
+            self.model.written.retain(|_, fated| *fated == Fated::InDoubt);
         }
+        self.model.is_retry = is_retry;
+        self.model.comes_again |= !is_retry;
         // Only a create cannot be sent again.
         self.model.intents.retain(|intent| intent.action == Action::Create);
         self.check()?;
@@ -290,10 +329,10 @@ impl Place {
     }
 }
 
-type Told = (i64, u64, Option<String>, Option<String>, Fate, Option<String>);
+pub(crate) type Told = (i64, u64, Option<String>, Option<String>, Fate, Option<String>);
 
 /// The outcomes of all jobs up to this one.
-fn outcomes(store: &Store, last: i64, stream: i64) -> Vec<Told> {
+pub(crate) fn outcomes(store: &Store, last: i64, stream: i64) -> Vec<Told> {
     let mut told = Vec::new();
     for job in 1..=last {
         let rows = store.read(|connection| {
@@ -319,24 +358,27 @@ fn expected(outcomes: &BTreeMap<(i64, u64), Outcome>) -> Vec<Told> {
     outcomes.iter().map(told).collect()
 }
 
-/// A record of an intent: its position, its id, what else it can be found by, its key, its parents.
-type Write = (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>);
-/// An intent that is left over: its job, and its records.
-type Left = (i64, Vec<Write>);
+/// A record of an intent: its position, its id, what else it can be found by, its key, its parents, the
+/// calls before.
+type Write =
+    (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>, Option<u32>);
+/// An intent that is left over: its job, what its records are found by, and these.
+type Left = (i64, Option<LookupBy>, Vec<Write>);
 
 fn of_write(write: &Intent) -> Write {
     assert_eq!(write.fingerprint, fingerprint(write.position));
-    let Intent { position, external_id, lookup_values, key, parents, .. } = write.clone();
-    (position, external_id, lookup_values, key, parents)
+    let Intent { position, external_id, lookup_values, key, parents, attempts, .. } = write.clone();
+    (position, external_id, lookup_values, key, parents, attempts)
 }
 
 fn of_leftover(leftover: &Leftover) -> Left {
-    (leftover.job, leftover.writes.iter().map(of_write).collect())
+    (leftover.job, leftover.lookup.clone(), leftover.writes.iter().map(of_write).collect())
 }
 
 fn of_intent(left: &OpenIntent) -> Left {
-    let write = |(position, id): &(u64, Option<u8>)| of_write(&intent(*position, *id));
-    (left.job, left.open.iter().map(write).collect())
+    let write =
+        |(position, id): &(u64, Option<u8>)| of_write(&intent(*position, *id, left.attempts));
+    (left.job, left.lookup.clone(), left.open.iter().map(write).collect())
 }
 
 proptest! {
@@ -352,53 +394,4 @@ proptest! {
             Ok::<_, TestCaseError>(())
         })?;
     }
-}
-
-/// A store of so many outcomes, each of them a commit of its own, as SIGKILL leaves it.
-async fn killed(outcomes: u64) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let Open { store, job, stream } = Open::at(folder.path()).await;
-    for position in 1..=outcomes {
-        let (fate, action) = (Fate::Updated, Some(Action::Update));
-        let end = End { fate, action, remote_id: Some(1), attempts: 1 };
-        let outcome = outcome(position, stream.id, None, &end);
-        store.record(job, Arc::new(vec![outcome]), None).await.unwrap();
-    }
-    copy(folder.path())
-}
-
-/// How many outcomes are left; all that are left are the first ones.
-async fn left(folder: &Path) -> u64 {
-    let Open { store, job, stream } = Open::at(folder).await;
-    let told: Vec<u64> = outcomes(&store, job, stream.id).iter().map(|row| row.1).collect();
-    let count = told.len() as u64;
-    assert_eq!(told, (1..=count).collect::<Vec<_>>());
-    count
-}
-
-/// A machine without power may lose the end of the log, or have it half written.
-#[tokio::test]
-async fn of_a_torn_log_the_first_commits_are_there() {
-    let killed = killed(20).await;
-    let log = std::fs::read(killed.path().join("store.db-wal")).unwrap();
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut counts = Vec::new();
-    for _ in 0..40 {
-        let folder = copy(killed.path());
-        let mut torn = log.clone();
-        let at = random.usize(..log.len());
-        if random.bool() {
-            torn.truncate(at);
-        } else {
-            torn[at] ^= 1 << random.u8(..8);
-        }
-        let mut file = std::fs::File::create(folder.path().join("store.db-wal")).unwrap();
-        file.write_all(&torn).unwrap();
-        counts.push((at, left(folder.path()).await));
-    }
-    // The further behind it is torn, the more is there.
-    counts.sort_unstable();
-    assert!(counts.is_sorted_by_key(|(_, count)| *count), "{counts:?}");
-    assert!(counts.iter().any(|(_, count)| (5..15).contains(count)), "{counts:?}");
-    assert_eq!(left(killed.path()).await, 20);
 }

@@ -22,6 +22,7 @@ mod manifests;
 mod singer;
 mod snapshots;
 mod states;
+mod torn;
 mod watermark;
 
 use std::path::{Path, PathBuf};

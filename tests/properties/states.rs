@@ -128,7 +128,7 @@ fn ended() -> impl Strategy<Value = Vec<Ended>> {
 /// A job that ended so.
 async fn job(store: &Store, all: &[Ended]) -> i64 {
     let own = |text: &str| text.to_owned();
-    let job = store.begin_job(own("u"), own("rest"), own(NAMESPACE)).await.unwrap();
+    let job = store.begin_job(own("u"), own("rest"), own(NAMESPACE), None).await.unwrap();
     let stream =
         store.write(|connection| streams::stream_id(connection, NAMESPACE, STREAM)).await.unwrap();
     let outcomes =
@@ -145,6 +145,7 @@ async fn job(store: &Store, all: &[Ended]) -> i64 {
             millis: 1,
             fingerprint: Fingerprint([*byte; 32]),
             parents: None,
+            found_by: None,
             custom_data: Some(Arc::from("{\"n\": 1e400}")),
             batch_id: None,
             key: None,

@@ -13,6 +13,7 @@ use super::address::{self, Template};
 use super::config::{ApiConfig, Count, CustomHeader, Metadata};
 use super::request::Added;
 use super::{Api, NO_JOB};
+use crate::config::seconds::{EXPECTED, MAX};
 use crate::config::wrong::without_value;
 use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
 use crate::connector::http::rate_limit::Limiter;
@@ -110,7 +111,7 @@ impl ApiConfig {
 
     fn timeout(&self, settings: &Settings) -> Result<Duration, BuildError> {
         Ok(match Count::read(self.timeout.as_ref(), "timeout")? {
-            Some(secs) => Duration::from_secs(secs),
+            Some(secs) => seconds(secs, "timeout")?,
             None if settings.values.contains_key("timeout_secs") => settings.timeout,
             None => Duration::from_secs(TIMEOUT_SECS),
         })
@@ -174,8 +175,8 @@ impl ApiConfig {
         }
         let name = header_name("idempotency_key_header", name)?;
         let life = Count::read(self.idempotency_key_secs.as_ref(), "idempotency_key_secs")?;
-        let life = life.unwrap_or(KEY_LIFE_SECS);
-        Ok(Some(KeyHeader { name, life: Duration::from_secs(life) }))
+        let life = seconds(life.unwrap_or(KEY_LIFE_SECS), "idempotency_key_secs")?;
+        Ok(Some(KeyHeader { name, life }))
     }
 }
 
@@ -215,6 +216,11 @@ impl Metadata {
             ))
         })
     }
+}
+
+fn seconds(secs: u64, key: &str) -> Result<Duration, BuildError> {
+    let time = Duration::from_secs(secs);
+    if time > MAX { Err(wrong(format!("config key `{key}` is not {EXPECTED}"))) } else { Ok(time) }
 }
 
 fn wrong(message: impl Into<String>) -> BuildError {

@@ -213,6 +213,10 @@ impl Connector for Api {
             }
         }
     }
+
+    fn stop(&self) {
+        self.client.stop();
+    }
 }
 
 /// A connector that can be shared.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, MAX_BODY_BYTES, read_capped, told};
 use super::authorize::Authorizer;
@@ -56,6 +57,8 @@ pub struct Client {
     limiter: Option<Limiter>,
     redactor: Redactor,
     max_body_bytes: usize,
+    /// Ended when nothing more is to leave.
+    stop: CancellationToken,
 }
 
 /// One pool: no redirects, for they would carry a token to another host.
@@ -83,7 +86,14 @@ impl Client {
         limiter: Option<Limiter>,
         redactor: Redactor,
     ) -> Self {
-        Self { http, authorizer, limiter, redactor, max_body_bytes: MAX_BODY_BYTES }
+        Self {
+            http,
+            authorizer,
+            limiter,
+            redactor,
+            max_body_bytes: MAX_BODY_BYTES,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// With another cap on bodies, in bytes.
@@ -102,13 +112,19 @@ impl Client {
         &self.authorizer
     }
 
+    /// Lets nothing more leave.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Sends `request`, once more with a new token when it was refused with 401 and there is a
     /// token to renew. Any status is an answer.
     ///
     /// # Errors
     /// [`RequestError::Unreachable`] when nothing was sent, [`RequestError::InDoubt`] when a
     /// write was sent and its answer is lost or cut (for a read: `Unreachable`, or
-    /// [`RequestError::Protocol`] for a body that is too long), and what the token endpoint says.
+    /// [`RequestError::Protocol`] for a body that is too long), [`RequestError::Stopped`], and what
+    /// the token endpoint says.
     pub async fn send(&self, request: &Request) -> Result<Answer, RequestError> {
         let answer = self.send_once(request).await?;
         if answer.status == 401 { self.send_again(request, &answer).await } else { Ok(answer) }
@@ -133,8 +149,15 @@ impl Client {
 
     async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {
         // Before the token is chosen, which may run out during the wait.
-        if let Some(limiter) = &self.limiter {
-            limiter.turn().await;
+        let turn = async {
+            if let Some(limiter) = &self.limiter {
+                limiter.turn().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(RequestError::Stopped),
+            () = turn => {}
         }
         let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
         *sent.headers_mut() = request.headers.clone();

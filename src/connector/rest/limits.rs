@@ -7,7 +7,8 @@ use reqwest::header::HeaderName;
 use super::manifest;
 use super::program::header_name;
 use super::text::{Placed, Wrong};
-use crate::config::RateLimit;
+use crate::config::seconds::EXPECTED;
+use crate::config::{RateLimit, Seconds};
 use crate::connector::http::Answer;
 
 /// Calls under way at once, where the manifest says nothing: most APIs take these.
@@ -34,6 +35,9 @@ impl Limits {
         let Placed { value, at } = limits;
         let rate = match (value.requests, value.per_secs) {
             (None, None) => None,
+            (Some(_), Some(per_secs)) if Seconds::parse(per_secs.into()).is_none() => {
+                return Err(at.wrong(format!("`per_secs` is {EXPECTED}")));
+            }
             (Some(requests @ 1..), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
             _ => {
                 let message = "`requests` and `per_secs` go together, and both are at least 1";

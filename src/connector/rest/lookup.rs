@@ -1,10 +1,8 @@
 //! What the lookups of a stream mean; see [`program`](super::program).
 
-use std::time::Duration;
-
 use super::endpoint::{Parts, endpoint};
 use super::manifest;
-use super::operation::{NAMES, at_least_one};
+use super::operation::{NAMES, at_least_one, seconds};
 use super::program::{Lookup, Next, Splice, path, selector};
 use super::reading::{PAGE_NAMES, ROW_NAMES};
 use super::select::RowsSelector;
@@ -98,7 +96,7 @@ pub(super) fn lookup(
         version,
         ignore_case: lookup.ignore_case.unwrap_or(false),
         next,
-        lag: Duration::from_secs(lookup.lag_secs.unwrap_or(LAG_SECS)),
+        lag: seconds(lookup.lag_secs.as_ref(), "lag_secs", LAG_SECS)?,
     })
 }
 

@@ -13,6 +13,8 @@ use super::reading::ROW_NAMES;
 use super::shape::Shape;
 use super::template::{Template, Templates};
 use super::text::{Place, Placed, Text, Wrong};
+use crate::config::Seconds;
+use crate::config::seconds::EXPECTED;
 use crate::connector::contract::{Action, KEY_LIFE_SECS, KeyHeader};
 
 /// What every template of an operation knows.
@@ -191,7 +193,8 @@ fn call(
 
 fn key_header(write: &manifest::Write) -> Result<Option<KeyHeader>, Wrong> {
     let Some(header) = &write.idempotency_key_header else { return Ok(None) };
-    let life = Duration::from_secs(write.idempotency_key_secs.unwrap_or(KEY_LIFE_SECS));
+    let given = write.idempotency_key_secs.as_ref();
+    let life = seconds(given, "idempotency_key_secs", KEY_LIFE_SECS)?;
     Ok(Some(KeyHeader { name: header_name(header)?, life }))
 }
 
@@ -255,4 +258,15 @@ fn record(
 /// A number that is no 0.
 pub(super) fn at_least_one(value: usize, key: &str, at: Place) -> Result<usize, Wrong> {
     if value == 0 { Err(at.wrong(format!("`{key}` is at least 1"))) } else { Ok(value) }
+}
+
+/// A time, or `default` seconds.
+pub(super) fn seconds(
+    given: Option<&Placed<f64>>,
+    key: &str,
+    default: u64,
+) -> Result<Duration, Wrong> {
+    let Some(Placed { value, at }) = given else { return Ok(Duration::from_secs(default)) };
+    let found = Seconds::parse(*value).map(Seconds::duration);
+    found.ok_or_else(|| at.wrong(format!("`{key}` is {EXPECTED}")))
 }

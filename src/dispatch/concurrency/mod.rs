@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::retry::Kind;
+use crate::config::seconds;
 use pace::Pace;
 
 /// Calls at once in the beginning: enough to see whether more help.
@@ -116,10 +117,10 @@ impl Limiter {
         self.lock().decrease(TROUBLED, sent, now);
     }
 
-    /// No new call for `wait` from now.
+    /// No new call for `wait` from now, or for 31 days: a remote may ask for more than a clock has.
     pub fn pause(&self, now: Instant, wait: Duration) {
         let mut state = self.lock();
-        let until = now + wait;
+        let until = now + wait.min(seconds::MAX);
         let from = state.paused_until.map_or(now, |paused| paused.max(now));
         if from < until {
             state.paused += until - from;
@@ -193,5 +194,7 @@ mod tests {
         limiter.pause(start, Duration::from_secs(1));
         assert_eq!(limiter.limit(start + Duration::from_secs(4)), 0);
         assert_eq!(limiter.limit(start + Duration::from_secs(5)), 2);
+        limiter.pause(start, Duration::MAX);
+        assert_eq!(limiter.paused_until(start), Some(start + seconds::MAX));
     }
 }

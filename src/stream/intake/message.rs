@@ -10,9 +10,12 @@ use crate::singer::message::Message;
 use crate::stream::Item;
 use crate::stream::batch_files::BatchFiles;
 use crate::stream::prepare::Known;
+use crate::text::cut;
 
 /// Unknown types of messages that are told apart: the summary must not grow with the input.
 const MAX_UNKNOWN: usize = 20;
+/// Characters of each of them.
+const MAX_CHARS: usize = 100;
 
 /// The intake less its reader, so that a message may borrow the reader's line.
 pub(super) struct Shared<'s> {
@@ -57,9 +60,10 @@ impl Shared<'_> {
                 *self.files = Some(BatchFiles::new(&stream, encoding, manifest, line_number)?);
             }
             Message::Unknown { kind } => {
+                let kind = cut(&kind, MAX_CHARS);
                 let unknown = &mut self.tally.unknown;
-                let is_full = unknown.len() >= MAX_UNKNOWN && !unknown.contains_key(&*kind);
-                let kind = if is_full { "other".to_owned() } else { kind.into_owned() };
+                let is_full = unknown.len() >= MAX_UNKNOWN && !unknown.contains_key(&kind);
+                let kind = if is_full { "other".to_owned() } else { kind };
                 let count = unknown.entry(kind).or_default();
                 *count += 1;
                 if *count == 1 {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::record::StreamName;
 use crate::singer::message;
 use crate::singer::schema::RecordSchema;
+use crate::singer::values::{self, MAX_VALUES};
 use crate::stream::ability::can_do;
 use crate::stream::identity::IdFields;
 use crate::stream::mapping::Mapping;
@@ -25,6 +26,12 @@ impl Shared<'_> {
         items: &mut Vec<Item>,
     ) -> Result<(), Error> {
         let name = &*schema.stream;
+        if values::is_over(line, MAX_VALUES) {
+            return Err(Error::input(format!(
+                "line {line_number} of the input: the SCHEMA of stream `{name}` has more than \
+                 {MAX_VALUES} values"
+            )));
+        }
         if let Some(known) = self.streams.get_mut(name)
             && *known.made_of.0 == *schema.schema.get()
             && known.made_of.1 == schema.key_properties

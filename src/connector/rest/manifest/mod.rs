@@ -69,7 +69,8 @@ pub(super) struct Manifest {
 pub(super) struct Limits {
     /// Requests in `per_secs`, at least 1.
     pub(super) requests: Option<u32>,
-    /// Seconds, at least 1.
+    /// Seconds, 1 to 2678400 (31 days).
+    #[schemars(range(min = 1, max = 2_678_400))]
     pub(super) per_secs: Option<u32>,
     /// Calls under way at once, at least 1. Default 4.
     pub(super) in_flight: Option<usize>,

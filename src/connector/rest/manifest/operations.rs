@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::Seconds;
 use crate::connector::rest::shape::Shape;
 use crate::connector::rest::text::{Placed, Text};
 
@@ -142,7 +143,8 @@ pub(in crate::connector::rest) struct Lookup {
     /// Seconds that a written record may stay invisible to this lookup: a create whose answer was
     /// lost is looked up for so long before it is sent again. Default 1, since the remote may
     /// still be at work on a call that was given up.
-    pub(in crate::connector::rest) lag_secs: Option<u64>,
+    #[schemars(with = "Option<Seconds>")]
+    pub(in crate::connector::rest) lag_secs: Option<Placed<f64>>,
 }
 
 /// Writes records, one or many in a call.
@@ -238,7 +240,8 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) idempotency_key_header: Option<Text>,
     /// Seconds that the remote remembers such a key. In that time a create whose answer is lost is
     /// sent again, by later jobs too. Default 86400.
-    pub(in crate::connector::rest) idempotency_key_secs: Option<u64>,
+    #[schemars(with = "Option<Seconds>")]
+    pub(in crate::connector::rest) idempotency_key_secs: Option<Placed<f64>>,
 }
 
 /// Rows about refused records.
@@ -271,7 +274,7 @@ pub(in crate::connector::rest) struct Failures {
 pub(in crate::connector::rest) enum FailuresMatch {
     /// By `external_id`.
     ExternalId,
-    /// By `remote_id`; for `update` and `delete`.
+    /// By `remote_id`; for `update` and `delete`. Two records of one id share its row.
     RemoteId,
     /// By `index`.
     Index,
@@ -297,7 +300,7 @@ pub(in crate::connector::rest) enum Match {
     Position,
     /// By `external_id`.
     ExternalId,
-    /// By `remote_id`; for `update` and `delete`.
+    /// By `remote_id`; for `update` and `delete`. Two records of one id share its row.
     RemoteId,
     /// By `index`.
     Index,
