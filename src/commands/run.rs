@@ -179,7 +179,7 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
 /// Whether a stream is written to another object now than a killed job wrote it to: that one can tell
 /// nothing of what the other has. The stream's next job ends before it writes anything.
 fn is_elsewhere(leftover: &Leftover, capabilities: &Capabilities) -> bool {
-    matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if then != now)
+    matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if **then != **now)
 }
 
 /// Reads the input to its end and writes it.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::concurrency::Limiter;
 use crate::config::RetryOptions;
 use crate::error::Error;
 
@@ -59,6 +60,47 @@ pub enum GaveUp {
     Attempts,
     /// The job is to end.
     Stopped,
+}
+
+/// Tries of one call.
+#[derive(Debug, Default)]
+pub struct Tries {
+    failed: u32,
+    /// In a row.
+    throttled: u32,
+}
+
+impl Tries {
+    /// Whether the call was not made before.
+    pub fn is_first(&self) -> bool {
+        self.failed + self.throttled == 0
+    }
+
+    /// Waits before the next try, after one that has failed.
+    ///
+    /// # Errors
+    /// When nothing more is to be tried.
+    pub async fn again(&mut self, retry: &Retry) -> Result<(), GaveUp> {
+        self.failed += 1;
+        self.throttled = 0;
+        retry.again(self.failed).await
+    }
+
+    /// Waits before the next try as long as the remote has `asked` for, and all other calls with it.
+    ///
+    /// # Errors
+    /// What ends the job, see [`Retry::throttled`]; within, that it is to end.
+    pub async fn throttled(
+        &mut self,
+        retry: &Retry,
+        limiter: &Limiter,
+        asked: Option<Duration>,
+    ) -> Result<Result<(), GaveUp>, Error> {
+        self.throttled += 1;
+        let wait = retry.throttled(asked, self.throttled)?;
+        limiter.pause(Instant::now(), wait);
+        Ok(retry.sleep(wait).await)
+    }
 }
 
 impl Retry {

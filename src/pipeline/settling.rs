@@ -12,7 +12,7 @@ use crate::outcome::{Fate, Trouble};
 use crate::record::RemoteId;
 use crate::resolve;
 use crate::resolve::Plan;
-use crate::resolve::claims::Seen;
+use crate::resolve::claims::{Seen, Stands};
 use crate::resolve::gate::Key;
 use crate::stream::Partial;
 
@@ -104,9 +104,12 @@ impl Job {
         (self.wiring.on_progress)(&self.totals);
         for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
             let Some(key) = key else { continue };
-            let is_there = outcome.fate.is_success() && outcome.fate != Fate::Deleted;
-            let written = outcome.remote_id.as_ref().filter(|_| is_there);
-            self.leave_claims(key, settled.stream, written)?;
+            let stands = match &outcome.remote_id {
+                _ if !outcome.fate.is_success() || outcome.fate == Fate::Deleted => Stands::Nowhere,
+                None => Stands::Somewhere,
+                Some(remote_id) => Stands::At(remote_id),
+            };
+            self.leave_claims(key, settled.stream, stands)?;
             self.leave_gate(key)?;
         }
         Ok(())
@@ -117,11 +120,11 @@ impl Job {
         &mut self,
         key: &Key,
         stream: usize,
-        written: Option<&RemoteId>,
+        stands: Stands<'_>,
     ) -> Result<(), Error> {
         let stream = &self.streams[stream].stream;
         let lag = stream.capabilities.lag(&stream.options);
-        for record in self.claims.leave(key, written, lag, Instant::now()) {
+        for record in self.claims.leave(key, stream, stands, lag, Instant::now()) {
             self.plan(record)?;
         }
         Ok(())
