@@ -67,5 +67,7 @@ fn records_of_one_remote_id_go_one_after_another() {
             + &record("contacts", &json!({"externalId": "a", "id": id, "city": "Rome"}))
             + &record("contacts", &json!({"id": id, "city": "Bergen"})),
     );
-    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
+    assert_eq!(remote.faults("slow"), 1);
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen", "{:?}", place.results());
+    assert_eq!(remote.calls()["max_in_flight_same_record"], 1);
 }
