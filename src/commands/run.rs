@@ -26,6 +26,7 @@ use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::schema::STACK_BYTES;
 use crate::store::Store;
+use crate::store::jobs::Job;
 use crate::store::recovery::Leftover;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
@@ -39,12 +40,12 @@ pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
     start(options, called, None)
 }
 
-/// Runs over what the job of the store with the number `retries` did not write.
-pub(super) fn retry(options: &Run, called: &Called, retries: i64) -> Result<ExitCode, Error> {
-    start(options, called, Some(retries))
+/// Runs over what a job of the store did not write.
+pub(super) fn retry(options: &Run, called: &Called, retried: &Job) -> Result<ExitCode, Error> {
+    start(options, called, Some(retried))
 }
 
-fn start(options: &Run, called: &Called, retries: Option<i64>) -> Result<ExitCode, Error> {
+fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCode, Error> {
     if options.about {
         return about::run(options.format.unwrap_or_default(), called);
     }
@@ -63,7 +64,7 @@ fn start(options: &Run, called: &Called, retries: Option<i64>) -> Result<ExitCod
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let setup = setup::setup(loaded, called).await?;
-        job(setup, options, &environment, retries).await
+        job(setup, options, &environment, retried).await
     });
     // The thread that reads may still wait for input that nobody wants any more.
     runtime.shutdown_background();
@@ -80,6 +81,8 @@ pub(super) struct Started {
     pub(super) store: Arc<Store>,
     pub(super) job: i64,
     pub(super) uuid: String,
+    /// Where it is a retry: the id of the job that it tries again.
+    pub(super) retried: Option<String>,
     pub(super) since: String,
     pub(super) clock: Instant,
     pub(super) dispatcher: Arc<Dispatcher>,
@@ -89,7 +92,7 @@ async fn job(
     setup: Setup,
     options: &Run,
     environment: &Environment,
-    retries: Option<i64>,
+    retried: Option<&Job>,
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
@@ -110,7 +113,8 @@ async fn job(
     watch_signals(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     let name = connector.name().to_owned();
-    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), retries).await?;
+    let before = retried.map(|job| job.id);
+    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), before).await?;
     let dispatcher = Arc::new(Dispatcher {
         connector: Arc::clone(&connector),
         store: Arc::clone(&store),
@@ -130,6 +134,7 @@ async fn job(
         store,
         job,
         uuid,
+        retried: retried.map(|job| job.uuid.clone()),
         since: crate::store::jobs::now(),
         clock: Instant::now(),
         dispatcher,

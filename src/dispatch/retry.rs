@@ -275,11 +275,13 @@ impl Retry {
         })
     }
 
-    /// Whether calls of one kind were made and every one failed.
-    pub fn is_hopeless(&self) -> bool {
-        [&self.lookups, &self.writes].into_iter().any(|tally| {
-            tally.failed.load(Ordering::Relaxed) > 0 && tally.answered.load(Ordering::Relaxed) == 0
-        })
+    /// What was made, and failed each time: a kind of calls, or all calls where none was answered.
+    pub fn hopeless(&self) -> Option<&'static str> {
+        let is_silent = |tally: &Tally| tally.answered.load(Ordering::Relaxed) == 0;
+        let (_, kind) = [(&self.lookups, "lookup"), (&self.writes, "write")]
+            .into_iter()
+            .find(|(tally, _)| tally.failed.load(Ordering::Relaxed) > 0 && is_silent(tally))?;
+        Some(if is_silent(&self.lookups) && is_silent(&self.writes) { "call" } else { kind })
     }
 }
 
@@ -338,12 +340,14 @@ mod tests {
     fn the_breaker_counts_in_a_row_and_each_kind_of_call_by_itself() {
         let retry = retry(RetryOptions { give_up_after: 3, ..RetryOptions::default() });
         let fails = || retry.failed(Kind::Write, "x").is_some();
+        assert_eq!(retry.hopeless(), None);
         assert!(!fails() && !fails());
+        assert_eq!(retry.hopeless(), Some("call"));
         retry.answered(Kind::Lookup);
-        assert!(retry.is_hopeless());
+        assert_eq!(retry.hopeless(), Some("write"));
         retry.answered(Kind::Write);
         assert!(!fails() && !fails());
         retry.answered(Kind::Lookup);
-        assert!(fails() && !retry.is_hopeless());
+        assert!(fails() && retry.hopeless().is_none());
     }
 }

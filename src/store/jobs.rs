@@ -41,7 +41,7 @@ impl Status {
     }
 
     /// Whether something ended the job before it had done all of its input.
-    fn is_cut_off(self) -> bool {
+    pub fn is_cut_off(self) -> bool {
         !matches!(self, Self::Succeeded | Self::CompletedWithFailures)
     }
 }
@@ -65,6 +65,8 @@ pub struct Job {
     pub status: String,
     /// The summary document.
     pub summary: Option<String>,
+    /// Where it is a retry: the id of the job that it tries again.
+    pub retried: Option<String>,
 }
 
 impl Store {
@@ -201,8 +203,8 @@ pub fn at_millis(millis: i64) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-const COLUMNS: &str =
-    "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
+const COLUMNS: &str = "SELECT id, uuid, connector, namespace, started, finished, status, summary,
+     (SELECT tried.uuid FROM jobs AS tried WHERE tried.id = jobs.retries) FROM jobs";
 
 fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
     Ok(Job {
@@ -214,6 +216,7 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
         finished: row.get(5)?,
         status: row.get(6)?,
         summary: row.get(7)?,
+        retried: row.get(8)?,
     })
 }
 
