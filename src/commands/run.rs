@@ -228,7 +228,7 @@ fn read<R: io::Read>(mut intake: Intake<R>, sender: &mpsc::Sender<Chunk>) {
             Err(error) => Some(error),
         };
         // The last word; if the job has ended before, nobody wants it.
-        drop(sender.blocking_send(Chunk::End(intake.tally, error)));
+        drop(sender.blocking_send(Chunk::End(intake.into_counts(), error)));
         return;
     }
 }

@@ -33,7 +33,7 @@ use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
 use crate::store::streams::StoredStream;
 use crate::stream::batch::Batcher;
-use crate::stream::intake::Tally;
+use crate::stream::intake::InputCounts;
 use crate::stream::{Item, Record, Stream};
 use crate::summary::{Counts, Errors, Input, Planned as PlannedCounts, StreamSummary};
 
@@ -51,7 +51,7 @@ pub enum Chunk {
     /// Items in the order of the input.
     Items(Vec<Item>),
     /// The end of the input, or what ended the reading early.
-    End(Tally, Option<Error>),
+    End(InputCounts, Option<Error>),
 }
 
 /// Takes the tap's newest safe STATE.
