@@ -28,6 +28,15 @@ pub enum Status {
 }
 
 impl Status {
+    const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::CompletedWithFailures,
+        Self::Stopped,
+        Self::Failed,
+        Self::Interrupted,
+    ];
+
     /// As it stands in the store and the summary.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +47,11 @@ impl Status {
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
         }
+    }
+
+    /// Reads [`Status::as_str`] back.
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
     /// Whether something ended the job before it had done all of its input.
@@ -61,8 +75,8 @@ pub struct Job {
     pub started: String,
     /// RFC 3339; `None` while it runs, and for one that was killed.
     pub finished: Option<String>,
-    /// See [`Status`].
-    pub status: String,
+    /// How it stands.
+    pub status: Status,
     /// The summary document.
     pub summary: Option<String>,
 }
@@ -212,7 +226,8 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
         namespace: row.get(3)?,
         started: row.get(4)?,
         finished: row.get(5)?,
-        status: row.get(6)?,
+        // A word that this program does not know is no success.
+        status: Status::parse(row.get_ref(6)?.as_str()?).unwrap_or(Status::Failed),
         summary: row.get(7)?,
     })
 }
