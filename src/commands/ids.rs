@@ -13,6 +13,7 @@ use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
 use crate::store::id_map::{self, Forget};
+use crate::store::imports::Doubts;
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
 use crate::store::report::TellError;
@@ -140,7 +141,7 @@ fn import(
             ));
         }
     };
-    let rows = ids::import_file(&store, id, file, true)?;
+    let rows = ids::import_file(&store, id, file, Doubts::End)?;
     tracing::info!(rows, "Taken in.");
     Ok(ExitCode::Done)
 }

@@ -9,6 +9,7 @@
 mod change;
 pub mod doubts;
 pub mod id_map;
+pub mod imports;
 pub mod jobs;
 pub mod journal;
 pub mod lock;

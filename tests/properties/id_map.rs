@@ -12,6 +12,7 @@ use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
+use target_upsert::store::imports::{Doubts, import_beside};
 use target_upsert::store::jobs::Status;
 use target_upsert::store::streams::StoredStream;
 
@@ -237,9 +238,16 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     Mapped { remote_id, fingerprint: None, custom_data: None, parents: None };
                 let entry = Entry { external_id: external_id(id), mapped };
                 import(&mut model, &entry, overwrite);
-                let taken =
-                    move || store.import_blocking(stream, vec![entry], overwrite, false).unwrap();
-                tokio::task::spawn_blocking(taken).await.unwrap();
+                let taken = move || {
+                    if overwrite {
+                        store.import_blocking(stream, vec![entry], Doubts::Stay)
+                    } else {
+                        store.write_blocking(move |transaction| {
+                            import_beside(transaction, stream, &entry).map(drop)
+                        })
+                    }
+                };
+                tokio::task::spawn_blocking(taken).await.unwrap().unwrap();
                 open = Open::at(folder.path()).await;
             }
         }
