@@ -2,7 +2,7 @@
 //!
 //! A doubt outlives its job: a later one neither forgets it nor sends the record blindly, be it that
 //! another record has the same content. It ends when an outcome says what stands at the remote, or by
-//! `ids forget`. That a record without an external id was written is known in one input: in this job,
+//! `ids import` and `ids forget`. That a record without an external id was written is known in one input: in this job,
 //! in those before it that had the same one, and in retries. In another input, the same content is
 //! another record.
 
