@@ -9,7 +9,7 @@ use crate::outcome::{Fate, Outcome, Trouble};
 use crate::record::Fingerprint;
 use crate::resolve::gate::Key;
 use crate::stream::{Item, Record, Stream};
-use crate::summary::{Counts, Planned as PlannedCounts};
+use crate::summary::{Counts, PlannedCounts};
 
 impl Job {
     pub(super) async fn take_chunk(&mut self, chunk: Option<Chunk>) -> Result<(), Error> {

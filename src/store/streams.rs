@@ -193,7 +193,7 @@ pub fn find_stream(
 
 /// A stream whose ids are kept, and how many they are.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownStream {
     /// Number of the stream in the store.
     pub id: i64,
     /// Connector and account.
@@ -208,14 +208,14 @@ pub struct Known {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
+pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<KnownStream>> {
     connection
         .prepare(
             "SELECT id, namespace, name, (SELECT count(*) FROM id_map WHERE stream = streams.id)
              FROM streams ORDER BY namespace, name",
         )?
         .query_map([], |row| {
-            Ok(Known {
+            Ok(KnownStream {
                 id: row.get(0)?,
                 namespace: row.get(1)?,
                 stream: row.get(2)?,
