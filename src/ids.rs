@@ -15,6 +15,7 @@ use crate::snapshot::{self, Row};
 use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
 use crate::store::imports::{self, Doubts};
+use crate::store::jobs::JobId;
 use crate::store::streams;
 use crate::store::{Store, StoreError, doubts, unreadable};
 
@@ -26,7 +27,7 @@ const PIECE: usize = 8192;
 ///
 /// # Errors
 /// Exit code 2 when the file is no state; exit code 5 when the store cannot be used.
-pub fn import_state(store: &Store, job: i64, namespace: &str, path: &Path) -> Result<(), Error> {
+pub fn import_state(store: &Store, job: JobId, namespace: &str, path: &Path) -> Result<(), Error> {
     let wrong = |cause: String| {
         Error::usage(format!("cannot read the state file `{}`", path.display()))
             .caused_by(cause)
@@ -51,7 +52,7 @@ pub fn import_state(store: &Store, job: i64, namespace: &str, path: &Path) -> Re
 
 fn take_state(
     store: &Store,
-    job: i64,
+    job: JobId,
     namespace: &str,
     stream: &str,
     entries: Vec<previous::Entry>,
@@ -65,7 +66,7 @@ fn take_state(
 
 fn take_entry(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     stream: i64,
     entry: previous::Entry,
 ) -> rusqlite::Result<()> {

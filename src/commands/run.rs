@@ -27,6 +27,7 @@ use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::schema::STACK_BYTES;
 use crate::store::Store;
+use crate::store::jobs::JobId;
 use crate::store::recovery::Leftover;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
@@ -41,11 +42,11 @@ pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
 }
 
 /// Runs over what the job of the store with the number `retries` did not write.
-pub(super) fn retry(options: &Run, called: &Called, retries: i64) -> Result<ExitCode, Error> {
+pub(super) fn retry(options: &Run, called: &Called, retries: JobId) -> Result<ExitCode, Error> {
     start(options, called, Some(retries))
 }
 
-fn start(options: &Run, called: &Called, retries: Option<i64>) -> Result<ExitCode, Error> {
+fn start(options: &Run, called: &Called, retries: Option<JobId>) -> Result<ExitCode, Error> {
     if options.about {
         return about::run(options.format.unwrap_or_default(), called);
     }
@@ -75,7 +76,7 @@ async fn job(
     setup: Setup,
     options: &Run,
     environment: &Environment,
-    retries: Option<i64>,
+    retries: Option<JobId>,
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::environment::Environment;
 use crate::dispatch::Dispatcher;
 use crate::store::Store;
+use crate::store::jobs::JobId;
 
 /// A job that has begun.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Started {
     pub(super) connector: String,
     pub(super) namespace: String,
     pub(super) store: Arc<Store>,
-    pub(super) job: i64,
+    pub(super) job: JobId,
     pub(super) uuid: String,
     pub(super) since: String,
     pub(super) clock: Instant,

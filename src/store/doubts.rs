@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::jobs::JobId;
 use super::streams::StoredStream;
 use super::{Store, StoreError};
 use crate::connector::contract::Action;
@@ -174,7 +175,7 @@ pub fn open<E: From<rusqlite::Error>>(
 /// What SQLite says.
 pub fn import_written(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     stream: i64,
     fingerprint: &Fingerprint,
     remote_id: Option<&RemoteId>,
@@ -191,7 +192,7 @@ pub fn import_written(
 /// Takes in what an outcome says of doubts.
 pub(super) fn remember(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
@@ -213,7 +214,7 @@ pub(super) fn remember(
 /// A record without an external id is known again by its fingerprint alone.
 fn remember_content(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {

@@ -3,11 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
+
+/// A job's number in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+impl ToSql for JobId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for JobId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self)
+    }
+}
 
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +81,7 @@ impl Status {
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Number in the store.
-    pub id: i64,
+    pub id: JobId,
     /// The id that is told.
     pub uuid: String,
     /// The connector's name.
@@ -91,8 +108,8 @@ impl Store {
         uuid: String,
         connector: String,
         namespace: String,
-        retries: Option<i64>,
-    ) -> Result<i64, StoreError> {
+        retries: Option<JobId>,
+    ) -> Result<JobId, StoreError> {
         let now = now();
         self.write(move |transaction| {
             transaction
@@ -101,6 +118,7 @@ impl Store {
                      VALUES (?, ?, ?, ?, 'running', ?)",
                 )?
                 .insert(params![uuid, connector, namespace, now, retries])
+                .map(JobId)
         })
         .await
     }
@@ -113,7 +131,7 @@ impl Store {
     /// What SQLite says; then the job counts as killed.
     pub async fn finish_job(
         &self,
-        job: i64,
+        job: JobId,
         status: Status,
         exit_code: u8,
         summary: String,
@@ -146,7 +164,7 @@ impl Store {
     /// What SQLite says.
     pub fn since_last_end(
         &self,
-        job: i64,
+        job: JobId,
         namespace: &str,
     ) -> Result<Option<Duration>, StoreError> {
         let finished: Option<Option<String>> = self.read(|connection| {
@@ -173,7 +191,7 @@ impl Store {
     /// What SQLite says.
     pub async fn keep_schema(
         &self,
-        job: i64,
+        job: JobId,
         stream: i64,
         version: u32,
         line: String,
@@ -193,7 +211,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn keep_tap_state(&self, job: i64, value: String) -> Result<(), StoreError> {
+    pub async fn keep_tap_state(&self, job: JobId, value: String) -> Result<(), StoreError> {
         self.write(move |transaction| {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO tap_states (job, value) VALUES (?, ?)")?
