@@ -5,8 +5,7 @@
 //! for the third time.
 
 /// The steps.
-#[cfg(debug_assertions)]
-const STEPS: [&str; 12] = [
+pub const STEPS: [&str; 12] = [
     // A file was written (the config with new tokens, results, a snapshot) and stands beside the
     // old one; it has taken its place.
     "replacing",

@@ -15,7 +15,8 @@ pub enum ExitCode {
     Done = 0,
     /// More records were rejected or failed than `max_rejected` allows.
     TooManyRejected = 1,
-    /// The command line or the configuration is wrong. Nothing was written.
+    /// The command line, the configuration or the store that it names is wrong. Where only a stream
+    /// shows that, what was read before it is written and told.
     Usage = 2,
     /// The remote cannot be reached, or refuses the credential.
     Remote = 3,

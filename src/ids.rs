@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction};
 
 use crate::config::SnapshotFormat;
 use crate::error::Error;
@@ -14,6 +14,8 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
+use crate::store::imports::{self, Doubts};
+use crate::store::jobs::JobId;
 use crate::store::streams;
 use crate::store::{Store, StoreError, doubts, unreadable};
 
@@ -25,20 +27,14 @@ const PIECE: usize = 8192;
 ///
 /// # Errors
 /// Exit code 2 when the file is no state; exit code 5 when the store cannot be used.
-pub fn import_state(store: &Store, job: i64, namespace: &str, path: &Path) -> Result<(), Error> {
+pub fn import_state(store: &Store, job: JobId, namespace: &str, path: &Path) -> Result<(), Error> {
     let wrong = |cause: String| {
         Error::usage(format!("cannot read the state file `{}`", path.display()))
             .caused_by(cause)
             .hint("pass a state line that a job has printed, or leave `--state` out")
     };
     let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-    store.write_blocking(|transaction| {
-        transaction.execute_batch(
-            "DROP TABLE IF EXISTS temp.told;
-             CREATE TEMP TABLE told (stream, external_id, PRIMARY KEY (stream, external_id))
-             WITHOUT ROWID;",
-        )
-    })?;
+    store.write_blocking(|transaction| imports::begin_state(transaction))?;
     let mut trouble = None;
     let read = previous::read(BufReader::with_capacity(1 << 20, file), &mut |stream, entries| {
         take_state(store, job, namespace, stream, entries).map_err(|error| {
@@ -56,7 +52,7 @@ pub fn import_state(store: &Store, job: i64, namespace: &str, path: &Path) -> Re
 
 fn take_state(
     store: &Store,
-    job: i64,
+    job: JobId,
     namespace: &str,
     stream: &str,
     entries: Vec<previous::Entry>,
@@ -70,7 +66,7 @@ fn take_state(
 
 fn take_entry(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     stream: i64,
     entry: previous::Entry,
 ) -> rusqlite::Result<()> {
@@ -83,35 +79,24 @@ fn take_entry(
             _ => Ok(()),
         };
     };
-    let is_told = is_told(transaction, stream, &external_id)?;
+    let is_told = imports::is_told(transaction, stream, &external_id)?;
     match standing {
         Standing::Written => {
             let mapped = Mapped { remote_id, fingerprint, custom_data: None, parents: None };
             let entry = Entry { external_id, mapped };
-            if id_map::import(transaction, stream, &entry, is_told)? && !is_told {
-                transaction
-                    .prepare_cached("INSERT INTO temp.told VALUES (?, ?)")?
-                    .execute(params![stream, entry.external_id.as_str()])?;
+            if is_told {
+                imports::import_over(transaction, stream, &entry)
+            } else if imports::import_beside(transaction, stream, &entry)? {
+                imports::set_told(transaction, stream, &entry.external_id)
+            } else {
+                Ok(())
             }
-            Ok(())
         }
         Standing::Unsure if is_told => id_map::unsure(transaction, stream, &external_id),
         Standing::Deleted if is_told => id_map::remove(transaction, stream, &external_id).map(drop),
         // It says nothing of what the store knows, and makes nothing known.
         Standing::Unsure | Standing::Deleted => Ok(()),
     }
-}
-
-/// Whether the state that is being taken in has told of this record before: what is known of it is
-/// not the store's own then. As a table, for a state may be of any length.
-fn is_told(
-    connection: &Connection,
-    stream: i64,
-    external_id: &ExternalId,
-) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM temp.told WHERE stream = ? AND external_id = ?")?
-        .exists(params![stream, external_id.as_str()])
 }
 
 /// Takes in a stream's snapshot from `folder`, if there is one and it is not the one that was
@@ -128,25 +113,24 @@ pub fn import_snapshot(
 ) -> Result<(), Error> {
     let Some(path) = snapshot::find(folder, name, flow) else { return Ok(()) };
     let stamp = stamp(&path)?;
-    if store.read(|connection| id_map::is_imported(connection, stream, &path, &stamp))? {
+    if store.read(|connection| imports::is_imported(connection, stream, &path, &stamp))? {
         return Ok(());
     }
-    let rows = import_file(store, stream, &path, false)?;
+    let rows = import_file(store, stream, &path, Doubts::Stay)?;
     tracing::info!(path = %path.display(), rows, "Ids were taken in from a snapshot.");
     let marked = path.clone();
     store.write_blocking(move |transaction| {
-        id_map::set_imported(transaction, stream, &marked, &stamp)
+        imports::set_imported(transaction, stream, &marked, &stamp)
     })?;
     Ok(())
 }
 
-/// Takes all rows of a snapshot file into the id map. Returns how many. `settles`: they say as well
-/// how creates in doubt have ended, for which no job may be under way.
+/// Takes all rows of a snapshot file into the id map. Returns how many.
 ///
 /// # Errors
 /// As [`import_snapshot`].
-pub fn import_file(store: &Store, stream: i64, path: &Path, settles: bool) -> Result<u64, Error> {
-    if settles {
+pub fn import_file(store: &Store, stream: i64, path: &Path, doubts: Doubts) -> Result<u64, Error> {
+    if doubts == Doubts::End {
         // What is wrong with it is told before any of it is taken in.
         snapshot::read(path, |_| Ok::<_, Error>(()))?;
     }
@@ -154,7 +138,7 @@ pub fn import_file(store: &Store, stream: i64, path: &Path, settles: bool) -> Re
     let mut rows = 0;
     let mut flush = |piece: &mut Vec<Entry>| {
         rows += piece.len() as u64;
-        store.import_blocking(stream, std::mem::take(piece), true, settles)
+        store.import_blocking(stream, std::mem::take(piece), doubts)
     };
     snapshot::read(path, |row| {
         piece.push(Entry {
@@ -209,7 +193,7 @@ pub fn write_snapshot(
     })??;
     let (stamp, written) = (stamp(&path)?, path.clone());
     store.write_blocking(move |transaction| {
-        id_map::set_imported(transaction, stream, &written, &stamp)
+        imports::set_imported(transaction, stream, &written, &stamp)
     })?;
     Ok(path)
 }

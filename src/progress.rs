@@ -6,38 +6,60 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::summary::Counts;
 
-/// How often it changes.
+/// How often the line on a terminal changes.
 const EVERY: Duration = Duration::from_millis(200);
+/// How often there is a log line.
+const EVERY_IN_LOG: Duration = Duration::from_secs(1);
 
 /// Shows how far a job is.
 #[derive(Debug)]
 pub struct ProgressLine {
-    bar: Option<ProgressBar>,
-    /// Where stderr is no terminal: a log line now and then.
-    as_log: bool,
+    output: Output,
     started: Instant,
     shown: Instant,
 }
 
+#[derive(Debug)]
+enum Output {
+    Terminal(ProgressBar),
+    Log,
+    Nothing,
+}
+
 impl ProgressLine {
-    /// On a terminal a line that changes; as log lines where `as_log`; nothing otherwise.
-    pub fn new(on_terminal: bool, as_log: bool) -> Self {
-        let bar = on_terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
+    /// A line that changes.
+    pub fn on_terminal() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
+        }
+        Self::new(Output::Terminal(bar))
+    }
+
+    /// A log line now and then, where stderr is no terminal.
+    pub fn in_log() -> Self {
+        Self::new(Output::Log)
+    }
+
+    /// Nothing is shown.
+    pub fn hidden() -> Self {
+        Self::new(Output::Nothing)
+    }
+
+    fn new(output: Output) -> Self {
         let now = Instant::now();
-        Self { bar, as_log, started: now, shown: now }
+        Self { output, started: now, shown: now }
     }
 
     /// Shows the figures, unless it did so just now.
     pub fn show(&mut self, counts: &Counts) {
         let now = Instant::now();
-        let every = if self.bar.is_some() { EVERY } else { Duration::from_secs(1) };
-        if (self.bar.is_none() && !self.as_log) || now.duration_since(self.shown) < every {
+        let every = match self.output {
+            Output::Terminal(_) => EVERY,
+            Output::Log => EVERY_IN_LOG,
+            Output::Nothing => return,
+        };
+        if now.duration_since(self.shown) < every {
             return;
         }
         self.shown = now;
@@ -52,7 +74,7 @@ impl ProgressLine {
             counts.unchanged,
             counts.trouble(),
         );
-        if let Some(bar) = &self.bar {
+        if let Output::Terminal(bar) = &self.output {
             bar.set_message(text);
             bar.tick();
         } else {
@@ -63,7 +85,7 @@ impl ProgressLine {
 
 impl Drop for ProgressLine {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Output::Terminal(bar) = &self.output {
             bar.finish_and_clear();
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::file::{Access, replace};
 use crate::outcome::Fate;
+use crate::store::jobs::JobId;
 use crate::store::report::{self, OutcomeRow, Reject, TellError};
 use crate::store::unreadable;
 
@@ -103,7 +104,7 @@ impl Format {
 pub fn write_results(
     out: &mut dyn Write,
     connection: &Connection,
-    job: i64,
+    job: JobId,
     format: Format,
     wanted: impl Fn(&OutcomeRow) -> bool,
 ) -> Result<(), TellError> {
@@ -175,7 +176,7 @@ impl Rows<'_> {
 pub fn write_rejects(
     out: &mut dyn Write,
     connection: &Connection,
-    job: i64,
+    job: JobId,
 ) -> Result<u64, TellError> {
     report::rejects(connection, job, |reject| {
         match reject {

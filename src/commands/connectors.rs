@@ -9,8 +9,8 @@ use crate::error::{Error, ExitCode};
 pub(super) fn run() -> Result<ExitCode, Error> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["name", "writes to", "limits"]);
-    for known in connector::known() {
-        table.add_row([known.name, known.description, known.limits]);
+    for built_in in connector::built_in() {
+        table.add_row([built_in.name, built_in.description, built_in.limits]);
     }
     print(format!("{table}\n").as_bytes())
 }

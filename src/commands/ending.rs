@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::value::RawValue;
 
-use super::run::{Started, snapshot_folder};
+use super::started::Started;
 use crate::cli::Run;
 use crate::config::{Config, StateFormat};
 use crate::crash::point;
@@ -38,11 +38,10 @@ pub(super) async fn end(
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let comes_again = finished.comes_again;
     let mut trouble = Trouble(finished.error.take());
-    let is_cut_off = trouble.0.as_ref().is_some_and(Error::is_of_store);
     if trouble.0.is_none() && !stopped && started.retried.is_none() {
         tell_absent(&started.config, &finished);
     }
-    let mut summary = summarize(&started, options, finished, is_cut_off);
+    let mut summary = summarize(&started, options, finished, trouble.0.as_ref());
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
@@ -114,13 +113,17 @@ pub(super) async fn end(
     }
 }
 
-/// The summary as far as the walk has made it. `is_cut_off`: it could not make more, for the store
-/// failed.
-fn summarize(started: &Started, options: &Run, finished: Finished, is_cut_off: bool) -> Summary {
+/// The summary as far as the walk has made it. `error`: what ended the walk.
+fn summarize(
+    started: &Started,
+    options: &Run,
+    finished: Finished,
+    error: Option<&Error>,
+) -> Summary {
     let Finished { streams, input, errors, .. } = finished;
     let seconds = started.clock.elapsed().as_secs_f64();
     let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
-    let proof = if is_cut_off { proof.cut_off() } else { proof };
+    let proof = if error.is_some_and(Error::is_of_store) { proof.cut_off() } else { proof };
     let with_rate = |(name, mut stream): (String, StreamSummary)| {
         // Counts stay far below where a float loses precision.
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -235,7 +238,7 @@ fn write_rejects(started: &Started, path: &Path, files: &mut Files) -> Result<()
 }
 
 fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<(), Error> {
-    let Some(folder) = snapshot_folder(started) else { return Ok(()) };
+    let Some(folder) = started.snapshot_folder() else { return Ok(()) };
     let flow = started.environment.flow.as_deref();
     let format = started.config.snapshot_format;
     if let Err(error) = snapshot::path(&folder, stream, flow, format) {

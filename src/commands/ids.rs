@@ -13,10 +13,11 @@ use crate::ids;
 use crate::record::ExternalId;
 use crate::store::doubts::{self, OpenDoubt};
 use crate::store::id_map::{self, Forget};
+use crate::store::imports::Doubts;
 use crate::store::jobs::at_millis;
 use crate::store::lock::StoreLock;
 use crate::store::report::TellError;
-use crate::store::streams::{self, Known};
+use crate::store::streams::{self, KnownStream};
 use crate::store::{Store, open_for_reading, recovery, unreadable};
 use crate::text::printable;
 
@@ -54,7 +55,7 @@ pub(super) fn run(command: Ids, store: Option<&Path>) -> Result<ExitCode, Error>
 fn list_streams(path: &Path, namespace: Option<&str>) -> Result<ExitCode, Error> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["namespace", "stream", "ids"]);
-    let is_wanted = |known: &Known| {
+    let is_wanted = |known: &KnownStream| {
         !known.stream.is_empty() && namespace.is_none_or(|name| name == known.namespace)
     };
     for known in known_streams(path)?.into_iter().filter(is_wanted) {
@@ -140,7 +141,7 @@ fn import(
             ));
         }
     };
-    let rows = ids::import_file(&store, id, file, true)?;
+    let rows = ids::import_file(&store, id, file, Doubts::End)?;
     tracing::info!(rows, "Taken in.");
     Ok(ExitCode::Done)
 }
@@ -180,15 +181,19 @@ fn format_of(file: &Path) -> Result<SnapshotFormat, Error> {
     }
 }
 
-fn known_streams(path: &Path) -> Result<Vec<Known>, Error> {
+fn known_streams(path: &Path) -> Result<Vec<KnownStream>, Error> {
     let connection = open_for_reading(path)?;
     streams::known_streams(&connection).map_err(unreadable)
 }
 
 /// The one stream that is meant.
-fn choose(known: Vec<Known>, stream: &str, namespace: Option<&str>) -> Result<Known, Error> {
+fn choose(
+    known: Vec<KnownStream>,
+    stream: &str,
+    namespace: Option<&str>,
+) -> Result<KnownStream, Error> {
     let names: Vec<String> = known.iter().map(|known| known.stream.clone()).collect();
-    let mut meant: Vec<Known> = known
+    let mut meant: Vec<KnownStream> = known
         .into_iter()
         .filter(|known| {
             known.stream == stream && namespace.is_none_or(|name| name == known.namespace)

@@ -34,7 +34,7 @@ pub(super) fn run(
                 None => Err(Error::usage(format!(
                     "the job {} has no summary: it is {}",
                     job.uuid,
-                    status(path, &job)
+                    status(path, &job).as_str()
                 ))
                 .hint("a job that was killed is told by `jobs results` and `jobs state`")),
             }
@@ -74,19 +74,17 @@ fn list(path: &Path, most: u32) -> Result<ExitCode, Error> {
         let counts =
             job.summary.as_deref().and_then(|text| serde_json::from_str::<Summary>(text).ok());
         let counts = counts.map(|summary| summary.proof.line).unwrap_or_default();
-        let status = status(path, &job).replace('_', " ");
+        let status = status(path, &job).as_str().replace('_', " ");
         table.add_row([job.uuid, job.started, job.connector, status, counts]);
     }
     print(format!("{table}\n").as_bytes())
 }
 
 /// How a job stands. The next one marks a job that was killed; until then nobody has told.
-fn status<'a>(path: &Path, job: &'a Job) -> &'a str {
-    let is_running = job.status == Status::Running.as_str();
-    if is_running && !StoreLock::is_taken(path) {
-        Status::Interrupted.as_str()
-    } else {
-        &job.status
+fn status(path: &Path, job: &Job) -> Status {
+    match job.status {
+        Status::Running if !StoreLock::is_taken(path) => Status::Interrupted,
+        status => status,
     }
 }
 
@@ -127,7 +125,7 @@ fn retry(
     let config = setup::read(&options.configured, called)?.config;
     let path = &*config.store;
     let (connection, job) = find(path, name)?;
-    if job.status == Status::Running.as_str() {
+    if job.status == Status::Running {
         let hint = match &job.retried {
             _ if StoreLock::is_taken(path) => "wait for its end".to_owned(),
             Some(retried) => format!(

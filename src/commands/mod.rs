@@ -1,4 +1,6 @@
-//! One file a command.
+//! One file a command; beside them what several commands need first ([`setup`]), and the parts of a
+//! run as a target: its beginning and its walk ([`mod@run`], with what is [`started`] by it), its end
+//! ([`ending`]), and the [`signals`] that bring it about.
 
 mod about;
 mod access_token;
@@ -12,6 +14,8 @@ mod run;
 mod sandbox;
 mod schemas;
 mod setup;
+mod signals;
+mod started;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

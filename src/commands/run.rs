@@ -1,7 +1,7 @@
 //! Running as a target: from the command line to the state line.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,10 +10,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{self, Setup};
-use super::{Called, about, ending, runtime};
+use super::started::Started;
+use super::{Called, about, ending, runtime, signals};
 use crate::cli::{Progress, Run};
+use crate::config::StateFormat;
 use crate::config::environment::Environment;
-use crate::config::{Config, StateFormat};
 use crate::connector::contract::Capabilities;
 use crate::dispatch::concurrency::Limiter;
 use crate::dispatch::retry::Retry;
@@ -71,23 +72,6 @@ fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCo
     code
 }
 
-/// What the end of a job needs to know of its beginning.
-#[derive(Debug)]
-pub(super) struct Started {
-    pub(super) config: Config,
-    pub(super) environment: Environment,
-    pub(super) connector: String,
-    pub(super) namespace: String,
-    pub(super) store: Arc<Store>,
-    pub(super) job: i64,
-    pub(super) uuid: String,
-    /// Where it is a retry: the id of the job that it tries again.
-    pub(super) retried: Option<String>,
-    pub(super) since: String,
-    pub(super) clock: Instant,
-    pub(super) dispatcher: Arc<Dispatcher>,
-}
-
 async fn job(
     setup: Setup,
     options: &Run,
@@ -96,21 +80,10 @@ async fn job(
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
-    outlive_file_limit()?;
-    let store = Arc::new(if options.dry_run {
-        if store_path.exists() {
-            // What a killed job has written is in the id map once its store was opened. A store in
-            // use is read as it is.
-            drop(Store::open(&store_path));
-        }
-        Store::temporary(
-            Some(&store_path).filter(|path| path.as_os_str() != ":memory:").map(|v| &**v),
-        )?
-    } else {
-        Store::open(&store_path)?
-    });
+    signals::outlive_file_limit()?;
+    let store = Arc::new(open_store(&store_path, options)?);
     let stop = CancellationToken::new();
-    watch_signals(stop.clone(), environment)?;
+    signals::watch(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     let name = connector.name().to_owned();
     let before = retried.map(|job| job.id);
@@ -148,6 +121,22 @@ async fn job(
         running.stop().await;
     }
     code
+}
+
+/// The store of a job; a dry run has one of its own, and reads the other beside it.
+fn open_store(path: &Path, options: &Run) -> Result<Store, Error> {
+    if !options.dry_run {
+        return Store::open(path);
+    }
+    if path.as_os_str() == ":memory:" {
+        return Store::temporary(None);
+    }
+    if path.exists() {
+        // What a killed job has written is in the id map once its store was opened. A store in use is
+        // read as it is.
+        drop(Store::open(path));
+    }
+    Store::temporary(Some(path))
 }
 
 /// Takes in what earlier jobs know: the state passed in, the platform's, and what a killed job
@@ -221,7 +210,7 @@ async fn walk(
         max_buffer_bytes: config.max_buffer_bytes.max(1),
         input: chunks,
         stop,
-        on_state: state_sink(config.state.format, options.dry_run),
+        on_state: state_sink(started, options),
         on_stream: stream_hook(started),
         on_progress: Box::new(move |counts| progress.show(counts)),
     })
@@ -242,14 +231,14 @@ fn read<R: io::Read>(mut intake: Intake<R>, sender: &mpsc::Sender<Chunk>) {
             Err(error) => Some(error),
         };
         // The last word; if the job has ended before, nobody wants it.
-        drop(sender.blocking_send(Chunk::End(intake.tally, error)));
+        drop(sender.blocking_send(Chunk::End(intake.into_counts(), error)));
         return;
     }
 }
 
 /// In the `tap` format the tap's STATEs go out as soon as they are safe.
-fn state_sink(format: StateFormat, dry_run: bool) -> pipeline::StateSink {
-    if format != StateFormat::Tap || dry_run {
+fn state_sink(started: &Started, options: &Run) -> pipeline::StateSink {
+    if started.config.state.format != StateFormat::Tap || options.dry_run {
         return Box::new(|_| Ok(()));
     }
     Box::new(|state: &RawValue| {
@@ -265,7 +254,7 @@ fn stream_hook(started: &Started) -> pipeline::StreamHook {
     let store = Arc::clone(&started.store);
     let connector = Arc::clone(&started.dispatcher.connector);
     let dispatcher = Arc::clone(&started.dispatcher);
-    let folder = snapshot_folder(started);
+    let folder = started.snapshot_folder();
     let flow = started.environment.flow.clone();
     Box::new(move |stored, name| {
         if let Ok(capabilities) = connector.capabilities(&StreamName::new(name)) {
@@ -281,101 +270,10 @@ fn stream_hook(started: &Started) -> pipeline::StreamHook {
     })
 }
 
-/// Where the platform's id snapshots are, if anywhere.
-pub(super) fn snapshot_folder(started: &Started) -> Option<PathBuf> {
-    let configured = started.config.snapshot_dir.clone();
-    let folder = configured.or_else(|| started.environment.snapshot_dir.clone());
-    let platform = || {
-        let job_id = started.environment.job_id.as_ref()?;
-        Some(Path::new("/home/hotglue").join(job_id).join("snapshots"))
-    };
-    folder.or_else(platform)
-}
-
 fn progress(when: Progress) -> ProgressLine {
-    let is_terminal = io::stderr().is_terminal();
-    match when {
-        Progress::Never => ProgressLine::new(false, false),
-        Progress::Auto => ProgressLine::new(is_terminal, false),
-        Progress::Always => ProgressLine::new(is_terminal, !is_terminal),
-    }
-}
-
-/// Where the process may write no larger file, a signal would end it in the midst of its work: once
-/// somebody listens, the write fails instead, as on a full disk.
-fn outlive_file_limit() -> Result<(), Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    // Whoever has listened once keeps the signal's own way from the process for good.
-    signal(kind).map(drop).map_err(cannot_listen)
-}
-
-fn cannot_listen(error: io::Error) -> Error {
-    Error::ours("cannot listen for signals").caused_by(error)
-}
-
-/// The first signal ends the reading, the second the process.
-fn watch_signals(stop: CancellationToken, environment: &Environment) -> Result<(), Error> {
-    let mut signals = signals()?;
-    if environment.job_id.is_some() {
-        announce_listener();
-    }
-    tokio::spawn(async move {
-        signals.recv().await;
-        tracing::info!(
-            "A signal was received: what is in flight is finished, then the state is told."
-        );
-        stop.cancel();
-        signals.recv().await;
-        // What is not on disk yet is found out by the next run.
-        #[expect(clippy::exit, reason = "asked for twice")]
-        std::process::exit(130);
-    });
-    Ok(())
-}
-
-/// The signals that end a job in good order.
-#[derive(Debug)]
-pub(super) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    user: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    pub(super) async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.user.recv() => {}
-        }
-    }
-}
-
-/// Listens for SIGTERM, SIGINT and SIGUSR1.
-pub(super) fn signals() -> Result<Signals, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = || -> io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            user: signal(SignalKind::user_defined1())?,
-        })
-    };
-    listen().map_err(cannot_listen)
-}
-
-/// The platform reads the process's id from this file before it sends SIGUSR1.
-fn announce_listener() {
-    let now = chrono::Utc::now().timestamp_micros();
-    let path = Path::new("/tmp/user_signal.listener");
-    // Anybody may put a link there.
-    let written = crate::file::replace_itself(path, crate::file::Access::Everyone, |out| {
-        let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
-        writeln!(out, "Signal listener started at {seconds}.{micros:06}")?;
-        writeln!(out, "Thread ID: {0}\nProcess ID: {0}", std::process::id())
-    });
-    if let Err(error) = written {
-        tracing::warn!(%error, path = %path.display(), "The signal listener file could not be written.");
+    match (when, io::stderr().is_terminal()) {
+        (Progress::Auto | Progress::Always, true) => ProgressLine::on_terminal(),
+        (Progress::Always, false) => ProgressLine::in_log(),
+        (Progress::Never, _) | (Progress::Auto, false) => ProgressLine::hidden(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::signals::Signals;
 use super::{print, runtime, setup};
 use crate::error::{Error, ExitCode};
 use crate::sandbox::{Faults, Options};
@@ -30,11 +31,7 @@ pub(super) fn run(
             "Serving until interrupted. Config for it: {{\"connector\": \"rest\", \"manifest\": \
              \"sandbox\", \"base_url\": \"http://{address}\", \"access_token\": \"sandbox-token\"}}"
         );
-        let signals = crate::commands::run::signals();
-        match signals {
-            Ok(mut signals) => signals.recv().await,
-            Err(error) => return Err(error),
-        }
+        Signals::listen()?.recv().await;
         running.stop().await;
         Ok(ExitCode::Done)
     })

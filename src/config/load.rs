@@ -1,7 +1,7 @@
 //! Reads and merges the config files, and says what is wrong with them, where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -96,33 +96,15 @@ pub fn load(
         // The environment may name the connector, whose keys then have their types.
         read(&values.clone().into_iter().chain(read(values)).collect())
     };
-    let mut values = Map::new();
-    let mut origin: BTreeMap<String, String> = BTreeMap::new();
-    let mut token_file = None;
-    let mut merge = |values: &mut Map<String, Value>, more: Map<String, Value>, from: &str| {
-        for (key, value) in more {
-            origin.insert(key.clone(), from.to_owned());
-            values.insert(key, value);
-        }
-    };
+    let mut merged = Merged::default();
     for source in sources {
         match source {
-            Source::File(path) => {
-                let more = read_object(path)?;
-                let has_token = more.keys().any(|key| key.ends_with("_token"));
-                if has_token || token_file.is_none() {
-                    token_file = Some(path.clone());
-                }
-                merge(&mut values, more, &format!("`{}`", path.display()));
-            }
-            Source::Environment => {
-                let more = from_environment(&values);
-                merge(&mut values, more, ENVIRONMENT);
-            }
+            Source::File(path) => merged.add_file(path)?,
+            Source::Environment => merged.add(from_environment(&merged.values), ENVIRONMENT),
         }
     }
-    let more = from_environment(&values);
-    merge(&mut values, more, ENVIRONMENT);
+    merged.add(from_environment(&merged.values), ENVIRONMENT);
+    let Merged { mut values, origin, token_file } = merged;
     let copies = nested_names(&values);
     values.retain(|key, _| {
         keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
@@ -140,6 +122,35 @@ pub fn load(
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
+}
+
+/// The values of all sources, those of later ones over those of earlier ones.
+#[derive(Default)]
+struct Merged {
+    values: Map<String, Value>,
+    /// Where each came from, for people.
+    origin: BTreeMap<String, String>,
+    /// The file whose tokens are renewed.
+    token_file: Option<PathBuf>,
+}
+
+impl Merged {
+    fn add(&mut self, more: Map<String, Value>, from: &str) {
+        for (key, value) in more {
+            self.origin.insert(key.clone(), from.to_owned());
+            self.values.insert(key, value);
+        }
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<(), Error> {
+        let more = read_object(path)?;
+        let has_token = more.keys().any(|key| key.ends_with("_token"));
+        if has_token || self.token_file.is_none() {
+            self.token_file = Some(path.to_owned());
+        }
+        self.add(more, &format!("`{}`", path.display()));
+        Ok(())
+    }
 }
 
 /// The values as our types have them. `origin`: where each came from.
@@ -202,7 +213,7 @@ fn is_set(value: Option<&Value>) -> bool {
     }
 }
 
-fn read_object(path: &PathBuf) -> Result<Map<String, Value>, Error> {
+fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
     let text = std::fs::read(path).map_err(|error| {
         Error::usage(format!("cannot read the config file `{}`", path.display()))
             .caused_by(error)

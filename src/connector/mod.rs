@@ -70,7 +70,7 @@ pub struct StreamSettings {
 
 /// One connector, for lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct BuiltIn {
     /// As in the config key `connector`.
     pub name: &'static str,
     /// One line for people.
@@ -80,20 +80,20 @@ pub struct Known {
 }
 
 /// All connectors, by name.
-pub fn known() -> &'static [Known] {
-    const KNOWN: &[Known] = &[
-        Known {
+pub fn built_in() -> &'static [BuiltIn] {
+    const ALL: &[BuiltIn] = &[
+        BuiltIn {
             name: "rest",
             description: "Any HTTP API with JSON, as a manifest describes it",
             limits: "as the manifest says",
         },
-        Known {
+        BuiltIn {
             name: "api",
             description: "One address that takes posts, with the keys of the platform's target-api",
             limits: "as `batch_size` and `max_size_in_bytes` say; it is never asked what it has",
         },
     ];
-    KNOWN
+    ALL
 }
 
 /// The JSON Schema of a connector's own config keys, where they are fixed.
@@ -147,6 +147,6 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
 }
 
 fn unknown(name: &str) -> BuildError {
-    let names = known().iter().map(|known| known.name);
+    let names = built_in().iter().map(|connector| connector.name);
     BuildError::Unknown { name: name.to_owned(), nearest: error::nearest(name, names) }
 }

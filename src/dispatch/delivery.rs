@@ -328,7 +328,7 @@ fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     }
     key.update(record.fingerprint.0);
     // A later job that makes the record makes another one: it may have been deleted since.
-    key.update(dispatcher.job.to_be_bytes());
+    key.update(dispatcher.job.0.to_be_bytes());
     key.update(record.position.to_be_bytes());
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);

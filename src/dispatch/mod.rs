@@ -35,6 +35,7 @@ use crate::record::RemoteId;
 use crate::resolve::found_by::found_by;
 use crate::resolve::gate::Key;
 use crate::store::Store;
+use crate::store::jobs::JobId;
 use crate::store::journal::IntentId;
 use crate::stream::{Partial, Record, Stream};
 
@@ -141,7 +142,7 @@ pub struct Dispatcher {
     /// Where intents and outcomes go.
     pub store: Arc<Store>,
     /// The job that they belong to.
-    pub job: i64,
+    pub job: JobId,
     /// Its name, which no other job of any store has.
     pub uuid: String,
     /// What of a record's content is kept.

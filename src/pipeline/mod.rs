@@ -1,12 +1,14 @@
-//! The walk of a job: wires the rooms with bounded channels, starts them, drains them, stops them.
-//! The one file that knows all of them.
+//! The walk of a job: takes in what the intake has read, sends it out in batches, and ends when all
+//! of it has an outcome. The one module that knows all the rooms.
 //!
 //! ```text
 //! intake thread ─chunks→ [ this loop: gate → plan → batch → ready ] ─batches→ dispatcher tasks
 //!                                   ↑ settled, found, again ──────────────────────┘
 //! ```
 //! All decisions are made here, one after another, by one task that owns all of a job's moving
-//! parts: no locks, no races. The dispatcher's tasks only carry batches and tell what happened.
+//! parts: no locks, no races. The dispatcher's tasks only carry batches and tell what happened. No
+//! chunk is taken while `max_buffer_bytes` of records are on their way, and a few at most wait to be;
+//! what the tasks tell is of those records, so its channel needs no bound of its own.
 
 mod circles;
 mod planning;
@@ -33,9 +35,9 @@ use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
 use crate::store::streams::StoredStream;
 use crate::stream::batch::Batcher;
-use crate::stream::intake::Tally;
+use crate::stream::intake::InputCounts;
 use crate::stream::{Item, Record, Stream};
-use crate::summary::{Counts, Errors, Input, Planned as PlannedCounts, StreamSummary};
+use crate::summary::{Counts, Errors, Input, PlannedCounts, StreamSummary};
 
 /// New plans that one record may need before it is given up: more means that the remote
 /// contradicts itself.
@@ -51,7 +53,7 @@ pub enum Chunk {
     /// Items in the order of the input.
     Items(Vec<Item>),
     /// The end of the input, or what ended the reading early.
-    End(Tally, Option<Error>),
+    End(InputCounts, Option<Error>),
 }
 
 /// Takes the tap's newest safe STATE.
@@ -76,9 +78,10 @@ pub struct Wiring {
     pub input: mpsc::Receiver<Chunk>,
     /// Ends the reading.
     pub stop: CancellationToken,
-    /// Takes the tap's STATEs as they become safe.
+    /// Takes the newest of the tap's STATEs that became safe.
     pub on_state: StateSink,
-    /// Called for each stream before its first record: brings in what is known of its ids.
+    /// Called at the first SCHEMA of each stream, before any of its records: brings in what is known
+    /// of its ids, and its limit on calls.
     pub on_stream: StreamHook,
     /// Told of each group of outcomes, for the progress line.
     pub on_progress: Box<dyn FnMut(&Counts) + Send>,
@@ -93,7 +96,8 @@ impl std::fmt::Debug for Wiring {
 /// What a job has come to.
 #[derive(Debug, Default)]
 pub struct Finished {
-    /// By stream, in the order of their first SCHEMA.
+    /// By stream, in the order of their first SCHEMA; before them, under the empty name, the lines
+    /// that were no message, where there are any.
     pub streams: Vec<(String, StreamSummary)>,
     /// What was read beside records.
     pub input: Input,

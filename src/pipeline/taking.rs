@@ -9,7 +9,7 @@ use crate::outcome::{Fate, Outcome, Trouble};
 use crate::record::Fingerprint;
 use crate::resolve::gate::Key;
 use crate::stream::{Item, Record, Stream};
-use crate::summary::{Counts, Planned as PlannedCounts};
+use crate::summary::{Counts, PlannedCounts};
 
 impl Job {
     pub(super) async fn take_chunk(&mut self, chunk: Option<Chunk>) -> Result<(), Error> {
@@ -26,14 +26,14 @@ impl Job {
                     taken => taken,
                 }
             }
-            Some(Chunk::End(tally, error)) => {
+            Some(Chunk::End(counts, error)) => {
                 self.input_ended = true;
                 let input = &mut self.finished.input;
-                input.lines = tally.lines;
-                input.bytes = tally.bytes;
-                input.states = tally.states;
-                input.activate_versions = tally.activate_versions;
-                input.unknown = tally.unknown;
+                input.lines = counts.lines;
+                input.bytes = counts.bytes;
+                input.states = counts.states;
+                input.activate_versions = counts.activate_versions;
+                input.unknown = counts.unknown;
                 if let Some(error) = error {
                     self.end_reading(error);
                 }

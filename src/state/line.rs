@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::crash::point;
 use crate::outcome::Fate;
 use crate::python_json::{write_readable, write_text};
+use crate::store::jobs::JobId;
 use crate::store::report::{self, OutcomeRow, TellError};
 use crate::summary::Counts;
 
@@ -121,7 +122,7 @@ pub struct Mapping {
 pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
-    job: i64,
+    job: JobId,
     shape: Shape,
     tap: Option<&RawValue>,
 ) -> Result<(), TellError> {
@@ -188,7 +189,7 @@ fn write_streams(
 fn write_bookmarks(
     out: &mut dyn Write,
     connection: &Connection,
-    job: i64,
+    job: JobId,
     (stream, name): &(i64, String),
 ) -> Result<Counts, TellError> {
     out.write_all(b"[")?;
@@ -256,7 +257,7 @@ fn write_counts(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
 fn write_mappings(
     out: &mut dyn Write,
     connection: &Connection,
-    job: i64,
+    job: JobId,
     stream: i64,
 ) -> Result<(), TellError> {
     out.write_all(b"[")?;

@@ -109,7 +109,6 @@ impl Watermark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn value(n: u64) -> Box<RawValue> {
         RawValue::from_string(n.to_string()).unwrap()
@@ -181,30 +180,5 @@ mod tests {
         assert!(watermark.waiting_bytes <= MAX_WAITING_BYTES + big.len());
         (1..=51).for_each(|position| watermark.end(position));
         assert_eq!(watermark.take_safe().unwrap().get(), "51");
-    }
-
-    proptest! {
-        /// Beside a model: after each end of a record, the STATE told last is the newest before
-        /// which all records have ended, and each is told once.
-        #[test]
-        fn like_the_model(order in Just((1..=40u64).collect::<Vec<_>>()).prop_shuffle(),
-                          states in prop::collection::btree_set(0..=40u64, 0..20)) {
-            let mut watermark = Watermark::default();
-            for after in &states {
-                watermark.state(*after, value(*after));
-            }
-            let mut ended = std::collections::BTreeSet::new();
-            let mut out = Vec::from_iter(safe(&mut watermark));
-            for position in order {
-                watermark.end(position);
-                ended.insert(position);
-                out.extend(safe(&mut watermark));
-                let expected = states
-                    .iter()
-                    .rfind(|after| (1..=**after).all(|before| ended.contains(&before)));
-                prop_assert_eq!(out.last(), expected);
-                prop_assert!(out.is_sorted_by(|one, next| one < next));
-            }
-        }
     }
 }

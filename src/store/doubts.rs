@@ -2,7 +2,7 @@
 //!
 //! A doubt outlives its job: a later one neither forgets it nor sends the record blindly, be it that
 //! another record has the same content. It ends when an outcome says what stands at the remote, or by
-//! `ids forget`. That a record without an external id was written is known in one input: in this job,
+//! `ids import` and `ids forget`. That a record without an external id was written is known in one input: in this job,
 //! in those before it that had the same one, and in retries. In another input, the same content is
 //! another record.
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::jobs::JobId;
 use super::streams::StoredStream;
 use super::{Store, StoreError};
 use crate::connector::contract::Action;
@@ -181,7 +182,7 @@ pub fn open<E: From<rusqlite::Error>>(
 /// What SQLite says.
 pub fn import_written(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     stream: i64,
     fingerprint: &Fingerprint,
     remote_id: Option<&RemoteId>,
@@ -198,7 +199,7 @@ pub fn import_written(
 /// Takes in what an outcome says of doubts.
 pub(super) fn remember(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
@@ -220,7 +221,7 @@ pub(super) fn remember(
 /// A record without an external id is known again by its fingerprint alone.
 fn remember_content(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {

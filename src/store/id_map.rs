@@ -2,7 +2,6 @@
 //!
 //! New entries stand in the [overlay](super::overlay) first.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -100,7 +99,7 @@ pub(super) fn mapped(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<
     })
 }
 
-fn find_in(
+pub(super) fn find_in(
     connection: &Connection,
     stream: i64,
     id: &ExternalId,
@@ -161,61 +160,6 @@ impl Store {
         self.overlay.forget(&folded);
         Ok(())
     }
-
-    /// Takes ids from elsewhere into the map, in one transaction. Where `overwrite` is false, what
-    /// is known already stays. An entry that changes a remote id forgets the fingerprint. `settles`:
-    /// somebody has looked at the remote for them, so creates of them are in doubt no more, also
-    /// those that a killed job left; no job may be under way then.
-    ///
-    /// # Errors
-    /// What SQLite says; then none was taken.
-    pub fn import_blocking(
-        &self,
-        stream: i64,
-        entries: Vec<Entry>,
-        overwrite: bool,
-        settles: bool,
-    ) -> Result<(), StoreError> {
-        self.write_blocking(move |transaction| {
-            if settles {
-                let ids: Vec<_> = entries.iter().map(|entry| entry.external_id.clone()).collect();
-                recovery::settle(transaction, stream, Some(&ids))?;
-                for id in &ids {
-                    doubts::clear(transaction, stream, id)?;
-                }
-            }
-            entries
-                .iter()
-                .try_for_each(|entry| import(transaction, stream, entry, overwrite).map(drop))
-        })
-    }
-}
-
-/// Takes in one entry; see [`Store::import_blocking`]. Returns whether it did.
-///
-/// # Errors
-/// What SQLite says.
-pub fn import(
-    transaction: &Transaction<'_>,
-    stream: i64,
-    entry: &Entry,
-    overwrite: bool,
-) -> rusqlite::Result<bool> {
-    let mut mapped = entry.mapped.clone();
-    if let Some(known) = find_in(transaction, stream, &entry.external_id)? {
-        if !overwrite {
-            if known.remote_id.is_some() || mapped.remote_id.is_none() {
-                return Ok(false);
-            }
-            // Which content stands under that id, neither of them knows.
-            mapped.fingerprint = None;
-        } else if known.remote_id == mapped.remote_id && mapped.fingerprint.is_none() {
-            mapped.fingerprint = known.fingerprint;
-            mapped.parents = known.parents;
-        }
-    }
-    put(transaction, stream, &entry.external_id, &mapped)?;
-    Ok(true)
 }
 
 /// Hands the entries of a stream to `work`, by external id, one at a time.
@@ -275,37 +219,4 @@ pub fn forget(
         forgotten += remove(transaction, stream, id)?;
     }
     Ok((forgotten, settled))
-}
-
-/// Whether the file at `path` was taken into the map as it is now; `stamp` says what it is like.
-///
-/// # Errors
-/// What SQLite says.
-pub fn is_imported(
-    connection: &Connection,
-    stream: i64,
-    path: &Path,
-    stamp: &str,
-) -> rusqlite::Result<bool> {
-    let known: Option<String> = connection
-        .prepare_cached("SELECT stamp FROM imports WHERE stream = ? AND path = ?")?
-        .query_row(params![stream, path.to_string_lossy()], |row| row.get(0))
-        .optional()?;
-    Ok(known.as_deref() == Some(stamp))
-}
-
-/// Remembers that the file at `path` was taken into the map.
-///
-/// # Errors
-/// What SQLite says.
-pub fn set_imported(
-    connection: &Connection,
-    stream: i64,
-    path: &Path,
-    stamp: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO imports (stream, path, stamp) VALUES (?, ?, ?)")?
-        .execute(params![stream, path.to_string_lossy(), stamp])?;
-    Ok(())
 }

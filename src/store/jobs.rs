@@ -3,11 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError};
+
+/// A job's number in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId(pub i64);
+
+impl ToSql for JobId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for JobId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self)
+    }
+}
 
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +45,15 @@ pub enum Status {
 }
 
 impl Status {
+    const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Succeeded,
+        Self::CompletedWithFailures,
+        Self::Stopped,
+        Self::Failed,
+        Self::Interrupted,
+    ];
+
     /// As it stands in the store and the summary.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +66,11 @@ impl Status {
         }
     }
 
+    /// Reads [`Status::as_str`] back.
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
     /// Whether something ended the job before it had done all of its input.
     pub fn is_cut_off(self) -> bool {
         !matches!(self, Self::Succeeded | Self::CompletedWithFailures)
@@ -50,7 +81,7 @@ impl Status {
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Number in the store.
-    pub id: i64,
+    pub id: JobId,
     /// The id that is told.
     pub uuid: String,
     /// The connector's name.
@@ -61,8 +92,8 @@ pub struct Job {
     pub started: String,
     /// RFC 3339; `None` while it runs, and for one that was killed.
     pub finished: Option<String>,
-    /// See [`Status`].
-    pub status: String,
+    /// How it stands.
+    pub status: Status,
     /// The summary document.
     pub summary: Option<String>,
     /// Where it is a retry: the id of the job that it tries again.
@@ -79,8 +110,8 @@ impl Store {
         uuid: String,
         connector: String,
         namespace: String,
-        retries: Option<i64>,
-    ) -> Result<i64, StoreError> {
+        retries: Option<JobId>,
+    ) -> Result<JobId, StoreError> {
         let now = now();
         self.write(move |transaction| {
             transaction
@@ -89,6 +120,7 @@ impl Store {
                      VALUES (?, ?, ?, ?, 'running', ?)",
                 )?
                 .insert(params![uuid, connector, namespace, now, retries])
+                .map(JobId)
         })
         .await
     }
@@ -101,7 +133,7 @@ impl Store {
     /// What SQLite says; then the job counts as killed.
     pub async fn finish_job(
         &self,
-        job: i64,
+        job: JobId,
         status: Status,
         exit_code: u8,
         summary: String,
@@ -134,7 +166,7 @@ impl Store {
     /// What SQLite says.
     pub fn since_last_end(
         &self,
-        job: i64,
+        job: JobId,
         namespace: &str,
     ) -> Result<Option<Duration>, StoreError> {
         let finished: Option<Option<String>> = self.read(|connection| {
@@ -161,7 +193,7 @@ impl Store {
     /// What SQLite says.
     pub async fn keep_schema(
         &self,
-        job: i64,
+        job: JobId,
         stream: i64,
         version: u32,
         line: String,
@@ -181,7 +213,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn keep_tap_state(&self, job: i64, value: String) -> Result<(), StoreError> {
+    pub async fn keep_tap_state(&self, job: JobId, value: String) -> Result<(), StoreError> {
         self.write(move |transaction| {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO tap_states (job, value) VALUES (?, ?)")?
@@ -214,7 +246,8 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
         namespace: row.get(3)?,
         started: row.get(4)?,
         finished: row.get(5)?,
-        status: row.get(6)?,
+        // A word that this program does not know is no success.
+        status: Status::parse(row.get_ref(6)?.as_str()?).unwrap_or(Status::Failed),
         summary: row.get(7)?,
         retried: row.get(8)?,
     })

@@ -11,6 +11,7 @@ use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
+use super::jobs::JobId;
 use super::{Store, StoreError, doubts};
 use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
@@ -62,7 +63,7 @@ impl Store {
     /// What SQLite says; then nothing may be sent.
     pub async fn intend(
         &self,
-        job: i64,
+        job: JobId,
         stream: i64,
         action: Action,
         lookup: Option<LookupBy>,
@@ -90,7 +91,7 @@ impl Store {
     /// What SQLite says; then none of it happened.
     pub async fn record(
         &self,
-        job: i64,
+        job: JobId,
         outcomes: Arc<Vec<Outcome>>,
         done: Option<IntentId>,
     ) -> Result<(), StoreError> {
@@ -112,7 +113,7 @@ impl Store {
     /// What SQLite says; then none of it happened.
     pub async fn record_late(
         &self,
-        job: i64,
+        job: JobId,
         outcomes: Vec<Outcome>,
         done: IntentId,
     ) -> Result<(), StoreError> {
@@ -176,7 +177,7 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Res
 
 fn insert_all(
     transaction: &Transaction<'_>,
-    job: i64,
+    job: JobId,
     outcomes: &[Outcome],
     done: Option<IntentId>,
 ) -> rusqlite::Result<()> {
@@ -189,7 +190,7 @@ fn insert_all(
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, job: i64, outcome: &Outcome) -> rusqlite::Result<()> {
+fn insert(transaction: &Transaction<'_>, job: JobId, outcome: &Outcome) -> rusqlite::Result<()> {
     let trouble = outcome.trouble.as_ref();
     transaction
         .prepare_cached(

@@ -1,14 +1,15 @@
-//! What became of every record is kept: one SQLite file, written by one thread, read by anyone.
+//! What became of every record is kept: one SQLite file, written by one thread, read beside it.
 //!
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
-//! which remote id belongs to which external id, [`jobs`] the runs. All writing goes through
-//! [`writer`]: work of many tasks is put into one transaction, and a task goes on when that
+//! which remote id belongs to which external id, [`jobs`] the runs. Once a store is open, all writing
+//! goes through [`writer`]: work of many tasks is put into one transaction, and a task goes on when that
 //! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what
 //! is committed and never wait for the writer.
 
 mod change;
 pub mod doubts;
 pub mod id_map;
+pub mod imports;
 pub mod jobs;
 pub mod journal;
 pub mod lock;
@@ -50,7 +51,7 @@ pub enum StoreError {
         /// What SQLite says.
         source: Arc<rusqlite::Error>,
     },
-    /// The thread that writes is gone, after an error that it told of.
+    /// The thread that writes is gone, after a panic that it told of.
     #[error("the store `{path}` is closed")]
     Closed {
         /// The store's file.
@@ -126,11 +127,11 @@ impl Store {
         Self::start(path, connection, None, None, Some(lock))
     }
 
-    /// A store that is gone afterwards. Ids of the store at `base` are found too, if there is
-    /// one; nothing is written to it.
+    /// A store that is gone afterwards. Ids of the store at `base` are found too, if there is one,
+    /// also while another process has it; it stays as it is, but for [its version](open_for_reading).
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// Exit code 2: the store at `base`, see [`open_for_reading`]. Exit code 5: the disk.
     pub fn temporary(base: Option<&Path>) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("target-upsert-")
@@ -232,7 +233,8 @@ impl Store {
     }
 }
 
-/// Opens the store at `path` to look at it, also while another process writes.
+/// Opens the store at `path` to look at it, also while another process writes. One of an older
+/// version is brought up to this one first.
 ///
 /// # Errors
 /// Exit code 2 when there is none, it is of another version, or of an older one and a job of that

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::change::Change;
 use super::doubts::OpenDoubt;
 use super::id_map::{mapped, unsure};
+use super::jobs::JobId;
 use super::journal::{self, Intent, IntentId, read_writes};
 use super::{Store, StoreError};
 use crate::config::stream::LookupBy;
@@ -21,7 +22,7 @@ pub struct Leftover {
     /// The intent.
     pub intent: IntentId,
     /// The job that was killed.
-    pub job: i64,
+    pub job: JobId,
     /// Its stream's number in the store.
     pub stream: i64,
     /// Its stream's name.
@@ -68,7 +69,7 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
-        let (job, stream): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (job, stream) = (row.get(0)?, row.get(1)?);
         let writes = unanswered(&transaction, job, stream, &row.get::<_, String>(2)?)?;
         for external_id in writes.iter().filter_map(|write| write.external_id.as_ref()) {
             unsure(&transaction, stream, external_id)?;
@@ -148,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leftovers(&self, namespace: &str, but_not: i64) -> Result<Vec<Leftover>, StoreError> {
+    pub fn leftovers(&self, namespace: &str, but_not: JobId) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare(
                 "SELECT intents.id, job, stream, name, sent_millis, writes, object, lookup
@@ -181,7 +182,7 @@ impl Store {
 /// record that was written without some of its relations is none of the call that was to follow.
 fn unanswered(
     connection: &Connection,
-    job: i64,
+    job: JobId,
     stream: i64,
     writes: &str,
 ) -> rusqlite::Result<Vec<Intent>> {

@@ -6,6 +6,7 @@ use std::io;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::value::RawValue;
 
+use super::jobs::JobId;
 use crate::outcome::Fate;
 use crate::record::Fingerprint;
 
@@ -68,7 +69,7 @@ pub struct OutcomeRow {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn streams(connection: &Connection, job: i64) -> rusqlite::Result<Vec<(i64, String)>> {
+pub fn streams(connection: &Connection, job: JobId) -> rusqlite::Result<Vec<(i64, String)>> {
     // A loose index scan: one step a stream, however many outcomes each has.
     connection
         .prepare_cached(
@@ -89,7 +90,7 @@ pub fn streams(connection: &Connection, job: i64) -> rusqlite::Result<Vec<(i64, 
 /// What SQLite says, or `each`.
 pub fn outcomes<E: From<rusqlite::Error>>(
     connection: &Connection,
-    job: i64,
+    job: JobId,
     stream: (i64, &str),
     mut each: impl FnMut(OutcomeRow) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -102,7 +103,7 @@ pub fn outcomes<E: From<rusqlite::Error>>(
                 batch_id
          FROM outcomes WHERE job = ? AND stream = ? ORDER BY position",
     )?;
-    let mut rows = statement.query([job, stream.0])?;
+    let mut rows = statement.query(params![job, stream.0])?;
     while let Some(row) = rows.next()? {
         each(outcome(row, stream.1)?)?;
     }
@@ -140,7 +141,7 @@ fn outcome(row: &Row<'_>, stream: &str) -> rusqlite::Result<OutcomeRow> {
 /// What SQLite says, or `each`.
 pub fn mappings<E: From<rusqlite::Error>>(
     connection: &Connection,
-    job: i64,
+    job: JobId,
     stream: i64,
     mut each: impl FnMut(&str, &str, Option<&str>) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -153,7 +154,7 @@ pub fn mappings<E: From<rusqlite::Error>>(
             GROUP BY external_id)
          WHERE outcome <> 'deleted' ORDER BY external_id",
     )?;
-    let mut rows = statement.query([job, stream])?;
+    let mut rows = statement.query(params![job, stream])?;
     while let Some(row) = rows.next()? {
         let (external_id, remote_id): (String, String) = (row.get(0)?, row.get(1)?);
         let custom_data: Option<String> = row.get(2)?;
@@ -232,13 +233,13 @@ const REJECTS: &str = "
 /// What SQLite says, or `each`.
 pub fn rejects<E: From<rusqlite::Error>>(
     connection: &Connection,
-    job: i64,
+    job: JobId,
     mut each: impl FnMut(Reject) -> Result<(), E>,
 ) -> Result<u64, E> {
     let mut missing = 0;
     for (stream, name) in streams(connection, job)? {
         let mut statement = connection.prepare_cached(REJECTS)?;
-        let mut rows = statement.query([job, stream])?;
+        let mut rows = statement.query(params![job, stream])?;
         let mut told = None;
         while let Some(row) = rows.next()? {
             let (version, source): (Option<u32>, Option<String>) = (row.get(0)?, row.get(1)?);
@@ -268,7 +269,7 @@ pub fn rejects<E: From<rusqlite::Error>>(
 ///
 /// # Errors
 /// What SQLite says.
-pub fn tap_state(connection: &Connection, job: i64) -> rusqlite::Result<Option<String>> {
+pub fn tap_state(connection: &Connection, job: JobId) -> rusqlite::Result<Option<String>> {
     connection
         .query_row("SELECT value FROM tap_states WHERE job = ?", [job], |row| row.get(0))
         .optional()

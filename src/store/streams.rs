@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Store;
+use super::jobs::JobId;
 use crate::error::Error;
 
 /// A stream's number in the store.
@@ -39,7 +40,7 @@ impl Store {
     /// As [`Store::stream`]; then nothing has begun.
     pub async fn begin_stream(
         &self,
-        job: i64,
+        job: JobId,
         namespace: &str,
         name: &str,
         object: Option<&str>,
@@ -87,7 +88,7 @@ impl Store {
 }
 
 /// Begins with the records that a job has of a stream.
-fn begin(transaction: &Transaction<'_>, job: i64, stream: i64) -> rusqlite::Result<()> {
+fn begin(transaction: &Transaction<'_>, job: JobId, stream: i64) -> rusqlite::Result<()> {
     let last: Option<i64> =
         transaction
             .query_row("SELECT last_job FROM streams WHERE id = ?", [stream], |row| row.get(0))?;
@@ -95,7 +96,7 @@ fn begin(transaction: &Transaction<'_>, job: i64, stream: i64) -> rusqlite::Resu
         // In another input, the same content is another record.
         transaction.execute(
             "DELETE FROM written WHERE stream = ? AND NOT in_doubt AND job < ?",
-            [stream, job],
+            params![stream, job],
         )?;
     }
     let retried: Option<i64> =
@@ -104,11 +105,12 @@ fn begin(transaction: &Transaction<'_>, job: i64, stream: i64) -> rusqlite::Resu
         transaction.execute(
             "INSERT INTO inputs (job, stream, first)
              VALUES (?1, ?2, coalesce((SELECT first FROM inputs WHERE job = ?3 AND stream = ?2), ?3))",
-            [job, stream, before],
+            params![job, stream, before],
         )?;
     }
     if retried.is_none() {
-        transaction.execute("UPDATE streams SET last_job = ? WHERE id = ?", [job, stream])?;
+        transaction
+            .execute("UPDATE streams SET last_job = ? WHERE id = ?", params![job, stream])?;
     }
     Ok(())
 }
@@ -193,7 +195,7 @@ pub fn find_stream(
 
 /// A stream whose ids are kept, and how many they are.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct KnownStream {
     /// Number of the stream in the store.
     pub id: i64,
     /// Connector and account.
@@ -208,14 +210,14 @@ pub struct Known {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<Known>> {
+pub fn known_streams(connection: &Connection) -> rusqlite::Result<Vec<KnownStream>> {
     connection
         .prepare(
             "SELECT id, namespace, name, (SELECT count(*) FROM id_map WHERE stream = streams.id)
              FROM streams ORDER BY namespace, name",
         )?
         .query_map([], |row| {
-            Ok(Known {
+            Ok(KnownStream {
                 id: row.get(0)?,
                 namespace: row.get(1)?,
                 stream: row.get(2)?,

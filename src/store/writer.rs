@@ -16,9 +16,9 @@ const GROUP: usize = 256;
 const QUEUE: usize = 1024;
 
 /// Tells the caller, once it is known whether the transaction is on disk.
-type Told = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// Does its part in the transaction, if there is one, and says whom to tell.
-type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (rusqlite::Result<()>, Told) + Send>;
+type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (rusqlite::Result<()>, Reply) + Send>;
 
 /// The handle of the writing thread; dropping it ends the thread after what waits is done.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ fn piece<T: Send + 'static>(
             Some(Err(error)) => (Err(error), None),
             None => (Ok(()), None),
         };
-        let tell: Told = Box::new(move |committed| {
+        let reply: Reply = Box::new(move |committed| {
             let told = match (committed, value) {
                 (Ok(()), Some(value)) => Ok(value),
                 (Err(error), _) => Err(error),
@@ -98,7 +98,7 @@ fn piece<T: Send + 'static>(
             // A caller that is gone does not want to know.
             drop(answer.send(told));
         });
-        (result, tell)
+        (result, reply)
     })
 }
 
@@ -110,12 +110,12 @@ fn run(
 ) {
     connection.set_prepared_statement_cache_capacity(64);
     while let Some(first) = queue.blocking_recv() {
-        let mut told = Vec::new();
-        let result = group(&mut connection, first, &mut queue, &mut told).map_err(|error| {
+        let mut replies = Vec::new();
+        let result = group(&mut connection, first, &mut queue, &mut replies).map_err(|error| {
             StoreError::Sqlite { path: Arc::clone(path), source: Arc::new(error) }
         });
-        for tell in told {
-            tell(result.clone());
+        for reply in replies {
+            reply(result.clone());
         }
         if result.is_ok() && overlay.is_large() {
             fold(&mut connection, overlay);
@@ -127,21 +127,21 @@ fn group(
     connection: &mut Connection,
     first: Work,
     queue: &mut mpsc::Receiver<Work>,
-    told: &mut Vec<Told>,
+    replies: &mut Vec<Reply>,
 ) -> rusqlite::Result<()> {
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => transaction,
         Err(error) => {
-            told.push(first(None).1);
+            replies.push(first(None).1);
             return Err(error);
         }
     };
     let mut next = Some(first);
     while let Some(work) = next {
-        let (result, tell) = work(Some(&transaction));
-        told.push(tell);
+        let (result, reply) = work(Some(&transaction));
+        replies.push(reply);
         result?;
-        next = if told.len() < GROUP { queue.try_recv().ok() } else { None };
+        next = if replies.len() < GROUP { queue.try_recv().ok() } else { None };
     }
     transaction.commit()
 }

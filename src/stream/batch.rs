@@ -99,7 +99,6 @@ impl<K: Ord + Copy, T> Batcher<K, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn age_counts_from_the_oldest() {
@@ -112,40 +111,5 @@ mod tests {
         assert_eq!(batcher.next_due(), Some(start + Duration::from_secs(1)));
         assert_eq!(batcher.take_due(start + Duration::from_secs(1)), [(1, vec![1, 2])]);
         assert!(batcher.is_empty());
-    }
-
-    proptest! {
-        /// Each key's items come out once, in order, in batches within the limits.
-        #[test]
-        fn nothing_is_lost_or_doubled(
-            items in prop::collection::vec((0u8..4, 0usize..60), 0..200),
-            records in 1usize..8,
-            bytes in 1usize..100,
-        ) {
-            let mut batcher: Batcher<u8, (usize, usize)> = Batcher::default();
-            let limits = Limits { records, bytes, age: Duration::from_secs(1) };
-            let now = Instant::now();
-            let mut out: BTreeMap<u8, Vec<Vec<(usize, usize)>>> = BTreeMap::new();
-            for (place, (key, size)) in items.iter().enumerate() {
-                let full = batcher.push(*key, limits, *size, (place, *size), now);
-                out.entry(*key).or_default().extend(full);
-            }
-            for (key, batch) in batcher.take_all() {
-                out.entry(key).or_default().push(batch);
-            }
-            for batches in out.values() {
-                for batch in batches {
-                    let size: usize = batch.iter().map(|(_, size)| size).sum();
-                    prop_assert!(!batch.is_empty() && batch.len() <= records);
-                    prop_assert!(size <= bytes || batch.len() == 1);
-                }
-            }
-            for key in 0..4u8 {
-                let expected: Vec<usize> = (0..items.len()).filter(|at| items[*at].0 == key).collect();
-                let got: Vec<usize> =
-                    out.get(&key).into_iter().flatten().flatten().map(|(place, _)| *place).collect();
-                prop_assert_eq!(got, expected);
-            }
-        }
     }
 }

@@ -75,14 +75,7 @@ impl IdFields {
             && has_external
             && !is_named
         {
-            return Err(Error::usage(format!(
-                "stream `{stream}` has `externalId` and no key properties: with `identity: source` its \
-                 records would have no id, and each run would create all of them again"
-            ))
-            .hint(format!(
-                "leave `identity` out for it, or say which field is the id: \
-                 {{\"streams\": {{\"{stream}\": {{\"external_id\": \"externalId\"}}}}}}"
-            )));
+            return Err(no_source_id(stream));
         }
         let (external, remote) = match identity {
             Some(Identity::Platform) => {
@@ -111,16 +104,7 @@ impl IdFields {
         if identity.is_some() || is_named || (key_properties.is_empty() && !has("id")) {
             return Ok(fields);
         }
-        let ids =
-            if key_properties.is_empty() { "id".to_owned() } else { key_properties.join("`, `") };
-        Err(Error::usage(format!(
-            "stream `{stream}` has ids (`{ids}`), but nothing says whose they are"
-        ))
-        .hint(
-            "add one of these lines to the config:\n  \
-             \"identity\": \"source\"     the key properties are your ids, as taps have it\n  \
-             \"identity\": \"platform\"   `externalId` is your id, `id` the remote's, as the hosted platform has it",
-        ))
+        Err(ids_of_nobody(stream, key_properties))
     }
 
     /// Reads the ids of one record.
@@ -229,6 +213,29 @@ pub fn id_text(name: &str, value: &RawValue) -> Result<Option<String>, String> {
         }
         _ => Ok(Some(raw.to_owned())),
     }
+}
+
+/// By `identity: source`, no field of the stream is an id.
+fn no_source_id(stream: &str) -> Error {
+    Error::usage(format!(
+        "stream `{stream}` has `externalId` and no key properties: with `identity: source` its \
+         records would have no id, and each run would create all of them again"
+    ))
+    .hint(format!(
+        "leave `identity` out for it, or say which field is the id: \
+         {{\"streams\": {{\"{stream}\": {{\"external_id\": \"externalId\"}}}}}}"
+    ))
+}
+
+/// There are ids, and nothing is guessed.
+fn ids_of_nobody(stream: &str, key_properties: &[String]) -> Error {
+    let ids = if key_properties.is_empty() { "id".to_owned() } else { key_properties.join("`, `") };
+    Error::usage(format!("stream `{stream}` has ids (`{ids}`), but nothing says whose they are"))
+        .hint(
+            "add one of these lines to the config:\n  \
+             \"identity\": \"source\"     the key properties are your ids, as taps have it\n  \
+             \"identity\": \"platform\"   `externalId` is your id, `id` the remote's, as the hosted platform has it",
+        )
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use crate::record::Fingerprint;
 use crate::singer::schema::RecordSchema;
 use crate::singer::values::{self, MAX_VALUES};
 
-/// What is known of a stream.
-pub(super) struct Known {
+/// Makes the records of one stream ready, as its SCHEMA and its options say.
+pub(super) struct Preparer {
     pub(super) stream: Arc<Stream>,
     /// The text of the schema and keys that this was made of, to see whether they change.
     pub(super) made_of: (Box<str>, Vec<String>),
@@ -80,7 +80,7 @@ impl Extension {
     }
 }
 
-impl Known {
+impl Preparer {
     /// A record without fields, for a stream that had none.
     pub(super) fn stand_in(&mut self, position: u64) -> Record {
         self.read += 1;

@@ -94,7 +94,7 @@ pub struct StreamSummary {
     pub counts: Counts,
     /// In a dry run: what would have been done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub planned: Option<Planned>,
+    pub planned: Option<PlannedCounts>,
     /// Calls that asked which records are there.
     pub lookups: u64,
     /// Calls in all.
@@ -177,7 +177,7 @@ impl Counts {
 
 /// What a dry run would have done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Planned {
+pub struct PlannedCounts {
     /// Records to be created.
     pub create: u64,
     /// Records to be updated.

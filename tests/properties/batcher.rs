@@ -1,4 +1,5 @@
-//! The batcher beside a list of all that waits, with the time at which each came.
+//! The batcher beside a list of all that waits, with the time at which each came: when a batch is
+//! full is said by what it holds, not by how it was filled.
 
 use std::time::{Duration, Instant};
 
@@ -57,29 +58,39 @@ impl Model {
         self.of(key).first().map(|item| item.3 + limits(key).age)
     }
 
-    /// What an item fills up goes out: what came before, where it has no room for it, and with it
-    /// what then is full.
-    fn push(&mut self, item: Item) -> Vec<Vec<Item>> {
-        let Limits { records, bytes, .. } = limits(item.0);
-        let size = |items: &[Item]| items.iter().map(|item| item.2).sum::<usize>();
-        let mut full = Vec::new();
-        if size(&self.of(item.0)) + item.2 > bytes {
-            full.extend(self.take(|_, key| key == item.0));
-        }
+    /// An item came, and for it `full` went out: what came first, each batch full as it is, or for
+    /// what came next.
+    fn push(&mut self, item: Item, full: &[Vec<Item>]) -> Result<(), TestCaseError> {
+        let key = item.0;
         self.0.push(item);
-        let open = self.of(item.0);
-        if open.len() >= records || size(&open) >= bytes {
-            full.extend(self.take(|_, key| key == item.0));
+        for batch in full {
+            let waiting = self.of(key);
+            prop_assert!(waiting.starts_with(batch));
+            let has_no_room = |next: &Item| bytes(batch) + next.2 > limits(key).bytes;
+            let is_next_too_large = waiting.get(batch.len()).is_some_and(has_no_room);
+            prop_assert!(is_full(key, batch) || is_next_too_large, "{:?}", batch);
+            self.0.retain(|item| !batch.contains(item));
         }
-        full.into_iter().map(|(_, items)| items).collect()
+        prop_assert!(!is_full(key, &self.of(key)));
+        Ok(())
     }
+}
+
+fn bytes(items: &[Item]) -> usize {
+    items.iter().map(|item| item.2).sum()
+}
+
+/// Whether a batch of `key` is full as it is.
+fn is_full(key: Key, items: &[Item]) -> bool {
+    let limits = limits(key);
+    items.len() >= limits.records || bytes(items) >= limits.bytes
 }
 
 proptest! {
     #![proptest_config(crate::cases(256))]
 
     #[test]
-    fn batches_are_those_of_the_model_and_within_their_limits(
+    fn batches_are_full_and_within_their_limits_and_hold_what_came_once_and_in_order(
         steps in prop::collection::vec(step(), 0..120),
     ) {
         let (mut batcher, mut model) = (Batcher::default(), Model::default());
@@ -87,11 +98,12 @@ proptest! {
         let mut out: Vec<(Key, Vec<Item>)> = Vec::new();
         for (number, step) in steps.iter().enumerate() {
             let (taken, expected) = match step {
-                Step::Push(key, bytes) => {
-                    let item = (*key, number, *bytes, now);
-                    let with_key = |full: Vec<Vec<Item>>| full.into_iter().map(|full| (*key, full));
-                    let full = batcher.push(*key, limits(*key), *bytes, item, now);
-                    (with_key(full).collect(), with_key(model.push(item)).collect())
+                Step::Push(key, size) => {
+                    let item = (*key, number, *size, now);
+                    let full = batcher.push(*key, limits(*key), *size, item, now);
+                    model.push(item, &full)?;
+                    let full: Vec<_> = full.into_iter().map(|full| (*key, full)).collect();
+                    (full.clone(), full)
                 }
                 Step::Wait(millis) => {
                     now += Duration::from_millis(*millis);
@@ -111,10 +123,9 @@ proptest! {
         }
         out.extend(batcher.take_all());
         for (key, batch) in &out {
-            let Limits { records, bytes, .. } = limits(*key);
-            prop_assert!(!batch.is_empty() && batch.len() <= records);
-            let size: usize = batch.iter().map(|item| item.2).sum();
-            prop_assert!(size <= bytes || batch.len() == 1, "{} bytes in {:?}", size, batch);
+            let limits = limits(*key);
+            prop_assert!(!batch.is_empty() && batch.len() <= limits.records);
+            prop_assert!(bytes(batch) <= limits.bytes || batch.len() == 1, "{:?}", batch);
         }
         for key in 0..4 {
             let came = steps.iter().enumerate().filter_map(|(number, step)| {

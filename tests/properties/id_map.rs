@@ -12,6 +12,8 @@ use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
+use target_upsert::store::imports::{Doubts, import_beside};
+use target_upsert::store::jobs::JobId;
 use target_upsert::store::jobs::Status;
 use target_upsert::store::streams::StoredStream;
 
@@ -120,7 +122,7 @@ pub(crate) fn copy(from: &Path) -> tempfile::TempDir {
 /// A store under a job.
 pub(crate) struct Open {
     pub(crate) store: Store,
-    pub(crate) job: i64,
+    pub(crate) job: JobId,
     pub(crate) stream: StoredStream,
 }
 
@@ -130,7 +132,7 @@ impl Open {
     }
 
     /// Under a job that retries this one, if any.
-    pub(crate) async fn for_job(folder: &Path, retries: Option<i64>) -> Self {
+    pub(crate) async fn for_job(folder: &Path, retries: Option<JobId>) -> Self {
         let store = Store::open(&folder.join("store.db")).unwrap();
         let uuid = uuid::Uuid::now_v7().to_string();
         let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into(), retries).await.unwrap();
@@ -237,9 +239,16 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     Mapped { remote_id, fingerprint: None, custom_data: None, parents: None };
                 let entry = Entry { external_id: external_id(id), mapped };
                 import(&mut model, &entry, overwrite);
-                let taken =
-                    move || store.import_blocking(stream, vec![entry], overwrite, false).unwrap();
-                tokio::task::spawn_blocking(taken).await.unwrap();
+                let taken = move || {
+                    if overwrite {
+                        store.import_blocking(stream, vec![entry], Doubts::Stay)
+                    } else {
+                        store.write_blocking(move |transaction| {
+                            import_beside(transaction, stream, &entry).map(drop)
+                        })
+                    }
+                };
+                tokio::task::spawn_blocking(taken).await.unwrap().unwrap();
                 open = Open::at(folder.path()).await;
             }
         }

@@ -10,6 +10,7 @@ use target_upsert::connector::contract::Action;
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, RemoteId};
 use target_upsert::store::doubts::Written;
+use target_upsert::store::jobs::JobId;
 use target_upsert::store::jobs::Status;
 use target_upsert::store::journal::{Intent, IntentId};
 use target_upsert::store::recovery::Leftover;
@@ -61,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// An intent, with its records that have no outcome: position and id of each.
 struct OpenIntent {
     id: IntentId,
-    job: i64,
+    job: JobId,
     action: Action,
     lookup: Option<LookupBy>,
     /// Calls that they were part of before.
@@ -80,7 +81,7 @@ enum Fated {
 #[derive(Default)]
 struct Model {
     /// By job and position.
-    outcomes: BTreeMap<(i64, u64), Outcome>,
+    outcomes: BTreeMap<(JobId, u64), Outcome>,
     map: Map,
     intents: Vec<OpenIntent>,
     /// The last create of each external id whose fate is open.
@@ -100,7 +101,7 @@ impl Model {
         self.position
     }
 
-    fn record(&mut self, job: i64, outcome: Outcome) {
+    fn record(&mut self, job: JobId, outcome: Outcome) {
         apply(&mut self.map, &outcome);
         if let Some(id) = outcome.external_id.clone() {
             match (outcome.fate, outcome.action) {
@@ -329,12 +330,12 @@ impl Place {
     }
 }
 
-pub(crate) type Told = (i64, u64, Option<String>, Option<String>, Fate, Option<String>);
+pub(crate) type Told = (JobId, u64, Option<String>, Option<String>, Fate, Option<String>);
 
 /// The outcomes of all jobs up to this one.
-pub(crate) fn outcomes(store: &Store, last: i64, stream: i64) -> Vec<Told> {
+pub(crate) fn outcomes(store: &Store, last: JobId, stream: i64) -> Vec<Told> {
     let mut told = Vec::new();
-    for job in 1..=last {
+    for job in (1..=last.0).map(JobId) {
         let rows = store.read(|connection| {
             report::outcomes(connection, job, (stream, STREAM), |row| {
                 let (id, remote_id) = (row.external_id, row.remote_id);
@@ -347,9 +348,9 @@ pub(crate) fn outcomes(store: &Store, last: i64, stream: i64) -> Vec<Told> {
     told
 }
 
-fn expected(outcomes: &BTreeMap<(i64, u64), Outcome>) -> Vec<Told> {
+fn expected(outcomes: &BTreeMap<(JobId, u64), Outcome>) -> Vec<Told> {
     let text = |id: &RemoteId| id.to_string();
-    let told = |((job, position), outcome): (&(i64, u64), &Outcome)| {
+    let told = |((job, position), outcome): (&(JobId, u64), &Outcome)| {
         let id = outcome.external_id.as_ref().map(ToString::to_string);
         let remote_id = outcome.remote_id.as_ref().map(text);
         let action = outcome.action.map(|action| action.as_str().to_owned());
@@ -363,7 +364,7 @@ fn expected(outcomes: &BTreeMap<(i64, u64), Outcome>) -> Vec<Told> {
 type Write =
     (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>, Option<u32>);
 /// An intent that is left over: its job, what its records are found by, and these.
-type Left = (i64, Option<LookupBy>, Vec<Write>);
+type Left = (JobId, Option<LookupBy>, Vec<Write>);
 
 fn of_write(write: &Intent) -> Write {
     assert_eq!(write.fingerprint, fingerprint(write.position));

@@ -114,7 +114,7 @@ proptest! {
         let told = |items| records(items).map(told).collect::<Vec<_>>();
         prop_assert_eq!(told(&plain.items), told(&other.items));
         prop_assert_eq!(plain.items.len(), other.items.len());
-        prop_assert_eq!(plain.tally.lines, other.tally.lines);
+        prop_assert_eq!(plain.counts.lines, other.counts.lines);
     }
 }
 

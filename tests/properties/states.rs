@@ -13,6 +13,7 @@ use target_upsert::outcome::{Fate, Outcome, Trouble};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::state::line::{self, Shape};
 use target_upsert::state::previous::{Entry, Standing};
+use target_upsert::store::jobs::JobId;
 use target_upsert::store::{Store, id_map, streams};
 
 use crate::almost::{edited, edits, json};
@@ -126,7 +127,7 @@ fn ended() -> impl Strategy<Value = Vec<Ended>> {
 }
 
 /// A job that ended so.
-async fn job(store: &Store, all: &[Ended]) -> i64 {
+async fn job(store: &Store, all: &[Ended]) -> JobId {
     let own = |text: &str| text.to_owned();
     let job = store.begin_job(own("u"), own("rest"), own(NAMESPACE), None).await.unwrap();
     let stream =
@@ -223,7 +224,7 @@ proptest! {
         let path = folder.path().join("state.json");
         File::create(&path).unwrap().write_all(&line).unwrap();
         let other = Store::temporary(None).unwrap();
-        import_state(&other, 1, NAMESPACE, &path).unwrap();
+        import_state(&other, JobId(1), NAMESPACE, &path).unwrap();
         let mut last = Known::new();
         for (external_id, remote_id, fate, byte) in all {
             match fate {

@@ -13,10 +13,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use self::message::Shared;
+use self::message::Interpreter;
 use super::Item;
-use super::batch_files::BatchFiles;
-use super::prepare::Known;
 use crate::config::{Config, Identity, OnBadLine, StreamOptions, Validation};
 use crate::connector::contract::Connector;
 use crate::error::Error;
@@ -65,7 +63,7 @@ impl IntakeOptions {
 
 /// What was counted beside the records.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct InputCounts {
     /// Lines of the input, blank ones not counted.
     pub lines: u64,
     /// Bytes of the lines.
@@ -81,20 +79,14 @@ pub struct Tally {
 /// Reads a Singer stream.
 pub struct Intake<R> {
     reader: LineReader<R>,
-    options: IntakeOptions,
-    stream_options: Box<dyn Fn(&str) -> StreamOptions + Send>,
-    connector: Arc<dyn Connector>,
-    streams: HashMap<String, Known>,
-    files: Option<BatchFiles>,
-    /// Records so far, over all streams.
-    position: u64,
-    /// What was counted.
-    pub tally: Tally,
+    interpreter: Interpreter,
 }
 
 impl<R> std::fmt::Debug for Intake<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intake").field("position", &self.position).finish_non_exhaustive()
+        f.debug_struct("Intake")
+            .field("position", &self.interpreter.position)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,14 +100,21 @@ impl<R: Read> Intake<R> {
     ) -> Self {
         Self {
             reader: LineReader::new(input, options.max_line_bytes),
-            options,
-            stream_options: Box::new(stream_options),
-            connector,
-            streams: HashMap::new(),
-            files: None,
-            position: 0,
-            tally: Tally::default(),
+            interpreter: Interpreter {
+                options,
+                stream_options: Box::new(stream_options),
+                connector,
+                streams: HashMap::new(),
+                files: None,
+                position: 0,
+                counts: InputCounts::default(),
+            },
         }
+    }
+
+    /// What was counted, when no more is to be read.
+    pub fn into_counts(self) -> InputCounts {
+        self.interpreter.counts
     }
 
     /// Appends the next items to `items`: a chunk of them, or as many as are at hand without
@@ -131,7 +130,7 @@ impl<R: Read> Intake<R> {
                 Step::End => return Ok(false),
                 Step::Took(count) => bytes += count,
             }
-            let waits = self.files.is_none() && !self.reader.has_line();
+            let waits = self.interpreter.files.is_none() && !self.reader.has_line();
             if items.len() >= CHUNK_ITEMS || bytes >= CHUNK_BYTES || waits {
                 return Ok(true);
             }
@@ -139,40 +138,32 @@ impl<R: Read> Intake<R> {
     }
 
     fn step(&mut self, items: &mut Vec<Item>) -> Result<Step, Error> {
-        if let Some(files) = self.files.take() {
-            return self.step_file(files, items);
+        let interpreter = &mut self.interpreter;
+        if let Some(files) = interpreter.files.take() {
+            return interpreter.take_from(files, items).map(Step::Took);
         }
         let line = self
             .reader
             .next_line()
             .map_err(|error| Error::input("cannot read the input").caused_by(error))?;
         let Some((number, line)) = line else {
-            self.stand_in(items);
+            interpreter.stand_in(items);
             return Ok(Step::End);
         };
-        self.tally.lines += 1;
+        interpreter.counts.lines += 1;
         let problem = match line {
             Line::TooLong { bytes } => {
-                self.tally.bytes += bytes;
+                interpreter.counts.bytes += bytes;
                 format!(
                     "the line has {bytes} bytes, over the limit of {} (`max_line_bytes`)",
-                    self.options.max_line_bytes
+                    interpreter.options.max_line_bytes
                 )
             }
             Line::Text { bytes, complete } => {
-                self.tally.bytes += bytes.len() as u64;
+                interpreter.counts.bytes += bytes.len() as u64;
                 match singer::message::parse(bytes) {
                     Ok(message) => {
-                        let state = Shared {
-                            options: &self.options,
-                            stream_options: &*self.stream_options,
-                            connector: &*self.connector,
-                            streams: &mut self.streams,
-                            files: &mut self.files,
-                            position: &mut self.position,
-                            tally: &mut self.tally,
-                        };
-                        state.take(message, bytes, number, items)?;
+                        interpreter.take(message, bytes, number, items)?;
                         return Ok(Step::Took(bytes.len()));
                     }
                     Err(problem) if complete => problem,
@@ -180,69 +171,13 @@ impl<R: Read> Intake<R> {
                 }
             }
         };
-        self.bad_line(number, &problem, items)?;
+        interpreter.refuse_line(format!("line {number} of the input: {problem}"), items)?;
         Ok(Step::Took(0))
-    }
-
-    /// A record for each stream that had none, where the remote wants to be told. Only at the
-    /// input's end: one that broke off may have had some.
-    fn stand_in(&mut self, items: &mut Vec<Item>) {
-        let mut empty: Vec<&mut Known> = self
-            .streams
-            .values_mut()
-            .filter(|known| known.stream.capabilities.wants_empty && known.read == 0)
-            .filter(|_| self.options.limit != Some(0))
-            .collect();
-        empty.sort_by_key(|known| known.stream.index);
-        for known in empty {
-            self.position += 1;
-            items.push(Item::Record(known.stand_in(self.position)));
-        }
-    }
-
-    fn bad_line(&mut self, number: u64, problem: &str, items: &mut Vec<Item>) -> Result<(), Error> {
-        self.refuse_line(format!("line {number} of the input: {problem}"), items)
-    }
-
-    fn refuse_line(&mut self, place: String, items: &mut Vec<Item>) -> Result<(), Error> {
-        match self.options.on_bad_line {
-            OnBadLine::Fail => Err(Error::input(place).hint(
-                "what stands before it is written and told; \
-                 set `on_bad_line` to `reject` to go on past such lines",
-            )),
-            OnBadLine::Reject => {
-                tracing::warn!("{place}");
-                self.position += 1;
-                items.push(Item::BadLine { position: self.position, reason: place });
-                Ok(())
-            }
-        }
-    }
-
-    /// The next record of a BATCH message's files.
-    fn step_file(&mut self, mut files: BatchFiles, items: &mut Vec<Item>) -> Result<Step, Error> {
-        let stream = files.stream.clone();
-        let count = match (files.next(self.options.max_line_bytes)?, self.streams.get_mut(&*stream))
-        {
-            (Some(Ok(record)), Some(known)) => {
-                self.position += 1;
-                items.push(known.prepare(record, self.position, &self.options));
-                record.get().len()
-            }
-            (Some(Err(place)), _) => {
-                self.refuse_line(place, items)?;
-                0
-            }
-            (None, _) | (_, None) => 0,
-        };
-        if !files.is_through() {
-            self.files = Some(files);
-        }
-        Ok(Step::Took(count))
     }
 }
 
 enum Step {
+    /// So many bytes.
     Took(usize),
     End,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::message::Shared;
+use super::message::Interpreter;
 use crate::connector::contract::Capabilities;
 use crate::error::Error;
 use crate::record::StreamName;
@@ -12,14 +12,14 @@ use crate::singer::values::{self, MAX_VALUES};
 use crate::stream::ability::can_do;
 use crate::stream::identity::IdFields;
 use crate::stream::mapping::Mapping;
-use crate::stream::prepare::{Extension, Known};
+use crate::stream::prepare::{Extension, Preparer};
 use crate::stream::{Item, Stream};
 
-impl Shared<'_> {
+impl Interpreter {
     /// Takes a SCHEMA. One that says nothing new changes no more than the fields that the platform
     /// wants to see again.
     pub(super) fn take_schema(
-        self,
+        &mut self,
         schema: &message::Schema<'_>,
         line: &[u8],
         line_number: u64,
@@ -32,26 +32,26 @@ impl Shared<'_> {
                  {MAX_VALUES} values"
             )));
         }
-        if let Some(known) = self.streams.get_mut(name)
-            && *known.made_of.0 == *schema.schema.get()
-            && known.made_of.1 == schema.key_properties
+        if let Some(preparer) = self.streams.get_mut(name)
+            && *preparer.made_of.0 == *schema.schema.get()
+            && preparer.made_of.1 == schema.key_properties
         {
-            known.extension = Extension::read(schema.extension);
+            preparer.extension = Extension::read(schema.extension);
             return Ok(());
         }
-        let known = self.know(schema, line, line_number)?;
-        items.push(Item::Stream(Arc::clone(&known.stream)));
-        self.streams.insert(name.to_owned(), known);
+        let preparer = self.preparer(schema, line, line_number)?;
+        items.push(Item::Stream(Arc::clone(&preparer.stream)));
+        self.streams.insert(name.to_owned(), preparer);
         Ok(())
     }
 
-    /// What is known of a stream by a SCHEMA that is its first, or another than its last.
-    fn know(
+    /// What makes a stream's records ready by a SCHEMA that is its first, or another than its last.
+    fn preparer(
         &self,
         schema: &message::Schema<'_>,
         line: &[u8],
         line_number: u64,
-    ) -> Result<Known, Error> {
+    ) -> Result<Preparer, Error> {
         let name = &*schema.stream;
         let compiled = RecordSchema::compile(schema.schema).map_err(|problem| {
             Error::input(format!(
@@ -92,7 +92,7 @@ impl Shared<'_> {
             schema_line: String::from_utf8_lossy(line).into(),
             version,
         });
-        Ok(Known {
+        Ok(Preparer {
             stream,
             made_of: (schema.schema.get().into(), schema.key_properties.clone()),
             schema: compiled,

@@ -15,7 +15,7 @@ use target_upsert::record::StreamName;
 use target_upsert::singer::message::{self, Message};
 use target_upsert::singer::reader::{Line, LineReader};
 use target_upsert::stream::fields::Fields;
-use target_upsert::stream::intake::{Intake, IntakeOptions, Tally};
+use target_upsert::stream::intake::{InputCounts, Intake, IntakeOptions};
 use target_upsert::stream::{Item, Record};
 
 use super::drip::Drip;
@@ -113,7 +113,7 @@ fn without_batches(data: &[u8]) -> Vec<u8> {
 pub struct Taken {
     pub items: Vec<Item>,
     pub error: Option<Error>,
-    pub tally: Tally,
+    pub counts: InputCounts,
 }
 
 /// Takes a whole input that comes in pieces of `step` bytes.
@@ -137,7 +137,7 @@ pub fn take(data: &[u8], step: usize) -> Taken {
             Err(error) => break Some(error),
         }
     };
-    Taken { items, error, tally: intake.tally }
+    Taken { items, error, counts: intake.into_counts() }
 }
 
 /// The records among `items` that may be written.
@@ -151,12 +151,12 @@ pub fn records(items: &[Item]) -> impl Iterator<Item = &Record> {
 impl Taken {
     /// All of it as one text, to be compared.
     pub fn told(&self) -> String {
-        format!("{:?} {:?} {:?}", self.items, self.error, self.tally)
+        format!("{:?} {:?} {:?}", self.items, self.error, self.counts)
     }
 
     fn check(&self, data: &[u8]) {
         let lines = split(data, LONGEST);
-        let reached = usize::try_from(self.tally.lines).unwrap();
+        let reached = usize::try_from(self.counts.lines).unwrap();
         assert!(reached == lines.len() || self.error.is_some(), "{reached} of {}", lines.len());
         // The line that ends the job has no item.
         let done = &lines[..reached - usize::from(self.error.is_some())];
@@ -203,7 +203,7 @@ impl Taken {
         }
         assert_eq!((states.next(), counted.next()), (None, None), "a line without an item");
         let schemas = messages.iter().filter(|line| matches!(line, Ok(Message::Schema(_)))).count();
-        let Tally { states, activate_versions, unknown, .. } = &self.tally;
+        let InputCounts { states, activate_versions, unknown, .. } = &self.counts;
         let others = states + activate_versions + unknown.values().sum::<u64>();
         assert_eq!(count + others + schemas as u64, done.len() as u64);
     }
