@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Job;
+use crate::config::stream::Mode;
 use crate::connector::contract::Action;
 use crate::dispatch::{Again, Ended, Event, Planned, Settled, Task};
 use crate::error::Error;
@@ -63,7 +64,8 @@ impl Job {
                                     &id,
                                     planned.doubt.as_ref(),
                                 );
-                                if !matches!(plan, Plan::Gone(_) | Plan::Refuse(_)) {
+                                let mode = planned.record.stream.options.mode;
+                                if mode == Mode::Upsert && !matches!(plan, Plan::Refuse(_)) {
                                     self.tell_missing(&planned.record, &id);
                                 }
                                 plan

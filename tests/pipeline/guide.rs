@@ -1,5 +1,5 @@
 //! The guide to manifests, followed step by step: its files are written, its commands run, and what
-//! it says that they print is looked for.
+//! it says that they print is looked for. So is the README's pipe with a plain tap.
 
 use std::path::Path;
 use std::process::Command;
@@ -87,4 +87,33 @@ fn every_step_works_and_prints_what_it_says() {
     let held = rough.by_ext("people");
     assert_eq!(held.keys().collect::<Vec<_>>(), ["p-1", "p-2"]);
     assert!(rough.faults("reset_after") + rough.faults("status") > 0);
+}
+
+/// The README's way to give a plain tap its STATE back: the tap here brings one record a run, by what its
+/// state says.
+#[test]
+fn a_plain_tap_gets_its_state_back() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox").set("state", serde_json::json!({"format": "tap"}));
+    place.file("config.json", place.config.to_string());
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
+    let readme = readme.unwrap();
+    let blocks = readme.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let script = blocks.into_iter().find(|block| block.contains("> states.jsonl")).unwrap();
+    place.file("state.json", "{}");
+    let tap = r#"tap-something() {
+        n=$(sed 's/[^0-9]//g' state.json)
+        echo '{"type": "SCHEMA", "stream": "people", "key_properties": [], "schema": {"properties": {"externalId": {}}}}'
+        echo "{\"type\": \"RECORD\", \"stream\": \"people\", \"record\": {\"externalId\": \"p-$((n + 1))\"}}"
+        echo "{\"type\": \"STATE\", \"value\": {\"n\": $((n + 1))}}"
+    }
+    "#;
+    for n in 1..4 {
+        run(&place, &format!("{tap}{script}"));
+        assert_eq!(place.read("state.json"), format!("{{\"n\": {n}}}\n"));
+    }
+    assert_eq!(remote.by_ext("people").keys().collect::<Vec<_>>(), ["p-1", "p-2", "p-3"]);
+    // A run that passes no STATE on leaves the last one.
+    run(&place, &format!("tap-something() {{ true; }}\n{script}"));
+    assert_eq!(place.read("state.json"), "{\"n\": 3}\n");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::support::{Place, Remote, contacts, counts, record, singer};
+use crate::support::{Place, Remote, contacts, counts, record, schema, singer};
 
 #[test]
 fn a_second_run_writes_nothing_and_a_third_what_has_changed() {
@@ -160,6 +160,19 @@ fn a_dry_run_writes_nothing_and_tells_what_it_would_do() {
         counts([("read", 250), ("unchanged", 238), ("skipped", 12)])
     );
     assert_eq!(std::fs::read(place.path(".target-upsert/store.db")).unwrap(), before);
+}
+
+#[test]
+fn a_dry_run_does_not_look_for_parents() {
+    let remote = Remote::start();
+    let relations = json!([{"field": "company", "stream": "companies"}]);
+    let place =
+        Place::at(&remote, "sandbox").set("streams", json!({"people": {"relations": relations}}));
+    let input =
+        schema("people") + &record("people", &json!({"externalId": "ann", "company": "nowhere"}));
+    let dry = place.arg("--dry-run");
+    dry.done(&input);
+    assert_eq!(dry.summary()["streams"]["people"]["planned"]["create"], 1);
 }
 
 #[test]
