@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+
+use crate::outcome::Fate;
 
 /// Reads a Singer stream on stdin and upserts its records into a business system's API.
 ///
@@ -42,7 +44,7 @@ pub struct Configured {
     /// Use a simulated remote of this name, without any account
     #[arg(long, value_name = "NAME")]
     pub sandbox: Option<String>,
-    /// The store's file, or :memory: for none [default: .target-upsert/store.db]
+    /// The store's file, or :memory: for none [default: the config's, or .target-upsert/store.db]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 }
@@ -225,15 +227,15 @@ pub enum Ids {
     },
     /// Forget ids, and what is in doubt of them: their records are looked for, or created, when
     /// they come again
+    #[command(group = ArgGroup::new("what").args(["ids", "all", "doubts"]).required(true))]
     Forget {
         /// External ids
-        #[arg(required_unless_present_any = ["all", "doubts"])]
         ids: Vec<String>,
         /// All ids of the stream, and all that is in doubt
-        #[arg(long, conflicts_with_all = ["ids", "doubts"])]
+        #[arg(long)]
         all: bool,
         /// All that is in doubt, also of records without an external id, and no id
-        #[arg(long, conflicts_with = "ids")]
+        #[arg(long)]
         doubts: bool,
         /// Of which stream
         #[arg(long)]
@@ -268,7 +270,7 @@ pub enum Jobs {
         #[arg(long, value_enum, default_value_t)]
         format: ResultsFormat,
         /// Only records with this outcome
-        #[arg(long)]
+        #[arg(long, value_parser = Fate::ALL.map(Fate::as_str))]
         outcome: Option<String>,
     },
     /// What was rejected or failed, as a Singer stream

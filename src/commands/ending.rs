@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::started::Started;
 use crate::cli::Run;
-use crate::config::StateFormat;
+use crate::config::{Config, StateFormat};
 use crate::crash::point;
 use crate::error::{Error, ExitCode};
 use crate::file::{Access, replace};
@@ -22,6 +22,10 @@ use crate::store::report::TellError;
 use crate::store::unreadable;
 use crate::summary::{JobError, Proof, StreamSummary, Summary};
 
+/// What is to be done about records that may stand at the remote.
+const IN_DOUBT: &str = "what stays in doubt then is listed by `target-upsert ids doubts`, and the README \
+                        says how it ends, under \"When an answer is lost\"";
+
 /// Tells what became of a job. Each thing that is due is tried, also when another failed.
 ///
 /// # Errors
@@ -34,15 +38,28 @@ pub(super) async fn end(
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let comes_again = finished.comes_again;
     let mut first = FirstError(finished.error.take());
+    if first.0.is_none() && !stopped && started.retried.is_none() {
+        tell_absent(&started.config, &finished);
+    }
     let mut summary = summarize(&started, options, finished, first.0.as_ref());
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
     first.note(folded.map_err(Error::from));
-    if first.0.is_none() && started.dispatcher.retry.is_hopeless() {
-        first.0 = Some(Error::remote("every call to the remote failed").hint(
+    if first.0.is_none()
+        && let Some(what) = started.dispatcher.retry.hopeless()
+    {
+        first.0 = Some(Error::remote(format!("every {what} to the remote failed")).hint(
             "see the errors in the summary, and `target-upsert check`; then run the same input again",
         ));
+    }
+    if summary.proof.counts.in_doubt > 0
+        && let Some(error) = first.0.take()
+    {
+        let hint = error
+            .hint_text()
+            .map_or_else(|| IN_DOUBT.to_owned(), |hint| format!("{hint}; {IN_DOUBT}"));
+        first.0 = Some(error.hint(hint));
     }
     if let Some(tap) = &tap {
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
@@ -80,6 +97,13 @@ pub(super) async fn end(
         first.note(write_summary(path, &summary));
     }
     tell(&summary);
+    if let Some(job) = started.retried.filter(|_| summary.status.is_cut_off() && !options.dry_run) {
+        tracing::warn!(
+            "The retry did not come to its end: `target-upsert jobs retry {}` tries again what it had begun, \
+             and `target-upsert jobs retry {job}` what it had not.",
+            started.uuid
+        );
+    }
     match first.0 {
         Some(error) => Err(error),
         None if summary.exit_code == ExitCode::TooManyRejected as u8 => {
@@ -124,6 +148,27 @@ fn summarize(
         proof,
         throttled_secs: started.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
         files: Files::new(),
+    }
+}
+
+/// Options of a stream that the input does not have are most often under a name that is misspelt. A
+/// parent alone may have come with an earlier job.
+fn tell_absent(config: &Config, finished: &Finished) {
+    let came: Vec<&str> = finished.streams.iter().map(|(name, _)| &**name).collect();
+    let relations: Vec<_> = came.iter().flat_map(|name| config.stream(name).relations).collect();
+    let is_absent = |name: &&String| {
+        *name != "*"
+            && !came.contains(&name.as_str())
+            && !relations.iter().any(|relation| relation.stream == **name)
+    };
+    let absent: Vec<String> =
+        config.streams.keys().filter(is_absent).map(|name| format!("`{name}`")).collect();
+    if !absent.is_empty() {
+        tracing::warn!(
+            "The config has options of streams that no SCHEMA came of: {}. If they are in the input, it \
+             is under other names.",
+            absent.join(", ")
+        );
     }
 }
 
@@ -287,6 +332,10 @@ fn write_summary(path: &Path, summary: &Summary) -> Result<(), Error> {
     })
 }
 
+fn calls(count: u64) -> String {
+    format!("{count} call{}", if count == 1 { "" } else { "s" })
+}
+
 /// The summary in a few lines on stderr.
 fn tell(summary: &Summary) {
     for group in summary.errors.iter().take(10) {
@@ -304,21 +353,22 @@ fn tell(summary: &Summary) {
     for (name, stream) in summary.streams.iter().filter(|(_, stream)| stream.planned.is_some()) {
         if let Some(planned) = &stream.planned {
             tracing::info!(
-                "{name}: would create {}, update {}, upsert {}, delete {}, leave {} as they are, in {} calls",
+                "{name}: would create {}, update {}, upsert {}, delete {}, leave {} as they are, in {}",
                 planned.create,
                 planned.update,
                 planned.upsert,
                 planned.delete,
                 stream.counts.unchanged,
-                planned.calls
+                calls(planned.calls)
             );
         }
     }
     let status = summary.status.as_str().replace('_', " ");
     let requests: u64 = summary.streams.values().map(|stream| stream.requests).sum();
     tracing::info!(
-        "{status} in {:.1} s with {requests} calls: {}",
+        "{status} in {:.1} s with {}: {}",
         summary.seconds,
+        calls(requests),
         summary.proof.line
     );
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{Called, print, setup, tell};
 use crate::cli::{Jobs, ResultsFormat, Run};
-use crate::config::DEFAULT_STORE;
+use crate::config::{DEFAULT_STORE, StateFormat};
 use crate::error::{Error, ExitCode};
 use crate::outcome::Fate;
 use crate::results::{self, Format};
@@ -25,6 +25,7 @@ pub(super) fn run(
     let path = store.unwrap_or(Path::new(DEFAULT_STORE));
     setup::refuse_no_file(path)?;
     match command.unwrap_or(Jobs::List { most: 20 }) {
+        Jobs::Retry { job, run } => retry(&job, *run, store, called),
         Jobs::List { most } => list(path, most),
         Jobs::Show { job } => {
             let (_, job) = find(path, &job)?;
@@ -39,7 +40,7 @@ pub(super) fn run(
             }
         }
         Jobs::Results { job, format, outcome } => {
-            let wanted = outcome.as_deref().map(fate).transpose()?;
+            let wanted = outcome.as_deref().and_then(Fate::parse);
             let (connection, job) = find(path, &job)?;
             let format = match format {
                 ResultsFormat::Jsonl => Format::Jsonl,
@@ -56,7 +57,6 @@ pub(super) fn run(
             tell(|out| results::write_rejects(out, &connection, job.id).map(drop))
         }
         Jobs::State { job } => state(path, &job),
-        Jobs::Retry { job, run } => retry(path, &job, *run, called),
     }
 }
 
@@ -103,14 +103,6 @@ fn pretty(summary: &str) -> String {
     text.unwrap_or_else(|| summary.to_owned()) + "\n"
 }
 
-fn fate(text: &str) -> Result<Fate, Error> {
-    Fate::parse(text).ok_or_else(|| {
-        let all: Vec<&str> = Fate::ALL.iter().map(|fate| fate.as_str()).collect();
-        Error::usage(format!("there is no outcome `{text}`"))
-            .hint(format!("the outcomes are: {}", all.join(", ")))
-    })
-}
-
 /// The state line again, from what the store knows.
 fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
     let (connection, job) = find(path, name)?;
@@ -123,16 +115,27 @@ fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
 }
 
 /// Runs what was rejected or failed again, as a job of its own.
-fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<ExitCode, Error> {
+fn retry(
+    name: &str,
+    mut options: Run,
+    store: Option<&Path>,
+    called: &Called,
+) -> Result<ExitCode, Error> {
+    options.configured.store = options.configured.store.or_else(|| store.map(Path::to_owned));
+    let config = setup::read(&options.configured, called)?.config;
+    let path = &*config.store;
     let (connection, job) = find(path, name)?;
     if job.status == Status::Running {
-        return Err(Error::usage(format!("the job {} has not ended", job.uuid)).hint(
-            if StoreLock::is_taken(path) {
-                "wait for its end"
-            } else {
-                "it was killed: run the same input again"
-            },
-        ));
+        let hint = match &job.retried {
+            _ if StoreLock::is_taken(path) => "wait for its end".to_owned(),
+            Some(retried) => format!(
+                "it was killed: run `target-upsert jobs retry {retried}` for what it had not begun, and then \
+                 `target-upsert jobs retry {}` for what it had",
+                job.uuid
+            ),
+            None => "it was killed: run the same input again".to_owned(),
+        };
+        return Err(Error::usage(format!("the job {} has not ended", job.uuid)).hint(hint));
     }
     let folder = tempfile::Builder::new()
         .prefix("target-upsert-")
@@ -143,12 +146,6 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
         results::write_rejects(out, &connection, job.id)
     })?;
     drop(connection);
-    if missing == 0 && std::fs::metadata(&input).is_ok_and(|file| file.len() == 0) {
-        tracing::warn!(
-            job = job.uuid,
-            "Nothing of this job is to be tried again; `target-upsert jobs` lists the others."
-        );
-    }
     if missing > 0 {
         tracing::warn!(
             records = missing,
@@ -156,7 +153,17 @@ fn retry(path: &Path, name: &str, mut options: Run, called: &Called) -> Result<E
              input again for them."
         );
     }
+    if std::fs::metadata(&input).is_ok_and(|file| file.len() == 0) {
+        tracing::info!(
+            job = job.uuid,
+            "Nothing to retry: of this job, nothing is to be tried again. `target-upsert jobs` lists the \
+             others."
+        );
+        return match config.state.format {
+            StateFormat::Tap => Ok(ExitCode::Done),
+            StateFormat::Full | StateFormat::Platform => print(b"{}\n"),
+        };
+    }
     options.input = Some(input);
-    options.configured.store.get_or_insert_with(|| path.to_owned());
-    super::run::retry(&options, called, job.id)
+    super::run::retry(&options, called, &job)
 }

@@ -27,7 +27,7 @@ use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::schema::STACK_BYTES;
 use crate::store::Store;
-use crate::store::jobs::JobId;
+use crate::store::jobs::Job;
 use crate::store::recovery::Leftover;
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
@@ -41,12 +41,12 @@ pub(super) fn run(options: &Run, called: &Called) -> Result<ExitCode, Error> {
     start(options, called, None)
 }
 
-/// Runs over what the job of the store with the number `retries` did not write.
-pub(super) fn retry(options: &Run, called: &Called, retries: JobId) -> Result<ExitCode, Error> {
-    start(options, called, Some(retries))
+/// Runs over what a job of the store did not write.
+pub(super) fn retry(options: &Run, called: &Called, retried: &Job) -> Result<ExitCode, Error> {
+    start(options, called, Some(retried))
 }
 
-fn start(options: &Run, called: &Called, retries: Option<JobId>) -> Result<ExitCode, Error> {
+fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCode, Error> {
     if options.about {
         return about::run(options.format.unwrap_or_default(), called);
     }
@@ -65,7 +65,7 @@ fn start(options: &Run, called: &Called, retries: Option<JobId>) -> Result<ExitC
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let setup = setup::setup(loaded, called).await?;
-        job(setup, options, &environment, retries).await
+        job(setup, options, &environment, retried).await
     });
     // The thread that reads may still wait for input that nobody wants any more.
     runtime.shutdown_background();
@@ -76,7 +76,7 @@ async fn job(
     setup: Setup,
     options: &Run,
     environment: &Environment,
-    retries: Option<JobId>,
+    retried: Option<&Job>,
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
@@ -86,7 +86,8 @@ async fn job(
     signals::watch(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     let name = connector.name().to_owned();
-    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), retries).await?;
+    let before = retried.map(|job| job.id);
+    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), before).await?;
     let dispatcher = Arc::new(Dispatcher {
         connector: Arc::clone(&connector),
         store: Arc::clone(&store),
@@ -106,6 +107,7 @@ async fn job(
         store,
         job,
         uuid,
+        retried: retried.map(|job| job.uuid.clone()),
         since: crate::store::jobs::now(),
         clock: Instant::now(),
         dispatcher,
@@ -171,7 +173,7 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
 /// Whether a stream is written to another object now than a killed job wrote it to: that one can tell
 /// nothing of what the other has. The stream's next job ends before it writes anything.
 fn is_elsewhere(leftover: &Leftover, capabilities: &Capabilities) -> bool {
-    matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if then != now)
+    matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if **then != **now)
 }
 
 /// Reads the input to its end and writes it.

@@ -31,8 +31,17 @@ pub(super) struct Setup {
     pub(super) sandbox: Option<Running>,
 }
 
-/// Reads the configuration that the command line names.
+/// Reads the configuration that the command line names, and tells what is odd about it.
 pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, Error> {
+    let loaded = read(configured, called)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded)
+}
+
+/// The same, without a word.
+pub(super) fn read(configured: &Configured, called: &Called) -> Result<Loaded, Error> {
     let sources: Vec<Source> = configured
         .config
         .iter()
@@ -45,9 +54,6 @@ pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, E
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let mut loaded = config::load(&sources, &called.prefix(), called.connector(), &variables)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
     if let Some(name) = &configured.sandbox {
         loaded.config.sandbox = Some(name.clone());
     }

@@ -20,6 +20,8 @@ pub(super) struct Started {
     pub(super) store: Arc<Store>,
     pub(super) job: JobId,
     pub(super) uuid: String,
+    /// Where it is a retry: the id of the job that it tries again.
+    pub(super) retried: Option<String>,
     pub(super) since: String,
     pub(super) clock: Instant,
     pub(super) dispatcher: Arc<Dispatcher>,

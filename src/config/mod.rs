@@ -38,8 +38,8 @@ pub struct Config {
     /// Runs against a simulated remote of this name that is started for the job, with its own
     /// address and credentials. Its records are kept beside the store.
     pub sandbox: Option<String>,
-    /// Keeps the ids of different accounts apart. Default: the connector's name and the host it
-    /// writes to.
+    /// Keeps the ids of different accounts apart. Default: the connector, the manifest's `name`, and
+    /// the host and path it writes to, such as `rest:my-api@api.example.com`.
     pub namespace: Option<String>,
     /// What the ids of a stream mean. Never guessed: see the README's section on identity.
     pub identity: Option<Identity>,
@@ -80,8 +80,9 @@ pub struct Config {
     pub snapshot_dir: Option<PathBuf>,
     /// File format of new snapshots.
     pub snapshot_format: SnapshotFormat,
-    /// A key that looks like one of ours, misspelt, is an error instead of a warning. (Any other
-    /// may be the connector's.)
+    /// A key that is nearly one of ours or of the connector's, or that belongs under `streams`, is an
+    /// error instead of a warning. Any other unknown key may be the manifest's, and is taken. Default
+    /// false.
     pub strict_config: bool,
     /// `lookup_fields` of single streams, by name in any case: as the hosted platform's configs
     /// have it.

@@ -130,7 +130,7 @@ pub enum LookupMethod {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Relation {
-    /// Name of the field, as it goes out.
+    /// Name of the field as it goes out, which is the one that `fields` gives it.
     pub field: String,
     /// The stream of the parent.
     pub stream: String,

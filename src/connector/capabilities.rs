@@ -14,7 +14,7 @@ use crate::config::StreamOptions;
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Capabilities {
     /// What the remote calls the object, where remote ids mean something in their object alone.
-    pub object: Option<String>,
+    pub object: Option<Arc<str>>,
     /// Makes a record that is not there yet; gives it a remote id.
     pub create: Option<CallLimits>,
     /// Changes the record with a given remote id.

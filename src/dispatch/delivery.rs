@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::judging::{Judged, Open, UNREACHABLE, judge};
-use super::retry::{GaveUp, Kind};
+use super::retry::{GaveUp, Kind, Tries};
 use super::verifying::verify;
-use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Told, in_doubt};
+use super::{Again, Calls, Dispatcher, Ended, Event, Flight, Planned, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;
@@ -22,16 +22,15 @@ use crate::store::journal::{Intent, IntentId};
 /// What ends the job, after every record of the batch was settled; or trouble of the store, when
 /// creates that were sent without an outcome on disk have their intent there.
 pub(super) async fn deliver(
-    dispatcher: &Dispatcher,
+    flight: &Flight<'_>,
     action: Action,
     mut records: Vec<Planned>,
     batch_id: Option<Arc<str>>,
-    calls: &Calls,
-    told: &Told<'_>,
 ) -> Result<(), Error> {
-    let mut delivery = Delivery { dispatcher, action, batch_id, calls, told, intent: None };
+    let dispatcher = flight.dispatcher;
+    let mut delivery = Delivery { flight, action, batch_id, intent: None };
     if action == Action::Create
-        && let Some(life) = told.stream.capabilities.idempotent_create
+        && let Some(life) = flight.stream.capabilities.idempotent_create
     {
         for planned in records.iter_mut().filter(|planned| planned.key.is_none()) {
             let text = create_key(dispatcher, planned);
@@ -41,9 +40,9 @@ pub(super) async fn deliver(
     let writes: Vec<Intent> =
         records.iter().filter(|planned| outlives(action, planned)).map(intent).collect();
     if !writes.is_empty() {
-        let lookup = told.stream.options.lookup_by();
+        let lookup = flight.stream.options.lookup_by();
         let store = &dispatcher.store;
-        let intended = store.intend(dispatcher.job, told.stored, action, lookup, writes);
+        let intended = store.intend(dispatcher.job, flight.stored, action, lookup, writes);
         delivery.intent = Some(intended.await?);
         point("intended");
     }
@@ -57,7 +56,7 @@ pub(super) async fn deliver(
     }
     let left = pieces.into_iter().flatten().map(not_sent).collect();
     let intent = delivery.intent.take();
-    told.settle(left, intent).await?;
+    flight.settle(left, intent).await?;
     fatal.map_or(Ok(()), Err)
 }
 
@@ -90,11 +89,9 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
 pub(super) const NOT_SENT: &str = "not_sent";
 
 struct Delivery<'a> {
-    dispatcher: &'a Dispatcher,
+    flight: &'a Flight<'a>,
     action: Action,
     batch_id: Option<Arc<str>>,
-    calls: &'a Calls,
-    told: &'a Told<'a>,
     intent: Option<IntentId>,
 }
 
@@ -106,17 +103,17 @@ impl Delivery<'_> {
         mut records: Vec<Planned>,
         pieces: &mut Vec<Vec<Planned>>,
     ) -> Result<Option<Error>, Error> {
-        // Tries that failed, and times in a row that the remote throttled.
-        let (mut attempt, mut throttled) = (0, 0);
+        let mut tries = Tries::default();
         loop {
             records = self.hold_expired(records, pieces.is_empty()).await?;
             if records.is_empty() {
                 return Ok(None);
             }
             let sent = Instant::now();
-            let answer = self.call(&mut records, attempt + throttled > 0).await;
+            let answer = self.call(&mut records, !tries.is_first()).await;
             let has_answer = answer.is_ok();
-            let mut judged = judge(self.dispatcher, self.action, records, (sent, answer), pieces);
+            let mut judged =
+                judge(self.flight.dispatcher, self.action, records, (sent, answer), pieces);
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
             let is_known = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
@@ -127,7 +124,7 @@ impl Delivery<'_> {
             } else {
                 // The quiet that is asked for is kept by the lookup too.
                 let quiet = match judged.throttled.take() {
-                    Some(asked) => self.wait_for_quiet(asked, 1).await,
+                    Some(asked) => self.keep_quiet(&mut Tries::default(), asked).await,
                     None => Ok(()),
                 };
                 let is_last = pieces.is_empty();
@@ -139,14 +136,10 @@ impl Delivery<'_> {
             };
             let waited = match (judged.fatal, judged.throttled) {
                 (Some(fatal), _) => Err(Some(fatal)),
-                (None, Some(asked)) => {
-                    throttled += 1;
-                    self.wait_for_quiet(asked, throttled).await
-                }
+                (None, Some(asked)) => self.keep_quiet(&mut tries, asked).await,
                 (None, None) => {
-                    attempt += 1;
-                    throttled = 0;
-                    self.dispatcher.retry.again(attempt).await.map_err(|gave_up| match gave_up {
+                    let waited = tries.again(&self.flight.dispatcher.retry).await;
+                    waited.map_err(|gave_up| match gave_up {
                         GaveUp::Attempts => self.call_failed(first.code, &first.why),
                         GaveUp::Stopped => None,
                     })
@@ -192,12 +185,11 @@ impl Delivery<'_> {
             let is_written = |(_, ended): &(Planned, Ended)| ended.fate.is_success();
             (written, ended) = ended.into_iter().partition(is_written);
         }
-        self.told.settle_partial(std::mem::take(&mut judged.partial)).await?;
+        self.flight.settle_partial(std::mem::take(&mut judged.partial)).await?;
         self.settle(ended, is_known && written.is_empty()).await?;
         self.again(std::mem::take(&mut judged.again)).await?;
         if !written.is_empty() {
-            let verified =
-                verify(self.dispatcher, self.told, self.action, written, self.calls).await;
+            let verified = verify(self.flight, self.action, written).await;
             judged.fatal = judged.fatal.take().or(verified.fatal);
             self.settle(verified.ended, is_known).await?;
             self.again(verified.again).await?;
@@ -215,8 +207,7 @@ impl Delivery<'_> {
         has_answer: bool,
         is_last: bool,
     ) -> Result<Option<Error>, Error> {
-        let resolved =
-            in_doubt::resolve(self.dispatcher, self.told, doubtful, quiet, self.calls).await;
+        let resolved = in_doubt::resolve(self.flight, doubtful, quiet).await;
         open.extend(resolved.resend);
         for open in &mut *open {
             open.planned.is_doubtful |= open.fate == Fate::InDoubt;
@@ -225,7 +216,7 @@ impl Delivery<'_> {
         let fatal = resolved.fatal.or_else(|| {
             // Or a remote that is broken would leave all of the input in doubt.
             let why = "it does not answer, and cannot be asked what it has";
-            is_dead.then(|| self.dispatcher.retry.failed(Kind::Write, why)).flatten()
+            is_dead.then(|| self.flight.dispatcher.retry.failed(Kind::Write, why)).flatten()
         });
         self.again(resolved.again).await?;
         self.settle(resolved.ended, is_last && open.is_empty()).await?;
@@ -241,15 +232,15 @@ impl Delivery<'_> {
         if !again.is_empty() {
             let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
             let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-            self.dispatcher.store.lose(self.told.stored, lost).await?;
-            self.told.event(Event::Again(again));
+            self.flight.dispatcher.store.lose(self.flight.stored, lost).await?;
+            self.flight.event(Event::Again(again));
         }
         Ok(())
     }
 
     /// Whether what was written is to be read back.
     fn reads_after(&self) -> bool {
-        let limits = self.told.stream.capabilities.limits(self.action);
+        let limits = self.flight.stream.capabilities.limits(self.action);
         limits.is_some_and(|limits| limits.reads_after)
     }
 
@@ -259,19 +250,17 @@ impl Delivery<'_> {
         }
         let done = if is_last { self.intent.take() } else { None };
         let ended = ended.into_iter().map(|(planned, ended)| (planned, Some(self.action), ended));
-        self.told.settle(ended.collect(), done).await
+        self.flight.settle(ended.collect(), done).await
     }
 
-    /// All calls keep quiet as long as the remote asks.
-    async fn wait_for_quiet(
+    async fn keep_quiet(
         &self,
+        tries: &mut Tries,
         asked: Option<Duration>,
-        times: u32,
     ) -> Result<(), Option<Error>> {
-        let retry = &self.dispatcher.retry;
-        let wait = retry.throttled(asked, times).map_err(Some)?;
-        self.dispatcher.limiter.pause(Instant::now(), wait);
-        retry.sleep(wait).await.map_err(|_| None)
+        let Dispatcher { limiter, retry, .. } = self.flight.dispatcher;
+        let kept = tries.throttled(retry, limiter, asked).await.map_err(Some)?;
+        kept.map_err(|_| None)
     }
 
     /// A call failed for good: the remote is out of reach, or the breaker says that it is enough.
@@ -281,7 +270,7 @@ impl Delivery<'_> {
                 "see whether the address is right and the remote is up, then run the same input again",
             ));
         }
-        self.dispatcher.retry.failed(Kind::Write, why)
+        self.flight.dispatcher.retry.failed(Kind::Write, why)
     }
 
     async fn call(
@@ -291,10 +280,10 @@ impl Delivery<'_> {
     ) -> Result<WriteAnswer, RequestError> {
         let now = Instant::now();
         let bytes: usize = records.iter().map(|planned| planned.outgoing().len()).sum();
-        Calls::add(&self.calls.writes, 1);
-        Calls::add(&self.calls.bytes, bytes as u64);
+        Calls::add(&self.flight.calls.writes, 1);
+        Calls::add(&self.flight.calls.bytes, bytes as u64);
         if is_retry {
-            Calls::add(&self.calls.retries, 1);
+            Calls::add(&self.flight.calls.retries, 1);
         }
         for planned in records.iter_mut() {
             planned.attempts += 1;
@@ -302,12 +291,12 @@ impl Delivery<'_> {
             planned.batch_id.clone_from(&self.batch_id);
         }
         let batch = WriteBatch {
-            stream: self.told.stream.name.clone(),
+            stream: self.flight.stream.name.clone(),
             action: self.action,
             writes: records.iter().map(|planned| self.write(planned)).collect(),
             id: self.batch_id.clone(),
         };
-        let answer = self.dispatcher.connector.write(&batch).await;
+        let answer = self.flight.dispatcher.connector.write(&batch).await;
         point("answered");
         answer
     }

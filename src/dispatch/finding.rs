@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::retry::{GaveUp, Kind};
+use super::retry::{GaveUp, Kind, Tries};
 use super::{Calls, Dispatcher};
 use crate::config::stream::{LookupMethod, StreamOptions};
 use crate::connector::contract::{By, Capabilities, Found, Lookup, Question, RequestError, Row};
@@ -282,10 +282,10 @@ impl Finder<'_> {
     async fn page(&self, question: &Question) -> Result<Found, NoAnswer> {
         let dispatcher = self.dispatcher;
         let retry = &dispatcher.retry;
-        let (mut attempt, mut throttled) = (0, 0);
+        let mut tries = Tries::default();
         loop {
             Calls::add(&self.calls.lookups, 1);
-            if attempt + throttled > 0 {
+            if !tries.is_first() {
                 Calls::add(&self.calls.retries, 1);
             }
             let sent = Instant::now();
@@ -316,18 +316,12 @@ impl Finder<'_> {
                 }
                 RequestError::Throttled { retry_after, .. } => {
                     dispatcher.limiter.troubled(sent, Instant::now());
-                    throttled += 1;
-                    let wait = retry
-                        .throttled(retry_after, throttled)
-                        .map_err(|fatal| no_answer(Some(fatal)))?;
-                    dispatcher.limiter.pause(Instant::now(), wait);
-                    retry.sleep(wait).await
+                    let kept = tries.throttled(retry, &dispatcher.limiter, retry_after).await;
+                    kept.map_err(|fatal| no_answer(Some(fatal)))?
                 }
                 _ => {
                     dispatcher.limiter.troubled(sent, Instant::now());
-                    attempt += 1;
-                    throttled = 0;
-                    retry.again(attempt).await
+                    tries.again(retry).await
                 }
             };
             match waited {

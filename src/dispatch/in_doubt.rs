@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::finding::{Finder, NoAnswer, Traits};
 use super::judging::Open;
 use super::retry::Kind;
-use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
+use super::{Again, Ended, Flight, Planned, halves};
 use crate::config::stream::Mode;
 use crate::connector::contract::Capabilities;
 use crate::error::Error;
@@ -32,15 +32,12 @@ pub(super) struct Resolved {
 /// Looks for `records`, once what was written can be seen by a lookup. `quiet`: how the wait ended
 /// that the remote asked for; where the job ends with it, nobody is asked.
 pub(super) async fn resolve(
-    dispatcher: &Dispatcher,
-    told: &Told<'_>,
+    flight: &Flight<'_>,
     records: Vec<Open>,
     quiet: Result<(), Option<Error>>,
-    calls: &Calls,
 ) -> Resolved {
     let mut resolved = Resolved::default();
-    let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
-    let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
+    let (dispatcher, finder) = (flight.dispatcher, flight.finder());
     let can_find = |open: &Open| finder.can_find(&Traits::of(&open.planned.record));
     let in_doubt = |open: Open, code, why: String| {
         let message = format!("{}; {why}", open.why);
@@ -90,7 +87,7 @@ pub(super) async fn resolve(
                 open.planned.is_doubtful = false;
                 resolved.resend.push(open);
             }
-            [id] if is_updated(options.mode, capabilities) => {
+            [id] if is_updated(finder.options.mode, finder.capabilities) => {
                 resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
             }
             [id] => {
@@ -130,7 +127,7 @@ pub(super) async fn find_late(
         // Asked again until the lag is over, so that the last answer counts.
         let is_late = Instant::now() >= visible;
         let mut pieces = vec![std::mem::take(&mut open)];
-        while let Some(mut piece) = pieces.pop() {
+        while let Some(piece) = pieces.pop() {
             let asked: Vec<_> = piece.iter().filter_map(|at| wanted.get(*at).cloned()).collect();
             match finder.find(&asked).await {
                 Ok(ids) => {
@@ -142,10 +139,7 @@ pub(super) async fn find_late(
                     }
                 }
                 Err(no_answer) if no_answer.refusal.is_none() => return Err(no_answer),
-                Err(_) if piece.len() > 1 => {
-                    pieces.push(piece.split_off(piece.len() / 2));
-                    pieces.push(piece);
-                }
+                Err(_) if piece.len() > 1 => pieces.extend(halves(piece)),
                 Err(no_answer) => {
                     for at in piece {
                         found[at] = None;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::delivery::{NOT_SENT, not_sent};
 use super::retry::Kind;
-use super::{Again, Dispatcher, Ended, Planned};
+use super::{Again, Dispatcher, Ended, Planned, halves};
 use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
 };
@@ -98,9 +98,7 @@ fn judge_failure(
             retry.answered(Kind::Write);
             if records.len() > 1 {
                 // Somewhere in it is what the remote does not take: halved until it stands alone.
-                let right = records.split_off(records.len() / 2);
-                pieces.push(right);
-                pieces.push(records);
+                pieces.extend(halves(records));
             } else {
                 let rejection = Rejection { class: ErrorClass::Payload, code, message };
                 judged.ended = all(records, || Ended::rejected(rejection.clone()));

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::finding::{Finder, NoAnswer, Refusal, Traits};
 use super::retry::Kind;
-use super::{Calls, Dispatcher, Ended, Event, Planned, Told};
+use super::{Ended, Event, Flight, Planned, halves};
 use crate::connector::contract::{Action, By};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
@@ -28,23 +28,20 @@ pub(super) enum Ask {
 /// # Errors
 /// What ends the job, after every record was settled.
 pub(super) async fn look_up(
-    dispatcher: &Dispatcher,
+    flight: &Flight<'_>,
     ask: Ask,
     records: Vec<Planned>,
-    calls: &Calls,
-    told: &Told<'_>,
 ) -> Result<(), Error> {
+    let retry = &flight.dispatcher.retry;
     if let Some(at) = records.iter().filter_map(|planned| planned.not_before).max()
-        && dispatcher.retry.sleep_until(at).await.is_err()
+        && retry.sleep_until(at).await.is_err()
     {
         let ended = records.into_iter().map(super::not_sent).collect();
-        return told.settle(ended, None).await;
+        return flight.settle(ended, None).await;
     }
-    let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
-    let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
     let pieces = VecDeque::from([records]);
     let mut asking =
-        Asking { finder, ask, told, pieces, refused: Vec::new(), has_answer: false, fatal: None };
+        Asking { flight, ask, pieces, refused: Vec::new(), has_answer: false, fatal: None };
     let mut is_lone = false;
     // After a record that is refused alone, the largest piece tells whether that lies in the record,
     // before its neighbours are refused too and trip the breaker.
@@ -52,9 +49,9 @@ pub(super) async fn look_up(
         if is_lone { asking.pieces.pop_front() } else { asking.pieces.pop_back() }
     {
         is_lone = asking.piece(piece).await?;
-        if asking.fatal.is_some() || dispatcher.retry.is_over() {
+        if asking.fatal.is_some() || retry.is_over() {
             let left = asking.pieces.drain(..).flatten().map(super::not_sent).collect();
-            told.settle(left, None).await?;
+            flight.settle(left, None).await?;
         }
     }
     asking.end().await
@@ -62,9 +59,8 @@ pub(super) async fn look_up(
 
 /// A batch that is asked for, in one piece or several.
 struct Asking<'a> {
-    finder: Finder<'a>,
+    flight: &'a Flight<'a>,
     ask: Ask,
-    told: &'a Told<'a>,
     /// What is still to be asked for; those behind are parts of those in front of them.
     pieces: VecDeque<Vec<Planned>>,
     /// Each of them alone, and why.
@@ -78,10 +74,10 @@ struct Asking<'a> {
 impl Asking<'_> {
     /// Asks for records together. Returns whether one was refused alone.
     async fn piece(&mut self, mut records: Vec<Planned>) -> Result<bool, Error> {
-        let dispatcher = self.finder.dispatcher;
+        let (dispatcher, finder) = (self.flight.dispatcher, self.flight.finder());
         let answered = match self.ask {
-            Ask::Ids => find(self.finder, &mut records).await,
-            Ask::Content(action) => read(self.finder, action, &mut records).await,
+            Ask::Ids => find(finder, &mut records).await,
+            Ask::Content(action) => read(finder, action, &mut records).await,
         };
         match answered {
             Ok(event) => {
@@ -89,13 +85,12 @@ impl Asking<'_> {
                 if let Event::Read(_, read) = &event {
                     let missing = read.iter().filter(|(_, row)| row.is_none());
                     let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-                    dispatcher.store.lose(self.told.stored, lost).await?;
+                    dispatcher.store.lose(self.flight.stored, lost).await?;
                 }
-                self.told.event(event);
+                self.flight.event(event);
             }
             Err(NoAnswer { refusal: Some(_), .. }) if records.len() > 1 => {
-                let right = records.split_off(records.len() / 2);
-                self.pieces.extend([right, records]);
+                self.pieces.extend(halves(records));
             }
             Err(NoAnswer { why, refusal: Some(refusal), .. }) => {
                 if !self.has_answer {
@@ -110,7 +105,7 @@ impl Asking<'_> {
                 let trouble = Trouble::other(LOOKUP_FAILED, format!("the lookup failed: {why}"));
                 let failed =
                     |planned| (planned, None, Ended::trouble(Fate::Failed, trouble.clone()));
-                self.told.settle(records.into_iter().map(failed).collect(), None).await?;
+                self.flight.settle(records.into_iter().map(failed).collect(), None).await?;
             }
         }
         Ok(false)
@@ -118,13 +113,13 @@ impl Asking<'_> {
 
     /// Settles what was refused, now that it is known what else was answered.
     async fn end(self) -> Result<(), Error> {
-        let is_answered = self.finder.calls.answered.load(Ordering::Relaxed) > 0;
+        let is_answered = self.flight.calls.answered.load(Ordering::Relaxed) > 0;
         let is_good = is_answered && self.fatal.is_none();
         let ended = self
             .refused
             .into_iter()
             .map(|(planned, refusal, why)| (planned, None, refused_alone(refusal, is_good, &why)));
-        self.told.settle(ended.collect(), None).await?;
+        self.flight.settle(ended.collect(), None).await?;
         self.fatal.map_or(Ok(()), Err)
     }
 }

@@ -40,6 +40,7 @@ use crate::store::journal::IntentId;
 use crate::stream::{Partial, Record, Stream};
 
 use concurrency::Limiter;
+use finding::Finder;
 use looking::Ask;
 use retry::Retry;
 
@@ -159,32 +160,28 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Sees one batch through and tells `events` of it; the last event is [`Event::Delivered`].
     pub async fn deliver(&self, batch: Batch, calls: &Calls, events: &UnboundedSender<Event>) {
-        let told = Told { dispatcher: self, stream: &batch.stream, stored: batch.stored, events };
-        let result = match batch.task {
-            Task::Lookup => looking::look_up(self, Ask::Ids, batch.records, calls, &told).await,
-            Task::Read(action) => {
-                let ask = Ask::Content(action);
-                looking::look_up(self, ask, batch.records, calls, &told).await
-            }
+        let Batch { stream, stored, task, records, id } = batch;
+        let flight = Flight { dispatcher: self, stream: &stream, stored, calls, events };
+        let result = match task {
+            Task::Lookup => looking::look_up(&flight, Ask::Ids, records).await,
+            Task::Read(action) => looking::look_up(&flight, Ask::Content(action), records).await,
             Task::Write(action) if self.dry_run => {
                 Calls::add(&calls.writes, 1);
-                let settled = batch.records.into_iter().map(|planned| {
+                let settled = records.into_iter().map(|planned| {
                     let action = match action {
                         Action::Upsert if planned.was_mapped => Action::Update,
                         other => other,
                     };
                     (planned, Some(action), Ended::new(Fate::Skipped))
                 });
-                told.settle(settled.collect(), None).await
+                flight.settle(settled.collect(), None).await
             }
-            Task::Write(action) => {
-                delivery::deliver(self, action, batch.records, batch.id, calls, &told).await
-            }
+            Task::Write(action) => delivery::deliver(&flight, action, records, id).await,
         };
         if let Err(error) = result {
-            told.event(Event::Fatal(error));
+            flight.event(Event::Fatal(error));
         }
-        told.event(Event::Delivered);
+        flight.event(Event::Delivered);
     }
 
     /// Puts on disk that a record needs no call, but for some of its relations, and tells `events`.
@@ -196,9 +193,10 @@ impl Dispatcher {
         events: &UnboundedSender<Event>,
     ) {
         let stream = Arc::clone(&planned.record.stream);
-        let told = Told { dispatcher: self, stream: &stream, stored, events };
-        if let Err(error) = told.settle_partial(vec![(planned, partial)]).await {
-            told.event(Event::Fatal(error));
+        let calls = Calls::default();
+        let flight = Flight { dispatcher: self, stream: &stream, stored, calls: &calls, events };
+        if let Err(error) = flight.settle_partial(vec![(planned, partial)]).await {
+            flight.event(Event::Fatal(error));
         }
     }
 
@@ -279,6 +277,13 @@ impl Dispatcher {
     }
 }
 
+/// A call that is refused as a whole may be so for one of its records: halved again and again, that
+/// one stands alone.
+fn halves<T>(mut records: Vec<T>) -> [Vec<T>; 2] {
+    let right = records.split_off(records.len() / 2);
+    [right, records]
+}
+
 /// How a record ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -316,15 +321,22 @@ impl Ended {
     }
 }
 
-/// Where a batch tells what became of its records.
-struct Told<'a> {
+/// A batch on its way: what it needs, and where it tells what became of its records.
+#[derive(Clone, Copy)]
+struct Flight<'a> {
     dispatcher: &'a Dispatcher,
     stream: &'a Arc<Stream>,
     stored: i64,
+    calls: &'a Calls,
     events: &'a UnboundedSender<Event>,
 }
 
-impl Told<'_> {
+impl<'a> Flight<'a> {
+    fn finder(&self) -> Finder<'a> {
+        let Stream { name: stream, capabilities, options, .. } = &**self.stream;
+        Finder { dispatcher: self.dispatcher, stream, capabilities, options, calls: self.calls }
+    }
+
     fn event(&self, event: Event) {
         // The pipeline listens until every batch is through; if it does not, the job is over.
         drop(self.events.send(event));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::concurrency::Limiter;
 use crate::config::RetryOptions;
 use crate::error::Error;
 
@@ -59,6 +60,47 @@ pub enum GaveUp {
     Attempts,
     /// The job is to end.
     Stopped,
+}
+
+/// Tries of one call.
+#[derive(Debug, Default)]
+pub struct Tries {
+    failed: u32,
+    /// In a row.
+    throttled: u32,
+}
+
+impl Tries {
+    /// Whether the call was not made before.
+    pub fn is_first(&self) -> bool {
+        self.failed + self.throttled == 0
+    }
+
+    /// Waits before the next try, after one that has failed.
+    ///
+    /// # Errors
+    /// When nothing more is to be tried.
+    pub async fn again(&mut self, retry: &Retry) -> Result<(), GaveUp> {
+        self.failed += 1;
+        self.throttled = 0;
+        retry.again(self.failed).await
+    }
+
+    /// Waits before the next try as long as the remote has `asked` for, and all other calls with it.
+    ///
+    /// # Errors
+    /// What ends the job, see [`Retry::throttled`]; within, that it is to end.
+    pub async fn throttled(
+        &mut self,
+        retry: &Retry,
+        limiter: &Limiter,
+        asked: Option<Duration>,
+    ) -> Result<Result<(), GaveUp>, Error> {
+        self.throttled += 1;
+        let wait = retry.throttled(asked, self.throttled)?;
+        limiter.pause(Instant::now(), wait);
+        Ok(retry.sleep(wait).await)
+    }
 }
 
 impl Retry {
@@ -233,11 +275,13 @@ impl Retry {
         })
     }
 
-    /// Whether calls of one kind were made and every one failed.
-    pub fn is_hopeless(&self) -> bool {
-        [&self.lookups, &self.writes].into_iter().any(|tally| {
-            tally.failed.load(Ordering::Relaxed) > 0 && tally.answered.load(Ordering::Relaxed) == 0
-        })
+    /// What was made, and failed each time: a kind of calls, or all calls where none was answered.
+    pub fn hopeless(&self) -> Option<&'static str> {
+        let is_silent = |tally: &Tally| tally.answered.load(Ordering::Relaxed) == 0;
+        let (_, kind) = [(&self.lookups, "lookup"), (&self.writes, "write")]
+            .into_iter()
+            .find(|(tally, _)| tally.failed.load(Ordering::Relaxed) > 0 && is_silent(tally))?;
+        Some(if is_silent(&self.lookups) && is_silent(&self.writes) { "call" } else { kind })
     }
 }
 
@@ -296,12 +340,14 @@ mod tests {
     fn the_breaker_counts_in_a_row_and_each_kind_of_call_by_itself() {
         let retry = retry(RetryOptions { give_up_after: 3, ..RetryOptions::default() });
         let fails = || retry.failed(Kind::Write, "x").is_some();
+        assert_eq!(retry.hopeless(), None);
         assert!(!fails() && !fails());
+        assert_eq!(retry.hopeless(), Some("call"));
         retry.answered(Kind::Lookup);
-        assert!(retry.is_hopeless());
+        assert_eq!(retry.hopeless(), Some("write"));
         retry.answered(Kind::Write);
         assert!(!fails() && !fails());
         retry.answered(Kind::Lookup);
-        assert!(fails() && !retry.is_hopeless());
+        assert!(fails() && retry.hopeless().is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::finding::{Finder, NoAnswer};
 use super::looking::names;
 use super::retry::Kind;
-use super::{Again, Calls, Dispatcher, Ended, Planned, Told};
+use super::{Again, Ended, Flight, Planned, halves};
 use crate::connector::contract::{Action, By, Lookup, Row};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
@@ -30,19 +30,12 @@ pub(super) struct Verified {
 /// Reads the records that `action` is said to have written, until the remote must show them. A
 /// reading that is refused as a whole is halved until the record that it does not take stands
 /// alone.
-pub(super) async fn verify(
-    dispatcher: &Dispatcher,
-    told: &Told<'_>,
-    action: Action,
-    written: Written,
-    calls: &Calls,
-) -> Verified {
+pub(super) async fn verify(flight: &Flight<'_>, action: Action, written: Written) -> Verified {
     let mut verified = Verified::default();
-    let (capabilities, options) = (&told.stream.capabilities, &told.stream.options);
-    let Some(lookup) = capabilities.read else {
+    let Some(lookup) = flight.stream.capabilities.read else {
         return Verified { ended: written, ..verified };
     };
-    let finder = Finder { dispatcher, stream: &told.stream.name, capabilities, options, calls };
+    let (retry, finder) = (&flight.dispatcher.retry, flight.finder());
     let (known, unknown) =
         written.into_iter().partition(|(planned, ended)| key(planned, ended).is_some());
     verified.in_doubt(unknown, "written, and nobody can read it back: its remote id is not known");
@@ -55,18 +48,20 @@ pub(super) async fn verify(
             match read(finder, lookup, action, &piece).await {
                 Ok(rows) => piece = verified.compare(action, piece, &rows, is_late),
                 Err(NoAnswer { refusal: Some(_), .. }) if piece.len() > 1 => {
-                    pieces.push(piece.split_off(piece.len() / 2));
+                    let [right, left] = halves(piece);
+                    pieces.push(right);
+                    piece = left;
                     continue;
                 }
                 Err(NoAnswer { why, fatal, refusal }) => {
-                    let counted = || dispatcher.retry.failed(Kind::Lookup, &why);
+                    let counted = || retry.failed(Kind::Lookup, &why);
                     let fatal = fatal.or_else(|| refusal.and_then(|_| counted()));
                     verified.fatal = verified.fatal.or(fatal);
                     let why = format!("written, and reading it back failed: {why}");
                     verified.in_doubt(std::mem::take(&mut piece), &why);
                 }
             }
-            if !piece.is_empty() && dispatcher.retry.poll(lookup.lag, deadline).await.is_err() {
+            if !piece.is_empty() && retry.poll(lookup.lag, deadline).await.is_err() {
                 let why = "written, and the job ended before it could be read back";
                 verified.in_doubt(std::mem::take(&mut piece), why);
             }

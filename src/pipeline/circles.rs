@@ -21,6 +21,9 @@ use crate::stream::Record;
 /// need not be.
 const MAX_WALK: usize = 100_000;
 
+/// Code of a record whose parent is not known.
+const NO_PARENT: &str = "no_parent";
+
 impl Job {
     /// When nothing else is to be done any more: brings those who still wait to their end.
     pub(super) fn end_waiting(&mut self) -> Result<(), Error> {
@@ -102,14 +105,14 @@ impl Job {
 
     /// A record whose parent is not known and will not be.
     pub(super) fn reject_orphan(&mut self, record: Record) -> Result<(), Error> {
-        let (fate, why) = self.why_lost(&record)?;
+        let (fate, code, why) = self.why_lost(&record)?;
         let why = match &record.partial {
             Some(partial) => format!("written as `{}`, but not in full: {why}", partial.remote_id),
             None => why,
         };
         let trouble = match fate {
-            Fate::Rejected => Trouble::payload("no_parent", why),
-            _ => Trouble::other("no_parent", why),
+            Fate::Rejected => Trouble::payload(code, why),
+            _ => Trouble::other(code, why),
         };
         let remote_id = record.partial.as_ref().map(|partial| partial.remote_id.clone());
         let planned = Planned::new(record, remote_id, false);
@@ -117,25 +120,34 @@ impl Job {
         Ok(())
     }
 
-    fn why_lost(&self, record: &Record) -> Result<(Fate, String), Error> {
+    /// What becomes of a record whose parent is not known, the code of that, and why.
+    fn why_lost(&self, record: &Record) -> Result<(Fate, &'static str, String), Error> {
         let relations = &record.stream.options.relations;
         let missing = match self.relate(record) {
             Ok(related) => related.missing,
             Err(Unrelated::Store(error)) => return Err(error.into()),
             Err(Unrelated::Trouble(trouble)) => {
-                return Ok((Fate::Rejected, trouble.message.into()));
+                return Ok((Fate::Rejected, NO_PARENT, trouble.message.into()));
             }
         };
         let Some(Missing { relation, id }) = missing else {
-            return Ok((Fate::Rejected, "its parent is not known".to_owned()));
+            return Ok((Fate::Rejected, NO_PARENT, "its parent is not known".to_owned()));
         };
         let Relation { field, stream, .. } = &relations[relation];
         let name = format!("its parent `{id}` of stream `{stream}` (field `{field}`)");
         let place = parent_place(self.parent(&relations[relation])?.id, &id);
-        let Some(parking) = &self.waiting.parking else { return Ok((Fate::Rejected, name)) };
+        let Some(parking) = &self.waiting.parking else {
+            return Ok((Fate::Rejected, NO_PARENT, name));
+        };
         let trouble = parking.trouble(&place)?;
         let waits = parking.first_of(&place)?.is_some();
         Ok(match trouble {
+            // Whether it was written, nobody knows, and no later job finds out.
+            Some(NotWritten { outcome, comes_again: false, why })
+                if outcome == Fate::InDoubt.as_str() =>
+            {
+                (Fate::Rejected, "parent_in_doubt", format!("{name} is in doubt: {why}"))
+            }
             Some(NotWritten { outcome, comes_again, why }) => {
                 // With a parent that does not come again, the record need not either.
                 let fate = if comes_again { Fate::Failed } else { Fate::Rejected };
@@ -145,14 +157,15 @@ impl Job {
                 } else {
                     format!("{name} was not written ({outcome}): {why}")
                 };
-                (fate, why)
+                (fate, NO_PARENT, why)
             }
             None if waits => {
                 let why = "waits for this record in turn, and the remote cannot update records";
-                (Fate::Rejected, format!("{name} {why}"))
+                (Fate::Rejected, NO_PARENT, format!("{name} {why}"))
             }
             None => (
                 Fate::Rejected,
+                NO_PARENT,
                 format!("{name} is neither in the input nor known from earlier jobs"),
             ),
         })

@@ -120,6 +120,8 @@ struct StreamState {
     counts: Counts,
     planned: PlannedCounts,
     calls: Arc<Calls>,
+    /// That the remote misses a record was told.
+    has_told_missing: bool,
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]

@@ -59,7 +59,8 @@ impl Job {
             };
         }
         if goes_out {
-            let Claimed::Free(free) = self.claims.enter(record) else { return Ok(true) };
+            let is_new = plan == Plan::Lookup;
+            let Claimed::Free(free) = self.claims.enter(record, is_new) else { return Ok(true) };
             record = free;
         }
         let now = Instant::now();
@@ -107,7 +108,7 @@ impl Job {
         } else if record.remote_id.is_none() {
             // That a stream has no records is to be told by each job.
             let or_before = !record.stands_in;
-            known.written = store.find_written(stored.id, &record.fingerprint, or_before)?;
+            known.written = store.find_written(&stored, &record.fingerprint, or_before)?;
         }
         self.mind_parents(record, &mut known)?;
         Ok(known)
@@ -202,7 +203,7 @@ impl Job {
             Plan::Write(action, remote_id) => {
                 let record = &planned.record;
                 if let Some(id) = &remote_id {
-                    self.claims.aim(&Key::of(record), record.stream.index, id);
+                    self.claims.aim(&Key::of(record), &record.stream, id);
                 }
                 planned.remote_id = remote_id;
                 let task = if must_read(&planned, action) {

@@ -9,12 +9,12 @@ use crate::connector::contract::Action;
 use crate::dispatch::{Again, Ended, Event, Planned, Settled, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
-use crate::record::RemoteId;
+use crate::record::{ExternalId, RemoteId};
 use crate::resolve;
 use crate::resolve::Plan;
-use crate::resolve::claims::Seen;
+use crate::resolve::claims::{Seen, Stands};
 use crate::resolve::gate::Key;
-use crate::stream::Partial;
+use crate::stream::{Partial, Record};
 
 impl Job {
     pub(super) fn take_event(&mut self, event: Event) -> Result<(), Error> {
@@ -58,7 +58,15 @@ impl Job {
                             Some(id) => {
                                 // A lookup may show for a while what is there no more.
                                 planned.not_before = Some(now + lag);
-                                resolve::plan_missing(&planned.record, &id, planned.doubt.as_ref())
+                                let plan = resolve::plan_missing(
+                                    &planned.record,
+                                    &id,
+                                    planned.doubt.as_ref(),
+                                );
+                                if !matches!(plan, Plan::Gone(_) | Plan::Refuse(_)) {
+                                    self.tell_missing(&planned.record, &id);
+                                }
+                                plan
                             }
                             None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
                         },
@@ -69,6 +77,20 @@ impl Job {
             Event::Fatal(error) => self.give_up(error),
         }
         Ok(())
+    }
+
+    /// A remote id that is wrong, as one that was imported may be, makes a second record: that is
+    /// told, of one record of a stream.
+    fn tell_missing(&mut self, record: &Record, id: &RemoteId) {
+        let state = &mut self.streams[record.stream.index];
+        if !std::mem::replace(&mut state.has_told_missing, true) {
+            tracing::warn!(
+                "The remote has no record with the id `{id}`, which `{}` of stream `{}` was known by: such \
+                 records are looked for, and created where they are not found (`on_missing` is `recreate`).",
+                record.external_id.as_ref().map_or("", ExternalId::as_str),
+                record.stream.name
+            );
+        }
     }
 
     fn take_found(&mut self, mut planned: Planned, ids: Vec<RemoteId>) {
@@ -104,9 +126,12 @@ impl Job {
         (self.wiring.on_progress)(&self.totals);
         for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
             let Some(key) = key else { continue };
-            let is_there = outcome.fate.is_success() && outcome.fate != Fate::Deleted;
-            let written = outcome.remote_id.as_ref().filter(|_| is_there);
-            self.leave_claims(key, settled.stream, written)?;
+            let stands = match &outcome.remote_id {
+                _ if !outcome.fate.is_success() || outcome.fate == Fate::Deleted => Stands::Nowhere,
+                None => Stands::Somewhere,
+                Some(remote_id) => Stands::At(remote_id),
+            };
+            self.leave_claims(key, settled.stream, stands)?;
             self.leave_gate(key)?;
         }
         Ok(())
@@ -117,11 +142,11 @@ impl Job {
         &mut self,
         key: &Key,
         stream: usize,
-        written: Option<&RemoteId>,
+        stands: Stands<'_>,
     ) -> Result<(), Error> {
         let stream = &self.streams[stream].stream;
         let lag = stream.capabilities.lag(&stream.options);
-        for record in self.claims.leave(key, written, lag, Instant::now()) {
+        for record in self.claims.leave(key, stream, stands, lag, Instant::now()) {
             self.plan(record)?;
         }
         Ok(())

@@ -145,6 +145,7 @@ impl Job {
                 counts: Counts::default(),
                 planned: PlannedCounts::default(),
                 calls: Arc::default(),
+                has_told_missing: false,
             });
             stored
         };

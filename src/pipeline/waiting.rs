@@ -14,6 +14,7 @@ use crate::dispatch::{Ended, Planned};
 use crate::error::Error;
 use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, Fingerprint, RemoteId, StreamName};
+use crate::resolve::claims::Stands;
 use crate::resolve::gate::Key;
 use crate::resolve::relations::{Related, Unrelated, relate};
 use crate::store::StoreError;
@@ -270,7 +271,8 @@ impl Job {
             let place = self.place(&record);
             // It may wait for long, and nobody may wait in memory for it.
             let remote_id = record.partial.as_ref().map(|partial| partial.remote_id.clone());
-            self.leave_claims(&Key::of(&record), record.stream.index, remote_id.as_ref())?;
+            let stands = remote_id.as_ref().map_or(Stands::Nowhere, Stands::At);
+            self.leave_claims(&Key::of(&record), record.stream.index, stands)?;
             self.waiting.released.push_back(Released { place, is_lost: false });
             self.plan(record)?;
         }

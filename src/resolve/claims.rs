@@ -1,6 +1,6 @@
-//! Records with the same lookup values are the same one at the remote, though their external ids
-//! differ: the later waits for the earlier. And what this job has written lately counts more than a
-//! lookup, which may not show it yet.
+//! Records with the same lookup values are the same one at the remote, though their external ids or
+//! their streams differ: the later waits for the earlier. And what this job has written lately
+//! counts more than a lookup, which may not show it yet.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,25 +10,36 @@ use super::gate::Key;
 use crate::config::stream::LookupMethod;
 use crate::connector::contract::Lookup;
 use crate::record::RemoteId;
-use crate::stream::Record;
+use crate::stream::{Record, Stream};
 
-/// What a record is found by: stream's index, which value it is, and the value, in lower case where
-/// the remote does not care.
-type Claim = (usize, Of, Arc<str>);
+/// What a record is found by: where, which value it is, and the value, in lower case where the
+/// remote does not care.
+type Claim = (Place, Of, Arc<str>);
 
-/// What a claim is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Of {
-    /// The external id, where records of several can be one: other ones have the gate's key.
-    ExternalId,
-    /// The lookup field at this place.
-    Field(usize),
-    /// All lookup fields together.
-    Fields,
+/// Where values and remote ids tell records apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// In an object of the remote's, whichever streams are written to it.
+    Object(Arc<str>),
+    /// In the stream of this index.
+    Stream(usize),
 }
 
-/// A record at the remote: stream's index, and its id.
-type Target = (usize, RemoteId);
+/// What a claim is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Of {
+    /// The remote's own id.
+    RemoteId,
+    /// The external id, within its stream.
+    ExternalId,
+    /// The property of this name.
+    Property(Arc<str>),
+    /// These properties together.
+    Properties(Arc<str>),
+}
+
+/// A record at the remote.
+type Target = (Place, RemoteId);
 
 /// Before a record is asked for again whose target is being written by another one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +60,9 @@ pub struct Claims {
     fresh: HashMap<Target, Fresh>,
     /// The same by what it is found by now.
     made: HashMap<Claim, HashSet<RemoteId>>,
-    fading: VecDeque<(Instant, Target)>,
+    /// Until when a lookup may not show what was written without telling its id.
+    untold: HashMap<Claim, Instant>,
+    fading: VecDeque<(Instant, Vec<Claim>, Option<Target>)>,
 }
 
 #[derive(Debug)]
@@ -73,6 +86,17 @@ pub enum Claimed {
     Waits,
 }
 
+/// Where a record stands that has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands<'a> {
+    /// It was not written, or is there no more.
+    Nowhere,
+    /// The remote has not said where.
+    Somewhere,
+    /// There.
+    At(&'a RemoteId),
+}
+
 /// What a lookup has found, in the light of what was written lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -83,11 +107,12 @@ pub enum Seen {
 }
 
 impl Claims {
-    /// Claims what `record` is found by, or keeps the record until it can.
-    pub fn enter(&mut self, record: Record) -> Claimed {
+    /// Claims what `record` is found by, or keeps the record until it can. `is_new`: no remote id is
+    /// known of it.
+    pub fn enter(&mut self, record: Record, is_new: bool) -> Claimed {
         let key = Key::of(&record);
         if !self.held.contains_key(&key) {
-            let claims = claims(&record);
+            let claims = claims(&record, is_new);
             if claims.is_empty() {
                 return Claimed::Free(record);
             }
@@ -110,9 +135,9 @@ impl Claims {
     }
 
     /// A record that claims something is about to be written to `remote_id`.
-    pub fn aim(&mut self, key: &Key, stream: usize, remote_id: &RemoteId) {
+    pub fn aim(&mut self, key: &Key, stream: &Stream, remote_id: &RemoteId) {
         let Some(held) = self.held.get_mut(key) else { return };
-        let target = (stream, remote_id.clone());
+        let target = (place(stream), remote_id.clone());
         let before = held.target.replace(target.clone());
         self.unaim(key, before);
         self.targets.entry(target).or_default().insert(key.clone());
@@ -132,7 +157,8 @@ impl Claims {
     pub fn see(&self, record: &Record, found: Vec<RemoteId>, now: Instant) -> Seen {
         let key = Key::of(record);
         let Some(held) = self.held.get(&key) else { return Seen::Ids(found) };
-        let target = |id: &RemoteId| (record.stream.index, id.clone());
+        let place = place(&record.stream);
+        let target = |id: &RemoteId| (place.clone(), id.clone());
         let is_aimed_at = |id: &RemoteId| {
             self.targets.get(&target(id)).is_some_and(|keys| keys.iter().any(|by| *by != key))
         };
@@ -141,9 +167,17 @@ impl Claims {
         }
         let fresh = |id: &RemoteId| self.fresh.get(&target(id)).filter(|fresh| now < fresh.until);
         // Found by what stands there no more, as far as we know.
-        let is_stale = |fresh: &&Fresh| !fresh.claims.iter().any(|of| held.claims.contains(of));
+        let is_stale = |fresh: &&Fresh| {
+            let is_about = |claim: &Claim| held.claims.iter().any(|own| own.1 == claim.1);
+            !fresh.claims.iter().any(|claim| held.claims.contains(claim))
+                && fresh.claims.iter().any(is_about)
+        };
         if let Some(stale) = found.iter().filter_map(fresh).find(is_stale) {
             return Seen::Later(stale.until);
+        }
+        let untold = held.claims.iter().filter_map(|claim| self.untold.get(claim));
+        if let Some(until) = untold.max().filter(|until| now < **until) {
+            return Seen::Later(*until);
         }
         let made = held.claims.iter().filter_map(|claim| self.made.get(claim)).flatten();
         let mut unseen: Vec<&RemoteId> =
@@ -161,22 +195,30 @@ impl Claims {
         }
     }
 
-    /// Gives back what the record of `key` claims. `written` is where it stands now, and `lag` for
-    /// how long no lookup may show it. Returns records that waited and can go on.
+    /// Gives back what the record of `key` claims, and says where it stands now. No lookup may show
+    /// it for the time `lag`. Returns records that waited and can go on.
     pub fn leave(
         &mut self,
         key: &Key,
-        written: Option<&RemoteId>,
+        stream: &Stream,
+        stands: Stands<'_>,
         lag: Duration,
         now: Instant,
     ) -> Vec<Record> {
         self.fade(now);
         let Some(held) = self.held.remove(key) else { return Vec::new() };
         self.unaim(key, held.target);
-        if let (Some(remote_id), Some((stream, ..))) = (written, held.claims.first()) {
-            // A second more, so that those who waited find it in any case.
-            let until = now + lag + Duration::from_secs(1);
-            self.remember((*stream, remote_id.clone()), held.claims.clone(), until);
+        // A second more, so that those who waited find it in any case.
+        let until = now + lag + Duration::from_secs(1);
+        match stands {
+            Stands::Nowhere => {}
+            Stands::Somewhere => {
+                self.untold.extend(held.claims.iter().map(|claim| (claim.clone(), until)));
+                self.fading.push_back((until, held.claims.clone(), None));
+            }
+            Stands::At(remote_id) => {
+                self.remember((place(stream), remote_id.clone()), held.claims.clone(), until);
+            }
         }
         let mut next = Vec::new();
         for claim in held.claims {
@@ -218,7 +260,7 @@ impl Claims {
         for claim in &claims {
             self.made.entry(claim.clone()).or_default().insert(target.1.clone());
         }
-        self.fading.push_back((until, target.clone()));
+        self.fading.push_back((until, Vec::new(), Some(target.clone())));
         self.fresh.insert(target, Fresh { claims, until });
     }
 
@@ -237,45 +279,78 @@ impl Claims {
 
     /// What a lookup shows by now is not remembered, so that memory does not grow with the input.
     fn fade(&mut self, now: Instant) {
-        while self.fading.front().is_some_and(|(until, _)| *until <= now)
-            && let Some((_, target)) = self.fading.pop_front()
+        while self.fading.front().is_some_and(|(until, ..)| *until <= now)
+            && let Some((_, claims, target)) = self.fading.pop_front()
         {
-            if self.fresh.get(&target).is_some_and(|fresh| fresh.until <= now) {
+            if let Some(target) = target
+                && self.fresh.get(&target).is_some_and(|fresh| fresh.until <= now)
+            {
                 self.forget(&target);
+            }
+            for claim in claims {
+                if self.untold.get(&claim).is_some_and(|until| *until <= now) {
+                    self.untold.remove(&claim);
+                }
             }
         }
     }
 }
 
-fn claims(record: &Record) -> Vec<Claim> {
-    let stream = record.stream.index;
+fn place(stream: &Stream) -> Place {
+    let object = stream.capabilities.object.clone();
+    object.map_or(Place::Stream(stream.index), Place::Object)
+}
+
+fn claims(record: &Record, is_new: bool) -> Vec<Claim> {
     let capabilities = &record.stream.capabilities;
     let ignores_case = |lookup: Option<Lookup>| lookup.is_some_and(|lookup| lookup.ignores_case);
-    let mut claims = of_fields(record, ignores_case(capabilities.find));
-    if ignores_case(capabilities.lookup)
-        && let Some(id) = &record.external_id
-    {
-        claims.push((stream, Of::ExternalId, id.as_str().to_lowercase().into()));
+    let place = place(&record.stream);
+    let mut claims = of_fields(record, &place, ignores_case(capabilities.find));
+    if let Some(id) = &record.external_id {
+        // The gate has one of each external id, but for each stream and spelling.
+        let ignores_case = ignores_case(capabilities.lookup);
+        let value = spelled(id.as_str(), ignores_case);
+        match (&place, &capabilities.external_id_property) {
+            (Place::Object(_), Some(property))
+                if ignores_case || (is_new && capabilities.lookup.is_some()) =>
+            {
+                claims.push((place.clone(), Of::Property(property.as_str().into()), value));
+            }
+            _ if ignores_case => {
+                let own = Place::Stream(record.stream.index);
+                claims.push((own, Of::ExternalId, value));
+            }
+            _ => {}
+        }
+    }
+    if let Some(id) = &record.remote_id {
+        claims.push((place, Of::RemoteId, id.as_str().into()));
     }
     claims
 }
 
-fn of_fields(record: &Record, ignores_case: bool) -> Vec<Claim> {
-    let stream = record.stream.index;
-    if !super::has_values(&record.stream.options, &record.lookup_values) {
+fn spelled(value: &str, ignores_case: bool) -> Arc<str> {
+    if ignores_case { value.to_lowercase().into() } else { value.into() }
+}
+
+fn of_fields(record: &Record, place: &Place, ignores_case: bool) -> Vec<Claim> {
+    let options = &record.stream.options;
+    if !super::has_values(options, &record.lookup_values) {
         return Vec::new();
     }
-    let values = record.lookup_values.iter().enumerate().filter_map(|(place, value)| {
-        let value = value.as_ref()?;
-        let spelled =
-            if ignores_case { value.to_lowercase().into() } else { Arc::<str>::clone(value) };
-        Some((stream, Of::Field(place), spelled))
-    });
-    match record.stream.options.lookup_method.unwrap_or_default() {
+    let names = options.lookup_names();
+    let values = names
+        .iter()
+        .zip(&record.lookup_values)
+        .filter_map(|(name, value)| Some((name.as_str(), spelled(value.as_ref()?, ignores_case))));
+    match options.lookup_method.unwrap_or_default() {
         LookupMethod::All => {
-            let values: Vec<_> = values.map(|(.., value)| value.to_string()).collect();
-            vec![(stream, Of::Fields, serde_json::json!(values).to_string().into())]
+            let values: Vec<_> = values.map(|(_, value)| value.to_string()).collect();
+            let all = |texts: &[String]| Arc::from(serde_json::json!(texts).to_string());
+            vec![(place.clone(), Of::Properties(all(names)), all(&values))]
         }
-        LookupMethod::Any | LookupMethod::Sequential => values.collect(),
+        LookupMethod::Any | LookupMethod::Sequential => {
+            values.map(|(name, value)| (place.clone(), Of::Property(name.into()), value)).collect()
+        }
     }
 }

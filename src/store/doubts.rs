@@ -97,18 +97,20 @@ impl Store {
     /// What SQLite says.
     pub fn find_written(
         &self,
-        stream: i64,
+        stream: &StoredStream,
         fingerprint: &Fingerprint,
         or_before: bool,
     ) -> Result<Option<Written>, StoreError> {
-        self.read(|connection| {
+        let find = |connection: &Connection, stream: i64, has_begun: bool| {
             connection
                 .prepare_cached(
                     "SELECT remote_id, in_doubt, first_millis, last_millis, key, parents FROM written
-                     WHERE stream = ? AND is_imported <= ? AND fingerprint = ?
+                     WHERE stream = ?1 AND is_imported <= ?2 AND fingerprint = ?3
+                        AND (?4 OR in_doubt
+                             OR EXISTS (SELECT 1 FROM streams WHERE id = ?1 AND last_job IS NOT NULL))
                      ORDER BY in_doubt LIMIT 1",
                 )?
-                .query_row(params![stream, or_before, fingerprint.0], |row| {
+                .query_row(params![stream, or_before, fingerprint.0, has_begun], |row| {
                     if !row.get::<_, bool>(1)? {
                         let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                         return Ok(Written::Yes(remote_id));
@@ -122,7 +124,12 @@ impl Store {
                     }))
                 })
                 .optional()
-        })
+        };
+        if let Some(own) = self.read(|connection| find(connection, stream.id, true))? {
+            return Ok(Some(own));
+        }
+        // Where a dry run reads, the stream has not begun, which forgets what is of another input.
+        self.find_in_base(stream, |connection, stream| find(connection, stream, false))
     }
 }
 

@@ -72,7 +72,7 @@ impl Status {
     }
 
     /// Whether something ended the job before it had done all of its input.
-    fn is_cut_off(self) -> bool {
+    pub fn is_cut_off(self) -> bool {
         !matches!(self, Self::Succeeded | Self::CompletedWithFailures)
     }
 }
@@ -96,6 +96,8 @@ pub struct Job {
     pub status: Status,
     /// The summary document.
     pub summary: Option<String>,
+    /// Where it is a retry: the id of the job that it tries again.
+    pub retried: Option<String>,
 }
 
 impl Store {
@@ -233,8 +235,8 @@ pub fn at_millis(millis: i64) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-const COLUMNS: &str =
-    "SELECT id, uuid, connector, namespace, started, finished, status, summary FROM jobs";
+const COLUMNS: &str = "SELECT id, uuid, connector, namespace, started, finished, status, summary,
+     (SELECT tried.uuid FROM jobs AS tried WHERE tried.id = jobs.retries) FROM jobs";
 
 fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
     Ok(Job {
@@ -247,6 +249,7 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
         // A word that this program does not know is no success.
         status: Status::parse(row.get_ref(6)?.as_str()?).unwrap_or(Status::Failed),
         summary: row.get(7)?,
+        retried: row.get(8)?,
     })
 }
 

@@ -215,6 +215,14 @@ impl Store {
         if let Some(found) = self.read(|connection| find(connection, stream.id))? {
             return Ok(Some(found));
         }
+        self.find_in_base(stream, find)
+    }
+
+    fn find_in_base<T>(
+        &self,
+        stream: &StoredStream,
+        find: impl Fn(&Connection, i64) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Option<T>, StoreError> {
         let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
         let base = base.lock().unwrap_or_else(PoisonError::into_inner);
         find(&base, id_there).map_err(|error| self.error(error))

@@ -293,7 +293,8 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         ),
         "in_doubt" => (
             "remote",
-            "look at the remote whether the record is there. If it is, tell its id with `ids import`; if \
+            "`target-upsert ids doubts` lists them, and the README says how a doubt ends, under \"When an \
+             answer is lost\": look at the remote whether the record is there. If it is, tell its id with `ids import`; if \
              not, `ids forget --stream STREAM ID` (all that are in doubt: `--doubts`) lets it go out when it comes \
              again, as by `jobs retry`. \
              `on_doubt: resend`, under `streams`, sends such records again without a look",
@@ -313,6 +314,12 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         "lookup_refused" if class != ErrorClass::Payload => (
             "configuration",
             "see the calls with LOGLEVEL=debug, and `target-upsert check`: the lookup is refused",
+        ),
+        "parent_in_doubt" => (
+            "remote",
+            "end the doubt about the parent first, which sending the record again does not: `target-upsert \
+             ids doubts` lists it, and the README says how, under \"When an answer is lost\"; then \
+             `target-upsert jobs retry last` writes the record",
         ),
         "relations_open" | "no_parent" => {
             ("data", "mend the parent that the message names, then run the same input again")

@@ -151,6 +151,7 @@ fn what_is_in_doubt_is_forgotten_without_the_ids() {
     for wrong in [&["c-1", "--doubts"][..], &["--all", "--doubts"], &[]] {
         let ran = place.call(&[&["ids", "forget", "--stream", "contacts"], wrong].concat());
         assert_eq!(ran.code, 2, "{wrong:?}");
+        assert!(ran.stderr.contains("<IDS|--all|--doubts>"), "{}", ran.stderr);
     }
 }
 

@@ -20,7 +20,12 @@ fn past_jobs_are_listed_and_told_again() {
     assert_eq!(place.call(&["jobs", "rejects"]).stdout, place.read("rejects.jsonl"));
     let rejected = place.call(&["jobs", "results", "--outcome", "rejected", "--format", "csv"]);
     assert_eq!(rejected.stdout.lines().count(), 3, "a header and two rows");
-    assert_eq!(place.call(&["jobs", "results", "--outcome", "lost"]).code, 2);
+    let ran = place.call(&["jobs", "results", "--outcome", "lost"]);
+    assert_eq!(ran.code, 2);
+    let all = "created, updated, unchanged, deleted, rejected, failed, skipped, in_doubt";
+    assert!(ran.stderr.contains(all), "{}", ran.stderr);
+    let help = place.call(&["jobs", "results", "-h"]).stdout;
+    assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(all), "{help}");
     assert_eq!(place.call(&["jobs", "show", "nosuchjob"]).code, 2);
 }
 
@@ -50,6 +55,38 @@ fn what_failed_is_tried_again_without_the_input() {
     assert_eq!(again.code, 0, "{}", again.stderr);
     assert_eq!(well.by_ext("contacts").len(), 3);
     assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 3)]));
+}
+
+#[test]
+fn a_retry_looks_into_the_store_of_its_config() {
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}\", calls: [1, 3], do: status, status: 403}]}",
+    );
+    let place = Place::at(&remote, "create-only").set("store", "kept/ids.db");
+    for (count, store) in [(1, &[][..]), (2, &["--store", "kept/ids.db"])] {
+        place.run(crate::support::contacts(count));
+        let retry = ["jobs", "retry", "last", "--config", "config.json"];
+        let again = place.call(&[&retry[..], store].concat());
+        assert_eq!(again.code, 0, "{}", again.stderr);
+        assert_eq!(remote.by_ext("contacts").len(), count);
+    }
+    assert!(!place.path(".target-upsert").exists());
+}
+
+#[test]
+fn a_retry_of_nothing_is_no_job() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.done(crate::support::contacts(2));
+    let before = place.call(&["jobs"]).stdout;
+    let ran = place.call(&["jobs", "retry", "last", "--config", "config.json"]);
+    assert_eq!((ran.code, &*ran.stdout), (0, "{}\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Nothing to retry"), "{}", ran.stderr);
+    assert_eq!(place.call(&["jobs"]).stdout, before);
+    // Where the tap's STATEs go out, there is none.
+    let place = place.set("state", serde_json::json!({"format": "tap"}));
+    place.done("");
+    assert_eq!(place.call(&["jobs", "retry", "--config", "config.json"]).stdout, "");
 }
 
 #[test]

@@ -22,6 +22,28 @@ fn check_tells_one_line_a_thing() {
 }
 
 #[test]
+fn check_tells_of_a_stream_that_can_only_be_created() {
+    let remote = Remote::start();
+    for (manifest, is_told) in [
+        ("create-only", true),
+        ("create-with-key", true),
+        ("rest-one-by-one", false),
+        ("rest-by-ext", false),
+    ] {
+        let place = Place::at(&remote, manifest);
+        place.file("config.json", place.config.to_string());
+        let ran = place.call(&["check", "--config", "config.json", "contacts"]);
+        assert_eq!(ran.code, 0, "{manifest}: {}", ran.stdout);
+        assert_eq!(
+            ran.stdout.contains("create; create-only: "),
+            is_told,
+            "{manifest}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
 fn a_sandbox_stands_alone_and_keeps_its_records() {
     let place = Place::with(serde_json::json!({}));
     for round in 0..2 {

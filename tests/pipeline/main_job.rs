@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::support::{Place, Remote, contacts, counts, singer};
+use crate::support::{Place, Remote, contacts, counts, record, singer};
 
 #[test]
 fn a_second_run_writes_nothing_and_a_third_what_has_changed() {
@@ -210,4 +210,20 @@ fn a_dry_run_knows_what_is_in_doubt() {
     dry.done(contacts(3));
     assert_eq!(dry.counts("contacts"), counts([("read", 3), ("unchanged", 2), ("in_doubt", 1)]));
     assert_eq!(remote.by_ext("contacts").len(), 3);
+}
+
+#[test]
+fn a_dry_run_knows_records_without_ids_by_their_content() {
+    let remote = Remote::with("{faults: [{on: \"POST /v1/*\", calls: [2], do: reset_after}]}");
+    let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
+    let schema = r#"{"type":"SCHEMA","stream":"contacts","key_properties":[],"schema":{"properties":{"city":{}}}}"#;
+    let one = |city: &str| record("contacts", &json!({"city": city}));
+    let input = schema.to_owned() + "\n" + &one("Oslo") + &one("Rome") + &one("Nice");
+    place.done(&input);
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 2), ("in_doubt", 1)]));
+    // What is written is that of another input, what is in doubt is in doubt in any.
+    let dry = place.arg("--dry-run");
+    dry.done(&input);
+    assert_eq!(dry.counts("contacts"), counts([("read", 3), ("skipped", 2), ("in_doubt", 1)]));
+    assert_eq!(remote.records("contacts").len(), 3);
 }

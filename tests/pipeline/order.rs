@@ -49,3 +49,25 @@ fn different_ids_are_in_flight_at_once_and_the_same_one_never() {
         );
     }
 }
+
+/// The remote's own id names the same record, with the user's id beside it or alone.
+#[test]
+fn records_of_one_remote_id_go_one_after_another() {
+    let remote = Remote::with(
+        "{faults: [{on: \"PATCH /v1/{object}/{id}\", calls: [1], do: slow, ms: 700}]}",
+    );
+    let place = Place::at(&remote, "rest-one-by-one");
+    place.done(
+        schema("contacts") + &record("contacts", &json!({"externalId": "a", "city": "Oslo"})),
+    );
+    let id = remote.records("contacts")[0]["id"].clone();
+    let place = Place::at(&remote, "rest-one-by-one");
+    place.done(
+        schema("contacts")
+            + &record("contacts", &json!({"externalId": "a", "id": id, "city": "Rome"}))
+            + &record("contacts", &json!({"id": id, "city": "Bergen"})),
+    );
+    assert_eq!(remote.faults("slow"), 1);
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen", "{:?}", place.results());
+    assert_eq!(remote.calls()["max_in_flight_same_record"], 1);
+}

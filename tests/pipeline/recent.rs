@@ -103,3 +103,70 @@ fn a_record_whose_id_was_never_told_is_not_made_again() {
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("rejected", 1)]));
     assert_eq!(held(&remote), [row("a", "e@x.com", "1")]);
 }
+
+#[test]
+fn of_records_without_ids_that_are_made_untold_the_second_finds_the_first() {
+    let remote = late();
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-conditional.yaml")).unwrap();
+    let (before, create) = manifest.split_once("    create:").unwrap();
+    let create = create
+        .replacen("      remote_id: $.id\n", "", 1)
+        .replacen("      stored: $\n", "", 1)
+        .replacen("      read_after: true\n", "", 1);
+    let before =
+        before.replacen("next: $.paging.next", "next: $.paging.next\n      lag_secs: 2", 1);
+    let place = by_email(&remote).manifest(format!("{before}    create:{create}"));
+    let schema = json!({"type": "SCHEMA", "stream": "contacts", "key_properties": [],
+        "schema": {"properties": {"email": {}, "city": {}}}});
+    let one = |email: &str, city: &str| record("contacts", &json!({"email": email, "city": city}));
+    let records = [one("e@x.com", "Oslo"), one("f@x.com", "Rome"), one("e@x.com", "Bergen")];
+    place.done(schema.to_string() + "\n" + &records.concat());
+    let held = remote.records("contacts");
+    let mut held: Vec<_> =
+        held.iter().map(|one| (text(&one["email"]), text(&one["city"]))).collect();
+    held.sort();
+    assert_eq!(
+        held,
+        [("e@x.com", "Bergen"), ("f@x.com", "Rome")].map(|(a, b)| (a.into(), b.into()))
+    );
+}
+
+/// What two streams bring to one object is found by the same property there.
+#[test]
+fn two_streams_of_one_object_make_one_record_of_one_external_id() {
+    for streams in [json!({"leads": {"object": "contacts"}}), json!({"*": {"object": "contacts"}})]
+    {
+        let remote = late();
+        let place = Place::at(&remote, "rest-lookup-bulk").set("streams", streams.clone());
+        let (contacts, leads) = (schema("contacts"), schema("leads"));
+        let one = |stream: &str, id: &str, city: &str| {
+            record(stream, &json!({"externalId": id, "email": "e@x.com", "city": city}))
+        };
+        // At once, and one after the other.
+        let first = one("contacts", "a", "Oslo") + &one("leads", "a", "Rome");
+        let then = one("leads", "b", "Bergen") + &one("contacts", "b", "Nice");
+        place.done(contacts + &one("contacts", "c", "Porto") + &leads + &first + &then);
+        let expected = [("a", "Rome"), ("b", "Nice"), ("c", "Porto")]
+            .map(|(id, city)| row(id, "e@x.com", city));
+        assert_eq!(held(&remote), expected, "{streams}: {:?}", place.results());
+    }
+}
+
+/// Two streams that keep their external ids in two properties have two records of one id.
+#[test]
+fn two_streams_of_one_object_with_two_properties_make_two_records() {
+    let remote = late();
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-lookup-bulk.yaml")).unwrap();
+    let property = "\"{{ external_id_property }}\"";
+    let manifest = manifest
+        .replacen("body: { ext_id:", &format!("body: {{ {property}:"), 1)
+        .replace("      external_id: $.ext_id\n", "");
+    let place = Place::at(&remote, "sandbox")
+        .manifest(manifest)
+        .set("streams", json!({"leads": {"object": "contacts", "external_id_property": "phone"}}));
+    let one = |stream: &str, city: &str| record(stream, &json!({"externalId": "7", "city": city}));
+    place.done(
+        schema("contacts") + &schema("leads") + &one("contacts", "Oslo") + &one("leads", "Rome"),
+    );
+    assert_eq!(remote.records("contacts").len(), 2);
+}

@@ -6,20 +6,30 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use target_upsert::config::StreamOptions;
-use target_upsert::config::stream::LookupMethod;
+use target_upsert::config::stream::{Fields, LookupMethod};
 use target_upsert::connector::contract::Capabilities;
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId, StreamName};
-use target_upsert::resolve::claims::{Claimed, Claims, Seen};
+use target_upsert::resolve::claims::{Claimed, Claims, Seen, Stands};
 use target_upsert::resolve::gate::{Gate, Key};
 use target_upsert::stream::{Record, Stream};
 
 fn stream() -> Arc<Stream> {
-    let any = Some(LookupMethod::Any);
+    stream_at(0)
+}
+
+/// One of several streams of one object, whose records are found by two fields.
+fn stream_at(index: usize) -> Arc<Stream> {
+    // They name the fields in another order.
+    let names = if index == 0 { ["x", "y"] } else { ["y", "x"] };
     Arc::new(Stream {
-        index: 0,
-        name: StreamName::from("s"),
-        options: StreamOptions { lookup_method: any, ..StreamOptions::default() },
-        capabilities: Capabilities::default(),
+        index,
+        name: StreamName::from(index.to_string().as_str()),
+        options: StreamOptions {
+            lookup_fields: Some(Fields::Several(names.map(str::to_owned).into())),
+            lookup_method: Some(LookupMethod::Any),
+            ..StreamOptions::default()
+        },
+        capabilities: Capabilities { object: Some("o".into()), ..Capabilities::default() },
         schema_line: "".into(),
         version: 0,
     })
@@ -122,13 +132,13 @@ proptest! {
                 Step::Enter(values) => {
                     let record = found_by(&stream, position, values);
                     if record.lookup_values.iter().all(Option::is_none) {
-                        prop_assert!(matches!(claims.enter(record), Claimed::Free(_)));
+                        prop_assert!(matches!(claims.enter(record, false), Claimed::Free(_)));
                         continue;
                     }
                     let claimant = Claimant::of(&record);
                     let waits = here.iter().any(|other| other.shares_with(&claimant));
                     here.push(Claimant { waits, ..claimant });
-                    prop_assert_eq!(matches!(claims.enter(record), Claimed::Waits), waits);
+                    prop_assert_eq!(matches!(claims.enter(record, false), Claimed::Waits), waits);
                 }
                 Step::Leave(which) => {
                     let places: Vec<usize> =
@@ -137,7 +147,7 @@ proptest! {
                         continue;
                     }
                     let left = here.remove(*which.get(&places));
-                    let freed = claims.leave(&left.key, None, Duration::ZERO, now);
+                    let freed = claims.leave(&left.key, &stream, Stands::Nowhere, Duration::ZERO, now);
                     let mut expected = Vec::new();
                     for place in 0..here.len() {
                         let (before, own) = (&here[..place], &here[place]);
@@ -150,7 +160,7 @@ proptest! {
                     positions.sort_unstable();
                     prop_assert_eq!(positions, expected);
                     for record in freed {
-                        prop_assert!(matches!(claims.enter(record), Claimed::Free(_)));
+                        prop_assert!(matches!(claims.enter(record, false), Claimed::Free(_)));
                     }
                 }
                 Step::Wait(_) => {}
@@ -167,7 +177,8 @@ proptest! {
                 // A record of a known target gets other values.
                 Step::Enter(values) if values % 5 == 0 && !world.held.is_empty() => {
                     let target = usize::from(values / 5) % world.held.len();
-                    let mut record = found_by(&world.stream, position, values.wrapping_mul(7));
+                    let stream = &world.streams[position % 2];
+                    let mut record = found_by(stream, position, values.wrapping_mul(7));
                     record.external_id = Some(ExternalId::new(format!("of-{target}")));
                     // The gate lets one of a key through.
                     if world.here.insert(Key::of(&record)) {
@@ -175,7 +186,7 @@ proptest! {
                     }
                 }
                 Step::Enter(values) => {
-                    let record = found_by(&world.stream, position, values);
+                    let record = found_by(&world.streams[position % 2], position, values);
                     world.enter(record, None);
                 }
                 Step::Leave(which) if !world.on_the_way.is_empty() => {
@@ -194,8 +205,16 @@ fn found_by(stream: &Arc<Stream>, position: usize, values: u8) -> Record {
     let value = |of: u8| (of > 0).then(|| Arc::from(of.to_string()));
     let mut record = record(stream, position);
     record.external_id = Some(ExternalId::new(position.to_string()));
-    record.lookup_values = vec![value(values % 4), value(values / 4 % 4)];
+    record.lookup_values = in_order(stream, vec![value(values % 4), value(values / 4 % 4)]);
     record
+}
+
+/// From the stream's order of the fields to that of the first stream, or back.
+fn in_order(stream: &Stream, mut values: Values) -> Values {
+    if stream.index > 0 {
+        values.reverse();
+    }
+    values
 }
 
 /// How late a lookup may show what was written.
@@ -205,7 +224,8 @@ type Values = Vec<Option<Arc<str>>>;
 
 /// A remote whose lookups lag behind, and the records that are on their way to it.
 struct World {
-    stream: Arc<Stream>,
+    /// Both are written to the one object.
+    streams: [Arc<Stream>; 2],
     claims: Claims,
     now: Instant,
     /// By remote id: which values it had from when on.
@@ -226,18 +246,24 @@ struct OnTheWay {
 
 impl Default for World {
     fn default() -> Self {
-        let stream = stream();
-        let (claims, now) = (Claims::default(), Instant::now());
-        Self { stream, claims, now, held: Vec::new(), on_the_way: Vec::new(), here: HashSet::new() }
+        Self {
+            streams: [stream_at(0), stream_at(1)],
+            claims: Claims::default(),
+            now: Instant::now(),
+            held: Vec::new(),
+            on_the_way: Vec::new(),
+            here: HashSet::new(),
+        }
     }
 }
 
 impl World {
     fn enter(&mut self, record: Record, target: Option<usize>) {
         let key = Key::of(&record);
-        if let Claimed::Free(record) = self.claims.enter(record) {
+        if let Claimed::Free(record) = self.claims.enter(record, false) {
             if let Some(target) = target {
-                self.claims.aim(&key, 0, &RemoteId::new(target.to_string()));
+                let id = RemoteId::new(target.to_string());
+                self.claims.aim(&key, &record.stream, &id);
             }
             let is_planned = target.is_some();
             self.on_the_way.push(OnTheWay { key, record, target, is_planned, not_before: None });
@@ -263,7 +289,7 @@ impl World {
                 self.held.push(Vec::new());
             }
             // Fields that a record does not have are left alone.
-            let mut values = on.record.lookup_values.clone();
+            let mut values = in_order(&on.record.stream, on.record.lookup_values.clone());
             if let Some((_, before)) = self.held[target].last() {
                 let pairs = values.iter_mut().zip(before);
                 pairs.filter(|(own, _)| own.is_none()).for_each(|(own, old)| own.clone_from(old));
@@ -271,7 +297,10 @@ impl World {
             self.held[target].push((self.now, values));
             self.here.remove(&on.key);
             let id = RemoteId::new(target.to_string());
-            for record in self.claims.leave(&on.key, Some(&id), lag, self.now) {
+            // Of what it makes, the remote does not always tell the id.
+            let is_told = on.target.is_some() || !target.is_multiple_of(3);
+            let stands = if is_told { Stands::At(&id) } else { Stands::Somewhere };
+            for record in self.claims.leave(&on.key, &on.record.stream, stands, lag, self.now) {
                 // Those of a known target are told by their ids.
                 let target = match &record.external_id {
                     Some(id) => id.as_str().strip_prefix("of-").and_then(|id| id.parse().ok()),
@@ -285,7 +314,7 @@ impl World {
             self.on_the_way.push(on);
             return Ok(());
         }
-        let values = &on.record.lookup_values;
+        let values = &in_order(&on.record.stream, on.record.lookup_values.clone());
         let then = self.now.checked_sub(Duration::from_millis(age)).unwrap();
         let ids = |found: Vec<usize>| -> Vec<RemoteId> {
             found.into_iter().map(|id| RemoteId::new(id.to_string())).collect()
@@ -303,13 +332,19 @@ impl World {
                 match seen.as_slice() {
                     [] => self.on_the_way.push(OnTheWay { is_planned: true, ..on }),
                     [one] => {
-                        self.claims.aim(&on.key, 0, one);
+                        self.claims.aim(&on.key, &on.record.stream, one);
                         let target = one.as_str().parse().ok();
                         self.on_the_way.push(OnTheWay { is_planned: true, target, ..on });
                     }
                     // Nothing is written to either.
                     _ => {
-                        for record in self.claims.leave(&on.key, None, lag, self.now) {
+                        for record in self.claims.leave(
+                            &on.key,
+                            &on.record.stream,
+                            Stands::Nowhere,
+                            lag,
+                            self.now,
+                        ) {
                             self.enter(record, None);
                         }
                     }

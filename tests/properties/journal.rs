@@ -319,7 +319,7 @@ impl Place {
             prop_assert_eq!(told, self.model.doubts.get(&id).map(of));
         }
         for position in 1..=self.model.position {
-            let known = store.find_written(stream.id, &fingerprint(position), false).unwrap();
+            let known = store.find_written(stream, &fingerprint(position), false).unwrap();
             let known = known.map(|written| match written {
                 Written::Yes(remote_id) => Fated::Written(remote_id),
                 Written::InDoubt(_) => Fated::InDoubt,

@@ -66,7 +66,7 @@ impl Rest {
         };
         names.extend(property.as_deref().map(|name| ("external_id_property", Name::from(name))));
         let capabilities = Capabilities {
-            object: Some(object.clone()),
+            object: Some(object.as_str().into()),
             max_in_flight: self.program.limits.in_flight,
             reserved_properties: self.reserved(found, property.is_some(), &names)?,
             external_id_property: property.clone(),

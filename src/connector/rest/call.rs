@@ -230,7 +230,12 @@ impl Rest {
                 operations(stream).filter_map(|(action, write)| write.map(|_| action.as_str())),
             );
         }
-        let mut able = able.join(", ");
+        let mut able = match *able {
+            ["create"] => {
+                "create; create-only: no record is looked for, changed or upserted".to_owned()
+            }
+            _ => able.join(", "),
+        };
         let mut hint = None;
         let subject = format!("object {}", bound.object);
         if bound.capabilities.lookup.is_some() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use serde_path_to_error::Segment;
 
 use super::manifest::Manifest;
 use super::program::Program;
@@ -49,8 +50,14 @@ pub(super) fn load(name: &str) -> Result<Loaded, BuildError> {
 /// # Errors
 /// When what it says is unknown or impossible.
 pub(super) fn parse(file: &str, text: &str) -> Result<Loaded, BuildError> {
-    let manifest: Manifest =
-        serde_saphyr::from_str(text).map_err(|error| told(file, unreadable(&error)))?;
+    let mut key = None;
+    let manifest: Manifest = serde_saphyr::with_deserializer_from_str(text, |manifest| {
+        serde_path_to_error::deserialize(manifest).map_err(|error| {
+            key = last_key(error.path());
+            error.into_inner()
+        })
+    })
+    .map_err(|error| told(file, unreadable(&error, key.as_deref())))?;
     let program = Program::compile(manifest).map_err(|wrong| told(file, wrong))?;
     Ok(Loaded { file: file.to_owned(), program })
 }
@@ -65,7 +72,17 @@ fn told(file: &str, wrong: Wrong) -> BuildError {
     BuildError::Manifest { file: file.to_owned(), line: at.line, column: at.column, message, hint }
 }
 
-fn unreadable(error: &serde_saphyr::Error) -> Wrong {
+/// The key whose value is at `path`. Values that know their place have a `value` in theirs.
+fn last_key(path: &serde_path_to_error::Path) -> Option<String> {
+    let mut keys = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } if key != "value" => Some(key),
+        _ => None,
+    });
+    keys.next_back().cloned()
+}
+
+/// `key`: whose value cannot be read, where that is known.
+fn unreadable(error: &serde_saphyr::Error, key: Option<&str>) -> Wrong {
     use serde_saphyr::Error::{SerdeUnknownField, SerdeUnknownVariant};
     let error = error.without_snippet();
     let at = error.location().map_or_else(Default::default, |location| super::text::Place {
@@ -79,7 +96,8 @@ fn unreadable(error: &serde_saphyr::Error) -> Wrong {
             let told = other.to_string();
             // The place is told before it.
             let told = told.split(" at line ").next().unwrap_or(&told);
-            return at.wrong(told);
+            let of = key.map(|key| format!(" for `{key}`")).unwrap_or_default();
+            return at.wrong(format!("{told}{of}"));
         }
     };
     let hint = match nearest(found, expected.iter().copied()) {

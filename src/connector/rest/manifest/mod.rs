@@ -34,7 +34,9 @@ use super::text::{Placed, Text};
 pub(super) struct Manifest {
     /// Version of this language: 1.
     pub(super) version: Placed<u32>,
-    /// Name of the remote, for logs.
+    /// Name of the remote. With the address it keeps the ids of different remotes apart
+    /// (`rest:NAME@HOST`): the ids that were kept under another name are not found, unless the
+    /// config's `namespace` says which they are.
     pub(super) name: String,
     /// Template: where all paths begin, such as `https://api.example.com`. The config's own
     /// `base_url` wins over it.

@@ -124,7 +124,12 @@ fn what_is_wrong_is_told_with_its_place() {
             "test.yaml:19:13: `match: remote_id` is for",
             "",
         ),
-        ("max_records: 100", "max_records: many", "test.yaml:18:20: invalid u64", ""),
+        (
+            "max_records: 100",
+            "max_records: many",
+            "test.yaml:18:20: invalid u64 for `max_records`",
+            "",
+        ),
         ("max_records: 100", "max_records: 0", "test.yaml:16:13: `max_records` is at least 1", ""),
         (
             "max_records: 100",
