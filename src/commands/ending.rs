@@ -37,64 +37,64 @@ pub(super) async fn end(
 ) -> Result<ExitCode, Error> {
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let comes_again = finished.comes_again;
-    let mut trouble = Trouble(finished.error.take());
-    if trouble.0.is_none() && !stopped && started.retried.is_none() {
+    let mut first = FirstError(finished.error.take());
+    if first.0.is_none() && !stopped && started.retried.is_none() {
         tell_absent(&started.config, &finished);
     }
-    let mut summary = summarize(&started, options, finished, trouble.0.as_ref());
+    let mut summary = summarize(&started, options, finished, first.0.as_ref());
     // What is read from the id map below needs it whole.
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
-    trouble.note(folded.map_err(Error::from));
-    if trouble.0.is_none()
+    first.note(folded.map_err(Error::from));
+    if first.0.is_none()
         && let Some(what) = started.dispatcher.retry.hopeless()
     {
-        trouble.0 = Some(Error::remote(format!("every {what} to the remote failed")).hint(
+        first.0 = Some(Error::remote(format!("every {what} to the remote failed")).hint(
             "see the errors in the summary, and `target-upsert check`; then run the same input again",
         ));
     }
     if summary.proof.counts.in_doubt > 0
-        && let Some(error) = trouble.0.take()
+        && let Some(error) = first.0.take()
     {
         let hint = error
             .hint_text()
             .map_or_else(|| IN_DOUBT.to_owned(), |hint| format!("{hint}; {IN_DOUBT}"));
-        trouble.0 = Some(error.hint(hint));
+        first.0 = Some(error.hint(hint));
     }
     if let Some(tap) = &tap {
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
-        trouble.note(kept.map_err(Error::from));
+        first.note(kept.map_err(Error::from));
     }
     let files = &mut summary.files;
     if let Some(path) = &options.results {
-        trouble.note(write_results(&started, path, files));
+        first.note(write_results(&started, path, files));
     }
     if let Some(path) = &options.rejects {
-        trouble.note(write_rejects(&started, path, files));
+        first.note(write_rejects(&started, path, files));
     }
     if started.config.save_record_ids && !options.dry_run && is_whole {
         for stream in summary.streams.keys().filter(|name| !name.is_empty()) {
-            trouble.note(write_snapshot(&started, stream, files));
+            first.note(write_snapshot(&started, stream, files));
         }
     }
-    trouble.note(print_state(&started, options, tap.as_deref()));
+    first.note(print_state(&started, options, tap.as_deref()));
     point("told");
-    settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
+    settle_status(&mut summary, &started, stopped, first.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
-        trouble.note(write_incremental(&started, tap.as_deref()));
+        first.note(write_incremental(&started, tap.as_deref()));
     }
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
-    trouble.note(
+    first.note(
         started
             .store
             .finish_job(started.job, summary.status, code, document, comes_again)
             .await
             .map_err(Error::from),
     );
-    settle_status(&mut summary, &started, stopped, trouble.0.as_ref());
+    settle_status(&mut summary, &started, stopped, first.0.as_ref());
     if let Some(path) = &options.summary {
-        trouble.note(write_summary(path, &summary));
+        first.note(write_summary(path, &summary));
     }
     tell(&summary);
     if let Some(job) = started.retried.filter(|_| summary.status.is_cut_off() && !options.dry_run) {
@@ -104,7 +104,7 @@ pub(super) async fn end(
             started.uuid
         );
     }
-    match trouble.0 {
+    match first.0 {
         Some(error) => Err(error),
         None if summary.exit_code == ExitCode::TooManyRejected as u8 => {
             Ok(ExitCode::TooManyRejected)
@@ -172,10 +172,10 @@ fn tell_absent(config: &Config, finished: &Finished) {
     }
 }
 
-/// The first error counts; later ones are logged.
-struct Trouble(Option<Error>);
+/// The error that counts; later ones are logged.
+struct FirstError(Option<Error>);
 
-impl Trouble {
+impl FirstError {
     fn note<T>(&mut self, result: Result<T, Error>) {
         let Err(error) = result else { return };
         if self.0.is_some() {

@@ -85,7 +85,7 @@ fn write(
     let max_records = at_least_one(write.max_records.unwrap_or(1), "max_records", at)?;
     let max_bytes = at_least_one(write.max_bytes.unwrap_or(MAX_BYTES), "max_bytes", at)?;
     let single = max_records == 1;
-    let known = Names::by(action, single);
+    let known = KnownNames::by(action, single);
     let (endpoint, each) = call(templates, write, action, &known)?;
     let record = record(templates, write.record.as_ref(), action, &known.of_record)?;
     let nodes = || each.iter().chain(record.iter().map(|(_, value)| value));
@@ -135,13 +135,13 @@ fn write(
 }
 
 /// What the templates of a write know, and what can stand in its body as raw JSON.
-struct Names {
+struct KnownNames {
     of_call: Vec<&'static str>,
     of_record: Vec<&'static str>,
     splices: Vec<Splice>,
 }
 
-impl Names {
+impl KnownNames {
     fn by(action: Action, single: bool) -> Self {
         let mut of_call = NAMES.to_vec();
         of_call.push("external_ids");
@@ -167,7 +167,7 @@ fn call(
     templates: &mut Templates,
     write: &manifest::Write,
     action: Action,
-    known: &Names,
+    known: &KnownNames,
 ) -> Result<(Endpoint, Option<Node>), Wrong> {
     let manifest::Write { method, path: address, query, headers, body, encoding, .. } = write;
     let (body, encoding) = (body.as_ref(), *encoding);

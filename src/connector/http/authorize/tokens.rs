@@ -50,10 +50,11 @@ pub(super) struct Fresh {
 
 /// A token that is renewed.
 pub struct Tokens {
-    shared: Arc<Shared>,
+    renewer: Arc<Renewer>,
 }
 
-struct Shared {
+/// Outlives whoever waits for the token: a renewal that has begun is not broken off.
+struct Renewer {
     source: Source,
     endpoint: Endpoint,
     /// How often a renewal was tried; read without the lock, by those who wait for it.
@@ -91,7 +92,7 @@ impl Tokens {
         };
         let endpoint = Endpoint { http, url: url.clone(), redactor: redactor.clone() };
         let (tries, state) = (AtomicU64::new(0), Arc::new(Mutex::new(state)));
-        Self { shared: Arc::new(Shared { source, endpoint, tries, state }) }
+        Self { renewer: Arc::new(Renewer { source, endpoint, tries, state }) }
     }
 
     /// The token to use now, and its generation; got or renewed if it is due.
@@ -115,8 +116,8 @@ impl Tokens {
         &self,
         good: impl Fn(&State) -> bool,
     ) -> Result<(SecretString, u64), RequestError> {
-        let tries = self.shared.tries.load(Ordering::Acquire);
-        let state = Arc::clone(&self.shared.state).lock_owned().await;
+        let tries = self.renewer.tries.load(Ordering::Acquire);
+        let state = Arc::clone(&self.renewer.state).lock_owned().await;
         // What is refused stays so: nothing more is to be sent, and a remote that is asked again
         // and again may lock the account.
         if let Some(failure @ RequestError::Unauthorized(_)) = &state.failure {
@@ -127,14 +128,14 @@ impl Tokens {
         {
             return Ok((access.clone(), state.generation));
         }
-        if self.shared.tries.load(Ordering::Acquire) > tries
+        if self.renewer.tries.load(Ordering::Acquire) > tries
             && let Some(failure) = &state.failure
         {
             return Err(failure.clone());
         }
         // In a task of its own: the caller may be dropped, and the endpoint's answer may hold the
         // only refresh token that is still good.
-        let renewal = tokio::spawn(Arc::clone(&self.shared).renew(state));
+        let renewal = tokio::spawn(Arc::clone(&self.renewer).renew(state));
         renewal.await.unwrap_or_else(|error| {
             Err(RequestError::Unreachable(
                 format!("the renewal of the token ended: {error}").into(),
@@ -143,7 +144,7 @@ impl Tokens {
     }
 }
 
-impl Shared {
+impl Renewer {
     async fn renew(
         self: Arc<Self>,
         mut state: OwnedMutexGuard<State>,
@@ -261,7 +262,7 @@ fn due(left: Duration) -> Option<Instant> {
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.shared.endpoint.url.host_str();
+        let host = self.renewer.endpoint.url.host_str();
         f.debug_struct("Tokens").field("host", &host).finish_non_exhaustive()
     }
 }
