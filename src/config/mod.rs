@@ -11,6 +11,7 @@ pub mod stream;
 pub mod write_back;
 pub(crate) mod wrong;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -255,7 +256,7 @@ impl Default for RetryOptions {
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// Requests, at least 1.
-    pub requests: u32,
+    pub requests: NonZeroU32,
     /// Seconds, 1 to 2678400 (31 days).
     #[serde(deserialize_with = "seconds::whole")]
     #[schemars(range(min = 1, max = 2_678_400))]

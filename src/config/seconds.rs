@@ -75,11 +75,13 @@ impl Serialize for Seconds {
     }
 }
 
-/// A number of whole seconds that is no more than 31 days.
+/// A number of whole seconds, from 1 to 31 days.
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let secs = u32::deserialize(deserializer)?;
-    let told = || D::Error::invalid_value(Unexpected::Unsigned(secs.into()), &EXPECTED);
-    Seconds::parse(secs.into()).map(|_| secs).ok_or_else(told)
+    let is_good = secs > 0 && Seconds::parse(secs.into()).is_some();
+    let expected = "1 to 2678400 seconds (31 days)";
+    let told = || D::Error::invalid_value(Unexpected::Unsigned(secs.into()), &expected);
+    is_good.then_some(secs).ok_or_else(told)
 }
 
 impl JsonSchema for Seconds {

@@ -200,5 +200,11 @@ fn a_time_that_no_clock_has_is_refused_by_its_key() {
             assert!(ran.stderr.contains(word), "{what}");
         }
     }
+    // A rate of nothing is none.
+    for rate in [json!({"requests": 0, "per_secs": 1}), json!({"requests": 1, "per_secs": 0})] {
+        let ran = key("rate_limit", &rate).run(contacts(1));
+        assert_eq!(ran.code, 2, "{rate}: {}", ran.stderr);
+        assert!(ran.stderr.contains("`rate_limit"), "{rate}: {}", ran.stderr);
+    }
     assert_eq!(remote.calls()["total"].as_u64().unwrap_or(0), 0);
 }

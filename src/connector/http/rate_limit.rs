@@ -15,8 +15,8 @@ impl Limiter {
     /// A tenth of the requests may leave at once; the rest is spread, so that no window of the
     /// remote's, wherever it begins, sees more than the limit. `None` when a number is 0.
     pub fn new(limit: RateLimit) -> Option<Self> {
-        let burst = NonZeroU32::new(limit.requests / 10).unwrap_or(NonZeroU32::MIN);
-        let spread = limit.requests.checked_sub(burst.get())?.saturating_add(1);
+        let burst = NonZeroU32::new(limit.requests.get() / 10).unwrap_or(NonZeroU32::MIN);
+        let spread = (limit.requests.get() - burst.get()).saturating_add(1);
         let period = Duration::from_secs(limit.per_secs.into()).checked_div(spread)?;
         let quota = Quota::with_period(period)?.allow_burst(burst);
         Some(Self(RateLimiter::direct(quota)))

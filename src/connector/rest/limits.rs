@@ -1,5 +1,6 @@
 //! How much the remote takes: what the manifest declares, and what the headers of an answer tell.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderName;
@@ -33,12 +34,13 @@ impl Limits {
     /// Finds out what `limits` means.
     pub(super) fn compile(limits: &Placed<manifest::Limits>) -> Result<Self, Wrong> {
         let Placed { value, at } = limits;
-        let rate = match (value.requests, value.per_secs) {
+        let requests = value.requests.map(NonZeroU32::new);
+        let rate = match (requests, value.per_secs) {
             (None, None) => None,
             (Some(_), Some(per_secs)) if Seconds::parse(per_secs.into()).is_none() => {
                 return Err(at.wrong(format!("`per_secs` is {EXPECTED}")));
             }
-            (Some(requests @ 1..), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
+            (Some(Some(requests)), Some(per_secs @ 1..)) => Some(RateLimit { requests, per_secs }),
             _ => {
                 let message = "`requests` and `per_secs` go together, and both are at least 1";
                 return Err(at.wrong(message));

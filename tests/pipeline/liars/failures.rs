@@ -180,8 +180,13 @@ fn an_answer_for_a_remote_id_is_for_all_records_of_it() {
         let place = Place::with(json!({"connector": "rest", "base_url": odd.server.uri(),
             "identity": "platform", "retry": {"base_millis": 1, "attempts": 2}}));
         let place = place.manifest(BY_REMOTE_ID.to_owned() + manifest);
-        let record = |name: &str, id: &str| json!({"externalId": name, "id": id, "name": name});
-        place.done(people(&[record("a", "r1"), record("b", "r1"), record("c", "r2")]));
+        place.file("ids.csv", "InputId,RemoteId\na,r1\nb,r1\nc,r2\n");
+        let namespace = ["--namespace", "liar"];
+        let import = [&["ids", "import", "ids.csv", "--stream", "people"][..], &namespace].concat();
+        assert_eq!(place.call(&import).code, 0);
+        let place = place.set("namespace", "liar");
+        let records = ["a", "b", "c"].map(|name| json!({"externalId": name, "name": name}));
+        place.done(people(&records));
         let mut ended = place.results();
         ended.sort_by_key(|row| row["position"].as_u64());
         let ended: Vec<_> = ended.iter().map(|row| row["outcome"].clone()).collect();
