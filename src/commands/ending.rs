@@ -46,20 +46,9 @@ pub(super) async fn end(
     let folded = started.store.fold().await;
     let is_whole = folded.is_ok();
     first.note(folded.map_err(Error::from));
-    if first.0.is_none()
-        && let Some(what) = started.dispatcher.retry.hopeless()
-    {
-        first.0 = Some(Error::remote(format!("every {what} to the remote failed")).hint(
-            "see the errors in the summary, and `target-upsert check`; then run the same input again",
-        ));
-    }
-    if summary.proof.counts.in_doubt > 0
-        && let Some(error) = first.0.take()
-    {
-        let hint = error
-            .hint_text()
-            .map_or_else(|| IN_DOUBT.to_owned(), |hint| format!("{hint}; {IN_DOUBT}"));
-        first.0 = Some(error.hint(hint));
+    first.0 = first.0.or_else(|| hopeless(&started));
+    if summary.proof.counts.in_doubt > 0 {
+        first.0 = first.0.map(with_doubts);
     }
     if let Some(tap) = &tap {
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
@@ -97,12 +86,8 @@ pub(super) async fn end(
         first.note(write_summary(path, &summary));
     }
     tell(&summary);
-    if let Some(job) = started.retried.filter(|_| summary.status.is_cut_off() && !options.dry_run) {
-        tracing::warn!(
-            "The retry did not come to its end: `target-upsert jobs retry {}` tries again what it had begun, \
-             and `target-upsert jobs retry {job}` what it had not.",
-            started.uuid
-        );
+    if summary.status.is_cut_off() && !options.dry_run {
+        tell_unfinished_retry(&started);
     }
     match first.0 {
         Some(error) => Err(error),
@@ -170,6 +155,30 @@ fn tell_absent(config: &Config, finished: &Finished) {
             absent.join(", ")
         );
     }
+}
+
+/// What ended a job whose lookups, or writes, have all failed.
+fn hopeless(started: &Started) -> Option<Error> {
+    let what = started.dispatcher.retry.hopeless()?;
+    Some(Error::remote(format!("every {what} to the remote failed")).hint(
+        "see the errors in the summary, and `target-upsert check`; then run the same input again",
+    ))
+}
+
+/// The same error, of a job that leaves records in doubt.
+fn with_doubts(error: Error) -> Error {
+    let hint = error.hint_text().map_or_else(String::new, |hint| format!("{hint}; "));
+    error.hint(hint + IN_DOUBT)
+}
+
+/// A retry that was cut off leaves some of its records to one job, and some to another.
+fn tell_unfinished_retry(started: &Started) {
+    let Some(retried) = &started.retried else { return };
+    tracing::warn!(
+        "The retry did not come to its end: `target-upsert jobs retry {}` tries again what it had begun, \
+         and `target-upsert jobs retry {retried}` what it had not.",
+        started.uuid
+    );
 }
 
 /// The error that counts; later ones are logged.
