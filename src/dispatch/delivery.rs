@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::judging::{Judged, Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind, Tries};
 use super::verifying::verify;
-use super::{Again, Calls, Dispatcher, Ended, Event, Flight, Planned, in_doubt};
+use super::{Calls, Dispatcher, Ended, Flight, Planned, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;
@@ -187,12 +187,12 @@ impl Delivery<'_> {
         }
         self.flight.settle_partial(std::mem::take(&mut judged.partial)).await?;
         self.settle(ended, is_known && written.is_empty()).await?;
-        self.again(std::mem::take(&mut judged.again)).await?;
+        self.flight.again(std::mem::take(&mut judged.again)).await?;
         if !written.is_empty() {
             let verified = verify(self.flight, self.action, written).await;
             judged.fatal = judged.fatal.take().or(verified.fatal);
             self.settle(verified.ended, is_known).await?;
-            self.again(verified.again).await?;
+            self.flight.again(verified.again).await?;
         }
         Ok(())
     }
@@ -218,24 +218,9 @@ impl Delivery<'_> {
             let why = "it does not answer, and cannot be asked what it has";
             is_dead.then(|| self.flight.dispatcher.retry.failed(Kind::Write, why)).flatten()
         });
-        self.again(resolved.again).await?;
+        self.flight.again(resolved.again).await?;
         self.settle(resolved.ended, is_last && open.is_empty()).await?;
         Ok(fatal)
-    }
-
-    async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
-        // What the remote says of it ends the doubt, but for a record that it has and does not name:
-        // that may be ours, or our create that is still under way.
-        for (planned, why) in &mut again {
-            planned.is_doubtful &= *why == Again::Exists(None);
-        }
-        if !again.is_empty() {
-            let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
-            let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-            self.flight.dispatcher.store.lose(self.flight.stored, lost).await?;
-            self.flight.event(Event::Again(again));
-        }
-        Ok(())
     }
 
     /// Whether what was written is to be read back.
@@ -306,7 +291,7 @@ impl Delivery<'_> {
         Write {
             external_id: record.external_id.clone(),
             remote_id: planned.remote_id.clone().filter(|_| self.action != Action::Upsert),
-            version: planned.version.clone(),
+            version: planned.held.as_ref().and_then(|held| held.version.clone()),
             body: Arc::clone(planned.outgoing()),
             key: planned.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),
             stands_in: record.stands_in,

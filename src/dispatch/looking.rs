@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::finding::{Finder, NoAnswer, Refusal, Traits};
 use super::retry::Kind;
-use super::{Ended, Event, Flight, Planned, halves};
+use super::{Again, Ended, Event, Flight, Planned, halves};
 use crate::connector::contract::{Action, By};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
@@ -80,14 +80,10 @@ impl Asking<'_> {
             Ask::Content(action) => read(finder, action, &mut records).await,
         };
         match answered {
-            Ok(event) => {
+            Ok((event, missing)) => {
                 self.has_answer = true;
-                if let Event::Read(_, read) = &event {
-                    let missing = read.iter().filter(|(_, row)| row.is_none());
-                    let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-                    dispatcher.store.lose(self.flight.stored, lost).await?;
-                }
                 self.flight.event(event);
+                self.flight.again(missing).await?;
             }
             Err(NoAnswer { refusal: Some(_), .. }) if records.len() > 1 => {
                 self.pieces.extend(halves(records));
@@ -135,17 +131,21 @@ fn refused_alone(refusal: Refusal, is_good: bool, why: &str) -> Ended {
     }
 }
 
-async fn find(finder: Finder<'_>, records: &mut Vec<Planned>) -> Result<Event, NoAnswer> {
+/// What is told of records that were asked for, and those that the remote misses.
+type Answered = (Event, Vec<(Planned, Again)>);
+
+async fn find(finder: Finder<'_>, records: &mut Vec<Planned>) -> Result<Answered, NoAnswer> {
     let wanted: Vec<_> = records.iter().map(|planned| Traits::of(&planned.record)).collect();
     let found = finder.find(&wanted).await?;
-    Ok(Event::Found(std::mem::take(records).into_iter().zip(found).collect()))
+    let found = std::mem::take(records).into_iter().zip(found).collect();
+    Ok((Event::Found(found), Vec::new()))
 }
 
 async fn read(
     finder: Finder<'_>,
     action: Action,
     records: &mut Vec<Planned>,
-) -> Result<Event, NoAnswer> {
+) -> Result<Answered, NoAnswer> {
     let Some(lookup) = finder.capabilities.read else {
         let why = "the remote cannot read records by their remote ids".to_owned();
         return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Credential) });
@@ -156,13 +156,16 @@ async fn read(
     let keys: Vec<_> = keys.collect();
     let only_empty = finder.options.only_empty();
     let bodies = records.iter().filter(|_| only_empty).map(|planned| &*planned.body);
-    let mut rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &names(bodies)).await?;
-    let read = std::mem::take(records).into_iter().zip(keys).map(|(planned, key)| {
+    let rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &names(bodies)).await?;
+    let (mut read, mut missing) = (Vec::new(), Vec::new());
+    for (planned, key) in std::mem::take(records).into_iter().zip(keys) {
         // Two records may have one remote id: the row is for both.
-        let row = key.and_then(|key| rows.get_mut(&key)).and_then(|rows| rows.first().cloned());
-        (planned, row)
-    });
-    Ok(Event::Read(action, read.collect()))
+        match key.and_then(|key| rows.get(&key)).and_then(|rows| rows.first()) {
+            Some(row) => read.push((planned, row.clone())),
+            None => missing.push((planned, Again::Missing)),
+        }
+    }
+    Ok((Event::Read(action, read), missing))
 }
 
 /// The names of all fields of these objects.

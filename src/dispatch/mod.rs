@@ -17,7 +17,7 @@ pub mod retry;
 mod verifying;
 
 pub use delivery::not_sent;
-pub use planned::Planned;
+pub use planned::{Held, Planned};
 pub use recovering::recover;
 
 use std::sync::Arc;
@@ -77,8 +77,8 @@ pub enum Event {
     Settled(Settled),
     /// The remote was asked for these records, and has them under these ids.
     Found(Vec<(Planned, Vec<RemoteId>)>),
-    /// The remote was asked what it holds of these records; `None` where it has none.
-    Read(Action, Vec<(Planned, Option<Row>)>),
+    /// The remote was asked what it holds of these records, before this is done.
+    Read(Action, Vec<(Planned, Row)>),
     /// These records were written without some of their relations; how is on disk.
     Partial(Vec<Record>),
     /// The answer asks for another plan.
@@ -367,6 +367,24 @@ impl<'a> Flight<'a> {
         dispatcher.store.record(dispatcher.job, Arc::new(outcomes), None).await?;
         point("partial");
         self.event(Event::Partial(records));
+        Ok(())
+    }
+
+    /// Tells of records that need another plan, once the ids of those that are missing are out of the
+    /// map.
+    async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
+        if again.is_empty() {
+            return Ok(());
+        }
+        // What the remote says of it ends the doubt, but for a record that it has and does not name:
+        // that may be ours, or our create that is still under way.
+        for (planned, why) in &mut again {
+            planned.is_doubtful &= *why == Again::Exists(None);
+        }
+        let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
+        let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
+        self.dispatcher.store.lose(self.stored, lost).await?;
+        self.event(Event::Again(again));
         Ok(())
     }
 

@@ -12,7 +12,6 @@ use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Planned {
     /// The record.
     pub record: Record,
@@ -26,12 +25,8 @@ pub struct Planned {
     pub doubt: Option<Doubt>,
     /// It goes out without some of its relations, and is not at its end then.
     pub is_partial: bool,
-    /// What is left of it where only some fields are to be written.
-    pub left: Option<Arc<str>>,
-    /// What the remote holds of it was read for this write.
-    pub was_read: bool,
-    /// The version that was read, for a write that is conditional on it.
-    pub version: Option<Arc<str>>,
+    /// What the remote holds of the record that it is about to be written to, where that was read.
+    pub held: Option<Held>,
     /// The id map had it: what an upsert does to it is an update.
     pub was_mapped: bool,
     /// Calls that it was part of.
@@ -55,6 +50,15 @@ pub struct Planned {
     pub batch_id: Option<Arc<str>>,
 }
 
+/// What was read of a record before it is written. It says nothing of any other record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its version, for a write that is conditional on it.
+    pub version: Option<Arc<str>>,
+    /// Where only what is empty there is to be written: the fields that are.
+    pub left: Option<Arc<str>>,
+}
+
 impl Planned {
     /// A record that was not sent yet.
     pub fn new(record: Record, remote_id: Option<RemoteId>, was_mapped: bool) -> Self {
@@ -63,9 +67,7 @@ impl Planned {
             parents: 0,
             doubt: None,
             is_partial: false,
-            left: None,
-            was_read: false,
-            version: None,
+            held: None,
             remote_id,
             was_mapped,
             attempts: record.partial.as_ref().map_or(0, |partial| partial.attempts),
@@ -99,6 +101,6 @@ impl Planned {
 
     /// What goes out.
     pub fn outgoing(&self) -> &Arc<str> {
-        self.left.as_ref().unwrap_or(&self.body)
+        self.held.as_ref().and_then(|held| held.left.as_ref()).unwrap_or(&self.body)
     }
 }

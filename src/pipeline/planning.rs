@@ -7,7 +7,7 @@ use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
-use crate::dispatch::{Batch, Ended, Planned, Task};
+use crate::dispatch::{Batch, Ended, Held, Planned, Task};
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve;
@@ -165,6 +165,7 @@ impl Job {
     /// Does what a plan says.
     pub(super) fn follow(&mut self, mut planned: Planned, plan: Plan) {
         planned.plans += 1;
+        planned.held = None;
         let plan = if planned.plans > MAX_PLANS {
             let why = "the remote contradicts itself: what it has it cannot change, what it has not \
                        it cannot create, or what it shows is never what it has";
@@ -217,18 +218,8 @@ impl Job {
     }
 
     /// A record that was read goes on to be written, with what was read in mind.
-    pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Option<Row>) {
-        let Some(row) = row else {
-            let plan = match &planned.remote_id {
-                Some(remote_id) => {
-                    resolve::plan_missing(&planned.record, remote_id, planned.doubt.as_ref())
-                }
-                None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
-            };
-            return self.follow(planned, plan);
-        };
-        planned.was_read = true;
-        planned.version = row.version;
+    pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Row) {
+        let mut held = Held { version: row.version, left: None };
         if planned.record.stream.options.only_empty() && action != Action::Delete {
             let Some(left) = only_empty(&planned.body, &row.fields) else {
                 if planned.is_partial {
@@ -239,8 +230,9 @@ impl Job {
                 let ended = Ended::under(Fate::Unchanged, Some(row.remote_id));
                 return self.end_locally(&planned, Some(action), ended, true);
             };
-            planned.left = Some(left);
+            held.left = Some(left);
         }
+        planned.held = Some(held);
         self.gather(Task::Write(action), planned);
     }
 
@@ -369,6 +361,6 @@ fn must_read(planned: &Planned, action: Action) -> bool {
     let limits = stream.capabilities.limits(action);
     let only_empty = stream.options.only_empty() && action != Action::Delete;
     planned.remote_id.is_some()
-        && !planned.was_read
+        && planned.held.is_none()
         && (only_empty || limits.is_some_and(|limits| limits.reads_first))
 }

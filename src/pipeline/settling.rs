@@ -34,51 +34,49 @@ impl Job {
             }
             Event::Partial(records) => self.take_partial(records)?,
             Event::Again(again) => {
-                let now = Instant::now();
                 for (mut planned, why) in again {
-                    let stream = &planned.record.stream;
-                    let lag = stream.capabilities.lag(&stream.options);
-                    let plan = match why {
-                        Again::Changed(action) if planned.was_read => {
-                            planned.was_read = false;
-                            Plan::Write(action, planned.remote_id.clone())
-                        }
-                        Again::Changed(_) => {
-                            // The manifest's mistake, in each run again.
-                            let why = "the remote says that the record has changed, and was told no version";
-                            Plan::Refuse(Trouble::other("changed", why))
-                        }
-                        Again::Exists(id) => {
-                            let plan = resolve::plan_exists(&planned.record, id);
-                            planned.is_doubtful &= matches!(plan, Plan::Refuse(_));
-                            // It is there, though a lookup may not show it yet.
-                            planned.visible = Some(now + lag);
-                            plan
-                        }
-                        Again::Missing => match planned.remote_id.clone() {
-                            Some(id) => {
-                                // A lookup may show for a while what is there no more.
-                                planned.not_before = Some(now + lag);
-                                let plan = resolve::plan_missing(
-                                    &planned.record,
-                                    &id,
-                                    planned.doubt.as_ref(),
-                                );
-                                let mode = planned.record.stream.options.mode;
-                                if mode == Mode::Upsert && !matches!(plan, Plan::Refuse(_)) {
-                                    self.tell_missing(&planned.record, &id);
-                                }
-                                plan
-                            }
-                            None => Plan::Refuse(Trouble::other("missing", "the remote misses it")),
-                        },
-                    };
+                    let plan = self.plan_again(&mut planned, why);
                     self.follow(planned, plan);
                 }
             }
             Event::Fatal(error) => self.give_up(error),
         }
         Ok(())
+    }
+
+    fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Plan {
+        let stream = &planned.record.stream;
+        let shown = Instant::now() + stream.capabilities.lag(&stream.options);
+        match (why, planned.remote_id.clone()) {
+            (Again::Changed(action), remote_id) if planned.held.is_some() => {
+                Plan::Write(action, remote_id)
+            }
+            (Again::Changed(_), _) => {
+                // The manifest's mistake, in each run again.
+                let why = "the remote says that the record has changed, and was told no version";
+                Plan::Refuse(Trouble::other("changed", why))
+            }
+            (Again::Exists(id), _) => {
+                let plan = resolve::plan_exists(&planned.record, id);
+                planned.is_doubtful &= matches!(plan, Plan::Refuse(_));
+                // It is there, though a lookup may not show it yet.
+                planned.visible = Some(shown);
+                plan
+            }
+            (Again::Missing, Some(id)) => {
+                // A lookup may show for a while what is there no more.
+                planned.not_before = Some(shown);
+                let plan = resolve::plan_missing(&planned.record, &id, planned.doubt.as_ref());
+                let mode = planned.record.stream.options.mode;
+                if mode == Mode::Upsert && !matches!(plan, Plan::Refuse(_)) {
+                    self.tell_missing(&planned.record, &id);
+                }
+                plan
+            }
+            (Again::Missing, None) => {
+                Plan::Refuse(Trouble::other("missing", "the remote misses it"))
+            }
+        }
     }
 
     /// A remote id that is wrong, as one that was imported may be, makes a second record: that is

@@ -18,6 +18,7 @@ mod endings;
 mod faults;
 mod files;
 mod guide;
+mod held;
 mod identity;
 mod inputs;
 mod kill;
