@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 pub mod odd;
+pub mod plain;
 pub mod secrets;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! A remote that answers as a test says, and remembers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -13,6 +15,8 @@ use super::text;
 pub struct World {
     pub rows: Vec<Value>,
     pub asked: Vec<String>,
+    /// When a row was added or touched, by its `id`.
+    pub touched: BTreeMap<u64, Instant>,
 }
 
 impl World {
@@ -26,7 +30,19 @@ impl World {
         let id = self.rows.len() + 1;
         row["id"] = json!(id);
         self.rows.push(row);
+        self.touch(id);
         id
+    }
+
+    /// Has a row be new to searches that lag.
+    pub fn touch(&mut self, id: usize) {
+        self.touched.insert(id as u64, Instant::now());
+    }
+
+    /// How long ago a row was added or touched.
+    pub fn age(&self, row: &Value) -> Duration {
+        let id = row["id"].as_u64().unwrap();
+        self.touched.get(&id).map_or(Duration::MAX, Instant::elapsed)
     }
 }
 

@@ -126,3 +126,31 @@ fn a_circle_is_closed_where_nothing_but_the_relation_is_missing() {
     assert_eq!(leads(&remote, "a", "boss", "people"), "b", "{}", ran.stderr);
     assert_eq!(leads(&remote, "b", "boss", "people"), "a");
 }
+
+/// One of a circle is made first without its relation, and what is there is not changed in this
+/// mode: where the answer was lost, it was found and stayed so, and was told as created.
+#[test]
+fn a_circle_is_not_begun_where_nothing_that_is_there_is_changed() {
+    let input = people(&[
+        json!({"externalId": "a", "boss": "b"}),
+        json!({"externalId": "b", "boss": "a"}),
+        json!({"externalId": "c", "boss": "d"}),
+        json!({"externalId": "d"}),
+    ]);
+    let lost = "{faults: [{on: \"POST /v1/{object}\", calls: [3], do: reset_after}]}";
+    for faults in [lost, "{}"] {
+        let remote = Remote::with(faults);
+        let place = Place::at(&remote, "rest-one-by-one")
+            .set("retry", json!({"base_millis": 1}))
+            .set("max_in_flight", 1)
+            .set("streams", json!({"people": {"relations": boss(), "mode": "insert"}}));
+        place.done(&input);
+        let held: Vec<_> = remote.by_ext("people").into_keys().collect();
+        assert_eq!(held, ["c", "d"], "{:?} {:?}", remote.records("people"), place.results());
+        assert_eq!(leads(&remote, "c", "boss", "people"), "d");
+        let expected = counts([("read", 4), ("created", 2), ("rejected", 2)]);
+        assert_eq!(place.counts("people"), expected, "{:?}", place.results());
+        let errors = errors(&place).join("\n");
+        assert!(errors.contains("`insert`"), "{errors}");
+    }
+}

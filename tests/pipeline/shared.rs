@@ -1,0 +1,101 @@
+//! Streams that are kept as one object: what one of them brings, the others know of.
+
+use serde_json::json;
+
+use crate::support::plain::{CREATE, DELETE, LOOKUP, UPDATE, pairs};
+use crate::support::{Place, Remote, record, schema};
+
+/// One external id in two streams, each with a name of its own.
+fn both(contact: &str, lead: &str) -> String {
+    let one = |stream: &str, name: &str| record(stream, &json!({"externalId": "a", "name": name}));
+    schema("contacts") + &schema("leads") + &one("contacts", contact) + &one("leads", lead)
+}
+
+/// Each stream learned by itself that its known id leads nowhere, and made the record anew.
+#[test]
+fn two_streams_that_miss_one_record_make_it_once() {
+    let remote = Remote::with("{search_lag_ms: 900}");
+    let place = Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE])
+        .set("streams", json!({"*": {"object": "contacts"}}));
+    place.done(both("Ann", "Anne"));
+    let id = remote.records("contacts")[0]["id"].as_str().unwrap().to_owned();
+    remote.delete("contacts", &id);
+    place.done(both("Bea", "Beate"));
+    assert_eq!(remote.held("contacts", "name"), pairs([("a", "Beate")]), "{:?}", place.results());
+}
+
+/// Both updates were under way at once, and the slow first one came last.
+#[test]
+fn of_two_streams_changes_to_one_record_the_last_in_the_input_stays() {
+    for (mode, expected) in [("upsert", pairs([("a", "last")])), ("delete", pairs([]))] {
+        let slow = "{faults: [{on: \"PATCH /v1/{object}/{id}\", calls: [2], do: slow, ms: 900}]}";
+        let remote = Remote::with(slow);
+        let place = Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE, DELETE])
+            .set("streams", json!({"*": {"object": "contacts"}}));
+        place.done(both("one", "two"));
+        let leads = json!({"object": "contacts", "mode": mode});
+        let place = place.set("streams", json!({"*": {"object": "contacts"}, "leads": leads}));
+        place.done(both("first", "last"));
+        assert_eq!(remote.faults("slow"), 1, "{mode}");
+        assert_eq!(remote.calls()["max_in_flight_same_record"], 1, "{mode}");
+        assert_eq!(remote.held("contacts", "name"), expected, "{mode}: {:?}", place.results());
+    }
+}
+
+/// Where the external id stands is known to the manifest's templates alone.
+const NO_PROPERTY: &str = r#"
+version: 1
+name: no-property
+base_url: "{{ config.base_url }}"
+auth: { type: bearer, token: "{{ config.access_token }}" }
+streams:
+  "*":
+    lookup:
+      method: POST
+      path: "/v1/{{ object }}/search"
+      body: { ext_id: { in: "{{ external_ids }}" } }
+      rows: $.data[*]
+      external_id: EXTERNAL_ID
+      remote_id: $.id
+      lag_secs: 1
+    create:
+      method: POST
+      path: "/v1/{{ object }}"
+      body: { ext_id: "{{ external_id }}", name: "{{ record.name }}" }
+      remote_id: $.id
+    update:
+      method: PATCH
+      path: "/v1/{{ object }}/{{ remote_id }}"
+      body: { ext_id: "{{ external_id }}", name: "{{ record.name }}" }
+"#;
+
+#[test]
+fn two_streams_make_one_record_where_no_property_is_named_for_their_ids() {
+    for selector in ["$['ext_id']", "\"{{ row.ext_id }}\""] {
+        let remote = Remote::with("{search_lag_ms: 900}");
+        let place = Place::plain(&remote.url, &[])
+            .manifest(NO_PROPERTY.replace("EXTERNAL_ID", selector))
+            .set("streams", json!({"*": {"object": "contacts"}}));
+        place.done(both("Ann", "Anne"));
+        let held = remote.held("contacts", "name");
+        assert_eq!(held, pairs([("a", "Anne")]), "{selector}: {:?}", place.results());
+    }
+}
+
+/// The create of the first is applied and its answer lost; the lookup that asks for it is refused.
+/// The other stream's lookup came before it could show what was made.
+#[test]
+fn what_is_in_doubt_in_one_stream_is_waited_for_in_another() {
+    let remote = Remote::with(
+        "{search_lag_ms: 900, faults: [
+            {on: \"POST /v1/{object}\", calls: [1], do: reset_after},
+            {on: \"POST /v1/{object}/search\", calls: [2], do: status, status: 400}]}",
+    );
+    let place = Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE])
+        .set("streams", json!({"*": {"object": "contacts"}}))
+        .set("max_in_flight", 1);
+    place.done(both("Ann", "Anne"));
+    assert_eq!((remote.faults("reset_after"), remote.faults("status")), (1, 1));
+    assert_eq!(place.counts("contacts")["in_doubt"], 1, "{:?}", place.results());
+    assert_eq!(remote.held("contacts", "name"), pairs([("a", "Anne")]), "{:?}", place.results());
+}
