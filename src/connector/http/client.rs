@@ -22,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Characters of each body that are told with `LOGLEVEL=debug`.
 const MAX_TRACED_CHARS: usize = 500;
+/// New tokens for one call, at most: while it is under way with the first, the remote may take that
+/// back as it answers another one.
+const RENEWALS: usize = 2;
 
 /// One request, without its credential.
 #[derive(Clone)]
@@ -117,8 +120,8 @@ impl Client {
         self.stop.cancel();
     }
 
-    /// Sends `request`, once more with a new token when it was refused with 401 and there is a
-    /// token to renew. Any status is an answer.
+    /// Sends `request`, again with a new token when it was refused with 401 and there is a token to
+    /// renew. Any status is an answer.
     ///
     /// # Errors
     /// [`RequestError::Unreachable`] when nothing was sent, [`RequestError::InDoubt`] when a
@@ -126,8 +129,13 @@ impl Client {
     /// [`RequestError::Protocol`] for a body that is too long), [`RequestError::Stopped`], and what
     /// the token endpoint says.
     pub async fn send(&self, request: &Request) -> Result<Answer, RequestError> {
-        let answer = self.send_once(request).await?;
-        if answer.status == 401 { self.send_again(request, &answer).await } else { Ok(answer) }
+        let mut answer = self.send_once(request).await?;
+        for _ in 0..RENEWALS {
+            if answer.status == 401 && self.authorizer.can_renew() {
+                answer = self.send_again(request, &answer).await?;
+            }
+        }
+        Ok(answer)
     }
 
     /// Sends `request` once more with a new token, after `answer` has refused the one it had. The
