@@ -5,7 +5,7 @@
 //! for the third time.
 
 /// The steps.
-pub const STEPS: [&str; 12] = [
+pub const STEPS: [&str; 13] = [
     // A file was written (the config with new tokens, results, a snapshot) and stands beside the
     // old one; it has taken its place.
     "replacing",
@@ -20,6 +20,8 @@ pub const STEPS: [&str; 12] = [
     "answered",
     // The outcome is on disk, nothing tells of it.
     "recorded",
+    // The answer asks for another plan, and what is to be kept of it is on disk.
+    "replanned",
     // Records stand at the remote without some of their relations, and that is on disk.
     "partial",
     // Some of the ids are in the map.

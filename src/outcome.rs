@@ -118,6 +118,22 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the remote has it, otherwise than it was sent.
+    pub fn is_altered(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| &*trouble.code == ALTERED)
+    }
+
+    /// Whether some call may have been applied, though the record was not brought to a good end.
+    pub fn may_be_applied(&self) -> bool {
+        match self.fate {
+            Fate::Created | Fate::Updated | Fate::Unchanged | Fate::Deleted | Fate::InDoubt => true,
+            Fate::Failed => self.attempts > 0,
+            // An earlier try may have been.
+            Fate::Rejected => self.attempts > 1,
+            Fate::Skipped => false,
+        }
+    }
+
     /// Whether the record is written, or found out about, when the tap brings it again. What is
     /// rejected is not, nor what the data itself keeps out, nor a create that is in doubt for good,
     /// since nothing can tell: a tap that waited for these would wait for ever.
@@ -135,6 +151,9 @@ impl Outcome {
         }
     }
 }
+
+/// Code of a record that the remote has otherwise than it was sent.
+pub const ALTERED: &str = "altered";
 
 /// Code of a record of which a lookup, which gave no answer, would have said more.
 pub const LOOKUP_FAILED: &str = "lookup_failed";

@@ -137,6 +137,14 @@ fn retry(
         };
         return Err(Error::usage(format!("the job {} has not ended", job.uuid)).hint(hint));
     }
+    if let Some(later) = jobs::cut_off_after(&connection, job.id).map_err(unreadable)?
+        && !StoreLock::is_taken(path)
+    {
+        return Err(Error::usage(format!(
+            "the job {later} was killed while calls were under way, and may have written newer content"
+        ))
+        .hint("run its input again, then this retry: what was written since is left out of it"));
+    }
     let folder = tempfile::Builder::new()
         .prefix("target-upsert-")
         .tempdir()

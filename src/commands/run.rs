@@ -21,7 +21,7 @@ use crate::dispatch::retry::Retry;
 use crate::dispatch::{Dispatcher, recover};
 use crate::error::{Error, ExitCode};
 use crate::ids;
-use crate::pipeline::{self, Chunk, Finished, Wiring};
+use crate::pipeline::{self, Chunk, Finished, GRACE, Wiring};
 use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
@@ -112,7 +112,17 @@ async fn job(
         clock: Instant::now(),
         dispatcher,
     };
-    let finished = match prepare(&started, options).await {
+    let is_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+        started.dispatcher.connector.stop();
+        std::future::pending().await
+    };
+    let prepared = tokio::select! {
+        prepared = prepare(&started, options) => prepared,
+        never = is_late => never,
+    };
+    let finished = match prepared {
         Ok(()) => walk(&started, options, input, stop).await,
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
@@ -150,6 +160,7 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
             tokio::task::spawn_blocking(move || ids::import_state(&store, job, &namespace, &path));
         task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
     }
+    outwait_changes(started).await?;
     let leftovers = started.store.leftovers(&started.namespace, started.job)?;
     let records: usize = leftovers.iter().map(|leftover| leftover.writes.len()).sum();
     if records > 0 {
@@ -168,6 +179,25 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
         recover(&started.dispatcher, leftover, &capabilities, &options, started.clock).await?;
     }
     Ok(())
+}
+
+/// A call that was to change records when a job was killed may be applied for as long as its remote
+/// lags: what this job writes to them comes after it.
+async fn outwait_changes(started: &Started) -> Result<(), Error> {
+    let (store, namespace) = (&started.store, &started.namespace);
+    let connector = &started.dispatcher.connector;
+    let lag = |name: &String| {
+        let capabilities = connector.capabilities(&StreamName::new(name.as_str())).ok()?;
+        Some(capabilities.lag(&started.config.stream(name)))
+    };
+    let changing = store.changing(namespace, started.job)?;
+    if let Some(lag) = changing.iter().filter_map(lag).max() {
+        let waited = started.dispatcher.retry.sleep_until(started.clock + lag).await;
+        if waited.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(store.end_changes(namespace, started.job).await?)
 }
 
 /// Whether a stream is written to another object now than a killed job wrote it to: that one can tell
@@ -198,7 +228,7 @@ async fn walk(
         return Finished { error: Some(error), ..Finished::default() };
     }
     let last_end = match started.store.since_last_end(started.job, &started.namespace) {
-        Ok(since) => since.and_then(|since| started.clock.checked_sub(since)),
+        Ok(since) => since.and_then(|since| Instant::now().checked_sub(since)),
         Err(error) => return Finished { error: Some(error.into()), ..Finished::default() },
     };
     let mut progress = progress(options.progress);

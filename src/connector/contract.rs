@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError>;
 
     /// Nothing more is to leave: calls that wait for their turn, by a rate limit of our own, end in
-    /// [`RequestError::Stopped`], and so does each call that comes later. What was sent is not
-    /// affected.
+    /// [`RequestError::Stopped`], and so does each call that comes later. What was sent has a few
+    /// seconds left for its answer.
     fn stop(&self) {}
 }
 
@@ -174,6 +174,8 @@ pub struct WriteBatch {
     /// The batch's name, with [`Capabilities::batch_ids`]: the same when it is sent again, whole or
     /// halved.
     pub id: Option<Arc<str>>,
+    /// The call does not leave any more from then on.
+    pub not_after: Option<Instant>,
 }
 
 /// One record on its way out.
@@ -322,6 +324,9 @@ pub enum RequestError {
     /// Not sent, for [`Connector::stop`] came before its turn.
     #[error("not sent: the job ended before")]
     Stopped,
+    /// Not sent, for its turn came after [`WriteBatch::not_after`].
+    #[error("not sent: its turn came when the remote might have forgotten its idempotency key")]
+    TooLate,
 }
 
 impl RequestError {

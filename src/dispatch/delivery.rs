@@ -42,7 +42,7 @@ pub(super) async fn deliver(
     if !writes.is_empty() {
         let lookup = flight.stream.options.lookup_by();
         let store = &dispatcher.store;
-        let intended = store.intend(dispatcher.job, flight.stored, action, lookup, writes);
+        let intended = store.intend(dispatcher.job, flight.stored.id, action, lookup, writes);
         delivery.intent = Some(intended.await?);
         point("intended");
     }
@@ -280,6 +280,7 @@ impl Delivery<'_> {
             action: self.action,
             writes: records.iter().map(|planned| self.write(planned)).collect(),
             id: self.batch_id.clone(),
+            not_after: records.iter().filter_map(Planned::not_after).min(),
         };
         let answer = self.flight.dispatcher.connector.write(&batch).await;
         point("answered");
@@ -299,22 +300,14 @@ impl Delivery<'_> {
     }
 }
 
-/// Names a create. It is kept with the intent, for a job that goes on from there. A first job that has
-/// lost its store makes it anew where an external id tells that the record is the same one; content
-/// alone does not, and in another job's input it is another record.
+/// Names a create: this one of this job alone. It is kept with the intent, for a job that goes on
+/// from there. Whoever makes the record again after a call, or in another job, makes another one, for
+/// this may have been deleted since: under its key the remote would tell of what it made then.
 fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
-    let record = &planned.record;
     let mut key = Sha256::new();
-    key.update(record.stream.name.as_str());
-    key.update([0]);
-    match &record.external_id {
-        Some(id) => key.update(id.as_str()),
-        None => key.update(&dispatcher.uuid),
-    }
-    key.update(record.fingerprint.0);
-    // A later job that makes the record makes another one: it may have been deleted since.
-    key.update(dispatcher.job.0.to_be_bytes());
-    key.update(record.position.to_be_bytes());
+    key.update(&dispatcher.uuid);
+    key.update(planned.record.position.to_be_bytes());
+    key.update(planned.attempts.to_be_bytes());
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()

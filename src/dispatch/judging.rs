@@ -9,7 +9,7 @@ use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
 };
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble};
+use crate::outcome::{ALTERED, Fate, Trouble};
 use crate::stream::Partial;
 
 /// A record that a call has not brought to its end, and how it ends if nothing helps.
@@ -126,6 +126,8 @@ fn judge_failure(
                 "check the credential with `target-upsert check`, then run the same input again",
             ));
         }
+        // Before the next try, it is held.
+        RequestError::TooLate => judged.open = open(records, Fate::Failed, NOT_SENT),
         RequestError::Stopped => judged.ended = records.into_iter().map(never_left).collect(),
         RequestError::InDoubt { retry_after, .. } => {
             limiter.troubled(sent, now);
@@ -176,8 +178,11 @@ fn judge_one(
         Verdict::Missing => return judged.again.push((planned, Again::Missing)),
         Verdict::Changed => return judged.again.push((planned, Again::Changed(action))),
         Verdict::Altered(remote_id, why) => {
-            let trouble = Some(Trouble::payload("altered", why));
-            Ended { fate: Fate::Failed, remote_id, trouble }
+            // Made under an id that nobody knows, it must not be made again.
+            let is_lost = action == Action::Create && remote_id.is_none();
+            let fate = if is_lost { Fate::InDoubt } else { Fate::Failed };
+            let trouble = Some(Trouble::payload(ALTERED, why));
+            Ended { fate, remote_id, trouble }
         }
         Verdict::Busy(why) => {
             return judged.open.push(Open { planned, fate: Fate::Failed, code: "busy", why });

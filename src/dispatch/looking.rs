@@ -1,13 +1,14 @@
 //! Batches that ask: which records the remote has, and what it holds of those that it has.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer, Refusal, Traits};
 use super::retry::Kind;
 use super::{Again, Ended, Event, Flight, Planned, halves};
-use crate::connector::contract::{Action, By};
+use crate::connector::contract::{Action, By, Row};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
@@ -156,11 +157,33 @@ async fn read(
     let keys: Vec<_> = keys.collect();
     let only_empty = finder.options.only_empty();
     let bodies = records.iter().filter(|_| only_empty).map(|planned| &*planned.body);
-    let rows = finder.ask(lookup, &By::RemoteId, keys.iter().cloned(), &names(bodies)).await?;
+    let want = names(bodies);
+    let mut rows: HashMap<Arc<str>, Row> = HashMap::new();
+    // What was written a moment ago, a reading may not show yet: it is asked for again until it must.
+    let deadline = Instant::now() + lookup.lag;
+    loop {
+        let is_late = Instant::now() >= deadline;
+        let open =
+            |key: &&Option<Arc<str>>| key.as_ref().is_some_and(|key| !rows.contains_key(key));
+        let open: Vec<_> = keys.iter().filter(open).cloned().collect();
+        if open.is_empty() {
+            break;
+        }
+        let read = finder.ask(lookup, &By::RemoteId, open.into_iter(), &want).await?;
+        rows.extend(
+            read.into_iter().filter_map(|(key, rows)| Some((key, rows.into_iter().next()?))),
+        );
+        if is_late {
+            break;
+        }
+        let why = || "the job ended before the remote could show it".to_owned();
+        let waited = finder.dispatcher.retry.poll(lookup.lag, deadline).await;
+        waited.map_err(|_| NoAnswer { why: why(), fatal: None, refusal: None })?;
+    }
     let (mut read, mut missing) = (Vec::new(), Vec::new());
     for (planned, key) in std::mem::take(records).into_iter().zip(keys) {
         // Two records may have one remote id: the row is for both.
-        match key.and_then(|key| rows.get(&key)).and_then(|rows| rows.first()) {
+        match key.and_then(|key| rows.get(&key)) {
             Some(row) => read.push((planned, row.clone())),
             None => missing.push((planned, Again::Missing)),
         }

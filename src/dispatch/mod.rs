@@ -37,6 +37,7 @@ use crate::resolve::gate::Key;
 use crate::store::Store;
 use crate::store::jobs::JobId;
 use crate::store::journal::IntentId;
+use crate::store::streams::StoredStream;
 use crate::stream::{Partial, Record, Stream};
 
 use concurrency::Limiter;
@@ -49,8 +50,8 @@ use retry::Retry;
 pub struct Batch {
     /// Their stream.
     pub stream: Arc<Stream>,
-    /// The stream's number in the store.
-    pub stored: i64,
+    /// The stream in the store.
+    pub stored: StoredStream,
     /// What is to be done.
     pub task: Task,
     /// The records: no key twice.
@@ -187,7 +188,7 @@ impl Dispatcher {
     /// Puts on disk that a record needs no call, but for some of its relations, and tells `events`.
     pub async fn settle_partial(
         &self,
-        stored: i64,
+        stored: StoredStream,
         planned: Planned,
         partial: Partial,
         events: &UnboundedSender<Event>,
@@ -326,7 +327,7 @@ impl Ended {
 struct Flight<'a> {
     dispatcher: &'a Dispatcher,
     stream: &'a Arc<Stream>,
-    stored: i64,
+    stored: StoredStream,
     calls: &'a Calls,
     events: &'a UnboundedSender<Event>,
 }
@@ -359,7 +360,7 @@ impl<'a> Flight<'a> {
                 trouble: Some(trouble),
             };
             // What is kept of a record's content is settled with its last outcome.
-            let outcome = dispatcher.outcome(self.stored, &planned, Some(partial.action), open);
+            let outcome = dispatcher.outcome(self.stored.id, &planned, Some(partial.action), open);
             outcomes.push(Outcome { content: None, ..outcome });
             planned.record.partial = Some(partial);
             records.push(planned.record);
@@ -381,9 +382,26 @@ impl<'a> Flight<'a> {
         for (planned, why) in &mut again {
             planned.is_doubtful &= *why == Again::Exists(None);
         }
+        let doubtful: Vec<_> = again
+            .iter()
+            .filter(|(planned, _)| planned.is_doubtful)
+            .map(|(planned, _)| {
+                let why = Trouble::other("in_doubt", "an earlier try had no answer");
+                let ended = Ended::trouble(Fate::InDoubt, why);
+                let outcome =
+                    self.dispatcher.outcome(self.stored.id, planned, Some(Action::Create), ended);
+                Outcome { content: None, ..outcome }
+            })
+            .collect();
+        if !doubtful.is_empty() {
+            // The intent goes before the record has come to its end.
+            let dispatcher = self.dispatcher;
+            dispatcher.store.record(dispatcher.job, Arc::new(doubtful), None).await?;
+        }
         let missing = again.iter().filter(|(_, why)| *why == Again::Missing);
         let lost = missing.filter_map(|(planned, _)| planned.lost_id()).collect();
-        self.dispatcher.store.lose(self.stored, lost).await?;
+        self.dispatcher.store.lose(&self.stored, lost).await?;
+        point("replanned");
         self.event(Event::Again(again));
         Ok(())
     }
@@ -411,7 +429,7 @@ impl<'a> Flight<'a> {
         for (planned, action, ended) in ended {
             settled.keys.push(Some(Key::of(&planned.record)));
             settled.bytes += planned.record.size();
-            outcomes.push(dispatcher.outcome(self.stored, &planned, action, ended));
+            outcomes.push(dispatcher.outcome(self.stored.id, &planned, action, ended));
         }
         settled.outcomes = Arc::new(outcomes);
         dispatcher.store.record(dispatcher.job, Arc::clone(&settled.outcomes), done).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::OnMissing;
 use crate::config::stream::Mode;
+use crate::config::{OnDoubt, OnMissing};
 use crate::record::{ExternalId, RemoteId};
 use crate::resolve::resend::{CreateKey, may_be_resent};
 use crate::store::doubts::Doubt;
@@ -12,6 +12,7 @@ use crate::stream::Record;
 
 /// A record on its way, with what was tried so far.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Planned {
     /// The record.
     pub record: Record,
@@ -38,6 +39,8 @@ pub struct Planned {
     pub is_doubtful: bool,
     /// From when on it is believed that a lookup shows it; it may have been written lately.
     pub visible: Option<Instant>,
+    /// The remote has said that it has it, and has not said where.
+    pub is_said_to_exist: bool,
     /// Before this it is not looked up.
     pub not_before: Option<Instant>,
     /// Times that an answer made a new plan necessary.
@@ -74,6 +77,7 @@ impl Planned {
             key: None,
             is_doubtful: false,
             visible: None,
+            is_said_to_exist: false,
             not_before: None,
             plans: 0,
             sent: None,
@@ -91,12 +95,21 @@ impl Planned {
         may_be_resent(&self.record, self.key.as_ref(), Instant::now())
     }
 
-    /// The external id that leaves the map when the remote misses the record.
-    pub(super) fn lost_id(&self) -> Option<ExternalId> {
+    /// From when on its create may not be sent again any more: it may have been applied, and the
+    /// remote may have forgotten its key.
+    pub(super) fn not_after(&self) -> Option<Instant> {
+        let is_held = self.record.stream.options.on_doubt == OnDoubt::Hold;
+        self.key.as_ref().filter(|_| self.is_doubtful && is_held).map(|key| key.until)
+    }
+
+    /// The external id that leaves the map when the remote misses the record, and the remote id that
+    /// it leads to.
+    pub(super) fn lost_id(&self) -> Option<(ExternalId, RemoteId)> {
         let record = &self.record;
         let is_made_anew = record.stream.options.on_missing == OnMissing::Recreate
             && record.stream.options.mode != Mode::Delete;
-        record.external_id.clone().filter(|_| is_made_anew && self.remote_id.is_some())
+        let external_id = record.external_id.clone().filter(|_| is_made_anew);
+        external_id.zip(self.remote_id.clone())
     }
 
     /// What goes out.

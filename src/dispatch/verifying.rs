@@ -10,7 +10,7 @@ use super::retry::Kind;
 use super::{Again, Ended, Flight, Planned, halves};
 use crate::connector::contract::{Action, By, Lookup, Row};
 use crate::error::Error;
-use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
+use crate::outcome::{ALTERED, Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
 
 /// Records that are said to be written.
@@ -129,7 +129,7 @@ impl Lie {
                 let why = "the remote says that it was deleted, and still has it";
                 Trouble::other("still_there", why)
             }
-            Self::Altered(why) => Trouble::payload("altered", why),
+            Self::Altered(why) => Trouble::payload(ALTERED, why),
         }
     }
 }

@@ -16,7 +16,7 @@ mod settling;
 mod taking;
 mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ const MAX_PLANS: u32 = 4;
 
 /// How long a job goes on to send what it has read, once it is to end. Who asked for the end kills
 /// it 10 to 30 seconds later, and then nothing is told.
-const GRACE: Duration = Duration::from_secs(10);
+pub const GRACE: Duration = Duration::from_secs(10);
 
 /// What the intake thread sends.
 #[derive(Debug)]
@@ -133,6 +133,10 @@ struct Job {
     /// Records that may go out only after one before them has come to its end.
     held: VecDeque<Record>,
     claims: Claims,
+    /// Objects of the remote that several streams are written to.
+    shared: HashSet<Arc<str>>,
+    /// Nothing more comes in before what is under way has come to its end.
+    drains: bool,
     waiting: Waiting,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
@@ -175,6 +179,8 @@ pub async fn run(wiring: Wiring) -> Finished {
         gate: Gate::default(),
         held: VecDeque::new(),
         claims: Claims::default(),
+        shared: HashSet::new(),
+        drains: false,
         waiting: Waiting::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
@@ -210,9 +216,10 @@ impl Job {
     async fn step(&mut self, told: &mut mpsc::UnboundedReceiver<Event>) -> Result<(), Error> {
         let now = Instant::now();
         let has_room = self.buffered < self.wiring.max_buffer_bytes;
-        let can_read = !self.input_ended && has_room;
+        let can_read = !self.input_ended && has_room && !self.drains;
         self.admit_held()?;
-        if self.input_ended || !self.held.is_empty() || (!has_room && self.ready.is_empty()) {
+        let waits = self.drains || !self.held.is_empty();
+        if self.input_ended || waits || (!has_room && self.ready.is_empty()) {
             // Nothing more comes in before something goes out: company is not waited for.
             for ((stream, task), records) in self.batcher.take_all() {
                 self.queue(stream, task, records);

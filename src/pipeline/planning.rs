@@ -59,8 +59,12 @@ impl Job {
             };
         }
         if goes_out {
-            let is_new = plan == Plan::Lookup;
-            let Claimed::Free(free) = self.claims.enter(record, is_new) else { return Ok(true) };
+            let object = record.stream.capabilities.object.as_ref();
+            let is_shared = object.is_some_and(|object| self.shared.contains(object));
+            let is_asked_for = plan == Plan::Lookup && record.stream.capabilities.lookup.is_some();
+            let Claimed::Free(free) = self.claims.enter(record, is_shared || is_asked_for) else {
+                return Ok(true);
+            };
             record = free;
         }
         let now = Instant::now();
@@ -166,6 +170,7 @@ impl Job {
     pub(super) fn follow(&mut self, mut planned: Planned, plan: Plan) {
         planned.plans += 1;
         planned.held = None;
+        let mode = planned.record.stream.options.mode;
         let plan = if planned.plans > MAX_PLANS {
             let why = "the remote contradicts itself: what it has it cannot change, what it has not \
                        it cannot create, or what it shows is never what it has";
@@ -201,6 +206,12 @@ impl Job {
                 self.end_locally(&planned, action, Ended::trouble(Fate::InDoubt, trouble), true);
             }
             Plan::Lookup => self.gather(Task::Lookup, planned),
+            Plan::Write(..) if planned.is_partial && mode == Mode::Insert => {
+                let why = "its parents wait for it in turn, and in mode `insert` no record is written \
+                           once more when they are there: use mode `upsert`";
+                let ended = Ended::trouble(Fate::Rejected, Trouble::payload("no_parent", why));
+                self.end_locally(&planned, None, ended, true);
+            }
             Plan::Write(action, remote_id) => {
                 let record = &planned.record;
                 if let Some(id) = &remote_id {
@@ -294,7 +305,7 @@ impl Job {
                 Action::Upsert => planned.upsert += count,
             }
         }
-        let (stream, stored) = (Arc::clone(&state.stream), state.stored.id);
+        let (stream, stored) = (Arc::clone(&state.stream), state.stored);
         let id = match (task, &stream.capabilities.batch_ids) {
             (Task::Write(_), Some(ids)) if !records.iter().any(|one| one.record.stands_in) => {
                 self.named_batches += 1;

@@ -35,7 +35,7 @@ impl Job {
             Event::Partial(records) => self.take_partial(records)?,
             Event::Again(again) => {
                 for (mut planned, why) in again {
-                    let plan = self.plan_again(&mut planned, why);
+                    let plan = self.plan_again(&mut planned, why)?;
                     self.follow(planned, plan);
                 }
             }
@@ -44,11 +44,14 @@ impl Job {
         Ok(())
     }
 
-    fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Plan {
+    fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Result<Plan, Error> {
         let stream = &planned.record.stream;
         let shown = Instant::now() + stream.capabilities.lag(&stream.options);
-        match (why, planned.remote_id.clone()) {
+        Ok(match (why, planned.remote_id.clone()) {
             (Again::Changed(action), remote_id) if planned.held.is_some() => {
+                // A reading may show for a while what is there no more.
+                let read = stream.capabilities.read;
+                planned.not_before = read.map(|read| Instant::now() + read.lag);
                 Plan::Write(action, remote_id)
             }
             (Again::Changed(_), _) => {
@@ -57,6 +60,7 @@ impl Job {
                 Plan::Refuse(Trouble::other("changed", why))
             }
             (Again::Exists(id), _) => {
+                planned.is_said_to_exist = id.is_none();
                 let plan = resolve::plan_exists(&planned.record, id);
                 planned.is_doubtful &= matches!(plan, Plan::Refuse(_));
                 // It is there, though a lookup may not show it yet.
@@ -64,6 +68,11 @@ impl Job {
                 plan
             }
             (Again::Missing, Some(id)) => {
+                // Another create is another one, for the remote too.
+                planned.key = None;
+                if let Some(other) = self.other_id(&planned.record, &id)? {
+                    return Ok(resolve::plan_exists(&planned.record, Some(other)));
+                }
                 // A lookup may show for a while what is there no more.
                 planned.not_before = Some(shown);
                 let plan = resolve::plan_missing(&planned.record, &id, planned.doubt.as_ref());
@@ -76,7 +85,16 @@ impl Job {
             (Again::Missing, None) => {
                 Plan::Refuse(Trouble::other("missing", "the remote misses it"))
             }
-        }
+        })
+    }
+
+    /// Another remote id than the one that is missing, where the map has one: the record itself may
+    /// have told a wrong one.
+    fn other_id(&self, record: &Record, missing: &RemoteId) -> Result<Option<RemoteId>, Error> {
+        let Some(id) = &record.external_id else { return Ok(None) };
+        let stored = &self.streams[record.stream.index].stored;
+        let mapped = self.wiring.dispatcher.store.find(stored, id)?;
+        Ok(mapped.and_then(|mapped| mapped.remote_id).filter(|id| id != missing))
     }
 
     /// A remote id that is wrong, as one that was imported may be, makes a second record: that is
@@ -99,7 +117,13 @@ impl Job {
             Seen::Later(at) => at,
             Seen::Ids(ids) => {
                 let Some(at) = planned.visible.filter(|at| ids.is_empty() && now < *at) else {
-                    let plan = resolve::plan_found(&planned.record, &ids);
+                    let plan = if ids.is_empty() && planned.is_said_to_exist {
+                        let why = "the remote says that it has the record, and does not find it: \
+                                   another one may have a value that only one can have";
+                        Plan::Refuse(Trouble::payload("exists", why))
+                    } else {
+                        resolve::plan_found(&planned.record, &ids)
+                    };
                     return self.follow(planned, plan);
                 };
                 at
@@ -127,9 +151,10 @@ impl Job {
         for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
             let Some(key) = key else { continue };
             let stands = match &outcome.remote_id {
-                _ if !outcome.fate.is_success() || outcome.fate == Fate::Deleted => Stands::Nowhere,
-                None => Stands::Somewhere,
-                Some(remote_id) => Stands::At(remote_id),
+                _ if outcome.fate == Fate::Deleted => Stands::Nowhere,
+                Some(remote_id) if outcome.fate.is_success() => Stands::At(remote_id),
+                remote_id if outcome.may_be_applied() => Stands::Perhaps(remote_id.as_ref()),
+                _ => Stands::Nowhere,
             };
             self.leave_claims(key, settled.stream, stands)?;
             self.leave_gate(key)?;
@@ -184,7 +209,7 @@ impl Job {
 
     /// A record stands at the remote as it is to be, but for some of its relations.
     pub(super) fn settle_partial(&mut self, planned: Planned, partial: Partial) {
-        let stored = self.streams[planned.record.stream.index].stored.id;
+        let stored = self.streams[planned.record.stream.index].stored;
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let events = self.events.clone();
         self.tasks.spawn(async move {

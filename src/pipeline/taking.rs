@@ -95,9 +95,9 @@ impl Job {
     /// Lets a record go its way; where the order of the input counts, not before those that came
     /// before it.
     fn admit(&mut self, record: Record) -> Result<(), Error> {
-        if record.stream.capabilities.in_order
-            && (!self.held.is_empty() || self.gate.is_taken(&Key::of(&record)))
-        {
+        let is_behind =
+            record.stream.capabilities.in_order && self.gate.is_taken(&Key::of(&record));
+        if self.drains || !self.held.is_empty() || is_behind {
             self.held.push_back(record);
             return Ok(());
         }
@@ -109,7 +109,9 @@ impl Job {
 
     /// Lets those go on that had to wait for their turn.
     pub(super) fn admit_held(&mut self) -> Result<(), Error> {
-        while let Some(next) = self.held.front()
+        self.drains &= !self.gate.is_empty();
+        while !self.drains
+            && let Some(next) = self.held.front()
             && !self.gate.is_taken(&Key::of(next))
             && let Some(record) = self.held.pop_front()
         {
@@ -139,6 +141,7 @@ impl Job {
                 .begin_stream(dispatcher.job, namespace, stream.name.as_str(), object.as_deref())
                 .await?;
             (self.wiring.on_stream)(stored, stream.name.as_str())?;
+            self.mind_sharing(object.as_ref());
             self.streams.push(StreamState {
                 stream: Arc::clone(&stream),
                 stored,
@@ -151,6 +154,18 @@ impl Job {
         };
         let line = stream.schema_line.to_string();
         Ok(store.keep_schema(dispatcher.job, stored.id, stream.version, line).await?)
+    }
+
+    /// Streams of one object have records in common. Those that are under way claim no more than in a
+    /// stream of its own: the first that come then wait for them.
+    fn mind_sharing(&mut self, object: Option<&Arc<str>>) {
+        let is_of = |state: &StreamState| state.stream.capabilities.object.as_ref() == object;
+        if let Some(object) = object
+            && self.streams.iter().any(is_of)
+            && self.shared.insert(Arc::clone(object))
+        {
+            self.drains = true;
+        }
     }
 
     /// A line that is no message is a rejected record of the stream with the empty name.

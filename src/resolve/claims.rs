@@ -30,7 +30,8 @@ enum Place {
 enum Of {
     /// The remote's own id.
     RemoteId,
-    /// The external id, within its stream.
+    /// The external id, where the remote does not say what it keeps it in: two streams of an object
+    /// may do it in two ways.
     ExternalId,
     /// The property of this name.
     Property(Arc<str>),
@@ -60,9 +61,18 @@ pub struct Claims {
     fresh: HashMap<Target, Fresh>,
     /// The same by what it is found by now.
     made: HashMap<Claim, HashSet<RemoteId>>,
-    /// Until when a lookup may not show what was written without telling its id.
-    untold: HashMap<Claim, Instant>,
-    fading: VecDeque<(Instant, Vec<Claim>, Option<Target>)>,
+    /// Until when no lookup is believed about these.
+    unsure: HashMap<Subject, Instant>,
+    fading: VecDeque<(Instant, Vec<Subject>)>,
+}
+
+/// What a lookup may be wrong about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    /// Who has this value.
+    Claim(Claim),
+    /// Which values this record has.
+    Target(Target),
 }
 
 #[derive(Debug)]
@@ -91,10 +101,10 @@ pub enum Claimed {
 pub enum Stands<'a> {
     /// It was not written, or is there no more.
     Nowhere,
-    /// The remote has not said where.
-    Somewhere,
     /// There.
     At(&'a RemoteId),
+    /// It may have been written; to this one, or to one that the remote has not told.
+    Perhaps(Option<&'a RemoteId>),
 }
 
 /// What a lookup has found, in the light of what was written lately.
@@ -107,12 +117,12 @@ pub enum Seen {
 }
 
 impl Claims {
-    /// Claims what `record` is found by, or keeps the record until it can. `is_new`: no remote id is
-    /// known of it.
-    pub fn enter(&mut self, record: Record, is_new: bool) -> Claimed {
+    /// Claims what `record` is found by, or keeps the record until it can. `by_id`: its external id
+    /// too, since other streams or spellings may have it.
+    pub fn enter(&mut self, record: Record, by_id: bool) -> Claimed {
         let key = Key::of(&record);
         if !self.held.contains_key(&key) {
-            let claims = claims(&record, is_new);
+            let claims = claims(&record, by_id);
             if claims.is_empty() {
                 return Claimed::Free(record);
             }
@@ -175,8 +185,10 @@ impl Claims {
         if let Some(stale) = found.iter().filter_map(fresh).find(is_stale) {
             return Seen::Later(stale.until);
         }
-        let untold = held.claims.iter().filter_map(|claim| self.untold.get(claim));
-        if let Some(until) = untold.max().filter(|until| now < **until) {
+        let claimed = held.claims.iter().cloned().map(Subject::Claim);
+        let subjects = claimed.chain(found.iter().map(|id| Subject::Target(target(id))));
+        let unsure = subjects.filter_map(|subject| self.unsure.get(&subject)).max();
+        if let Some(until) = unsure.filter(|until| now < **until) {
             return Seen::Later(*until);
         }
         let made = held.claims.iter().filter_map(|claim| self.made.get(claim)).flatten();
@@ -212,9 +224,12 @@ impl Claims {
         let until = now + lag + Duration::from_secs(1);
         match stands {
             Stands::Nowhere => {}
-            Stands::Somewhere => {
-                self.untold.extend(held.claims.iter().map(|claim| (claim.clone(), until)));
-                self.fading.push_back((until, held.claims.clone(), None));
+            Stands::Perhaps(remote_id) => {
+                let claimed = held.claims.iter().cloned().map(Subject::Claim);
+                let target = remote_id.map(|id| Subject::Target((place(stream), id.clone())));
+                let subjects: Vec<_> = claimed.chain(target).collect();
+                self.unsure.extend(subjects.iter().map(|subject| (subject.clone(), until)));
+                self.fading.push_back((until, subjects));
             }
             Stands::At(remote_id) => {
                 self.remember((place(stream), remote_id.clone()), held.claims.clone(), until);
@@ -257,10 +272,16 @@ impl Claims {
                 claims.push(old);
             }
         }
+        let mut fading = vec![Subject::Target(target.clone())];
         for claim in &claims {
-            self.made.entry(claim.clone()).or_default().insert(target.1.clone());
+            if claim.1 == Of::ExternalId {
+                fading.push(Subject::Claim(claim.clone()));
+                self.unsure.insert(Subject::Claim(claim.clone()), until);
+            } else {
+                self.made.entry(claim.clone()).or_default().insert(target.1.clone());
+            }
         }
-        self.fading.push_back((until, Vec::new(), Some(target.clone())));
+        self.fading.push_back((until, fading));
         self.fresh.insert(target, Fresh { claims, until });
     }
 
@@ -280,16 +301,16 @@ impl Claims {
     /// What a lookup shows by now is not remembered, so that memory does not grow with the input.
     fn fade(&mut self, now: Instant) {
         while self.fading.front().is_some_and(|(until, ..)| *until <= now)
-            && let Some((_, claims, target)) = self.fading.pop_front()
+            && let Some((_, subjects)) = self.fading.pop_front()
         {
-            if let Some(target) = target
-                && self.fresh.get(&target).is_some_and(|fresh| fresh.until <= now)
-            {
-                self.forget(&target);
-            }
-            for claim in claims {
-                if self.untold.get(&claim).is_some_and(|until| *until <= now) {
-                    self.untold.remove(&claim);
+            for subject in subjects {
+                if self.unsure.get(&subject).is_some_and(|until| *until <= now) {
+                    self.unsure.remove(&subject);
+                }
+                if let Subject::Target(target) = subject
+                    && self.fresh.get(&target).is_some_and(|fresh| fresh.until <= now)
+                {
+                    self.forget(&target);
                 }
             }
         }
@@ -301,27 +322,16 @@ fn place(stream: &Stream) -> Place {
     object.map_or(Place::Stream(stream.index), Place::Object)
 }
 
-fn claims(record: &Record, is_new: bool) -> Vec<Claim> {
+fn claims(record: &Record, by_id: bool) -> Vec<Claim> {
     let capabilities = &record.stream.capabilities;
     let ignores_case = |lookup: Option<Lookup>| lookup.is_some_and(|lookup| lookup.ignores_case);
     let place = place(&record.stream);
     let mut claims = of_fields(record, &place, ignores_case(capabilities.find));
-    if let Some(id) = &record.external_id {
-        // The gate has one of each external id, but for each stream and spelling.
-        let ignores_case = ignores_case(capabilities.lookup);
-        let value = spelled(id.as_str(), ignores_case);
-        match (&place, &capabilities.external_id_property) {
-            (Place::Object(_), Some(property))
-                if ignores_case || (is_new && capabilities.lookup.is_some()) =>
-            {
-                claims.push((place.clone(), Of::Property(property.as_str().into()), value));
-            }
-            _ if ignores_case => {
-                let own = Place::Stream(record.stream.index);
-                claims.push((own, Of::ExternalId, value));
-            }
-            _ => {}
-        }
+    let ignores_case = ignores_case(capabilities.lookup);
+    if let Some(id) = record.external_id.as_ref().filter(|_| by_id || ignores_case) {
+        let property = capabilities.external_id_property.as_deref();
+        let of = property.map_or(Of::ExternalId, |name| Of::Property(name.into()));
+        claims.push((place.clone(), of, spelled(id.as_str(), ignores_case)));
     }
     if let Some(id) = &record.remote_id {
         claims.push((place, Of::RemoteId, id.as_str().into()));

@@ -72,6 +72,11 @@ impl Gate {
         self.taken.get(key).is_some_and(|queue| !queue.is_empty())
     }
 
+    /// Whether no record has a key.
+    pub fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
     /// Records that wait.
     pub fn waiting(&self) -> usize {
         self.waiting

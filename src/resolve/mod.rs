@@ -301,8 +301,14 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId, doubt: Option<&Doubt>
     if options.mode == Mode::Delete {
         return Plan::Gone(remote_id.clone());
     }
-    if options.on_missing == OnMissing::Recreate && record.external_id.is_some() {
-        return find(record, doubt);
+    if options.on_missing == OnMissing::Recreate {
+        if record.external_id.is_some() {
+            return find(record, doubt);
+        }
+        // A lookup has found it, which may have shown what was there no more.
+        if record.remote_id.is_none() && can_look_up(record) {
+            return Plan::Lookup;
+        }
     }
     let why = format!("the remote has no record with the id `{remote_id}`");
     Plan::Refuse(Trouble::payload("missing", why))

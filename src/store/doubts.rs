@@ -226,6 +226,7 @@ fn remember_content(
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {
         Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
+        Fate::Failed if outcome.action == Some(Action::Create) && outcome.is_altered() => false,
         Fate::InDoubt if outcome.action == Some(Action::Create) => true,
         // Found by what it says.
         Fate::Updated | Fate::Unchanged if outcome.action.is_some() => {

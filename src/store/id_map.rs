@@ -131,16 +131,28 @@ impl Store {
         self.find_in_both(stream, |connection, stream| find_in(connection, stream, id))
     }
 
-    /// Takes ids out of the map whose records the remote has not any more, before anything is made
+    /// Takes ids out of the map, where they lead to records that the remote has not any more, before anything is made
     /// in their place: what comes of that says nothing of what was there.
     ///
     /// # Errors
     /// What SQLite says; then none was taken out.
-    pub async fn lose(&self, stream: i64, ids: Vec<ExternalId>) -> Result<(), StoreError> {
-        if ids.is_empty() {
+    pub async fn lose(
+        &self,
+        stream: &StoredStream,
+        ids: Vec<(ExternalId, RemoteId)>,
+    ) -> Result<(), StoreError> {
+        let mut lost = Vec::with_capacity(ids.len());
+        for (id, missing) in ids {
+            // A record may say another remote id of itself than the map has.
+            let mapped = self.find(stream, &id)?;
+            if mapped.is_some_and(|mapped| mapped.remote_id == Some(missing)) {
+                lost.push(id);
+            }
+        }
+        if lost.is_empty() {
             return Ok(());
         }
-        let lost = ids.clone();
+        let (ids, stream) = (lost.clone(), stream.id);
         self.write(move |transaction| {
             ids.iter().try_for_each(|id| remove(transaction, stream, id).map(drop))
         })

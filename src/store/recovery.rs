@@ -77,7 +77,6 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     }
     drop(rows);
     drop(left);
-    transaction.execute("DELETE FROM intents WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
 }
@@ -145,6 +144,39 @@ pub fn left<E: From<rusqlite::Error>>(
 }
 
 impl Store {
+    /// Streams of `namespace` whose records were about to be changed when a job was killed.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn changing(&self, namespace: &str, but_not: JobId) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare(
+                    "SELECT DISTINCT name FROM intents JOIN streams ON streams.id = stream
+                     WHERE namespace = ? AND job <> ? AND NOT is_create",
+                )?
+                .query_map(params![namespace, but_not], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// No call that was to change records of `namespace` is under way any more.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn end_changes(&self, namespace: &str, but_not: JobId) -> Result<(), StoreError> {
+        let namespace = namespace.to_owned();
+        self.write(move |transaction| {
+            transaction.execute(
+                "DELETE FROM intents WHERE NOT is_create AND job <> ?2
+                    AND stream IN (SELECT id FROM streams WHERE namespace = ?1)",
+                params![namespace, but_not],
+            )
+        })
+        .await
+        .map(drop)
+    }
+
     /// The batches that killed jobs of `namespace` left in doubt.
     ///
     /// # Errors

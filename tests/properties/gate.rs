@@ -299,7 +299,7 @@ impl World {
             let id = RemoteId::new(target.to_string());
             // Of what it makes, the remote does not always tell the id.
             let is_told = on.target.is_some() || !target.is_multiple_of(3);
-            let stands = if is_told { Stands::At(&id) } else { Stands::Somewhere };
+            let stands = if is_told { Stands::At(&id) } else { Stands::Perhaps(None) };
             for record in self.claims.leave(&on.key, &on.record.stream, stands, lag, self.now) {
                 // Those of a known target are told by their ids.
                 let target = match &record.external_id {

@@ -167,6 +167,7 @@ impl Api {
             headers,
             body: Some(Bytes::from(body)),
             reads_only: false,
+            not_after: batch.not_after,
         })
     }
 }

@@ -52,6 +52,7 @@ fn batch(bodies: &[&str], id: Option<&str>) -> WriteBatch {
         action: Action::Create,
         writes: bodies.iter().map(|body| write(body, None)).collect(),
         id: id.map(Into::into),
+        not_after: None,
     }
 }
 

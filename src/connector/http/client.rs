@@ -1,7 +1,7 @@
 //! Sends one request and reads its answer; says which of both was lost.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
@@ -22,6 +22,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Characters of each body that are told with `LOGLEVEL=debug`.
 const MAX_TRACED_CHARS: usize = 500;
+/// For how long calls that are under way are waited for once the job is to end.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// New tokens for one call, at most: while it is under way with the first, the remote may take that
+/// back as it answers another one.
+const RENEWALS: usize = 2;
 
 /// One request, without its credential.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub struct Request {
     pub body: Option<Bytes>,
     /// Whether it changes nothing at the remote: then a lost answer is no doubt.
     pub reads_only: bool,
+    /// It does not leave any more from then on.
+    pub not_after: Option<Instant>,
 }
 
 impl fmt::Debug for Request {
@@ -117,8 +125,8 @@ impl Client {
         self.stop.cancel();
     }
 
-    /// Sends `request`, once more with a new token when it was refused with 401 and there is a
-    /// token to renew. Any status is an answer.
+    /// Sends `request`, again with a new token when it was refused with 401 and there is a token to
+    /// renew. Any status is an answer.
     ///
     /// # Errors
     /// [`RequestError::Unreachable`] when nothing was sent, [`RequestError::InDoubt`] when a
@@ -126,8 +134,13 @@ impl Client {
     /// [`RequestError::Protocol`] for a body that is too long), [`RequestError::Stopped`], and what
     /// the token endpoint says.
     pub async fn send(&self, request: &Request) -> Result<Answer, RequestError> {
-        let answer = self.send_once(request).await?;
-        if answer.status == 401 { self.send_again(request, &answer).await } else { Ok(answer) }
+        let mut answer = self.send_once(request).await?;
+        for _ in 0..RENEWALS {
+            if answer.status == 401 && self.authorizer.can_renew() {
+                answer = self.send_again(request, &answer).await?;
+            }
+        }
+        Ok(answer)
     }
 
     /// Sends `request` once more with a new token, after `answer` has refused the one it had. The
@@ -140,11 +153,11 @@ impl Client {
         request: &Request,
         answer: &Answer,
     ) -> Result<Answer, RequestError> {
-        if self.authorizer.renew(answer.generation).await? {
-            self.send_once(request).await
-        } else {
-            Ok(answer.clone())
-        }
+        let renewed = tokio::select! {
+            renewed = self.authorizer.renew(answer.generation) => renewed?,
+            () = self.stop.cancelled() => return Err(RequestError::Stopped),
+        };
+        if renewed { self.send_once(request).await } else { Ok(answer.clone()) }
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {
@@ -162,7 +175,35 @@ impl Client {
         let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
         *sent.headers_mut() = request.headers.clone();
         *sent.body_mut() = request.body.clone().map(Into::into);
-        let generation = self.authorizer.apply(&mut sent).await?;
+        let generation = tokio::select! {
+            generation = self.authorizer.apply(&mut sent) => generation?,
+            () = self.stop.cancelled() => return Err(RequestError::Stopped),
+        };
+        if request.not_after.is_some_and(|end| Instant::now() >= end) {
+            return Err(RequestError::TooLate);
+        }
+        tokio::select! {
+            answer = self.exchange(request, sent, generation) => answer,
+            () = self.given_up() => Err(if request.reads_only {
+                RequestError::Stopped
+            } else {
+                RequestError::in_doubt("the job ended before the answer")
+            }),
+        }
+    }
+
+    /// Ends when a call that is under way is not waited for any longer.
+    async fn given_up(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(LAST_WAIT).await;
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        sent: reqwest::Request,
+        generation: u64,
+    ) -> Result<Answer, RequestError> {
         let outcome = self.http.execute(sent).await;
         let mut response = outcome.map_err(|error| {
             self.trace(request, "no answer", error.to_string().as_bytes());
@@ -175,7 +216,8 @@ impl Client {
         let headers = std::mem::take(response.headers_mut());
         let body = match read_capped(&mut response, self.max_body_bytes).await {
             Ok(body) => body,
-            Err(_) if status >= 300 => Bytes::new(),
+            // The status says what is to be done, whatever else is said.
+            Err(_) if matches!(status, 401 | 429) => Bytes::new(),
             Err(text) => {
                 let text = self.redactor.clean(&format!("status {status}, but {text}")).into();
                 return Err(if request.reads_only {

@@ -135,6 +135,7 @@ impl Rest {
         scope.set("external_ids", Some(names(&external_ids)));
         scope.set("remote_ids", Some(names(&remote_ids)));
         let mut request = self.request(&operation.endpoint, &scope, false)?;
+        request.not_after = batch.not_after;
         let bytes = request.body.as_ref().map_or(0, bytes::Bytes::len);
         if bytes > operation.max_bytes {
             let limit = operation.max_bytes;

@@ -116,7 +116,7 @@ pub(super) fn request(
             headers.insert(name.clone(), value);
         }
     }
-    Ok(Request { method: endpoint.method.clone(), url, headers, body, reads_only })
+    Ok(Request { method: endpoint.method.clone(), url, headers, body, reads_only, not_after: None })
 }
 
 /// The address of `path`.

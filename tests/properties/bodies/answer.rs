@@ -202,7 +202,13 @@ impl Case {
             stands_in: false,
         });
         let stream = StreamName::from("contacts");
-        WriteBatch { stream, action: self.action, writes: writes.collect(), id: None }
+        WriteBatch {
+            stream,
+            action: self.action,
+            writes: writes.collect(),
+            id: None,
+            not_after: None,
+        }
     }
 
     fn judge(&self, answer: &Answer) -> usize {

@@ -96,7 +96,7 @@ fn try_out(rest: &Rest) {
             stands_in: false,
         });
         let (stream, writes) = (stream.clone(), writes.collect::<Vec<_>>());
-        let batch = WriteBatch { stream, action, writes, id: None };
+        let batch = WriteBatch { stream, action, writes, id: None, not_after: None };
         for body in
             ["", r#"{"id":1,"results":[{"index":0,"id":1},{"index":1,"error":{}}]}"#, "<html>"]
         {

@@ -98,7 +98,7 @@ fn a_status_means_what_may_have_been_applied() {
                 RequestError::Forbidden { .. } => "forbidden".to_owned(),
                 RequestError::Refused { .. } => "refused".to_owned(),
                 RequestError::Protocol(_) => "protocol".to_owned(),
-                RequestError::Stopped => "stopped".to_owned(),
+                RequestError::Stopped | RequestError::TooLate => "not sent".to_owned(),
             },
         };
         assert_eq!(told, expected, "{status} to {call:?}");

@@ -24,5 +24,6 @@ fn request(url: &str, reads_only: bool) -> Request {
         headers: HeaderMap::new(),
         body: (!reads_only).then(|| Bytes::from_static(b"{}")),
         reads_only,
+        not_after: None,
     }
 }

@@ -195,14 +195,14 @@ async fn a_token_endpoint_in_trouble_is_no_refusal() {
 }
 
 #[tokio::test]
-async fn a_second_401_is_the_answer() {
+async fn a_third_401_is_the_answer() {
     let case = Case::new(
         ResponseTemplate::new(200).set_body_json(json!({"access_token": "useless-token"})),
     )
     .await;
     let answer = case.client(Some("old-token"), None).send(&case.data()).await.unwrap();
     assert_eq!(answer.status, 401);
-    assert_eq!((case.calls("/token").await, case.calls("/data").await), (1, 2));
+    assert_eq!((case.calls("/token").await, case.calls("/data").await), (2, 3));
     assert!(case.kept().get("expires_in").is_none());
 }
 

@@ -150,7 +150,7 @@ async fn find_ids(
 }
 
 fn batch(action: Action, writes: Vec<Write>) -> WriteBatch {
-    WriteBatch { stream: stream(), action, writes, id: None }
+    WriteBatch { stream: stream(), action, writes, id: None, not_after: None }
 }
 
 /// Writes in batches of what the connector takes.

@@ -48,7 +48,7 @@ fn short(error: &RequestError) -> String {
         RequestError::Forbidden { .. } => "forbidden".to_owned(),
         RequestError::Refused { status, message, .. } => format!("refused {status} {message}"),
         RequestError::Protocol(_) => "protocol".to_owned(),
-        RequestError::Stopped => "stopped".to_owned(),
+        RequestError::Stopped | RequestError::TooLate => "not sent".to_owned(),
     }
 }
 
