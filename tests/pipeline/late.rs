@@ -127,7 +127,7 @@ fn what_a_killed_job_had_on_its_way_is_waited_for_before_it_is_written_again() {
     child.wait().unwrap();
     place.done(&input);
     // By then the old call is through.
-    std::thread::sleep(Duration::from_millis(1000).saturating_sub(since.elapsed()));
+    std::thread::sleep(Duration::from_secs(1).saturating_sub(since.elapsed()));
     assert_eq!(remote.held("contacts", "name"), pairs([("a", "Anne")]), "{:?}", place.results());
 }
 

@@ -1,9 +1,12 @@
 //! Streams that are kept as one object: what one of them brings, the others know of.
 
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::plain::{CREATE, DELETE, LOOKUP, UPDATE, pairs};
-use crate::support::{Place, Remote, record, schema};
+use crate::support::{Place, Remote, finish, record, schema};
 
 /// One external id in two streams, each with a name of its own.
 fn both(contact: &str, lead: &str) -> String {
@@ -98,4 +101,32 @@ fn what_is_in_doubt_in_one_stream_is_waited_for_in_another() {
     assert_eq!((remote.faults("reset_after"), remote.faults("status")), (1, 1));
     assert_eq!(place.counts("contacts")["in_doubt"], 1, "{:?}", place.results());
     assert_eq!(remote.held("contacts", "name"), pairs([("a", "Anne")]), "{:?}", place.results());
+}
+
+/// What is under way comes to its end before another stream of its object begins; where nothing is,
+/// nothing is waited for.
+#[test]
+fn a_stream_of_an_object_that_is_known_begins_at_once() {
+    let remote = Remote::start();
+    let place = Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE])
+        .set("streams", json!({"*": {"object": "contacts"}}));
+    let mut child = place.job().spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all((schema("contacts") + &schema("leads")).as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    // The tap takes a moment to its first record.
+    std::thread::sleep(Duration::from_millis(500));
+    let one = |stream: &str| record(stream, &json!({"externalId": stream, "name": "Ann"}));
+    stdin.write_all((one("contacts") + &one("leads")).as_bytes()).unwrap();
+    drop(stdin);
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    let ran = finish(child, b"");
+    assert_eq!(ran.code, 0, "after {:?}: {}", began.elapsed(), ran.stderr);
+    let mut ids: Vec<_> = remote.held("contacts", "ext_id").into_iter().map(|(id, _)| id).collect();
+    ids.sort();
+    assert_eq!(ids, ["contacts", "leads"]);
 }
