@@ -100,6 +100,12 @@ impl Error {
         if self.is_out_of_files() { Some(MORE_FILES) } else { hint }
     }
 
+    /// Tells it in the log, where another one is what the run ends with.
+    pub fn tell_beside(&self) {
+        let hint = self.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+        tracing::error!("{}{hint}", self.full_message());
+    }
+
     /// Whether the process may open no more files: wherever that shows, it is not for what was to be
     /// opened.
     fn is_out_of_files(&self) -> bool {

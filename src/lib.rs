@@ -9,7 +9,7 @@
 //!       → store (journal, id map) → state, summary, results, rejects
 //! ```
 //! Data goes one way, and the modules below stand in its order. A connector says what happened;
-//! the pipeline decides what to do next. [`pipeline`] is the only module that knows all the rooms.
+//! the pipeline decides what to do next. [`commands`] begin and end a job, [`pipeline`] walks it.
 //!
 //! # Terms
 //!

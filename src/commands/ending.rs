@@ -188,7 +188,7 @@ impl FirstError {
     fn note<T>(&mut self, result: Result<T, Error>) {
         let Err(error) = result else { return };
         if self.0.is_some() {
-            tracing::error!("{}", error.full_message());
+            error.tell_beside();
         } else {
             self.0 = Some(error);
         }

@@ -1,4 +1,4 @@
-//! What a connector is: five methods, and the words in which it answers.
+//! What a connector is: its methods, and the words in which it answers.
 //!
 //! A connector says what happened; the pipeline decides what to do next. So no connector sleeps,
 //! retries a write, counts, or touches the store. The one thing that it mends by itself is an
@@ -30,7 +30,7 @@ use crate::record::{ExternalId, RemoteId, StreamName};
 /// [`RequestError::InDoubt`].
 #[async_trait]
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
-    /// Name in configs, logs and metrics: lowercase ASCII, such as `hubspot`.
+    /// Name in configs, logs and metrics: lowercase ASCII, such as `rest`.
     fn name(&self) -> &str;
 
     /// What the remote can do with the object behind `stream`. Pure: no I/O. The answer must not

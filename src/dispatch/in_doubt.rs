@@ -63,7 +63,7 @@ pub(super) async fn resolve(
             Err(NoAnswer { why, fatal, refusal: None })
         }
     };
-    let (found, refused) = match found {
+    let found = match found {
         Ok(found) => found,
         Err(NoAnswer { why, fatal, .. }) => {
             resolved.fatal = fatal;
@@ -73,13 +73,16 @@ pub(super) async fn resolve(
             return resolved;
         }
     };
-    resolved.fatal = refused.as_ref().and_then(|why| dispatcher.retry.failed(Kind::Lookup, why));
-    for (mut open, ids) in askable.into_iter().zip(found) {
-        let Some(ids) = ids else {
-            let why = refused.as_deref().unwrap_or_default();
-            let why = format!("and the lookup failed: {why}");
-            resolved.ended.push(in_doubt(open, LOOKUP_FAILED, why));
-            continue;
+    let refused = found.iter().find_map(|found| found.as_ref().err());
+    resolved.fatal = refused.and_then(|why| dispatcher.retry.failed(Kind::Lookup, why));
+    for (mut open, found) in askable.into_iter().zip(found) {
+        let ids = match found {
+            Ok(ids) => ids,
+            Err(why) => {
+                let why = format!("and the lookup failed: {why}");
+                resolved.ended.push(in_doubt(open, LOOKUP_FAILED, why));
+                continue;
+            }
         };
         match ids.as_slice() {
             [] => {
@@ -108,8 +111,8 @@ pub(super) fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
     mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
 }
 
-/// The remote ids of each record; `None` of one that the remote refuses to be asked for, and why.
-pub(super) type FoundLate = (Vec<Option<Vec<RemoteId>>>, Option<String>);
+/// The remote ids of each record, or why the remote refuses to be asked for it.
+pub(super) type FoundLate = Vec<Result<Vec<RemoteId>, String>>;
 
 /// Finds `wanted` among what may have been written, which the remote can show from `visible` on.
 ///
@@ -120,8 +123,7 @@ pub(super) async fn find_late(
     wanted: Vec<Traits>,
     visible: Instant,
 ) -> Result<FoundLate, NoAnswer> {
-    let mut found: Vec<Option<Vec<RemoteId>>> = vec![Some(Vec::new()); wanted.len()];
-    let mut refused = None;
+    let mut found: FoundLate = vec![Ok(Vec::new()); wanted.len()];
     let mut open: Vec<usize> = (0..wanted.len()).collect();
     loop {
         // Asked again until the lag is over, so that the last answer counts.
@@ -135,21 +137,20 @@ pub(super) async fn find_late(
                         if ids.is_empty() {
                             open.push(at);
                         }
-                        found[at] = Some(ids);
+                        found[at] = Ok(ids);
                     }
                 }
                 Err(no_answer) if no_answer.refusal.is_none() => return Err(no_answer),
                 Err(_) if piece.len() > 1 => pieces.extend(halves(piece)),
                 Err(no_answer) => {
                     for at in piece {
-                        found[at] = None;
+                        found[at] = Err(no_answer.why.clone());
                     }
-                    refused = Some(no_answer.why);
                 }
             }
         }
         if is_late || open.is_empty() {
-            return Ok((found, refused));
+            return Ok(found);
         }
         finder.dispatcher.retry.poll(finder.lag(), visible).await.map_err(|_| NoAnswer {
             why: "the job ended before the remote could show it".to_owned(),

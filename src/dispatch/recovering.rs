@@ -42,13 +42,13 @@ pub async fn recover(
     };
     let (askable, blind): (Vec<_>, Vec<_>) =
         leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
-    let (mut found, mut refused) = (Vec::new(), None);
+    let mut found = Vec::new();
     if !askable.is_empty() {
         // A call may have left long after its intent: tried again, or halved. All had left before this
         // job began.
         let visible = began + finder.lag();
         let wanted = askable.iter().map(traits).collect();
-        (found, refused) = find_late(finder, wanted, visible).await.map_err(|no_answer| {
+        found = find_late(finder, wanted, visible).await.map_err(|no_answer| {
             Error::remote(format!(
                 "cannot find out what became of records that a killed job had sent: {}",
                 no_answer.why
@@ -58,12 +58,13 @@ pub async fn recover(
     }
     let updates = is_updated(options.mode, capabilities);
     let found = askable.into_iter().zip(found).filter_map(|(write, found)| {
-        let ended = if let Some(ids) = found {
-            of_found(&ids, updates)?
-        } else {
-            let why = refused.as_deref().unwrap_or_default();
-            let why = format!("the job was killed before the answer, and the lookup failed: {why}");
-            Ended::trouble(Fate::InDoubt, Trouble::other(LOOKUP_FAILED, why))
+        let ended = match found {
+            Ok(ids) => of_found(&ids, updates)?,
+            Err(why) => {
+                let why =
+                    format!("the job was killed before the answer, and the lookup failed: {why}");
+                Ended::trouble(Fate::InDoubt, Trouble::other(LOOKUP_FAILED, why))
+            }
         };
         Some((write, ended))
     });

@@ -318,7 +318,7 @@ impl Job {
     pub(super) fn end_reading(&mut self, error: Error) {
         self.input_ended = true;
         if self.finished.error.is_some() {
-            tell_beside(&error);
+            error.tell_beside();
         } else {
             self.finished.error = Some(error);
         }
@@ -331,13 +331,13 @@ impl Job {
         if !self.gave_up {
             // What ended the reading does not hide that the job cannot go on.
             if let Some(first) = self.finished.error.replace(error) {
-                tell_beside(&first);
+                first.tell_beside();
             }
         } else if self.finished.error.as_ref().map(Error::full_message)
             != Some(error.full_message())
         {
             // Calls under way at once fail for one cause.
-            tell_beside(&error);
+            error.tell_beside();
         }
         self.gave_up = true;
         self.leave_all_unsent();
@@ -379,10 +379,4 @@ impl Job {
         }
         self.finished
     }
-}
-
-/// Tells an error beside the one that the job ends with.
-fn tell_beside(error: &Error) {
-    let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
-    tracing::error!("{}{hint}", error.full_message());
 }

@@ -88,7 +88,7 @@ impl Job {
     /// From when on it is believed that the remote does not have a record that a lookup does not
     /// show: it may have been written by this job, or by one that has just ended. `None`: at once.
     fn visible(&self, stream: &Stream, known: &Known, now: Instant) -> Option<Instant> {
-        let lag = stream.capabilities.lag(&stream.options);
+        let lag = stream.lag();
         let of_doubt = known.doubt().map(|doubt| now + lag.saturating_sub(doubt.since_last()));
         let of_last_job = self.wiring.last_end.map(|ended| ended + lag);
         // Where the remote does not tell ids, it may have been written a moment ago.

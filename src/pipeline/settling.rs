@@ -46,7 +46,7 @@ impl Job {
 
     fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Result<Plan, Error> {
         let stream = &planned.record.stream;
-        let shown = Instant::now() + stream.capabilities.lag(&stream.options);
+        let shown = Instant::now() + stream.lag();
         Ok(match (why, planned.remote_id.clone()) {
             (Again::Changed(action), remote_id) if planned.held.is_some() => {
                 // A reading may show for a while what is there no more.
@@ -170,7 +170,7 @@ impl Job {
         stands: Stands<'_>,
     ) -> Result<(), Error> {
         let stream = &self.streams[stream].stream;
-        let lag = stream.capabilities.lag(&stream.options);
+        let lag = stream.lag();
         for record in self.claims.leave(key, stream, stands, lag, Instant::now()) {
             self.plan(record)?;
         }

@@ -211,12 +211,13 @@ fn create(capabilities: &Capabilities) -> Plan {
     if capabilities.create.is_some() {
         return Plan::Write(Action::Create, None);
     }
-    let why = if capabilities.upsert.is_some() {
-        "the record has no external id, and the remote writes records by external id only"
+    Plan::Refuse(if capabilities.upsert.is_some() {
+        let why =
+            "the record has no external id, and the remote writes records by external id only";
+        Trouble::payload("no_external_id", why)
     } else {
-        "the remote cannot create records of this stream"
-    };
-    Plan::Refuse(Trouble::payload("no_external_id", why))
+        Trouble::payload("cannot_create", "the remote cannot create records of this stream")
+    })
 }
 
 fn update(record: &Record, remote_id: RemoteId) -> Plan {

@@ -280,16 +280,16 @@ pub fn find(connection: &Connection, prefix: &str) -> rusqlite::Result<Option<Jo
     Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
-/// The id of a job after `job` that was killed while calls were under way, whose outcome no job has
-/// found out since.
+/// The id of a job after `job`, and no retry of it, that was killed while calls were under way whose
+/// outcome no job has found out since.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn cut_off_after(connection: &Connection, job: JobId) -> rusqlite::Result<Option<String>> {
     connection
         .prepare(
-            "SELECT uuid FROM intents JOIN jobs ON jobs.id = intents.job WHERE jobs.id > ?
-             ORDER BY jobs.id DESC LIMIT 1",
+            "SELECT uuid FROM intents JOIN jobs ON jobs.id = intents.job
+             WHERE jobs.id > ?1 AND retries IS NOT ?1 ORDER BY jobs.id DESC LIMIT 1",
         )?
         .query_row([job], |row| row.get(0))
         .optional()

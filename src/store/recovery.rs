@@ -66,7 +66,10 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     drop(outcomes);
     // What was on its way may have been applied, and a create says that what was there is gone: what
     // stands there is no longer known.
-    let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
+    let mut left = transaction.prepare(
+        "SELECT job, stream, writes FROM intents
+         WHERE job IN (SELECT id FROM jobs WHERE status = 'running')",
+    )?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
         let (job, stream) = (row.get(0)?, row.get(1)?);

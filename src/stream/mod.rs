@@ -14,6 +14,7 @@ pub mod moment;
 mod prepare;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -39,6 +40,13 @@ pub struct Stream {
     pub schema_line: Box<str>,
     /// How many SCHEMAs of this stream came before.
     pub version: u32,
+}
+
+impl Stream {
+    /// How long a record that was written may stay invisible to the lookups that it makes.
+    pub fn lag(&self) -> Duration {
+        self.capabilities.lag(&self.options)
+    }
 }
 
 /// A record, ready to be planned.

@@ -291,6 +291,11 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
             "configuration",
             "give the records an external id, or name its field with `external_id`",
         ),
+        "cannot_create" | "cannot_update" | "cannot_delete" | "cannot_find" => (
+            "configuration",
+            "name the operation in the manifest, or choose another `mode`: `target-upsert check` tells what \
+             the remote can do",
+        ),
         "in_doubt" => (
             "remote",
             "`target-upsert ids doubts` lists them, and the README says how a doubt ends, under \"When an \
