@@ -41,7 +41,7 @@ use crate::summary::{Counts, Errors, Input, PlannedCounts, StreamSummary};
 
 /// New plans that one record may need before it is given up: more means that the remote
 /// contradicts itself.
-const MAX_PLANS: u32 = 4;
+const MAX_PLANS: u32 = 6;
 
 /// How long a job goes on to send what it has read, once it is to end. Who asked for the end kills
 /// it 10 to 30 seconds later, and then nothing is told.
@@ -216,8 +216,8 @@ impl Job {
     async fn step(&mut self, told: &mut mpsc::UnboundedReceiver<Event>) -> Result<(), Error> {
         let now = Instant::now();
         let has_room = self.buffered < self.wiring.max_buffer_bytes;
-        let can_read = !self.input_ended && has_room && !self.drains;
         self.admit_held()?;
+        let can_read = !self.input_ended && has_room && !self.drains;
         let waits = self.drains || !self.held.is_empty();
         if self.input_ended || waits || (!has_room && self.ready.is_empty()) {
             // Nothing more comes in before something goes out: company is not waited for.

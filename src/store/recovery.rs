@@ -66,10 +66,7 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     drop(outcomes);
     // What was on its way may have been applied, and a create says that what was there is gone: what
     // stands there is no longer known.
-    let mut left = transaction.prepare(
-        "SELECT job, stream, writes FROM intents
-         WHERE job IN (SELECT id FROM jobs WHERE status = 'running')",
-    )?;
+    let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
         let (job, stream) = (row.get(0)?, row.get(1)?);
@@ -80,6 +77,8 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     }
     drop(rows);
     drop(left);
+    // All that is still to be known of these is that they may be under way.
+    transaction.execute("UPDATE intents SET writes = '[]' WHERE NOT is_create", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
 }
@@ -106,6 +105,9 @@ pub(super) fn settle(
             (None, _) => false,
         });
         settled += before - writes.len();
+        if before == 0 {
+            continue;
+        }
         if writes.is_empty() {
             transaction.execute("DELETE FROM intents WHERE id = ?", [id])?;
         } else if writes.len() < before {

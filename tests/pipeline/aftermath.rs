@@ -57,6 +57,22 @@ fn a_create_in_doubt_stays_so_however_its_next_try_is_refused() {
     }
 }
 
+/// The remote counts a key's life from its first call, in whichever job that was.
+#[test]
+fn a_key_that_is_used_again_lives_no_longer() {
+    let remote = Remote::with(
+        "{idempotency: true, faults: [{on: \"POST /v1/{object}\", calls: [1, 2], do: reset_after}]}",
+    );
+    let manifest = manifest("create-with-key") + "      idempotency_key_secs: 3\n";
+    let place = quick(Place::at(&remote, "sandbox")).manifest(manifest);
+    let place = place.set("retry", json!({"base_millis": 1, "attempts": 1}));
+    for pause in [1_800, 1_800, 0] {
+        place.run(of("Oslo"));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("in_doubt", 1)]));
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+    }
+}
+
 #[test]
 fn a_record_that_may_have_been_deleted_is_not_unchanged() {
     let remote = Remote::with(

@@ -27,6 +27,23 @@ fn what_the_last_job_left_in_doubt_is_not_created_before_the_lag_is_over() {
     assert_eq!(place.done(&input).state()["tap"], json!({"n": 1}));
     assert_eq!(remote.by_ext("contacts").len(), 1);
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("updated", 1)]));
+    place.done(&input);
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("unchanged", 1)]));
+}
+
+#[test]
+fn what_this_job_left_in_doubt_is_not_created_before_the_lag_is_over() {
+    // The same, and the record comes once more in the same input.
+    let remote = Remote::with(
+        "{search_lag_ms: 900, faults: [
+            {on: \"POST /v1/*/batch/create\", calls: [1], do: reset_after},
+            {on: \"POST /v1/*/search\", calls: [2], do: status, status: 400}]}",
+    );
+    let place = quick(Place::at(&remote, "rest-lookup-bulk"));
+    let one = |city: &str| record("contacts", &json!({"externalId": "a", "city": city}));
+    place.done(schema("contacts") + &one("Oslo") + &one("Bergen"));
+    assert_eq!(place.counts("contacts"), counts([("read", 2), ("in_doubt", 1), ("updated", 1)]));
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
 }
 
 #[test]

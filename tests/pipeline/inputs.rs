@@ -82,6 +82,17 @@ fn what_was_written_is_not_written_again_where_the_tap_was_told_to_bring_all_aga
 }
 
 #[test]
+fn what_was_written_before_the_input_broke_off_is_not_written_again() {
+    let remote = Remote::start();
+    let place = quick(Place::at(&remote, "create-only"));
+    assert_eq!(place.run(events(3) + "this is no message\n").code, 4);
+    assert_eq!(place.counts("events"), counts([("read", 3), ("created", 3)]));
+    place.done(events(4));
+    assert_eq!(place.counts("events"), counts([("read", 4), ("created", 1), ("unchanged", 3)]));
+    assert_eq!(there(&remote, 4), [1, 1, 1, 1]);
+}
+
+#[test]
 fn after_a_first_run_with_a_limit_the_rest_is_written() {
     let remote = Remote::start();
     let place = quick(Place::at(&remote, "create-only")).arg("--limit").arg("2");
@@ -133,6 +144,16 @@ fn what_a_retry_of_a_retry_has_written_is_not_tried_again() {
     assert_eq!(rejects(&place, &first), 0);
     retry(&place, &first);
     assert_eq!(there(&remote, 2), [1, 1]);
+}
+
+#[test]
+fn equal_records_of_one_input_that_are_all_to_be_written_have_each_a_key_of_their_own() {
+    let remote = Remote::with("{idempotency: true}");
+    let place = quick(Place::at(&remote, "create-with-key"))
+        .set("streams", json!({"*": {"skip_unchanged": false}}));
+    place.done(event(0) + &record("events", &json!({"n": 0})));
+    assert_eq!(place.counts("events"), counts([("read", 2), ("created", 2)]));
+    assert_eq!(there(&remote, 1), [2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::doubt::{FOUND_BY_FIELDS, quick};
-use crate::support::{Place, Remote, counts, record, schema};
+use crate::support::{Place, Remote, counts, fixture, record, schema};
 
 /// A person with an email and a phone, and with an external id or none.
 fn person(id: Option<&str>) -> String {
@@ -32,6 +32,18 @@ fn a_killed_create_is_asked_for_by_the_fields_that_its_job_had() {
             assert_eq!(remote.records("people").len(), 1, "{id:?} {after}");
         }
     }
+}
+
+#[test]
+fn a_killed_create_is_asked_for_until_a_lookup_can_show_it() {
+    // What is not found counts as not created, and by the new config nothing would find it then.
+    let remote = Remote::with("{search_lag_ms: 900}");
+    let place = quick(Place::at(&remote, "sandbox")).manifest(FOUND_BY_FIELDS);
+    let place = place.set("streams", by(&json!("email")));
+    place.dies_at("answered:1", person(Some("a")));
+    let place = place.set("streams", json!({}));
+    place.done(person(Some("a")));
+    assert_eq!(remote.records("people").len(), 1);
 }
 
 #[test]
@@ -90,4 +102,25 @@ fn the_outcome_of_a_record_without_its_relations_is_none_of_the_create_after_it(
             assert_eq!(remote.records("p").len(), 3, "{step}");
         }
     }
+}
+
+/// What is known of a batch says nothing of its other pieces: they are in doubt until the last is known.
+#[test]
+fn the_last_piece_of_a_halved_batch_that_a_killed_job_had_sent_is_in_doubt() {
+    let remote = Remote::with("{all_or_nothing: true}");
+    let bulk = std::fs::read_to_string(fixture("manifests/rest-lookup-bulk.yaml")).unwrap();
+    let (before, lookup) = bulk.split_once("    lookup:").unwrap();
+    let (_, after) = lookup.split_once("    create:").unwrap();
+    let place = quick(Place::at(&remote, "sandbox")).set("batch", json!({"secs": 60}));
+    let place = place.manifest(format!("{before}    create:{after}"));
+    // The first one is refused, alone in the third call; the fifth has the last two.
+    let email = |n: usize| if n == 0 { "no address" } else { "a@x.com" };
+    let one = |n| record("people", &json!({"externalId": format!("p{n}"), "email": email(n)}));
+    let input = schema("people") + &(0..4).map(one).collect::<String>();
+    place.dies_at("answered:5", &input);
+    assert_eq!(remote.by_ext("people").len(), 3);
+    place.done(&input);
+    let expected = counts([("read", 4), ("unchanged", 1), ("rejected", 1), ("in_doubt", 2)]);
+    assert_eq!(place.counts("people"), expected);
+    assert_eq!(remote.records("people").len(), 3);
 }

@@ -2,7 +2,9 @@
 //! secret under the wrong key.
 
 use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
 
+use crate::support::odd::Odd;
 use crate::support::secrets::{HUSH, all_commands, leak, told};
 use crate::support::{Place, Remote, contacts};
 
@@ -136,6 +138,21 @@ fn a_name_that_steers_a_terminal_is_told_by_its_numbers() {
         assert!(told.contains("a\\u001b[2J\\u202eb"), "{told}");
         assert!(!told.contains(['\u{1b}', '\u{202e}']) && !told.contains("\nerror: c"), "{told}");
     }
+}
+
+/// Nor must what a remote says to `check`, or an object that somebody has named so.
+#[test]
+fn what_check_finds_does_not_steer_a_terminal() {
+    let name = "a\u{1b}[2J\u{202e}b";
+    let refusal = json!({"message": name});
+    let odd = Odd::start(move |_, _| ResponseTemplate::new(403).set_body_json(&refusal));
+    let place = Place::at(&Remote::start(), "rest-one-by-one").set("base_url", odd.server.uri());
+    place.file("config.json", place.config.to_string());
+    let ran = place.call(&["check", "--config", "config.json", name]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    // The credential, the object, and its lookup.
+    assert_eq!(ran.stdout.matches("a\\u001b[2J\\u202eb").count(), 3, "{}", ran.stdout);
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}']), "{}", ran.stdout);
 }
 
 #[test]

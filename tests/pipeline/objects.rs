@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::doubt::quick;
+use crate::doubt::{events, quick};
 use crate::support::{Place, Remote, contacts, counts, record, schema};
 
 fn person(city: &str) -> String {
@@ -87,6 +87,18 @@ fn ids_of_the_new_object_can_be_taken_in_once_the_old_ones_are_forgotten() {
     place.set("streams", to("leads", "upsert")).done(person("Bergen"));
     let leads = remote.records("leads");
     assert_eq!((leads.len(), &leads[0]["city"]), (1, &json!("Bergen")));
+}
+
+#[test]
+fn records_without_ids_that_one_object_has_are_written_to_another() {
+    let remote = Remote::start();
+    let to = |object: &str| json!({"events": {"object": object}});
+    let place = quick(Place::at(&remote, "rest-one-by-one")).set("streams", to("old"));
+    // The same input comes again, and at the old object none of it would be written again.
+    assert_eq!(place.run(events(3) + "this is no message\n").code, 4);
+    let place = place.set("streams", to("new"));
+    place.done(events(3));
+    assert_eq!((remote.records("old").len(), remote.records("new").len()), (3, 3));
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! What was written a moment ago, by this job or the one before, at a remote whose lookups lag.
 
-use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, counts, fixture, record, schema, text};
 
 /// A remote whose searches show what was written a second later.
@@ -104,6 +109,25 @@ fn a_record_whose_id_was_never_told_is_not_made_again() {
     assert_eq!(held(&remote), [row("a", "e@x.com", "1")]);
 }
 
+/// What a template says that ids stand in is no property: nothing but the id map tells that the record
+/// was written.
+#[test]
+fn a_record_whose_id_was_never_told_is_not_made_again_where_its_id_is_no_property() {
+    let remote = late();
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-lookup-bulk.yaml")).unwrap();
+    let id = "external_id: \"{{ row.ext_id }}\"";
+    let manifest = manifest
+        .replacen("    external_id_property: ext_id\n", "", 1)
+        .replacen("external_id: $.ext_id", id, 1)
+        .replacen("external_id\n      remote_id: $.id", &format!("external_id\n      {id}"), 1)
+        .replacen("lag_secs: 1", "lag_secs: 2", 1);
+    let place = Place::at(&remote, "sandbox").manifest(manifest);
+    let one = |city: &str| json!({"externalId": "a", "ext_id": "a", "city": city});
+    place.done(people(&[one("1"), one("2")]));
+    let held = remote.by_ext("contacts");
+    assert_eq!((held.len(), &held["a"]["city"]), (1, &json!("2")));
+}
+
 #[test]
 fn of_records_without_ids_that_are_made_untold_the_second_finds_the_first() {
     let remote = late();
@@ -169,4 +193,52 @@ fn two_streams_of_one_object_with_two_properties_make_two_records() {
         schema("contacts") + &schema("leads") + &one("contacts", "Oslo") + &one("leads", "Rome"),
     );
     assert_eq!(remote.records("contacts").len(), 2);
+}
+
+/// The create is refused for it, without its id, and the lookup after that is no wiser yet.
+#[test]
+fn what_somebody_else_has_just_made_is_found_once_a_lookup_can_show_it() {
+    let remote = Remote::with("{search_lag_ms: 1900, unique_ext_id: true}");
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-lookup-bulk.yaml")).unwrap();
+    let manifest = manifest.replacen(", remote_id: $.error.existing_id", "", 1).replacen(
+        "lag_secs: 1",
+        "lag_secs: 2",
+        1,
+    );
+    for (city, fate) in [("Oslo", "created"), ("Bergen", "updated")] {
+        // Each with a store of its own.
+        let place = Place::at(&remote, "sandbox").manifest(&manifest);
+        place.done(people(&[json!({"externalId": "a", "city": city})]));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), (fate, 1)]));
+    }
+    assert_eq!(remote.by_ext("contacts")["a"]["city"], "Bergen");
+}
+
+/// A lookup that still showed what was gone was believed, again and again.
+#[test]
+fn what_is_gone_is_made_anew_once_the_lookup_shows_it_no_more() {
+    let missed: Mutex<Option<Instant>> = Mutex::new(None);
+    let odd = Odd::start(move |world, request| {
+        let mut missed = missed.lock().unwrap();
+        if request.url.path().ends_with("/search") {
+            let is_shown = missed.is_none_or(|at| at.elapsed() < Duration::from_millis(900));
+            let rows = world.rows.iter().filter(|row| is_shown || row["id"] != 1);
+            let rows: Vec<_> = rows.cloned().collect();
+            return ResponseTemplate::new(200).set_body_json(json!({"data": rows}));
+        }
+        if request.method == "PATCH" {
+            missed.get_or_insert_with(Instant::now);
+            return ResponseTemplate::new(404);
+        }
+        let id = world.add(serde_json::from_slice(&request.body).unwrap());
+        ResponseTemplate::new(201).set_body_json(json!({"id": id}))
+    });
+    let manifest = std::fs::read_to_string(fixture("manifests/rest-one-by-one.yaml")).unwrap();
+    let place = Place::at(&Remote::start(), "sandbox").set("base_url", odd.server.uri());
+    let place = place.manifest(manifest.replacen("lag_secs: 0", "lag_secs: 1", 1));
+    let one = |city: &str| people(&[json!({"externalId": "a", "city": city})]);
+    odd.world().rows.push(json!({"ext_id": "a", "id": 1}));
+    place.done(one("Oslo"));
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("created", 1)]));
+    assert_eq!(odd.world().rows.len(), 2);
 }

@@ -57,6 +57,23 @@ fn a_record_that_its_schema_refuses_is_known_by_its_remote_id_too() {
     assert_eq!(place.call(&["jobs", "rejects", &rejected]).stdout, "");
 }
 
+#[test]
+fn what_a_later_job_could_not_send_stays_among_the_rejects_of_an_earlier_one() {
+    // Refused; and then the credential is, at the record before it.
+    let remote = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}\", calls: [1], do: status, status: 400},
+            {on: \"POST /v1/{object}\", calls: [2], do: status, status: 401}]}",
+    );
+    let place = quick(Place::at(&remote, "create-only"));
+    let one = |id: &str| record("contacts", &json!({"externalId": id}));
+    place.done(schema("contacts") + &one("a"));
+    let rejected = job_id(&place);
+    assert_eq!(place.run(schema("contacts") + &one("b") + &one("a")).code, 3);
+    assert_eq!(place.results()[1]["error_code"], "not_sent");
+    retry(&place, &rejected);
+    assert!(remote.by_ext("contacts").contains_key("a"));
+}
+
 /// A person who is known by email alone, or by email and name.
 fn person(name: &str, city: &str) -> String {
     let schema = json!({"type": "SCHEMA", "stream": "people", "key_properties": [],
@@ -85,6 +102,19 @@ fn a_record_is_known_again_by_what_it_is_found_by() {
         let held = remote.records("people");
         assert_eq!((held.len(), &held[0]["city"]), (1, &json!("new")), "{fields}");
     }
+}
+
+#[test]
+fn a_record_is_known_again_by_another_spelling_where_the_remote_ignores_case() {
+    let (_remote, place) = that_refuses(&json!("email"));
+    let rows = "rows: $.data[*]\n";
+    let ignoring = format!("{rows}      ignore_case: true\n");
+    let place = place.manifest(crate::doubt::FOUND_BY_FIELDS.replacen(rows, &ignoring, 1));
+    place.done(person("ann", "old").replace("e@x.com", "É@X.com"));
+    let rejected = job_id(&place);
+    assert_eq!(place.counts("people")["rejected"], 1);
+    place.done(person("ann", "new").replace("e@x.com", "é@x.com"));
+    assert_eq!(place.call(&["jobs", "rejects", &rejected]).stdout, "");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::doubt::events;
+use crate::doubt::{events, quick, that_loses};
 use crate::inputs::busy;
 use crate::support::{Place, Remote, contacts, counts, fixture};
 
@@ -104,6 +104,22 @@ fn what_an_older_store_knows_stays_known() {
         assert_eq!(tables(&place), tables(&new), "{version}");
         place.set("namespace", json!("other")).done(contacts(1));
         assert_eq!(remote.records("contacts").len(), 3, "{version}");
+    }
+}
+
+#[test]
+fn a_doubt_of_an_older_store_is_told_with_its_times() {
+    for version in [2, 3, 4] {
+        let remote = that_loses(1, "");
+        let place = quick(Place::at(&remote, "create-only"));
+        place.done(contacts(3));
+        make_old(&place, version);
+        let listed = place.call(&["ids", "doubts"]).stdout;
+        let times = listed.split_once(",c-1,").unwrap().1.trim_end().split(',');
+        let times: Vec<_> = times.collect();
+        assert_eq!(times.len(), 2, "{listed}");
+        // A store of version 2 knows the last one alone.
+        assert!(times.iter().all(|time| time.starts_with("20")), "{version}: {listed}");
     }
 }
 
