@@ -52,7 +52,7 @@ fn a_record_that_names_a_remote_id_that_is_gone_is_deleted_where_it_is() {
 /// Somebody else's record has what must be had once, such as the email; no lookup by our id finds
 /// it. That ended as `failed`, and the STATE waited for good.
 #[test]
-fn a_conflict_with_what_is_never_found_is_the_record_s_own() {
+fn a_record_that_conflicts_with_what_is_never_found_is_rejected() {
     let remote = Remote::with(
         "{faults: [{on: \"POST /v1/{object}\", calls: [2, 3, 4, 5, 6, 7, 8, 9], do: status,
             status: 409, body: '{\"message\": \"the email is taken\"}'}]}",
