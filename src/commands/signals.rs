@@ -33,6 +33,7 @@ pub(super) fn watch(stop: CancellationToken, environment: &Environment) -> Resul
             "A signal was received: what is in flight is finished, then the state is told."
         );
         stop.cancel();
+        crate::file::wait_no_more();
         signals.recv().await;
         // What is not on disk yet is found out by the next run.
         #[expect(clippy::exit, reason = "asked for twice")]
