@@ -9,6 +9,7 @@ mod connectors;
 mod ending;
 mod ids;
 mod jobs;
+mod outputs;
 mod reference;
 mod run;
 mod sandbox;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::setup::{self, Setup};
 use super::started::Started;
-use super::{Called, about, ending, runtime, signals};
+use super::{Called, about, ending, outputs, runtime, signals};
 use crate::cli::{Progress, Run};
 use crate::config::StateFormat;
 use crate::config::environment::Environment;
@@ -59,6 +59,7 @@ fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCo
         return super::access_token::run(loaded, called);
     }
     let environment = Environment::read();
+    outputs::refuse_needed(options, &loaded, &environment)?;
     if options.input.is_none() && io::stdin().is_terminal() {
         tracing::info!("Reading from the terminal; pipe a tap in, or name a file with --input.");
     }
