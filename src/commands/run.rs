@@ -81,7 +81,6 @@ async fn job(
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
-    signals::outlive_file_limit()?;
     let store = Arc::new(open_store(&store_path, options)?);
     let stop = CancellationToken::new();
     signals::watch(stop.clone(), environment)?;

@@ -13,8 +13,13 @@ use crate::error::Error;
 pub(super) fn outlive_file_limit() -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     // Whoever has listened once keeps the signal's own way from the process for good.
-    signal(kind).map(drop).map_err(cannot_listen)
+    let listen = |runtime: tokio::runtime::Runtime| {
+        let _entered = runtime.enter();
+        signal(kind).map(drop)
+    };
+    runtime.and_then(listen).map_err(cannot_listen)
 }
 
 fn cannot_listen(error: io::Error) -> Error {
