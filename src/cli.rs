@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::Source;
 use crate::outcome::Fate;
 
 /// Reads a Singer stream on stdin and upserts its records into a business system's API.
@@ -47,6 +48,16 @@ pub struct Configured {
     /// The store's file, or :memory: for none [default: the config's, or .target-upsert/store.db]
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
+}
+
+impl Configured {
+    /// Where the config's values come from, in their order.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        self.config.iter().map(|name| match name.as_str() {
+            "ENV" => Source::Environment,
+            path => Source::File(PathBuf::from(path)),
+        })
+    }
 }
 
 /// Options of a run as a target.

@@ -4,6 +4,10 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
 
 use crate::crash::point;
 
@@ -32,7 +36,7 @@ pub fn replace(
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> io::Result<()> {
     if is_no_file(path) {
-        let place = File::options().append(true).open(path)?;
+        let place = open_place(path)?;
         let mut out = BufWriter::new(&place);
         write(&mut out)?;
         return out.flush();
@@ -43,9 +47,43 @@ pub fn replace(
 
 /// Whether something stands at `path` that takes what is written and keeps none of it. So does what is
 /// open already, as `/dev/stderr`: where that is a file, others write to it too.
-fn is_no_file(path: &Path) -> bool {
+pub(crate) fn is_no_file(path: &Path) -> bool {
     let is_open = path.starts_with("/dev") || path.starts_with("/proc");
     std::fs::metadata(path).is_ok_and(|place| !place.is_dir() && (is_open || !place.is_file()))
+}
+
+/// Whether pipes are waited for that nobody reads yet.
+static IS_HURRIED: AtomicBool = AtomicBool::new(false);
+
+/// From now on a pipe that nobody reads is an error, also where somebody waits for its reader.
+pub fn wait_no_more() {
+    IS_HURRIED.store(true, Ordering::Relaxed);
+}
+
+/// Opens what is no file. The system itself would wait for the reader of a pipe, and for nothing else.
+fn open_place(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut options = File::options();
+    options.append(true);
+    if !std::fs::metadata(path)?.file_type().is_fifo() {
+        return options.open(path);
+    }
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let nobody = Some(rustix::io::Errno::NXIO.raw_os_error());
+    loop {
+        match options.open(path) {
+            Err(error) if error.raw_os_error() != nobody => return Err(error),
+            Err(_) if IS_HURRIED.load(Ordering::Relaxed) => {
+                return Err(io::Error::other("nobody reads this pipe"));
+            }
+            Err(_) => std::thread::sleep(PAUSE),
+            Ok(pipe) => {
+                rustix::fs::fcntl_setfl(&pipe, OFlags::APPEND)?;
+                return Ok(pipe);
+            }
+        }
+    }
 }
 
 /// As [`replace`], for a place that others can write to: a symbolic link that somebody has put
@@ -82,6 +120,22 @@ pub fn replace_itself(
     File::open(folder)?.sync_all()?;
     point("replaced");
     Ok(())
+}
+
+/// Opens the file whose lock keeps other processes off something, and makes it where it is missing.
+///
+/// # Errors
+/// Whatever the file system says, and for a symbolic link: somebody may have put it there, and what it
+/// leads to would be written over.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ pub fn cut(text: &str, chars: usize) -> String {
     }
 }
 
+/// `text` without the byte order mark that some programs begin every file with.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// `text` for a terminal: what would steer it, or turn the direction of what follows, is told by its
 /// number, as JSON does.
 pub fn printable(text: &str) -> Cow<'_, str> {

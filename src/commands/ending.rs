@@ -54,6 +54,9 @@ pub(super) async fn end(
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
         first.note(kept.map_err(Error::from));
     }
+    // First of all that is told: where a file is a pipe, its reader may be slow, or missing.
+    first.note(print_state(&started, options, tap.as_deref()));
+    point("told");
     let files = &mut summary.files;
     if let Some(path) = &options.results {
         first.note(write_results(&started, path, files));
@@ -66,8 +69,6 @@ pub(super) async fn end(
             first.note(write_snapshot(&started, stream, files));
         }
     }
-    first.note(print_state(&started, options, tap.as_deref()));
-    point("told");
     settle_status(&mut summary, &started, stopped, first.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
         first.note(write_incremental(&started, tap.as_deref()));

@@ -9,6 +9,7 @@ mod connectors;
 mod ending;
 mod ids;
 mod jobs;
+mod outputs;
 mod reference;
 mod run;
 mod sandbox;
@@ -20,6 +21,7 @@ mod started;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Mutex;
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -77,6 +79,7 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
         }
     };
     start_log(&cli.talk, &called);
+    signals::outlive_file_limit()?;
     match cli.command {
         None => run::run(&cli.run, &called),
         Some(Command::Check { configured, streams }) => check::run(&configured, &streams, &called),
@@ -161,10 +164,32 @@ fn start_log(talk: &Talk, called: &Called) {
     }
 }
 
+/// Threads that a job has beside those of the runtime: the one that reads, the store's, and some that
+/// files and names are looked up on.
+const MORE_THREADS: usize = 4;
+
 /// A runtime for one command.
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    try_threads().map_err(|error| {
+        Error::ours("cannot start as many threads as are needed")
+            .caused_by(error)
+            .hint("allow this user more processes (`ulimit -u`) and more memory (`ulimit -v`)")
+    })?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::ours("cannot start the runtime").caused_by(error))
+}
+
+/// Starts as many threads at once as there will be. Where it cannot start one, the runtime panics, and
+/// waits for the others for ever.
+fn try_threads() -> io::Result<()> {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let gate = Mutex::new(());
+    std::thread::scope(|scope| {
+        let _closed = gate.lock();
+        let start =
+            |_| std::thread::Builder::new().spawn_scoped(scope, || drop(gate.lock())).map(drop);
+        (0..workers + MORE_THREADS).try_for_each(start)
+    })
 }

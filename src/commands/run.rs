@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::setup::{self, Setup};
 use super::started::Started;
-use super::{Called, about, ending, runtime, signals};
+use super::{Called, about, ending, outputs, runtime, signals};
 use crate::cli::{Progress, Run};
 use crate::config::StateFormat;
 use crate::config::environment::Environment;
@@ -59,6 +59,7 @@ fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCo
         return super::access_token::run(loaded, called);
     }
     let environment = Environment::read();
+    outputs::refuse_needed(options, &loaded, &environment)?;
     if options.input.is_none() && io::stdin().is_terminal() {
         tracing::info!("Reading from the terminal; pipe a tap in, or name a file with --input.");
     }
@@ -80,7 +81,6 @@ async fn job(
 ) -> Result<ExitCode, Error> {
     let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
     let input = intake::open_input(options.input.as_deref())?;
-    signals::outlive_file_limit()?;
     let store = Arc::new(open_store(&store_path, options)?);
     let stop = CancellationToken::new();
     signals::watch(stop.clone(), environment)?;

@@ -42,14 +42,7 @@ pub(super) fn load(configured: &Configured, called: &Called) -> Result<Loaded, E
 
 /// The same, without a word.
 pub(super) fn read(configured: &Configured, called: &Called) -> Result<Loaded, Error> {
-    let sources: Vec<Source> = configured
-        .config
-        .iter()
-        .map(|name| match name.as_str() {
-            "ENV" => Source::Environment,
-            path => Source::File(PathBuf::from(path)),
-        })
-        .collect();
+    let sources: Vec<Source> = configured.sources().collect();
     let variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();

@@ -13,8 +13,13 @@ use crate::error::Error;
 pub(super) fn outlive_file_limit() -> Result<(), Error> {
     use tokio::signal::unix::{SignalKind, signal};
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     // Whoever has listened once keeps the signal's own way from the process for good.
-    signal(kind).map(drop).map_err(cannot_listen)
+    let listen = |runtime: tokio::runtime::Runtime| {
+        let _entered = runtime.enter();
+        signal(kind).map(drop)
+    };
+    runtime.and_then(listen).map_err(cannot_listen)
 }
 
 fn cannot_listen(error: io::Error) -> Error {
@@ -33,6 +38,7 @@ pub(super) fn watch(stop: CancellationToken, environment: &Environment) -> Resul
             "A signal was received: what is in flight is finished, then the state is told."
         );
         stop.cancel();
+        crate::file::wait_no_more();
         signals.recv().await;
         // What is not on disk yet is found out by the next run.
         #[expect(clippy::exit, reason = "asked for twice")]

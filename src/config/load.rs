@@ -10,6 +10,7 @@ use super::wrong::without_value;
 use super::{Config, StreamOptions, environment};
 use crate::connector;
 use crate::error::Error;
+use crate::text::without_mark;
 
 /// Where config values come from, in the order of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,8 +220,7 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
             .caused_by(error)
             .hint("pass the path of a JSON file, or the word ENV, to `--config`")
     })?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    serde_json::from_slice(text).map_err(|error: serde_json::Error| {
+    serde_json::from_slice(without_mark(&text)).map_err(|error: serde_json::Error| {
         Error::usage(format!("the config file `{}` is not a JSON object", path.display()))
             .caused_by(without_value(&error))
     })

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::judging::no_token;
 use super::retry::{GaveUp, Kind, Tries};
 use super::{Calls, Dispatcher};
 use crate::config::stream::{LookupMethod, StreamOptions};
@@ -302,10 +303,8 @@ impl Finder<'_> {
             let why = error.to_string();
             let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, refusal: None };
             let waited = match error {
-                RequestError::Unauthorized(_) => {
-                    return Err(no_answer(Some(Error::remote(why.clone()).hint(
-                        "check the credential with `target-upsert check`, then run the same input again",
-                    ))));
+                RequestError::Unauthorized(_) | RequestError::NotKept(_) => {
+                    return Err(no_answer(Some(no_token(&error))));
                 }
                 RequestError::Stopped => return Err(no_answer(None)),
                 RequestError::Refused { .. } => {

@@ -120,11 +120,9 @@ fn judge_failure(
             limiter.troubled(sent, now);
             judged.open = open(records, Fate::Failed, UNREACHABLE);
         }
-        RequestError::Unauthorized(_) => {
+        RequestError::Unauthorized(_) | RequestError::NotKept(_) => {
             judged.open = open(records, Fate::Failed, NOT_SENT);
-            judged.fatal = Some(Error::remote(why).hint(
-                "check the credential with `target-upsert check`, then run the same input again",
-            ));
+            judged.fatal = Some(no_token(&error));
         }
         // Before the next try, it is held.
         RequestError::TooLate => judged.open = open(records, Fate::Failed, NOT_SENT),
@@ -139,6 +137,17 @@ fn judge_failure(
             judged.doubtful = open(records, Fate::InDoubt, NO_ANSWER);
         }
     }
+}
+
+/// What ends a job that has no token any more.
+pub(super) fn no_token(error: &RequestError) -> Error {
+    let text = error.to_string();
+    if matches!(error, RequestError::NotKept(_)) {
+        return Error::ours(text)
+            .hint("let the config file be written to by this user, then run the same input again");
+    }
+    Error::remote(text)
+        .hint("check the credential with `target-upsert check`, then run the same input again")
 }
 
 /// A record of a call that has not left.

@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::clamp::clamp_numbers;
 use super::extent::{self, Extent, extent};
 use super::values;
 use crate::stream::fingerprint::Temporal;
@@ -29,11 +30,21 @@ const MAX_STEPS: usize = 1_000_000_000;
 /// The same where all violations are gathered: each may be one, and takes some 500 bytes.
 const MAX_EXPLAINED: usize = 500_000;
 
+/// Bytes of a compiled pattern, at most: what one character of a text is held against.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// Steps back that a pattern takes in one text, at most. What needs more is told as a violation.
+const MAX_BACKTRACKS: usize = 2000;
+/// Bytes of a record times the parts of a schema with such a pattern, at most. Each step back may look
+/// at all of a text again: some tenths of a second.
+const MAX_BACKTRACKED_BYTES: usize = 100_000;
+
 /// A compiled SCHEMA.
 #[derive(Debug)]
 pub struct RecordSchema {
     validator: Validator,
     extent: Extent,
+    /// A pattern of it can take far longer than its text is long.
+    backtracks: bool,
     /// Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
     /// mistaken for one.
     is_draft4: bool,
@@ -58,15 +69,23 @@ impl RecordSchema {
             // The draft is settled; an address of a meta-schema that nobody knows must not hinder.
             object.remove("$schema");
         }
-        let validator = jsonschema::options()
+        let options = jsonschema::options()
             .with_draft(draft)
             .should_validate_formats(true)
             .with_format("date-time", is_date_time)
             .with_format("date", is_date)
             .with_format("time", is_time)
             // A format of newer drafts, which taps use in schemas of any draft.
-            .with_format("uuid", is_uuid)
-            .build(&schema)
+            .with_format("uuid", is_uuid);
+        let linear = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES);
+        let fancy = PatternOptions::fancy_regex()
+            .size_limit(MAX_PATTERN_BYTES)
+            .backtrack_limit(MAX_BACKTRACKS);
+        let built = options.clone().with_pattern_options(linear).build(&schema);
+        // A pattern looks around or back; or the schema is wrong, and says so once more.
+        let backtracks = built.is_err();
+        let validator = built
+            .or_else(|_| options.with_pattern_options(fancy).build(&schema))
             .map_err(|error| cut(&error.to_string(), MAX_CHARS))?;
         let properties = schema.get("properties").and_then(Value::as_object);
         let temporal = properties
@@ -75,7 +94,8 @@ impl RecordSchema {
             .filter_map(|(name, property)| Some((name.clone(), temporal(property)?)))
             .collect();
         let properties = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        Ok(Self { validator, extent, is_draft4: draft == Draft::Draft4, temporal, properties })
+        let is_draft4 = draft == Draft::Draft4;
+        Ok(Self { validator, extent, backtracks, is_draft4, temporal, properties })
     }
 
     /// Names of the top-level properties, in the schema's order.
@@ -96,6 +116,13 @@ impl RecordSchema {
     pub fn check(&self, record: &RawValue) -> Result<(), String> {
         if values::is_over(record.get(), MAX_STEPS / self.extent.width()) {
             return Err("record and schema are too large together to be checked".to_owned());
+        }
+        if self.backtracks && record.get().len() > MAX_BACKTRACKED_BYTES / self.extent.width() {
+            return Err(
+                "the record is too large to be checked against a pattern that looks around or \
+                        back (`(?=`, `(?!`, `(?<`, `\\1`)"
+                    .to_owned(),
+            );
         }
         match serde_json::from_str::<Value>(record.get()) {
             Ok(value) if self.validator.is_valid(&value) => Ok(()),
@@ -188,49 +215,6 @@ fn temporal(property: &Value) -> Option<Temporal> {
     property.get("anyOf")?.as_array()?.iter().find_map(temporal)
 }
 
-/// The same JSON with integers beyond 64 bits and numbers beyond `f64` replaced by the nearest
-/// that fit, so that a validator without big numbers judges their type, sign and size right.
-fn clamp_numbers(text: &str) -> String {
-    let mut clamped = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut in_string = false;
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            '"' => {
-                in_string = !in_string;
-                1
-            }
-            '\\' if in_string => 2,
-            '-' | '0'..='9' if !in_string => {
-                let end = rest
-                    .find(|c: char| !matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'))
-                    .unwrap_or(rest.len());
-                let (number, after) = rest.split_at(end);
-                clamped.push_str(&clamp_number(number));
-                rest = after;
-                continue;
-            }
-            other => other.len_utf8(),
-        };
-        let (same, after) = rest.split_at(taken);
-        clamped.push_str(same);
-        rest = after;
-    }
-    clamped
-}
-
-fn clamp_number(number: &str) -> String {
-    let is_integer = !number.contains(['.', 'e', 'E']);
-    let is_negative = number.starts_with('-');
-    if is_integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
-        return if is_negative { i64::MIN.to_string() } else { u64::MAX.to_string() };
-    }
-    if number.parse::<f64>().is_ok_and(f64::is_infinite) {
-        return if is_negative { f64::MIN.to_string() } else { f64::MAX.to_string() };
-    }
-    number.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +259,27 @@ mod tests {
         check(schema, r#"{"d": "2026-01-02 03:04:05", "e": "a@example.com"}"#).unwrap();
         check(schema, r#"{"d": "not-a-date"}"#).unwrap_err();
         check(schema, r#"{"e": "nobody"}"#).unwrap_err();
+    }
+
+    /// Each text took a second, and a line may hold hundreds of thousands.
+    #[test]
+    fn a_pattern_that_looks_back_is_bounded() {
+        let slow = r#"{"properties": {"v": {"items": {"pattern": "^(?:(a)|(aa)|(aaa))*\\1b$"}}}}"#;
+        let list = |text: &str, count: usize| format!("{{\"v\": {:?}}}", vec![text; count]);
+        let text = "a".repeat(60) + "!";
+        let start = std::time::Instant::now();
+        let problem = check(slow, &list(&text, 200)).unwrap_err();
+        assert!(problem.contains("backtracking"), "{problem}");
+        let problem = check(slow, &list(&text, 100_000)).unwrap_err();
+        assert!(problem.contains("looks around or back"), "{problem}");
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        // What a password has to have.
+        let around = r#"{"properties": {"v": {"pattern": "^(?=.*[0-9])(?!.*x).{8,}$"}}}"#;
+        check(around, r#"{"v": "abcdefg7"}"#).unwrap();
+        check(around, r#"{"v": "abcdefgx7"}"#).unwrap_err();
+        // The others take as long as they may.
+        let plain = r#"{"properties": {"v": {"items": {"pattern": "^a+!$"}}}}"#;
+        check(plain, &list(&text, 10_000)).unwrap();
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! One process at a time may write to a store.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-#[cfg(unix)]
-use rustix::fs::OFlags;
-
 use crate::error::Error;
+use crate::file::open_lock;
 
 /// Holds the store until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -29,15 +27,7 @@ impl StoreLock {
                 .caused_by(error)
                 .hint("name another place with `--store`")
         };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            // Somebody may have put a link there, and what it leads to would be written over.
-            options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-        }
-        let mut file = options.open(&lock_path).map_err(failed)?;
+        let mut file = open_lock(&lock_path).map_err(failed)?;
         match patiently(&file) {
             Ok(()) => {
                 let write = |file: &mut File| -> std::io::Result<()> {

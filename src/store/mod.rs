@@ -32,6 +32,7 @@ use streams::StoredStream;
 use upgrade::{OLDEST, VERSION};
 use writer::Writer;
 
+use crate::config::DEFAULT_STORE;
 use crate::error::Error;
 
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
@@ -244,6 +245,11 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         return Err(Error::usage(format!("there is no store at `{}`", path.display()))
             .hint("name the store of the job with `--store`, or run a job first"));
     }
+    // A first start that failed leaves it so.
+    if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return Err(Error::usage(format!("the store `{}` holds no job yet", path.display()))
+            .hint("run a job first, or name another store with `--store`"));
+    }
     // Read-write as a mode of opening, since a WAL file cannot be read otherwise; nothing is
     // written, which `query_only` sees to.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -281,7 +287,27 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
         Error::usage(format!("cannot make the folder `{}` for the store", folder.display()))
             .caused_by(error)
             .hint("name another place with `--store`")
-    })
+    })?;
+    // Others are the user's own, who may have opened them to somebody.
+    if path == Path::new(DEFAULT_STORE) {
+        make_private(folder, 0o700);
+    }
+    Ok(())
+}
+
+/// Takes from others what they may do with `path`, if it is this user's.
+fn make_private(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let Ok(held) = std::fs::metadata(path) else { return };
+        let is_ours = held.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && held.mode() & 0o777 & !mode != 0 {
+            let private = std::fs::Permissions::from_mode(held.mode() & mode);
+            // Where the file system knows no modes there is nothing to take.
+            drop(std::fs::set_permissions(path, private));
+        }
+    }
 }
 
 fn open_for_writing(path: &Path) -> Result<Connection, Error> {
@@ -324,11 +350,17 @@ fn make_private_file(path: &Path) -> Result<(), Error> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| {
+    options.open(path).map_err(|error| {
         Error::usage(format!("cannot open the store `{}`", path.display()))
             .caused_by(error)
             .hint("name another place with `--store`")
-    })
+    })?;
+    for end in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        make_private(Path::new(&name), 0o600);
+    }
+    Ok(())
 }
 
 /// The version of a store that this program can read.

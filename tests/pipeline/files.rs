@@ -174,3 +174,61 @@ fn a_store_is_one_store_by_all_its_names() {
         assert_eq!(remote.records("contacts").len(), 1, "{first}, {second}");
     }
 }
+
+/// A store that was there with a wider mode, as from a backup, stayed open to all.
+#[test]
+fn a_store_that_others_could_read_is_its_owners_from_now_on() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    std::fs::create_dir(place.path(".target-upsert")).unwrap();
+    // Empty, as a first start that fails leaves it: no store of somebody else's.
+    let store = place.file(".target-upsert/store.db", "");
+    std::fs::set_permissions(&store, Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(store.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
+    let listed = place.call(&["jobs"]);
+    assert_eq!(listed.code, 2, "{}", listed.stderr);
+    assert!(listed.stderr.contains("holds no job yet"), "{}", listed.stderr);
+    place.done(contacts(1));
+    assert_eq!(mode(&store), 0o600);
+    assert_eq!(mode(store.parent().unwrap()), 0o700);
+}
+
+/// The summary replaced the store, and the results the config with its tokens.
+#[test]
+fn what_a_job_needs_is_not_written_over() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "rest-by-ext");
+    let manifest = place.config["manifest"].as_str().unwrap().to_owned();
+    let place = place.manifest(std::fs::read(manifest).unwrap());
+    place.file("config.json", place.config.to_string());
+    place.file("input.jsonl", contacts(1));
+    place.file("state.json", "{}");
+    std::fs::create_dir(place.path("folder")).unwrap();
+    symlink("config.json", place.path("link.json")).unwrap();
+    for (arguments, named) in [
+        (["--summary", "config.json", "--rejects", "r"], "the config `config.json`"),
+        (["--summary", "folder/../link.json", "--rejects", "r"], "the config `config.json`"),
+        (["--summary", "m.yaml", "--rejects", "r"], "the manifest"),
+        (["--summary", "input.jsonl", "--rejects", "r"], "the input `input.jsonl`"),
+        (["--summary", "state.json", "--rejects", "r"], "the state `state.json`"),
+        (["--summary", ".target-upsert/store.db", "--rejects", "r"], "the store's"),
+        (["--summary", ".target-upsert/store.db-wal", "--rejects", "r"], "the store's"),
+        (["--summary", ".target-upsert/store.db.lock", "--rejects", "r"], "the store's"),
+        (["--summary", "r", "--rejects", "./r"], "`--rejects ./r`"),
+    ] {
+        let mut all = vec!["--config", "config.json", "--input", "input.jsonl", "--state"];
+        all.push("state.json");
+        all.extend(arguments);
+        let ran = place.call(&all);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+        for name in [named, arguments[1]] {
+            assert!(ran.stderr.contains(name), "{arguments:?}: {}", ran.stderr);
+        }
+        assert_eq!(place.read("config.json"), place.config.to_string());
+    }
+    assert_eq!(remote.records("contacts").len(), 0);
+    // One pipe may take two.
+    let all = ["--config", "config.json", "--input", "input.jsonl", "--summary", "/dev/stderr"];
+    let ran = place.call(&[&all[..], &["--rejects", "/dev/stderr"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}

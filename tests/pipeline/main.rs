@@ -21,6 +21,7 @@ mod guide;
 mod held;
 mod identity;
 mod inputs;
+mod keeping;
 mod kill;
 mod late;
 mod leftovers;

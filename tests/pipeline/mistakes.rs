@@ -101,6 +101,15 @@ fn a_file_that_cannot_be_read_is_told_without_what_stands_in_it() {
         ("headers: {}", "headers: hush-0123"),
         ("headers: {}", "headers: { X-Key: \"hush-0123{{ confg.x }}\" }"),
         ("version: 1", "version: hush-0123"),
+        ("{ type: none }", "{ type: bearer, hush-0123 }"),
+        ("{ type: none }", "{ type: hush-0123, token: x }"),
+        ("{ type: none }", "{ type: bearer, token: \"{{ 'hush-0123' | nofilter }}\" }"),
+        ("{ type: none }", "{ type: bearer, token: \"{{ 'hush-0123\\\\'hush' + }}\" }"),
+        ("{ type: none }", "{ type: bearer, token: \"{{ hush0123 }}\" }"),
+        ("headers: {}", "headers: { \"hush-0123 bad\": x }"),
+        ("path: /x", "path: hush-0123"),
+        ("method: POST", "method: hush-0123"),
+        ("headers: {}", "answers: [{ when: \"'hush-0123' +\", is: missing }]"),
     ] {
         let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml"}));
         place.file("m.yaml", good.replacen(old, new, 1));

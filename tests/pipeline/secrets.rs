@@ -211,6 +211,61 @@ fn a_remote_that_tells_the_credential_back_finds_no_ear() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
+/// What Python, PHP and templates make of a password that is no ASCII stood in the log, as did JSON in
+/// JSON, numbers of characters and what was no UTF-8.
+#[test]
+fn a_secret_is_known_under_whatever_escapes_it_is_told_back() {
+    let secret = "p\u{e4}ssw\u{f6}rt/9+z-hush";
+    let json = r"p\u00e4ssw\u00f6rt\/9+z-hush";
+    for told in [
+        json.to_owned(),
+        serde_json::json!({"message": format!("{{\"p\": \"{json}\"}}")}).to_string(),
+        secret.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect::<Vec<_>>().concat(),
+        "p%25C3%25A4ssw%25C3%25B6rt%252F9%252Bz%252Dhush".to_owned(),
+        "p%e4ssw%f6rt%2f9%2bz-hush".to_owned(),
+        String::new(),
+    ] {
+        let body = if told.is_empty() { b"p\xe4ssw\xf6rt/9+z-hush".to_vec() } else { told.into() };
+        let sent = body.clone();
+        let odd = Odd::start(move |_, _| ResponseTemplate::new(422).set_body_bytes(body.clone()));
+        let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml",
+            "base_url": odd.server.uri(), "access_token": secret}));
+        place.file(
+            "m.yaml",
+            manifest("auth: { type: api_key, query: it, key: \"{{ config.access_token }}\" }"),
+        );
+        let (place, ran) = all_commands(place);
+        let all = crate::support::secrets::told(&place, &ran);
+        assert!(all.contains("[secret]"), "{all}");
+        assert!(
+            !all.contains("9+z") && !all.contains("hush"),
+            "{}: {all}",
+            String::from_utf8_lossy(&sent)
+        );
+    }
+}
+
+/// It was stored with the record, in the id map and the state.
+#[test]
+fn a_credential_that_is_told_as_a_records_id_is_not_taken_for_one() {
+    let odd = Odd::start(|_, _| ResponseTemplate::new(200).set_body_json(json!({"id": HUSH})));
+    let place = Place::with(json!({"connector": "rest", "manifest": "m.yaml",
+        "base_url": odd.server.uri(), "access_token": HUSH}));
+    let text =
+        manifest("auth: { type: api_key, header: X-It, key: \"{{ config.access_token }}\" }");
+    place.file("m.yaml", text.replace("path: /x,", "path: /x, remote_id: $.id,"));
+    let (place, ran) = job(place);
+    let all = told(&place, &ran);
+    assert_eq!(place.counts("contacts")["in_doubt"], 1, "{all}");
+    assert!(all.contains("as the id or the version of a record"), "{all}");
+    assert_eq!(leak("rest", &all), None);
+    let place = Place::with(json!({"connector": "api", "url": odd.server.uri(), "auth": true,
+        "api_key": HUSH}));
+    let (place, ran) = job(place);
+    assert_eq!(place.counts("contacts")["created"], 1);
+    assert_eq!(leak("api", &told(&place, &ran)), None);
+}
+
 /// Of a redirect the host alone is told, and a remote can put into it what it was sent. A host's name
 /// is in lower case, whatever the credential is in.
 #[test]

@@ -116,3 +116,26 @@ fn a_signal_leaves_unsent_what_would_take_long() {
         assert_eq!(ran.state()["tap"], json!({"n": 1}));
     }
 }
+
+/// The state was told after the files, and the job waited for a reader that never came, whatever
+/// signal it got.
+#[test]
+fn a_pipe_that_nobody_reads_holds_no_state_and_a_signal_ends_the_wait() {
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    let pipe = place.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let mut job = place.command(&["--config", "config.json", "--rejects", "pipe"]);
+    place.file("config.json", place.config.to_string());
+    let mut child = job.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(contacts(3).as_bytes()).unwrap();
+    let mut told = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut told).unwrap();
+    assert!(told.contains("\"success\": 3"), "{told}");
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = finish(child, b"");
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nobody reads this pipe"), "{}", ran.stderr);
+}

@@ -1,7 +1,6 @@
 //! Tokens that run out, are renewed, rotate, or are refused, in the middle of a job.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -239,22 +238,6 @@ fn a_token_is_in_the_config_file_before_any_request_carries_it() {
             assert!(number(stands) >= number(token), "{token}: {key} is {stands}");
         }
     }
-}
-
-#[test]
-fn a_config_that_cannot_be_written_to_is_told_and_the_job_goes_on() {
-    let remote = Remote::with("{static_token: false, rotate_refresh_token: true, token_calls: 10}");
-    let place = place(&remote, "rest-by-ext");
-    place.file("input.jsonl", contacts(35));
-    // As `--config <(vault read …)` gives it: what comes through a pipe is gone when it is read.
-    let mut command = place.command(&["--config", "/dev/stdin", "--input", "input.jsonl"]);
-    command.stdin(Stdio::piped());
-    let ran = finish(command.spawn().unwrap(), place.config.to_string().as_bytes());
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the next job may need a new refresh token"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("/dev/stdin"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("sandbox-refresh"), "{}", ran.stderr);
-    assert_eq!(remote.by_ext("contacts").len(), 35);
 }
 
 /// The first job to renew used up what the other had read, which then ended, though the file held a

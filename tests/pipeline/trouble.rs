@@ -129,3 +129,58 @@ fn a_file_that_cannot_be_written_is_told_after_the_state() {
     assert!(ran.stderr.contains("taken/results.jsonl"), "{}", ran.stderr);
     assert_eq!(ran.state()["summary"]["contacts"]["success"], 3);
 }
+
+/// The program, from a shell that has run `first`.
+fn behind(place: &Place, first: &str, arguments: &str) -> std::process::Command {
+    let program = env!("CARGO_BIN_EXE_target-upsert");
+    let mut command = std::process::Command::new("/bin/sh");
+    command
+        .args(["-c", &format!("{first}; exec '{program}' {arguments}")])
+        .current_dir(place.folder.path())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The runtime panicked, and waited for the threads that it had.
+#[test]
+fn where_no_threads_can_be_started_the_job_ends() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let remote = Remote::start();
+    let place = Place::at(&remote, "sandbox");
+    place.file("config.json", place.config.to_string());
+    let mut command =
+        behind(&place, "{ ulimit -u 1 || ulimit -p 1; } 2>/dev/null", "--config config.json");
+    if rustix::process::getuid().is_root() {
+        // Who is not limited: the job is of somebody who has no other process.
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(place.folder.path(), open).unwrap();
+        command.uid(64_123).gid(64_123);
+    }
+    let ran = finish(command.spawn().unwrap(), contacts(1).as_bytes());
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("ulimit -u") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert_eq!(remote.records("contacts").len(), 0);
+}
+
+/// A signal ended every command but a job where no file may grow.
+#[test]
+fn a_limit_on_files_is_an_error_of_every_command() {
+    let remote = Remote::with("{static_token: false}");
+    let place = Place::at(&remote, "rest-by-ext").set("store", ":memory:");
+    let text = std::fs::read_to_string(place.config["manifest"].as_str().unwrap()).unwrap();
+    let auth = "auth: { type: oauth2_refresh, token_url: \"{{ base_url }}/oauth/token\" }";
+    let lines = text.lines().map(|line| if line.starts_with("auth:") { auth } else { line });
+    let place = place.manifest(lines.collect::<Vec<_>>().join("\n"));
+    place.file("config.json", place.config.to_string());
+    for command in ["--access-token --config config.json", "check --config config.json"] {
+        let ran = finish(behind(&place, "ulimit -f 0", command).spawn().unwrap(), b"");
+        assert_eq!(ran.signal, None, "{command}: {}", ran.stderr);
+        let told = ran.stdout + &ran.stderr;
+        assert!(told.contains("no new token was asked for"), "{command}: {told}");
+    }
+    assert_eq!(place.read("config.json"), place.config.to_string());
+}

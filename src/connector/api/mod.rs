@@ -92,7 +92,10 @@ impl Api {
     /// What a 2xx says: all is taken. Ids, where it tells them.
     fn verdicts(&self, body: &[u8], records: usize) -> Vec<Verdict> {
         let body = exact::parse(body).unwrap_or_default();
-        let id = |row: &Value| remote_id(row.get("id")?);
+        let redactor = self.client.redactor();
+        let id = |row: &Value| {
+            remote_id(row.get("id")?).and_then(|id| redactor.unless_secret(id)).map(RemoteId::new)
+        };
         match (&body, self.batch) {
             // In a batch, the `id` of one object would be that of the batch.
             (Value::Object(_), None) => vec![Verdict::Upserted(id(&body)); records],
@@ -133,11 +136,11 @@ impl Api {
 }
 
 /// An id that means something: not empty, not zero, no yes or no.
-fn remote_id(value: &Value) -> Option<RemoteId> {
+fn remote_id(value: &Value) -> Option<String> {
     match value {
         Value::Bool(_) => None,
         Value::Number(number) if number.as_f64() == Some(0.0) => None,
-        value => exact::text(value).map(RemoteId::new),
+        value => exact::text(value),
     }
 }
 

@@ -94,14 +94,8 @@ impl Client {
         limiter: Option<Limiter>,
         redactor: Redactor,
     ) -> Self {
-        Self {
-            http,
-            authorizer,
-            limiter,
-            redactor,
-            max_body_bytes: MAX_BODY_BYTES,
-            stop: CancellationToken::new(),
-        }
+        let (max_body_bytes, stop) = (MAX_BODY_BYTES, authorizer.stop());
+        Self { http, authorizer, limiter, redactor, max_body_bytes, stop }
     }
 
     /// With another cap on bodies, in bytes.

@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod authorize;
 pub mod client;
+mod escapes;
 pub mod exact;
 pub mod meaning;
 pub mod rate_limit;

@@ -27,9 +27,7 @@ pub(super) fn endpoint(
 ) -> Result<Endpoint, Wrong> {
     let path = parts.path;
     if !path.as_str().starts_with('/') {
-        return Err(path
-            .at()
-            .wrong(format!("the path `{}` does not begin with `/`", path.as_str())));
+        return Err(path.at().wrong("the path does not begin with `/`"));
     }
     if path.as_str().contains(['?', '#']) {
         let message = "a path has no `?` or `#`; parameters go into `query`";

@@ -195,13 +195,13 @@ impl<'a> RowReader<'a> {
             for place in places {
                 let Some(key) = self.question.keys.get(*place) else { continue };
                 let remote_id = match &self.lookup.remote_id {
-                    Some(selector) => part.text(selector),
+                    Some(selector) => part.id(selector),
                     None => Some(key.to_string()),
                 };
                 let remote_id =
                     remote_id.ok_or_else(|| protocol("a row of the lookup has no remote id"))?;
                 let sent = self.question.sent.get(key);
-                let version = self.lookup.version.as_ref().and_then(|selector| part.text(selector));
+                let version = self.lookup.version.as_ref().and_then(|selector| part.id(selector));
                 found.push(Row {
                     key: Arc::clone(key),
                     remote_id: RemoteId::new(remote_id),

@@ -79,7 +79,7 @@ impl Reading<'_> {
             AnswerIs::Missing if one => Whole::One(Verdict::Missing),
             AnswerIs::Changed if one => Whole::One(Verdict::Changed),
             AnswerIs::Exists if one => {
-                let id = detail.remote_id.as_ref().and_then(|id| self.part(None).text(id));
+                let id = detail.remote_id.as_ref().and_then(|id| self.part(None).id(id));
                 Whole::One(Verdict::Exists(id.map(RemoteId::new)))
             }
             AnswerIs::Refused
@@ -128,7 +128,7 @@ impl Reading<'_> {
             // A refusal that cannot be looked for must not pass for a success.
             Err(error) => return Verdict::InDoubt(error.into()),
         }
-        let id = write.remote_id.as_ref().and_then(|id| part.text(id)).map(RemoteId::new);
+        let id = write.remote_id.as_ref().and_then(|id| part.id(id)).map(RemoteId::new);
         let needs_id = write.remote_id.is_some() && id.is_none();
         let is_new = matches!(action, Action::Create | Action::Upsert);
         let is_odd = row.is_some_and(|row| !row.is_object()) && id.is_none();
@@ -166,8 +166,8 @@ impl Reading<'_> {
             }
             let own = &rule.detail;
             let id = || {
-                let id = own.remote_id.as_ref().and_then(|id| part.text(id));
-                id.or_else(|| part.text(write.remote_id.as_ref()?)).map(RemoteId::new)
+                let id = own.remote_id.as_ref().and_then(|id| part.id(id));
+                id.or_else(|| part.id(write.remote_id.as_ref()?)).map(RemoteId::new)
             };
             let message = || self.row_message(part, &own.told, told).into();
             return Some(match rule.is {

@@ -100,9 +100,12 @@ fn unreadable(error: &serde_saphyr::Error, key: Option<&str>) -> Wrong {
             return at.wrong(format!("{told}{of}"));
         }
     };
-    let hint = match nearest(found, expected.iter().copied()) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("known here: {}", expected.join(", ")),
+    // What is near to nothing that is known may be a credential that has come here by mistake.
+    let (message, hint) = match nearest(found, expected.iter().copied()) {
+        Some(nearest) => {
+            (format!("unknown {what} `{found}`"), format!("did you mean `{nearest}`?"))
+        }
+        None => (format!("unknown {what}"), format!("known here: {}", expected.join(", "))),
     };
-    Wrong { hint: Some(hint), ..at.wrong(format!("unknown {what} `{found}`")) }
+    Wrong { hint: Some(hint), ..at.wrong(message) }
 }

@@ -323,5 +323,5 @@ pub(super) fn headers(
 /// Reads a header's name.
 pub(super) fn header_name(name: &Text) -> Result<HeaderName, Wrong> {
     HeaderName::try_from(name.as_str())
-        .map_err(|_| name.at().wrong(format!("`{}` is no header name", name.as_str())))
+        .map_err(|_| name.at().wrong("no header can have such a name"))
 }

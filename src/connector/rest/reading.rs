@@ -144,6 +144,11 @@ impl Part<'_> {
         }
     }
 
+    /// The same for an id or a version of a record, which is stored: what holds a secret is none.
+    pub(super) fn id(&self, selector: &Selector) -> Option<String> {
+        self.reading.redactor.unless_secret(self.text(selector)?)
+    }
+
     /// All scalars that are found, as texts.
     pub(super) fn texts(&self, selector: &Selector) -> Vec<String> {
         match selector {

@@ -12,7 +12,7 @@ use percent_encoding::utf8_percent_encode;
 
 use sha2::Sha256;
 
-use super::text::{Place, Text, Wrong, check_depth};
+use super::text::{Place, Text, Wrong, check_depth, quoteless, tags};
 use crate::connector::error::nearest;
 use crate::connector::http::SEGMENT;
 
@@ -150,7 +150,8 @@ impl Templates {
         let expression = inner.unwrap_or(trimmed);
         check_depth(text)?;
         if let Err(error) = self.find.compile_expression_owned(expression.to_owned()) {
-            return Err(text.at().wrong(format!("`{trimmed}` is no test: {}", said(&error))));
+            let told = quoteless(trimmed);
+            return Err(text.at().wrong(format!("`{told}` is no test: {}", said(&error))));
         }
         let source = format!("{{% if {expression} %}}1{{% endif %}}");
         self.compile(Kind::Find, source, text, known)
@@ -188,11 +189,17 @@ impl Templates {
             !known.contains(&name) && !environment.globals().any(|(global, _)| global == name)
         });
         if let Some(name) = strange {
-            let hint = match nearest(name, known.iter().copied()) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => format!("known here: {}", known.join(", ")),
+            // As for a key: it may be a credential without its quotes.
+            let (message, hint) = match nearest(name, known.iter().copied()) {
+                Some(nearest) => (
+                    format!("unknown name `{name}` in `{}`", tags(text.as_str())),
+                    format!("did you mean `{nearest}`?"),
+                ),
+                None => (
+                    "a template names something unknown".to_owned(),
+                    format!("known here: {}", known.join(", ")),
+                ),
             };
-            let message = format!("unknown name `{name}` in `{}`", tags(text.as_str()));
             return Err(Wrong { hint: Some(hint), ..at.wrong(message) });
         }
         let nested = template.undeclared_variables(true);
@@ -280,20 +287,6 @@ fn hex(bytes: &[u8]) -> String {
 fn is_expression(text: &str) -> bool {
     let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
     inner.is_some_and(|inner| !["{{", "{%", "{#"].iter().any(|begin| inner.contains(begin)))
-}
-
-/// The tags of a template: what stands between them is not told, for it may be a credential.
-fn tags(text: &str) -> String {
-    let mut tags = Vec::new();
-    let mut rest = text;
-    while let Some(from) = ["{{", "{%", "{#"].iter().filter_map(|begin| rest.find(begin)).min() {
-        let tag = rest.get(from..).unwrap_or_default();
-        let ends = ["}}", "%}", "#}"].iter().filter_map(|end| tag.find(end)).min();
-        let (tag, after) = tag.split_at(ends.map_or(tag.len(), |end| end + 2));
-        tags.push(tag);
-        rest = after;
-    }
-    tags.join("…")
 }
 
 /// What minijinja says, without its own line numbers, which count within the template.

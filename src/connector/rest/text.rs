@@ -164,3 +164,39 @@ pub(super) fn check_depth(text: &Text) -> Result<(), Wrong> {
     }
     Ok(())
 }
+
+/// The tags of a template: what stands between them is not told, for it may be a credential.
+pub(super) fn tags(text: &str) -> String {
+    let mut tags = Vec::new();
+    let mut rest = text;
+    while let Some(from) = ["{{", "{%", "{#"].iter().filter_map(|begin| rest.find(begin)).min() {
+        let tag = rest.get(from..).unwrap_or_default();
+        let ends = ["}}", "%}", "#}"].iter().filter_map(|end| tag.find(end)).min();
+        let (tag, after) = tag.split_at(ends.map_or(tag.len(), |end| end + 2));
+        tags.push(tag);
+        rest = after;
+    }
+    quoteless(&tags.join("…"))
+}
+
+/// An expression without the texts that are quoted in it, for the same reason.
+pub(super) fn quoteless(expression: &str) -> String {
+    let mut told = String::new();
+    let mut chars = expression.chars();
+    while let Some(quote) = chars.next() {
+        told.push(quote);
+        if !matches!(quote, '"' | '\'') {
+            continue;
+        }
+        told.push('…');
+        while let Some(c) = chars.next() {
+            if c == '\\' {
+                chars.next();
+            } else if c == quote {
+                told.push(quote);
+                break;
+            }
+        }
+    }
+    told
+}

@@ -1,18 +1,30 @@
 //! The config file that tokens come from and are kept in. Several jobs may share one, and where
 //! refresh tokens rotate, each renewal ends what the others have read.
 
-use std::fs::{File, canonicalize};
+use std::fs::{File, TryLockError, canonicalize};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep};
 
-use crate::config::write_back::write_back;
+use crate::config::write_back::{read_back, write_back};
+use crate::connector::contract::RequestError;
+use crate::file::open_lock;
+
+/// Other jobs are waited for so long: each asks its endpoint once, with a timeout of its own.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// So long until the next look.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The file, and what it held.
 pub(super) struct Keeper {
     path: PathBuf,
+    /// What comes through a pipe can be kept nowhere, and is known to be so.
+    is_file: bool,
     /// The refresh token that stood there when it was last looked at or written.
     seen: Mutex<Option<String>>,
 }
@@ -23,26 +35,44 @@ pub(super) type Turn = Option<File>;
 impl Keeper {
     /// Of the config file at `path`, which has just been read.
     pub(super) fn new(path: PathBuf) -> Self {
-        let seen = Mutex::new(refresh_token(&path));
-        Self { path, seen }
+        // A pipe would be waited for.
+        let is_file = path.is_file();
+        let seen = Mutex::new(is_file.then(|| refresh_token(&path)).flatten());
+        Self { path, is_file, seen }
     }
 
-    /// Waits until no other job renews. The folder is locked, for the file itself is replaced.
-    /// Where that cannot be done, a renewal at the same moment is not held off.
-    pub(super) async fn turn(&self) -> Turn {
-        let path = self.path.clone();
-        let lock = move || {
-            let path = canonicalize(path).ok().filter(|path| path.is_file())?;
-            let folder = File::open(path.parent()?).ok()?;
-            folder.lock().ok()?;
-            Some(folder)
-        };
-        tokio::task::spawn_blocking(lock).await.ok().flatten()
+    /// Waits until no other job renews. Where a file system knows no locks, a renewal at the same
+    /// moment is not held off.
+    ///
+    /// # Errors
+    /// [`RequestError::NotKept`] when somebody holds the lock and does not let go.
+    pub(super) async fn turn(&self) -> Result<Turn, RequestError> {
+        if !self.is_file {
+            return Ok(None);
+        }
+        let Ok((lock, name)) = lock_of(&self.path) else { return Ok(None) };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Some(lock)),
+                Err(TryLockError::Error(_)) => return Ok(None),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(PAUSE).await,
+                Err(TryLockError::WouldBlock) => {
+                    let text = format!(
+                        "another process holds the lock on `{}`, for more than {} seconds; no new token \
+                         was asked for",
+                        name.display(),
+                        PATIENCE.as_secs()
+                    );
+                    return Err(RequestError::NotKept(text.into()));
+                }
+            }
+        }
     }
 
     /// The refresh token that another job has put into the file since.
     pub(super) fn newer(&self) -> Option<SecretString> {
-        let now = refresh_token(&self.path)?;
+        let now = self.is_file.then(|| refresh_token(&self.path)).flatten()?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_newer = seen.as_ref().is_some_and(|seen| *seen != now);
         is_newer.then(|| {
@@ -51,33 +81,95 @@ impl Keeper {
         })
     }
 
+    /// Tries, before a token is asked for, what will be done with it.
+    ///
+    /// # Errors
+    /// [`RequestError::NotKept`] when nothing can be written into the file.
+    pub(super) async fn try_out(&self) -> Result<(), RequestError> {
+        if !self.is_file {
+            return Ok(());
+        }
+        self.put(Map::new()).await.map_err(|error| {
+            self.not_kept(&format!(
+                "no new token was asked for, since it could not be kept: {error}"
+            ))
+        })
+    }
+
     /// Writes new values into the file.
-    pub(super) async fn write(&self, values: Map<String, Value>) {
-        let path = self.path.clone();
+    ///
+    /// # Errors
+    /// [`RequestError::NotKept`] when they are lost to the next job.
+    pub(super) async fn write(&self, values: Map<String, Value>) -> Result<(), RequestError> {
         let refresh = values.get("refresh_token").and_then(Value::as_str).map(ToOwned::to_owned);
-        let written = tokio::task::spawn_blocking(move || write_back(&path, &values)).await;
-        let error = match written {
-            Ok(Ok(())) => {
-                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                *seen = refresh.or_else(|| seen.take());
-                return;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        // The job goes on: its records can still be written, and to end it brings no token back.
-        tracing::error!(
-            path = self.path.display().to_string(),
-            error,
-            "The new tokens could not be written to the config file; the next job may need a new \
-             refresh token."
-        );
+        if !self.is_file {
+            // The job goes on: its records can still be written, and to end it brings no token back.
+            tracing::error!(
+                path = self.path.display().to_string(),
+                "The new tokens cannot be kept: the config is no file; the next job may need a new \
+                 refresh token."
+            );
+            return Ok(());
+        }
+        self.put(values).await.map_err(|error| {
+            self.not_kept(&format!("the new tokens could not be kept, and are lost: {error}"))
+        })?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = refresh.or_else(|| seen.take());
+        Ok(())
+    }
+
+    async fn put(&self, values: Map<String, Value>) -> io::Result<()> {
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || write_back(&path, &values))
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    fn not_kept(&self, what: &str) -> RequestError {
+        RequestError::NotKept(format!("config file `{}`: {what}", self.path.display()).into())
     }
 }
 
-/// Nothing where `path` is no file: a pipe would be waited for.
+/// What to lock, and its name: a file beside the config, for the config itself is replaced. Where
+/// none can be made there, it is not replaced but written into, and can be locked.
+fn lock_of(config: &Path) -> io::Result<(File, PathBuf)> {
+    let config = canonicalize(config)?;
+    let mut name = config.clone().into_os_string();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    match open_lock(&beside) {
+        Ok(lock) => Ok((lock, beside)),
+        Err(_) => Ok((File::open(&config)?, config)),
+    }
+}
+
 fn refresh_token(path: &Path) -> Option<String> {
-    path.is_file().then_some(())?;
-    let config: Map<String, Value> = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-    Some(config.get("refresh_token")?.as_str()?.to_owned())
+    serde_json::from_str(read_back(path).ok()?.get("refresh_token")?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::Access;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_is_never_let_go_of_is_told_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        crate::file::replace(&path, Access::Owner, |out| io::Write::write_all(out, b"{}")).unwrap();
+        let keeper = Keeper::new(path.clone());
+        // Whoever can read the folder or the config can lock them.
+        for theirs in [folder.path(), &path] {
+            let theirs = File::open(theirs).unwrap();
+            theirs.lock().unwrap();
+            assert!(keeper.turn().await.unwrap().is_some());
+        }
+        let (lock, name) = lock_of(&path).unwrap();
+        lock.lock().unwrap();
+        let error = keeper.turn().await.unwrap_err().to_string();
+        assert!(error.contains(&*name.to_string_lossy()), "{error}");
+        drop(lock);
+        assert!(keeper.turn().await.unwrap().is_some());
+    }
 }

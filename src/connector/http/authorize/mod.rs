@@ -10,6 +10,7 @@ use std::fmt;
 use base64::Engine as _;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 
 pub use login::{Find, LoginSettings};
 pub use oauth::{ClientIn, Grant, OAuthSettings};
@@ -177,6 +178,14 @@ impl Authorizer {
         match self {
             Self::Tokens { tokens, .. } => tokens.renew(generation).await.map(|()| true),
             _ => Ok(false),
+        }
+    }
+
+    /// What ends the waiting for a new one, where that may take long.
+    pub(super) fn stop(&self) -> CancellationToken {
+        match self {
+            Self::Tokens { tokens, .. } => tokens.stop(),
+            _ => CancellationToken::new(),
         }
     }
 

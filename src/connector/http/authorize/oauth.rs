@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Map;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::super::redact::Redactor;
@@ -70,6 +71,8 @@ pub(super) struct OAuth {
     settings: OAuthSettings,
     /// Where refresh tokens are kept, if they are.
     keeper: Option<Keeper>,
+    /// Ended when nothing more is to leave: nobody waits for a turn any more.
+    pub(super) stop: CancellationToken,
 }
 
 impl OAuth {
@@ -80,7 +83,7 @@ impl OAuth {
         redactor.add(&basic_credential(&settings.client_id, secret));
         let is_kept = matches!(settings.grant, Grant::RefreshToken { .. });
         let keeper = settings.config_file.clone().filter(|_| is_kept).map(Keeper::new);
-        let oauth = Self { settings, keeper };
+        let oauth = Self { settings, keeper, stop: CancellationToken::new() };
         for secret in oauth.refresh_token().iter().chain(&oauth.settings.access_token) {
             redactor.add(secret.expose_secret());
         }
@@ -113,7 +116,14 @@ impl OAuth {
         refresh: Option<&SecretString>,
     ) -> Result<Fresh, RequestError> {
         let turn = match &self.keeper {
-            Some(keeper) => keeper.turn().await,
+            Some(keeper) => {
+                let turn = tokio::select! {
+                    () = self.stop.cancelled() => return Err(RequestError::Stopped),
+                    turn = keeper.turn() => turn?,
+                };
+                keeper.try_out().await?;
+                turn
+            }
             None => None,
         };
         let newer = self.keeper.as_ref().and_then(Keeper::newer);
@@ -129,7 +139,7 @@ impl OAuth {
             endpoint.redactor.add_token(secret);
         }
         let left = body.get("expires_in").and_then(number).map(seconds_left);
-        self.keep(access, refresh, left).await;
+        self.keep(access, refresh, left).await?;
         drop(turn);
         Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into).or(newer), left })
     }
@@ -170,8 +180,13 @@ impl OAuth {
 
     /// Writes the tokens into the config file before anybody uses them: once the old refresh
     /// token is used up, a job that dies must not take the new one with it.
-    async fn keep(&self, access: &str, refresh: Option<&str>, left: Option<Duration>) {
-        let Some(keeper) = &self.keeper else { return };
+    async fn keep(
+        &self,
+        access: &str,
+        refresh: Option<&str>,
+        left: Option<Duration>,
+    ) -> Result<(), RequestError> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
         let mut values = Map::new();
         values.insert("access_token".to_owned(), access.into());
         if let Some(refresh) = refresh {
@@ -182,7 +197,7 @@ impl OAuth {
             let until = now.saturating_add(left);
             values.insert("expires_in".to_owned(), until.as_secs().into());
         }
-        keeper.write(values).await;
+        keeper.write(values).await
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::super::answer::{Answer, read_capped, told};
@@ -95,6 +96,14 @@ impl Tokens {
         Self { renewer: Arc::new(Renewer { source, endpoint, tries, state }) }
     }
 
+    /// Ends the waiting for other jobs that renew.
+    pub(super) fn stop(&self) -> CancellationToken {
+        match &self.renewer.source {
+            Source::OAuth(oauth) => oauth.stop.clone(),
+            Source::Login(_) => CancellationToken::new(),
+        }
+    }
+
     /// The token to use now, and its generation; got or renewed if it is due.
     pub(super) async fn token(&self) -> Result<(SecretString, u64), RequestError> {
         self.get(|state| state.access.is_some() && state.due.is_none_or(|due| Instant::now() < due))
@@ -119,8 +128,10 @@ impl Tokens {
         let tries = self.renewer.tries.load(Ordering::Acquire);
         let state = Arc::clone(&self.renewer.state).lock_owned().await;
         // What is refused stays so: nothing more is to be sent, and a remote that is asked again
-        // and again may lock the account.
-        if let Some(failure @ RequestError::Unauthorized(_)) = &state.failure {
+        // and again may lock the account. Nor are more tokens used up that cannot be kept.
+        if let Some(failure @ (RequestError::Unauthorized(_) | RequestError::NotKept(_))) =
+            &state.failure
+        {
             return Err(failure.clone());
         }
         if good(&state)

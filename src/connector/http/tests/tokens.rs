@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::connector::contract::RequestError;
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings};
-use crate::file::{Access, replace};
+use crate::file::{Access, open_lock, replace};
 
 struct Case {
     server: MockServer,
@@ -170,6 +170,36 @@ async fn a_dropped_call_does_not_lose_the_rotated_token() {
     assert_eq!(case.kept()["refresh_token"], "new-refresh");
     assert_eq!(client.send(&case.data()).await.unwrap().status, 200);
     assert_eq!(case.calls("/token").await, 1);
+}
+
+/// What came could not be kept: no more tokens are used up, and the job is not to go on as if nothing
+/// were lost.
+#[tokio::test]
+async fn a_token_that_could_not_be_kept_is_the_last_one() {
+    let case = Case::new(token()).await;
+    let client = Arc::new(case.client(None, None));
+    let (first, data) = (Arc::clone(&client), case.data());
+    let first = tokio::spawn(async move { first.send(&data).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    std::fs::remove_file(&case.config).unwrap();
+    for error in [first.await.unwrap().unwrap_err(), client.send(&case.data()).await.unwrap_err()] {
+        assert!(matches!(error, RequestError::NotKept(_)), "{error:?}");
+    }
+    assert_eq!((case.calls("/token").await, case.calls("/data").await), (1, 0));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_turn_when_nothing_more_is_to_leave() {
+    let case = Case::new(token()).await;
+    let lock = open_lock(&case.config.with_extension("json.lock")).unwrap();
+    lock.lock().unwrap();
+    let client = Arc::new(case.client(None, None));
+    let (waiting, data) = (Arc::clone(&client), case.data());
+    let waiting = tokio::spawn(async move { waiting.send(&data).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.stop();
+    assert!(matches!(waiting.await.unwrap(), Err(RequestError::Stopped)));
+    assert_eq!(case.calls("/token").await, 0);
 }
 
 #[tokio::test]

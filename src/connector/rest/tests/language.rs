@@ -140,7 +140,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             "/v1/{{ object }}/batch",
             "v1/batch",
-            "test.yaml:16:13: the path `v1/batch` does not begin with `/`",
+            "test.yaml:16:13: the path does not begin with `/`",
             "",
         ),
     ];
