@@ -92,15 +92,15 @@ fn begin(transaction: &Transaction<'_>, job: JobId, stream: i64) -> rusqlite::Re
     let last: Option<i64> =
         transaction
             .query_row("SELECT last_job FROM streams WHERE id = ?", [stream], |row| row.get(0))?;
+    let retried: Option<i64> =
+        transaction.query_row("SELECT retries FROM jobs WHERE id = ?", [job], |row| row.get(0))?;
     if last.is_none() {
         // In another input, the same content is another record.
         transaction.execute(
-            "DELETE FROM written WHERE stream = ? AND NOT in_doubt AND job < ?",
-            params![stream, job],
+            "DELETE FROM written WHERE stream = ?1 AND NOT in_doubt AND job < ?2 AND job IS NOT ?3",
+            params![stream, job, retried],
         )?;
     }
-    let retried: Option<i64> =
-        transaction.query_row("SELECT retries FROM jobs WHERE id = ?", [job], |row| row.get(0))?;
     if let Some(before) = retried.or(last) {
         transaction.execute(
             "INSERT INTO inputs (job, stream, first)

@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use wiremock::ResponseTemplate;
 
-use crate::support::{Place, Remote, contacts, finish, state};
+use crate::support::odd::Odd;
+use crate::support::{Place, Remote, contacts, counts, finish, state};
 
 fn until(what: impl Fn() -> bool) {
     let started = Instant::now();
@@ -138,4 +140,41 @@ fn a_pipe_that_nobody_reads_holds_no_state_and_a_signal_ends_the_wait() {
     let ran = finish(child, b"");
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(ran.stderr.contains("nobody reads this pipe"), "{}", ran.stderr);
+}
+
+/// A login, and a lookup of what a killed job has left, were waited for as long as the remote wanted.
+#[test]
+fn a_signal_ends_the_wait_for_what_comes_before_the_first_record() {
+    let login = Odd::start(|_, _| ResponseTemplate::new(200).set_delay(Duration::from_secs(60)));
+    let lookup = Remote::with(
+        "{faults: [{on: \"POST /v1/{object}/search\", calls: [2], do: hang, ms: 60000}]}",
+    );
+    let waits = Place::at(&lookup, "rest-conditional")
+        .set("base_url", login.server.uri())
+        .set("client_id", "sandbox-client")
+        .set("client_secret", "sandbox-secret");
+    let killed = Place::at(&lookup, "rest-lookup-bulk");
+    killed.dies_at("sent:1", contacts(1));
+    let waits_for = |place: &Place, is_asked: &dyn Fn() -> bool, expected: i32| {
+        let mut child = place.job().spawn().unwrap();
+        child.stdin.take().unwrap().write_all(contacts(1).as_bytes()).unwrap();
+        until(is_asked);
+        let began = Instant::now();
+        let id = child.id().to_string();
+        let kill = std::process::Command::new("kill").args(["-TERM", &id]).status();
+        assert!(kill.unwrap().success());
+        let ran = finish(child, b"");
+        let took = began.elapsed().as_secs();
+        assert!((9..20).contains(&took), "{took} s: {}", ran.stderr);
+        assert_eq!(ran.code, expected, "{}", ran.stderr);
+        assert!(!ran.stdout.is_empty(), "no state: {}", ran.stderr);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| waits_for(&waits, &|| !login.world().asked.is_empty(), 0));
+        scope.spawn(|| waits_for(&killed, &|| lookup.faults("hang") > 0, 3));
+    });
+    assert_eq!(waits.counts("contacts"), counts([("read", 1), ("failed", 1)]));
+    killed.done(contacts(1));
+    assert_eq!(lookup.by_ext("contacts").len(), 1);
+    assert_eq!(lookup.records("contacts").len(), 1);
 }

@@ -65,6 +65,10 @@ fn a_record_without_ids_that_was_made_and_altered_is_not_made_again() {
     let ann = record("contacts", &json!({"name": "Ann "}));
     place.done(format!("{schema}\n{ann}{ann}"));
     assert_eq!(odd.world().rows.len(), 1, "{:?}", place.results());
+    // Nor by a retry.
+    let ran = place.call(&["jobs", "retry", "last", "--config", "config.json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(odd.world().rows.len(), 1);
 }
 
 #[test]
