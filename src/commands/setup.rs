@@ -11,6 +11,7 @@ use crate::cli::Configured;
 use crate::config::environment::Environment;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
 use crate::connector::contract::Connector;
+use crate::connector::error::{nearest, where_near};
 use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::error::Error;
 use crate::sandbox::{self, Running};
@@ -148,7 +149,8 @@ async fn start_sandbox(
 ) -> Result<Running, Error> {
     const REMOTES: &[&str] = &["rest"];
     if !REMOTES.contains(&remote) {
-        return Err(Error::usage(format!("there is no sandbox of the name `{remote}`"))
+        let told = where_near(remote, nearest(remote, REMOTES.iter().copied()).is_some());
+        return Err(Error::usage(format!("there is no such sandbox{told}"))
             .hint(format!("the sandboxes are: {}", REMOTES.join(", "))));
     }
     let data = if config.store == Path::new(":memory:") {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::keys::{keys_of, own_keys};
 use super::wrong::without_value;
 use super::{Config, StreamOptions, environment};
 use crate::connector;
@@ -63,6 +64,11 @@ const CONNECTOR_KEYS: &[&str] = &[
     "_refresh_token_via_hg_api",
 ];
 
+const REFRESH: &str = "refresh_token";
+
+/// Those of them that can be nothing but texts: a list would go out as one.
+const TEXTS: &[&str] = &["access_token", "refresh_token", "client_id", "client_secret"];
+
 /// Keys that would change what is written, and that this version does not carry out: taking them
 /// in silence would write the wrong thing.
 const NOT_CARRIED_OUT: &[&str] = &["stream_maps", "flattening_enabled"];
@@ -105,7 +111,7 @@ pub fn load(
         }
     }
     merged.add(from_environment(&merged.values), ENVIRONMENT);
-    let Merged { mut values, origin, token_file } = merged;
+    let Merged { mut values, origin, token_file, refresh_token } = merged;
     let copies = nested_names(&values);
     values.retain(|key, _| {
         keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
@@ -116,11 +122,24 @@ pub fn load(
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
             .hint("take it out, if what it does is not needed"));
     }
-    let warnings = unknown_keys(&config, &keys, &of_connector(&values));
+    if let Some(key) = TEXTS.iter().find(|key| values.get(**key).is_some_and(is_structure)) {
+        return Err(Error::usage(format!("config key `{key}` in {}: it is no text", origin[*key])));
+    }
+    let mut warnings = unknown_keys(&config, &keys, &of_connector(&values));
     if config.strict_config
         && let Some(warning) = warnings.first()
     {
         return Err(Error::usage(warning.clone()).hint("`strict_config` makes this an error"));
+    }
+    if let Some(file) = &token_file
+        && origin.get(REFRESH).is_some_and(|from| from == ENVIRONMENT)
+        && values.get(REFRESH) != refresh_token.as_ref()
+    {
+        warnings.push(format!(
+            "`{REFRESH}` comes from the environment, and new ones are kept in `{}`: once it is replaced, \
+             take it out of the environment",
+            file.display()
+        ));
     }
     Ok(Loaded { config, values: Values(values), token_file, warnings })
 }
@@ -133,6 +152,8 @@ struct Merged {
     origin: BTreeMap<String, String>,
     /// The file whose tokens are renewed.
     token_file: Option<PathBuf>,
+    /// The one that stands in it.
+    refresh_token: Option<Value>,
 }
 
 impl Merged {
@@ -148,6 +169,7 @@ impl Merged {
         let has_token = more.keys().any(|key| key.ends_with("_token"));
         if has_token || self.token_file.is_none() {
             self.token_file = Some(path.to_owned());
+            self.refresh_token = more.get(REFRESH).cloned();
         }
         self.add(more, &format!("`{}`", path.display()));
         Ok(())
@@ -206,6 +228,10 @@ fn nested_names(values: &Map<String, Value>) -> BTreeSet<String> {
     names
 }
 
+fn is_structure(value: &Value) -> bool {
+    value.is_array() || value.is_object()
+}
+
 fn is_set(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null | Value::Bool(false)) => false,
@@ -224,36 +250,6 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {
         Error::usage(format!("the config file `{}` is not a JSON object", path.display()))
             .caused_by(without_value(&error))
     })
-}
-
-/// Our keys, and whether each takes something else than a text.
-fn own_keys() -> BTreeMap<String, bool> {
-    keys_of(&schemars::schema_for!(Config).to_value())
-}
-
-/// The keys that a schema describes, and whether each takes something else than a text.
-fn keys_of(schema: &Value) -> BTreeMap<String, bool> {
-    let properties = schema["properties"].as_object().cloned().unwrap_or_default();
-    properties
-        .into_iter()
-        .map(|(key, property)| {
-            let types = &property["type"];
-            let is_text = *types == "string"
-                || types.as_array().is_some_and(|types| types.contains(&"string".into()))
-                || property.get("$ref").is_some_and(|name| is_enumeration(schema, name))
-                || property["anyOf"].as_array().is_some_and(|any| {
-                    let mut names = any.iter().filter_map(|one| one.get("$ref"));
-                    names.any(|name| is_enumeration(schema, name))
-                });
-            (key, !is_text)
-        })
-        .collect()
-}
-
-/// Whether a definition is one of our word lists rather than an object.
-fn is_enumeration(schema: &Value, reference: &Value) -> bool {
-    let name = reference.as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-    schema["$defs"][name]["type"] != "object"
 }
 
 /// The known key that `key` was probably meant to be, if any is near.
@@ -288,6 +284,17 @@ mod tests {
         assert_eq!(loaded.config.identity, Some(Identity::Platform));
         assert_eq!(loaded.config.timeout_secs, Seconds::of(9));
         assert_eq!(loaded.config.rest.0["x"], 1);
+    }
+
+    #[test]
+    fn a_refresh_token_of_the_environment_is_told_to_go_over_the_one_that_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, "a.json", r#"{"refresh_token": "kept", "strict_config": true}"#);
+        for (given, told) in [("kept", 0), ("older", 1)] {
+            let env = [("P_REFRESH_TOKEN".to_owned(), given.to_owned())];
+            let warnings = load(std::slice::from_ref(&source), "P_", None, &env).unwrap().warnings;
+            assert_eq!(warnings.len(), told, "{warnings:?}");
+        }
     }
 
     /// As a panic would show it.

@@ -5,6 +5,7 @@
 //! handed to it as they are.
 
 pub mod environment;
+mod keys;
 mod load;
 pub mod seconds;
 pub mod stream;
@@ -58,7 +59,8 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// Calls under way at once, at most. Default: what the connector declares.
     pub max_in_flight: Option<usize>,
-    /// Seconds that one call may take, from sending to the last byte of the answer. Default 60.
+    /// Seconds, more than none, that one call may take, from sending to the last byte of the answer. Default 60.
+    #[serde(deserialize_with = "seconds::some")]
     pub timeout_secs: Seconds,
     /// The job ends with exit code 1 when more records than this were rejected, failed or are in
     /// doubt. Default: no limit.

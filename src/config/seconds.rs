@@ -75,6 +75,15 @@ impl Serialize for Seconds {
     }
 }
 
+/// A time that is longer than none.
+pub(super) fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seconds, D::Error> {
+    let time = Seconds::deserialize(deserializer)?;
+    if time.0.is_zero() {
+        return Err(D::Error::invalid_value(Unexpected::Float(0.0), &"more than 0 seconds"));
+    }
+    Ok(time)
+}
+
 /// A number of whole seconds, from 1 to 31 days.
 pub(super) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let secs = u32::deserialize(deserializer)?;

@@ -1,7 +1,7 @@
 //! Why a connector cannot be built, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::contract::RequestError;
 
@@ -13,7 +13,7 @@ const MIN_LIKENESS: f64 = 0.7;
 #[non_exhaustive]
 pub enum BuildError {
     /// No connector has this name.
-    #[error("unknown connector `{name}`")]
+    #[error("unknown connector{}", where_near(name, nearest.is_some()))]
     Unknown {
         /// As asked for.
         name: String,
@@ -37,7 +37,7 @@ pub enum BuildError {
         hint: Option<String>,
     },
     /// The manifest's file cannot be read.
-    #[error("the manifest `{}` cannot be read: {source}", path.display())]
+    #[error("the manifest{} cannot be read: {source}", where_path(path, nearest.is_some()))]
     Read {
         /// Of the manifest.
         path: PathBuf,
@@ -73,7 +73,10 @@ impl BuildError {
             nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
         };
         match self {
-            Self::Unknown { nearest, .. } => meant(nearest),
+            Self::Unknown { nearest, .. } => meant(nearest).or_else(|| {
+                let names = super::built_in().iter().map(|connector| connector.name);
+                Some(format!("the connectors are: {}", names.collect::<Vec<_>>().join(", ")))
+            }),
             Self::Read { nearest, .. } => meant(nearest).or_else(|| {
                 let hint = "set `manifest` to the path of a YAML file, as seen from the folder \
                             that the program runs in";
@@ -86,8 +89,20 @@ impl BuildError {
     }
 }
 
+/// A word of the config, where it is near to one that is known; any other may be a credential that has
+/// come under the wrong key.
+pub(crate) fn where_near(word: &str, is_near: bool) -> String {
+    if is_near { format!(" `{word}`") } else { String::new() }
+}
+
+/// The same of what should be a path, and is told where it looks like one.
+fn where_path(path: &Path, is_near: bool) -> String {
+    let is_path = path.components().count() > 1 || path.extension().is_some();
+    where_near(&path.display().to_string(), is_near || is_path)
+}
+
 /// The one of `names` that `name` is most likely a slip of.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let scored = names.map(|known| (strsim::jaro_winkler(name, known), known));
     let best = scored.filter(|(likeness, _)| *likeness >= MIN_LIKENESS);
     best.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known.to_owned())

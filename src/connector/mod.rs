@@ -7,7 +7,7 @@
 pub mod api;
 pub mod capabilities;
 pub mod contract;
-mod error;
+pub(crate) mod error;
 pub mod http;
 pub mod rest;
 

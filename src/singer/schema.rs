@@ -30,10 +30,8 @@ const MAX_STEPS: usize = 1_000_000_000;
 /// The same where all violations are gathered: each may be one, and takes some 500 bytes.
 const MAX_EXPLAINED: usize = 500_000;
 
-/// Bytes of a compiled pattern, at most: what one character of a text is held against.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Steps back that a pattern takes in one text, at most. What needs more is told as a violation.
-const MAX_BACKTRACKS: usize = 2000;
+const MAX_BACKTRACKS: usize = 10_000;
 /// Bytes of a record times the parts of a schema with such a pattern, at most. Each step back may look
 /// at all of a text again: some tenths of a second.
 const MAX_BACKTRACKED_BYTES: usize = 100_000;
@@ -77,10 +75,8 @@ impl RecordSchema {
             .with_format("time", is_time)
             // A format of newer drafts, which taps use in schemas of any draft.
             .with_format("uuid", is_uuid);
-        let linear = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES);
-        let fancy = PatternOptions::fancy_regex()
-            .size_limit(MAX_PATTERN_BYTES)
-            .backtrack_limit(MAX_BACKTRACKS);
+        let linear = PatternOptions::regex();
+        let fancy = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
         let built = options.clone().with_pattern_options(linear).build(&schema);
         // A pattern looks around or back; or the schema is wrong, and says so once more.
         let backtracks = built.is_err();

@@ -70,7 +70,8 @@ fn the_remote_must_be_said() {
     refused(&place, &["--config", "c.json"], &["rset", "rest"]);
     place.file("m.json", "{\"connector\": \"rest\", \"manifest\": \"no/such.yaml\"}");
     refused(&place, &["--config", "m.json"], &["no/such.yaml"]);
-    refused(&place, &["--sandbox", "hubspt"], &["hubspt"]);
+    refused(&place, &["--sandbox", "hubspt"], &["no such sandbox", "rest"]);
+    refused(&place, &["--sandbox", "ret"], &["no such sandbox `ret`"]);
 }
 
 #[test]

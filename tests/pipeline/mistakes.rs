@@ -25,6 +25,12 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
     let in_url = |text: &str| text.replace("HUSH", "hush-0123456789").into();
     let mistakes = [
         (rest("timeout_secs", HUSH.into()), "`timeout_secs`"),
+        (rest("timeout_secs", 0.into()), "`timeout_secs`"),
+        (rest("access_token", json!([HUSH])), "`access_token`"),
+        (rest("client_secret", json!({"a": HUSH})), "`client_secret`"),
+        (rest("connector", "hush-0123".into()), "the connectors are: rest, api"),
+        (rest("manifest", "hush-0123".into()), "path of a YAML file"),
+        (rest("sandbox", "hush-0123".into()), "the sandboxes are: rest"),
         (rest("identity", HUSH.into()), "`identity`"),
         (rest("streams", HUSH.into()), "`streams`"),
         (rest("streams", json!({"a": HUSH})), "`streams.a`"),

@@ -17,6 +17,9 @@ pub const MAX_BODY_BYTES: usize = 16 << 20;
 /// Characters of a body that an error text may hold.
 const MAX_EXCERPT_CHARS: usize = 200;
 
+/// Seconds that nobody waits: some hundred years.
+const FOR_EVER_SECS: f64 = 4e9;
+
 /// An answer that has been read to its end.
 #[derive(Clone)]
 pub struct Answer {
@@ -115,6 +118,8 @@ impl Answer {
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse::<f64>() {
+            // More than can be counted is for ever; less than nothing is a mistake.
+            let seconds = if seconds > FOR_EVER_SECS { FOR_EVER_SECS } else { seconds };
             return Duration::try_from_secs_f64(seconds).ok();
         }
         let date = httpdate::parse_http_date(text).ok()?;
@@ -126,7 +131,7 @@ impl Answer {
     pub fn redirect_host(&self, redactor: &Redactor) -> Option<String> {
         let to = self.headers.get(LOCATION)?.to_str().ok()?;
         let to = self.asked.join(to).ok()?;
-        Some(redactor.clean_host(to.host_str()?))
+        Some(redactor.clean(to.host_str()?))
     }
 
     /// What came, and how it begins: `an HTML page (status 502): Bad Gateway`. At most 200

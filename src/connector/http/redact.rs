@@ -1,6 +1,5 @@
 //! Knows the secrets of a connector, so that no text that goes outward holds one.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Once, PoisonError, RwLock};
@@ -38,7 +37,7 @@ struct Secrets {
     tokens: u64,
 }
 
-/// A secret, as it is or in one of the encodings that no escapes are.
+/// A secret, as it is or in one of the encodings that no escapes are, in lower case.
 struct Form {
     bytes: SecretSlice<u8>,
     /// The number of the token that it is of; `None` for what is a secret as long as the job lasts.
@@ -90,20 +89,13 @@ impl Redactor {
 
     /// `text` without any secret.
     pub fn clean(&self, text: &str) -> String {
-        cut_out(text, self.found(text, false))
-    }
-
-    /// `host` without any secret: an address holds the name of a host in lower case, whatever it was
-    /// made of.
-    pub fn clean_host(&self, host: &str) -> String {
-        let host = host.to_lowercase();
-        cut_out(&host, self.found(&host, true))
+        cut_out(text, self.found(text))
     }
 
     /// `id` or a version, as a remote has told it to be stored; `None` where it holds a secret.
     pub fn unless_secret(&self, id: String) -> Option<String> {
         static TOLD: Once = Once::new();
-        if self.found(&id, false).is_empty() {
+        if self.found(&id).is_empty() {
             return Some(id);
         }
         TOLD.call_once(|| {
@@ -121,7 +113,7 @@ impl Redactor {
         let text = text.trim_start();
         let first = |bytes| text.get(..floor(text, bytes)).unwrap_or_default();
         let (shown, looked_at) = (first(EXCERPT_BYTES), first(LOOKED_AT_BYTES));
-        let clean = cut_out(shown, self.found(looked_at, false));
+        let clean = cut_out(shown, self.found(looked_at));
         let mut words = String::new();
         for word in clean.split_whitespace() {
             if !words.is_empty() {
@@ -139,22 +131,21 @@ impl Redactor {
         }
     }
 
-    /// Where secrets stand in `text`, under up to 3 layers of escapes. `is_lower`: the text is in
-    /// lower case, whatever they are in.
-    fn found(&self, text: &str, is_lower: bool) -> Vec<Range<usize>> {
+    /// Where secrets stand in `text`, under up to 3 layers of escapes, in lower or upper case: the host
+    /// of an address is in lower case, whatever it was made of.
+    fn found(&self, text: &str) -> Vec<Range<usize>> {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         let mut layer = Some(Plain::of(text));
         for _ in 0..=LAYERS {
             let Some(plain) = layer else { break };
+            let bytes = plain.bytes.to_ascii_lowercase();
             for form in &secrets.forms {
                 let form = form.bytes.expose_secret();
-                if form.len() > plain.bytes.len() {
+                if form.len() > bytes.len() {
                     continue;
                 }
-                let lower = is_lower.then(|| form.to_ascii_lowercase());
-                let form = lower.map_or(Cow::Borrowed(form), Cow::Owned);
-                let places = memmem::find_iter(&plain.bytes, &*form);
+                let places = memmem::find_iter(&bytes, form);
                 found.extend(places.map(|at| plain.source(at..at + form.len())));
             }
             layer = plain.unescaped();
@@ -207,6 +198,9 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     let layers = std::iter::successors(Plain::of(secret).unescaped(), Plain::unescaped);
     forms.extend(layers.take(LAYERS).map(|plain| plain.bytes));
     forms.retain(|form| form.len() >= MIN_BYTES);
+    for form in &mut forms {
+        form.make_ascii_lowercase();
+    }
     forms.sort();
     forms.dedup();
     forms
@@ -265,6 +259,7 @@ mod tests {
             &page.concat(),
             "p%E4ssw%f6rt-Geheim",
             r"p\xe4ssw\xf6rt-Geheim",
+            "P%E4SSW%F6RT-GEHEIM",
             &String::from_utf8_lossy(b"p\xe4ssw\xf6rt-Geheim"),
         ] {
             let clean = redactor.clean(&format!("ä {told} ö"));

@@ -113,7 +113,10 @@ fn retry_after_is_read_in_both_forms() {
     assert_eq!(wait(" 0.5 "), Some(Duration::from_millis(500)));
     assert_eq!(wait("-1"), None);
     assert_eq!(wait("soon"), None);
-    assert_eq!(wait("1e400"), None);
+    assert_eq!(wait("NaN"), None);
+    for beyond in ["1e19", "1e400", "inf"] {
+        assert!(wait(beyond) > Some(Duration::from_secs(1 << 31)), "{beyond}");
+    }
     assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
     let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
     let left = wait(&date).unwrap();
