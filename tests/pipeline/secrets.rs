@@ -150,11 +150,18 @@ const WAYS: [&str; 8] = [
 /// another encoding.
 fn echo(status: u16, request: &Request) -> ResponseTemplate {
     let mut seen = format!("{} ", request.url);
-    for value in request.headers.values() {
+    let plain =
+        ["accept", "accept-encoding", "content-length", "content-type", "host", "user-agent"];
+    let headers = request.headers.iter().map(|(name, value)| {
         let value = value.to_str().unwrap();
-        seen += &format!("{value} ({}) ", value.rsplit(' ').next().unwrap());
-    }
+        let told = format!("{value} ({}) ", value.rsplit(' ').next().unwrap());
+        (plain.contains(&name.as_str()), told)
+    });
+    // Of a long text the end is not told: what has no secret comes last.
+    let (plain, others): (Vec<_>, Vec<_>) = headers.partition(|(is_plain, _)| *is_plain);
+    seen.extend(others.into_iter().map(|(_, told)| told));
     seen += &String::from_utf8_lossy(&request.body);
+    seen.extend(plain.into_iter().map(|(_, told)| told));
     let body =
         json!({"message": seen, "error": "invalid_grant", "error_description": seen}).to_string();
     let body = match status {
