@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::flight::Flight;
 use super::judging::{Judged, Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind, Tries};
 use super::verifying::verify;
-use super::{Calls, Dispatcher, Ended, Flight, Planned, in_doubt};
+use super::{Calls, Dispatcher, Ended, Planned, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer, Traits};
+use super::flight::Flight;
 use super::judging::Open;
 use super::retry::Kind;
-use super::{Again, Ended, Flight, Planned, halves};
+use super::{Again, Ended, Planned, halves};
 use crate::config::stream::Mode;
 use crate::connector::contract::Capabilities;
 use crate::error::Error;

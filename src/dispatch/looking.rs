@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer, Refusal, Traits};
+use super::flight::Flight;
 use super::retry::Kind;
-use super::{Again, Ended, Event, Flight, Planned, halves};
+use super::{Again, Ended, Event, Planned, halves};
 use crate::connector::contract::{Action, By, Row};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::finding::{Finder, NoAnswer};
+use super::flight::Flight;
 use super::looking::names;
 use super::retry::Kind;
-use super::{Again, Ended, Flight, Planned, halves};
+use super::{Again, Ended, Planned, halves};
 use crate::connector::contract::{Action, By, Lookup, Row};
 use crate::error::Error;
 use crate::outcome::{ALTERED, Fate, LOOKUP_FAILED, Trouble};
