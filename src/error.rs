@@ -106,8 +106,8 @@ impl Error {
         tracing::error!("{}{hint}", self.full_message());
     }
 
-    /// Whether the process may open no more files: wherever that shows, it is not for what was to be
-    /// opened.
+    /// Whether the process may open no more files: wherever that shows, it is not for what was to
+    /// be opened.
     fn is_out_of_files(&self) -> bool {
         let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
         let mut cause = std::error::Error::source(self);

@@ -1,9 +1,9 @@
-//! Files that others read are replaced as a whole: written beside, synced, renamed. What is no file,
-//! as a pipe or `/dev/stdout`, is written into.
+//! Files that others read are replaced as a whole: written beside, synced, renamed. What is no
+//! file, as a pipe or `/dev/stdout`, is written into.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -45,11 +45,18 @@ pub fn replace(
     replace_itself(&path, access, write)
 }
 
-/// Whether something stands at `path` that takes what is written and keeps none of it. So does what is
-/// open already, as `/dev/stderr`: where that is a file, others write to it too.
+/// Whether something stands at `path` that takes what is written and keeps none of it. So does what
+/// is open already, as `/dev/stderr`: where that is a file, others write to it too.
 pub(crate) fn is_no_file(path: &Path) -> bool {
     let is_open = path.starts_with("/dev") || path.starts_with("/proc");
     std::fs::metadata(path).is_ok_and(|place| !place.is_dir() && (is_open || !place.is_file()))
+}
+
+/// The file that stands beside `path` under the same name with `end` behind it.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// Whether pipes are waited for that nobody reads yet.
@@ -60,7 +67,8 @@ pub fn wait_no_more() {
     IS_HURRIED.store(true, Ordering::Relaxed);
 }
 
-/// Opens what is no file. The system itself would wait for the reader of a pipe, and for nothing else.
+/// Opens what is no file. The system itself would wait for the reader of a pipe, and for nothing
+/// else.
 fn open_place(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
     const PAUSE: Duration = Duration::from_millis(50);

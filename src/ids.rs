@@ -168,8 +168,8 @@ fn stamp(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// Writes all ids of a stream as its snapshot into `folder`. Returns the file's path. It counts as taken
-/// in: what is mended by hand later is not undone by what was known before.
+/// Writes all ids of a stream as its snapshot into `folder`. Returns the file's path. It counts as
+/// taken in: what is mended by hand later is not undone by what was known before.
 ///
 /// # Errors
 /// Exit code 5: the file, or the store.

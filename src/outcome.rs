@@ -69,6 +69,11 @@ impl Fate {
         matches!(self, Self::Created | Self::Updated | Self::Unchanged | Self::Deleted)
     }
 
+    /// Whether the remote has the record, as the input has it.
+    pub fn is_there(self) -> bool {
+        self.is_success() && self != Self::Deleted
+    }
+
     /// Whether somebody has to look at it.
     pub fn is_trouble(self) -> bool {
         matches!(self, Self::Rejected | Self::Failed | Self::InDoubt)

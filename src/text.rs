@@ -16,8 +16,8 @@ pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// `text` for a terminal: what would steer it, or turn the direction of what follows, is told by its
-/// number, as JSON does.
+/// `text` for a terminal: what would steer it, or turn the direction of what follows, is told by
+/// its number, as JSON does.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);

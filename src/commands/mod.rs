@@ -1,6 +1,6 @@
 //! One file a command; beside them what several commands need first ([`setup`]), and the parts of a
-//! run as a target: its beginning and its walk ([`mod@run`], with what is [`started`] by it), its end
-//! ([`ending`]), and the [`signals`] that bring it about.
+//! run as a target: its beginning and its walk ([`mod@run`], with what is [`started`] by it), its
+//! end ([`ending`]), and the [`signals`] that bring it about.
 
 mod about;
 mod access_token;
@@ -164,8 +164,8 @@ fn start_log(talk: &Talk, called: &Called) {
     }
 }
 
-/// Threads that a job has beside those of the runtime: the one that reads, the store's, and some that
-/// files and names are looked up on.
+/// Threads that a job has beside those of the runtime: the one that reads, the store's, and some
+/// that files and names are looked up on.
 const MORE_THREADS: usize = 4;
 
 /// A runtime for one command.
@@ -181,8 +181,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|error| Error::ours("cannot start the runtime").caused_by(error))
 }
 
-/// Starts as many threads at once as there will be. Where it cannot start one, the runtime panics, and
-/// waits for the others for ever.
+/// Starts as many threads at once as there will be. Where it cannot start one, the runtime panics,
+/// and waits for the others for ever.
 fn try_threads() -> io::Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let gate = Mutex::new(());

@@ -6,7 +6,9 @@ use crate::cli::Run;
 use crate::config::environment::Environment;
 use crate::config::{Loaded, Source};
 use crate::error::Error;
-use crate::file::is_no_file;
+use crate::file::{beside, is_no_file};
+use crate::store::FILES;
+use crate::store::lock::LOCK;
 
 /// Before anything else is read or written.
 ///
@@ -37,10 +39,9 @@ pub(super) fn refuse_needed(
     if let Some(path) = &options.input {
         needed("the input", path);
     }
-    for end in ["", "-wal", "-shm", ".lock"] {
-        let mut store = real(&loaded.config.store).into_os_string();
-        store.push(end);
-        needed("the store's", Path::new(&store));
+    let store = real(&loaded.config.store);
+    for end in FILES.into_iter().chain([LOCK]) {
+        needed("the store's", &beside(&store, end));
     }
     let outputs = [
         ("--results", &options.results),

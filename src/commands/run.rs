@@ -142,8 +142,8 @@ fn open_store(path: &Path, options: &Run) -> Result<Store, Error> {
         return Store::temporary(None);
     }
     if path.exists() {
-        // What a killed job has written is in the id map once its store was opened. A store in use is
-        // read as it is.
+        // What a killed job has written is in the id map once its store was opened. A store in use
+        // is read as it is.
         drop(Store::open(path));
     }
     Store::temporary(Some(path))
@@ -200,8 +200,8 @@ async fn outwait_changes(started: &Started) -> Result<(), Error> {
     Ok(store.end_changes(namespace, started.job).await?)
 }
 
-/// Whether a stream is written to another object now than a killed job wrote it to: that one can tell
-/// nothing of what the other has. The stream's next job ends before it writes anything.
+/// Whether a stream is written to another object now than a killed job wrote it to: that one can
+/// tell nothing of what the other has. The stream's next job ends before it writes anything.
 fn is_elsewhere(leftover: &Leftover, capabilities: &Capabilities) -> bool {
     matches!((&leftover.object, &capabilities.object), (Some(then), Some(now)) if **then != **now)
 }

@@ -40,8 +40,8 @@ pub struct Config {
     /// Runs against a simulated remote of this name that is started for the job, with its own
     /// address and credentials. Its records are kept beside the store.
     pub sandbox: Option<String>,
-    /// Keeps the ids of different accounts apart. Default: the connector, the manifest's `name`, and
-    /// the host and path it writes to, such as `rest:my-api@api.example.com`.
+    /// Keeps the ids of different accounts apart. Default: the connector, the manifest's `name`,
+    /// and the host and path it writes to, such as `rest:my-api@api.example.com`.
     pub namespace: Option<String>,
     /// What the ids of a stream mean. Never guessed: see the README's section on identity.
     pub identity: Option<Identity>,
@@ -59,7 +59,8 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// Calls under way at once, at most. Default: what the connector declares.
     pub max_in_flight: Option<usize>,
-    /// Seconds, more than none, that one call may take, from sending to the last byte of the answer. Default 60.
+    /// Seconds, more than none, that one call may take, from sending to the last byte of the
+    /// answer. Default 60.
     #[serde(deserialize_with = "seconds::some")]
     pub timeout_secs: Seconds,
     /// The job ends with exit code 1 when more records than this were rejected, failed or are in
@@ -83,9 +84,9 @@ pub struct Config {
     pub snapshot_dir: Option<PathBuf>,
     /// File format of new snapshots.
     pub snapshot_format: SnapshotFormat,
-    /// A key that is nearly one of ours or of the connector's, or that belongs under `streams`, is an
-    /// error instead of a warning. Any other unknown key may be the manifest's, and is taken. Default
-    /// false.
+    /// A key that is nearly one of ours or of the connector's, or that belongs under `streams`, is
+    /// an error instead of a warning. Any other unknown key may be the manifest's, and is taken.
+    /// Default false.
     pub strict_config: bool,
     /// `lookup_fields` of single streams, by name in any case: as the hosted platform's configs
     /// have it.

@@ -41,8 +41,8 @@ pub struct StreamOptions {
     pub on_missing: OnMissing,
     /// What happens when a lookup finds several records of one external id.
     pub on_ambiguous: OnAmbiguous,
-    /// What happens to a create whose answer is lost, where nothing can tell whether it was applied:
-    /// neither a lookup nor an idempotency key.
+    /// What happens to a create whose answer is lost, where nothing can tell whether it was
+    /// applied: neither a lookup nor an idempotency key.
     pub on_doubt: OnDoubt,
     /// Over `batch.records`.
     pub batch_records: Option<usize>,

@@ -22,12 +22,12 @@ pub fn read_back(path: &Path) -> io::Result<IndexMap<String, Box<RawValue>>> {
         .map_err(|error| io::Error::other(without_value(&error)))
 }
 
-/// Sets `values` in the JSON object in `path`, keeps all other keys, their order and their values to
-/// the letter, and replaces the file at once, readable by its owner alone.
+/// Sets `values` in the JSON object in `path`, keeps all other keys, their order and their values
+/// to the letter, and replaces the file at once, readable by its owner alone.
 ///
-/// The file is read anew, so that what somebody else changed since the start stays. Where it cannot be
-/// replaced but written into, as one that alone is mounted into a container, that is done: a machine
-/// that fails at this moment may leave half of it.
+/// The file is read anew, so that what somebody else changed since the start stays. Where it cannot
+/// be replaced but written into, as one that alone is mounted into a container, that is done: a
+/// machine that fails at this moment may leave half of it.
 ///
 /// # Errors
 /// When the file cannot be read, is no JSON object any more, or cannot be written.

@@ -299,8 +299,8 @@ pub enum RequestError {
     /// The credential is refused, also after a refresh: the job ends.
     #[error("the remote refuses the credential: {0}")]
     Unauthorized(Box<str>),
-    /// Not sent: a new token cannot be kept for the next job, and the old one is used up with it. The
-    /// job ends.
+    /// Not sent: a new token cannot be kept for the next job, and the old one is used up with it.
+    /// The job ends.
     #[error("{0}")]
     NotKept(Box<str>),
     /// Not applied: the credential may not do this to this object. The records are rejected.

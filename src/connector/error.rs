@@ -89,8 +89,8 @@ impl BuildError {
     }
 }
 
-/// A word of the config, where it is near to one that is known; any other may be a credential that has
-/// come under the wrong key.
+/// A word of the config, where it is near to one that is known; any other may be a credential that
+/// has come under the wrong key.
 pub(crate) fn where_near(word: &str, is_near: bool) -> String {
     if is_near { format!(" `{word}`") } else { String::new() }
 }

@@ -14,6 +14,7 @@ use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, Write
 use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble};
+use crate::resolve::first_bytes;
 use crate::resolve::resend::CreateKey;
 use crate::store::journal::{Intent, IntentId};
 
@@ -157,8 +158,9 @@ impl Delivery<'_> {
         }
     }
 
-    /// Ends creates in doubt that may not be sent again any more: in the meantime the remote may have
-    /// forgotten their keys. Returns the others. `is_last`: no other piece of the batch is to be sent.
+    /// Ends creates in doubt that may not be sent again any more: in the meantime the remote may
+    /// have forgotten their keys. Returns the others. `is_last`: no other piece of the batch is to
+    /// be sent.
     async fn hold_expired(
         &mut self,
         records: Vec<Planned>,
@@ -302,14 +304,12 @@ impl Delivery<'_> {
 }
 
 /// Names a create: this one of this job alone. It is kept with the intent, for a job that goes on
-/// from there. Whoever makes the record again after a call, or in another job, makes another one, for
-/// this may have been deleted since: under its key the remote would tell of what it made then.
+/// from there. Whoever makes the record again after a call, or in another job, makes another one,
+/// for this may have been deleted since: under its key the remote would tell of what it made then.
 fn create_key(dispatcher: &Dispatcher, planned: &Planned) -> Arc<str> {
     let mut key = Sha256::new();
     key.update(&dispatcher.uuid);
     key.update(planned.record.position.to_be_bytes());
     key.update(planned.attempts.to_be_bytes());
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(key.finalize()).for_each(|(byte, of_key)| *byte = of_key);
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()
+    uuid::Builder::from_random_bytes(first_bytes(key)).into_uuid().to_string().into()
 }

@@ -16,7 +16,6 @@ use crate::store::streams::StoredStream;
 use crate::stream::{Partial, Stream};
 
 /// A batch on its way: what it needs, and where it tells what became of its records.
-#[derive(Clone, Copy)]
 pub(super) struct Flight<'a> {
     pub(super) dispatcher: &'a Dispatcher,
     pub(super) stream: &'a Arc<Stream>,
@@ -67,14 +66,14 @@ impl<'a> Flight<'a> {
         Ok(())
     }
 
-    /// Tells of records that need another plan, once the ids of those that are missing are out of the
-    /// map.
+    /// Tells of records that need another plan, once the ids of those that are missing are out of
+    /// the map.
     pub(super) async fn again(&self, mut again: Vec<(Planned, Again)>) -> Result<(), Error> {
         if again.is_empty() {
             return Ok(());
         }
-        // What the remote says of it ends the doubt, but for a record that it has and does not name:
-        // that may be ours, or our create that is still under way.
+        // What the remote says of it ends the doubt, but for a record that it has and does not
+        // name: that may be ours, or our create that is still under way.
         for (planned, why) in &mut again {
             planned.is_doubtful &= *why == Again::Exists(None);
         }

@@ -169,8 +169,8 @@ fn judge_one(
         Verdict::Created(id) => Ended::under(Fate::Created, id),
         Verdict::Updated(id) => Ended::under(Fate::Updated, id),
         Verdict::Upserted(id) => {
-            // Under another id than the known one it is another record. Where a create is what changes
-            // one, ids are no more than what the remote says to each post.
+            // Under another id than the known one it is another record. Where a create is what
+            // changes one, ids are no more than what the remote says to each post.
             let is_other = action == Action::Upsert
                 && id
                     .as_ref()

@@ -45,8 +45,8 @@ pub(super) async fn look_up(
     let mut asking =
         Asking { flight, ask, pieces, refused: Vec::new(), has_answer: false, fatal: None };
     let mut is_lone = false;
-    // After a record that is refused alone, the largest piece tells whether that lies in the record,
-    // before its neighbours are refused too and trip the breaker.
+    // After a record that is refused alone, the largest piece tells whether that lies in the
+    // record, before its neighbours are refused too and trip the breaker.
     while let Some(piece) =
         if is_lone { asking.pieces.pop_front() } else { asking.pieces.pop_back() }
     {
@@ -160,7 +160,8 @@ async fn read(
     let bodies = records.iter().filter(|_| only_empty).map(|planned| &*planned.body);
     let want = names(bodies);
     let mut rows: HashMap<Arc<str>, Row> = HashMap::new();
-    // What was written a moment ago, a reading may not show yet: it is asked for again until it must.
+    // What was written a moment ago, a reading may not show yet: it is asked for again until it
+    // must.
     let deadline = Instant::now() + lookup.lag;
     loop {
         let is_late = Instant::now() >= deadline;

@@ -102,8 +102,8 @@ impl Planned {
         self.key.as_ref().filter(|_| self.is_doubtful && is_held).map(|key| key.until)
     }
 
-    /// The external id that leaves the map when the remote misses the record, and the remote id that
-    /// it leads to.
+    /// The external id that leaves the map when the remote misses the record, and the remote id
+    /// that it leads to.
     pub(super) fn lost_id(&self) -> Option<(ExternalId, RemoteId)> {
         let record = &self.record;
         let is_made_anew = record.stream.options.on_missing == OnMissing::Recreate

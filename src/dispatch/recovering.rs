@@ -44,8 +44,8 @@ pub async fn recover(
         leftover.writes.into_iter().partition(|write| finder.can_find(&traits(write)));
     let mut found = Vec::new();
     if !askable.is_empty() {
-        // A call may have left long after its intent: tried again, or halved. All had left before this
-        // job began.
+        // A call may have left long after its intent: tried again, or halved. All had left before
+        // this job began.
         let visible = began + finder.lag();
         let wanted = askable.iter().map(traits).collect();
         found = find_late(finder, wanted, visible).await.map_err(|no_answer| {

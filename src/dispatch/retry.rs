@@ -86,7 +86,8 @@ impl Tries {
         retry.again(self.failed).await
     }
 
-    /// Waits before the next try as long as the remote has `asked` for, and all other calls with it.
+    /// Waits before the next try as long as the remote has `asked` for, and all other calls with
+    /// it.
     ///
     /// # Errors
     /// What ends the job, see [`Retry::throttled`]; within, that it is to end.

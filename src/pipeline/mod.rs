@@ -80,8 +80,8 @@ pub struct Wiring {
     pub stop: CancellationToken,
     /// Takes the newest of the tap's STATEs that became safe.
     pub on_state: StateSink,
-    /// Called at the first SCHEMA of each stream, before any of its records: brings in what is known
-    /// of its ids, and its limit on calls.
+    /// Called at the first SCHEMA of each stream, before any of its records: brings in what is
+    /// known of its ids, and its limit on calls.
     pub on_stream: StreamHook,
     /// Told of each group of outcomes, for the progress line.
     pub on_progress: Box<dyn FnMut(&Counts) + Send>,

@@ -152,7 +152,7 @@ impl Job {
             let Some(key) = key else { continue };
             let stands = match &outcome.remote_id {
                 _ if outcome.fate == Fate::Deleted => Stands::Nowhere,
-                Some(remote_id) if outcome.fate.is_success() => Stands::At(remote_id),
+                Some(remote_id) if outcome.fate.is_there() => Stands::At(remote_id),
                 remote_id if outcome.may_be_applied() => Stands::Perhaps(remote_id.as_ref()),
                 _ => Stands::Nowhere,
             };

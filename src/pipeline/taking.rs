@@ -156,8 +156,8 @@ impl Job {
         Ok(store.keep_schema(dispatcher.job, stored.id, stream.version, line).await?)
     }
 
-    /// Streams of one object have records in common. Those that are under way claim no more than in a
-    /// stream of its own: the first that come then wait for them.
+    /// Streams of one object have records in common. Those that are under way claim no more than in
+    /// a stream of its own: the first that come then wait for them.
     fn mind_sharing(&mut self, object: Option<&Arc<str>>) {
         let is_of = |state: &StreamState| state.stream.capabilities.object.as_ref() == object;
         if let Some(object) = object

@@ -242,7 +242,7 @@ impl Job {
             return Ok(());
         }
         let place = parent_place(outcome.stream, id);
-        if outcome.fate.is_success() && outcome.fate != Fate::Deleted {
+        if outcome.fate.is_there() {
             if parking.count() == 0 {
                 return Ok(());
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::has_values;
+use super::{first_bytes, has_values};
 use crate::config::StreamOptions;
 use crate::config::stream::LookupMethod;
 use crate::connector::contract::Capabilities;
@@ -37,7 +37,5 @@ pub fn found_by(
         part(name);
         if ignores_case { part(&value.to_lowercase()) } else { part(value) }
     }
-    let mut first = [0; 8];
-    first.iter_mut().zip(hash.finalize()).for_each(|(byte, of_hash)| *byte = of_hash);
-    Some(i64::from_be_bytes(first))
+    Some(i64::from_be_bytes(first_bytes(hash)))
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resend::{CreateKey, may_be_resent};
+use sha2::{Digest, Sha256};
 
 use crate::config::stream::{LookupMethod, Mode};
 use crate::config::{OnAmbiguous, OnMissing, StreamOptions};
@@ -35,7 +36,8 @@ pub enum Plan {
     Write(Action, Option<RemoteId>),
     /// The remote is asked for it first.
     Lookup,
-    /// In this stream's mode nothing is to be done for it; with the remote id where a lookup told it.
+    /// In this stream's mode nothing is to be done for it; with the remote id where a lookup told
+    /// it.
     Skip(Trouble, Option<RemoteId>),
     /// It was to be deleted, and is not there any more.
     Gone(RemoteId),
@@ -82,6 +84,13 @@ impl Known {
 fn is_held(record: &Record, doubt: &Doubt) -> bool {
     let now = Instant::now();
     !may_be_resent(record, CreateKey::of(record, doubt, now).as_ref(), now)
+}
+
+/// The first bytes of a hash: as many as what it tells apart needs.
+pub fn first_bytes<const N: usize>(hash: Sha256) -> [u8; N] {
+    let mut first = [0; N];
+    first.iter_mut().zip(hash.finalize()).for_each(|(byte, of_hash)| *byte = of_hash);
+    first
 }
 
 /// Plans one record.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::first_bytes;
 use crate::config::stream::{IdForm, Relation};
 use crate::outcome::Trouble;
 use crate::record::{ExternalId, RemoteId};
@@ -18,8 +19,8 @@ use crate::stream::identity::id_text;
 pub struct Related {
     /// With the remote ids of all parents that are known, and without the others.
     pub body: Arc<str>,
-    /// A hash of those remote ids as they stand in it, in their order; 0 where there are none. The same
-    /// content has to be written again when one of its parents has another.
+    /// A hash of those remote ids as they stand in it, in their order; 0 where there are none. The
+    /// same content has to be written again when one of its parents has another.
     pub parents: i64,
     /// The first parent that is not known.
     pub missing: Option<Missing>,
@@ -115,11 +116,7 @@ pub fn relate(
             push_field(&mut object, name, value.get());
         }
     }
-    let parents = parents.map_or(0, |hash| {
-        let mut first = [0; 8];
-        first.iter_mut().zip(hash.finalize()).for_each(|(byte, of_hash)| *byte = of_hash);
-        i64::from_be_bytes(first)
-    });
+    let parents = parents.map_or(0, |hash| i64::from_be_bytes(first_bytes(hash)));
     Ok(Related { body: finish_object(object).into(), parents, missing })
 }
 

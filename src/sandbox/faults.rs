@@ -60,8 +60,8 @@ pub struct Faults {
     pub(super) static_token: bool,
     /// Whether using a refresh token gives a new one and ends the old one.
     pub(super) rotate_refresh_token: bool,
-    /// How long a refresh token that was replaced is still taken, in milliseconds: some servers give
-    /// such a time, so that a client that has lost the answer can ask again.
+    /// How long a refresh token that was replaced is still taken, in milliseconds: some servers
+    /// give such a time, so that a client that has lost the answer can ask again.
     #[schemars(range(max = MAX_DELAY_MS))]
     pub(super) refresh_token_grace_ms: u64,
     /// How many requests are let through. Without it, all.

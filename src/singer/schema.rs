@@ -25,15 +25,16 @@ const MAX_CHARS: usize = 300;
 /// Stack of a thread that checks records: the deepest value that can be read, against the deepest
 /// schema that is taken.
 pub const STACK_BYTES: usize = 64 << 20;
-/// Values of a record times the parts of its schema that each is held against, at most: some seconds.
+/// Values of a record times the parts of its schema that each is held against, at most: some
+/// seconds.
 const MAX_STEPS: usize = 1_000_000_000;
 /// The same where all violations are gathered: each may be one, and takes some 500 bytes.
 const MAX_EXPLAINED: usize = 500_000;
 
 /// Steps back that a pattern takes in one text, at most. What needs more is told as a violation.
 const MAX_BACKTRACKS: usize = 10_000;
-/// Bytes of a record times the parts of a schema with such a pattern, at most. Each step back may look
-/// at all of a text again: some tenths of a second.
+/// Bytes of a record times the parts of a schema with such a pattern, at most. Each step back may
+/// look at all of a text again: some tenths of a second.
 const MAX_BACKTRACKED_BYTES: usize = 100_000;
 
 /// A compiled SCHEMA.

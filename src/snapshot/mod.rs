@@ -147,9 +147,8 @@ pub fn path(
 pub fn find(folder: &Path, stream: &str, flow: Option<&str>) -> Option<PathBuf> {
     [Format::Csv, Format::Parquet].into_iter().find_map(|format| {
         let path = path(folder, stream, flow, format).ok()?;
-        let mut lock = path.clone().into_os_string();
-        lock.push(".hg.partial_written.lock");
-        if Path::new(&lock).exists() {
+        let lock = file::beside(&path, ".hg.partial_written.lock");
+        if lock.exists() {
             tracing::warn!(
                 lock = %lock.display(),
                 "The snapshot is not used: it is being written, or its writer has died."

@@ -1,10 +1,10 @@
 //! Creates whose fate is open, and records that are known again by their content alone.
 //!
-//! A doubt outlives its job: a later one neither forgets it nor sends the record blindly, be it that
-//! another record has the same content. It ends when an outcome says what stands at the remote, or by
-//! `ids import` and `ids forget`. That a record without an external id was written is known in one input: in this job,
-//! in those before it that had the same one, and in retries. In another input, the same content is
-//! another record.
+//! A doubt outlives its job: a later one neither forgets it nor sends the record blindly, be it
+//! that another record has the same content. It ends when an outcome says what stands at the
+//! remote, or by `ids import` and `ids forget`. That a record without an external id was written is
+//! known in one input: in this job, in those before it that had the same one, and in retries. In
+//! another input, the same content is another record.
 
 use std::sync::Arc;
 use std::time::Duration;

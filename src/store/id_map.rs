@@ -131,8 +131,8 @@ impl Store {
         self.find_in_both(stream, |connection, stream| find_in(connection, stream, id))
     }
 
-    /// Takes ids out of the map, where they lead to records that the remote has not any more, before anything is made
-    /// in their place: what comes of that says nothing of what was there.
+    /// Takes ids out of the map, where they lead to records that the remote has not any more,
+    /// before anything is made in their place: what comes of that says nothing of what was there.
     ///
     /// # Errors
     /// What SQLite says; then none was taken out.

@@ -1,5 +1,5 @@
-//! Ids from elsewhere come into the id map: from a snapshot, which wins over what is known, and from
-//! the state of an earlier job, which does not.
+//! Ids from elsewhere come into the id map: from a snapshot, which wins over what is known, and
+//! from the state of an earlier job, which does not.
 
 use std::path::Path;
 

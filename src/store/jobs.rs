@@ -126,8 +126,8 @@ impl Store {
     }
 
     /// Ends a job, with its summary as JSON. Its ids go into the map together with that, for nobody
-    /// looks at the outcomes of a job that has ended. `comes_again`: the tap was not told that all is
-    /// done, so the next job has the same input.
+    /// looks at the outcomes of a job that has ended. `comes_again`: the tap was not told that all
+    /// is done, so the next job has the same input.
     ///
     /// # Errors
     /// What SQLite says; then the job counts as killed.
@@ -159,8 +159,8 @@ impl Store {
         Ok(())
     }
 
-    /// How long ago the job before `job` ended that wrote to `namespace`; no time at all for one that
-    /// was killed, since nobody knows. `None` where there was none.
+    /// How long ago the job before `job` ended that wrote to `namespace`; no time at all for one
+    /// that was killed, since nobody knows. `None` where there was none.
     ///
     /// # Errors
     /// What SQLite says.
@@ -280,8 +280,8 @@ pub fn find(connection: &Connection, prefix: &str) -> rusqlite::Result<Option<Jo
     Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
-/// The id of a job after `job`, and no retry of it, that was killed while calls were under way whose
-/// outcome no job has found out since.
+/// The id of a job after `job`, and no retry of it, that was killed while calls were under way
+/// whose outcome no job has found out since.
 ///
 /// # Errors
 /// What SQLite says.

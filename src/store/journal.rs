@@ -38,8 +38,8 @@ pub struct Intent {
     pub attempts: Option<u32>,
 }
 
-/// A record of an intent as it stands in the store: a store of version 2 has no keys, one of version 3
-/// no parents, one of version 4 no attempts.
+/// A record of an intent as it stands in the store: a store of version 2 has no keys, one of
+/// version 3 no parents, one of version 4 no attempts.
 #[derive(Serialize, Deserialize)]
 struct Row(
     u64,
@@ -56,8 +56,8 @@ struct Row(
 pub struct IntentId(pub(super) i64);
 
 impl Store {
-    /// Puts on disk that `writes` are about to be sent by calls that do `action`. `lookup`: what their
-    /// lookup values are of.
+    /// Puts on disk that `writes` are about to be sent by calls that do `action`. `lookup`: what
+    /// their lookup values are of.
     ///
     /// # Errors
     /// What SQLite says; then nothing may be sent.
@@ -153,8 +153,8 @@ pub(super) fn text(writes: Vec<Intent>) -> rusqlite::Result<String> {
     json(&writes.into_iter().map(row).collect::<Vec<_>>())
 }
 
-/// The same, read back. An intent that cannot be read is an error: passed over, its records could be
-/// created twice.
+/// The same, read back. An intent that cannot be read is an error: passed over, its records could
+/// be created twice.
 pub(super) fn read_writes(text: &str) -> rusqlite::Result<Vec<Intent>> {
     let rows: Vec<Row> = parse(text)?;
     let write = |row: Row| {

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::file::open_lock;
+use crate::file::{beside, open_lock};
+
+/// What stands behind the store's name in that of its lock.
+pub const LOCK: &str = ".lock";
 
 /// Holds the store until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ impl StoreLock {
     /// # Errors
     /// Exit code 2 when another process has it.
     pub fn take(path: &Path) -> Result<Self, Error> {
-        let lock_path = beside(path);
+        let lock_path = place(path);
         let failed = |error: std::io::Error| {
             Error::usage(format!("cannot lock the store `{}`", path.display()))
                 .caused_by(error)
@@ -60,19 +63,17 @@ impl StoreLock {
 
     /// Whether a process has the store at `path`, as far as can be seen.
     pub fn is_taken(path: &Path) -> bool {
-        let Ok(file) = File::open(beside(path)) else { return false };
+        let Ok(file) = File::open(place(path)) else { return false };
         // Held for no longer than this takes, which [`StoreLock::take`] outwaits.
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 
 /// The lock's file: one for all names that lead to the same store.
-fn beside(store: &Path) -> PathBuf {
+fn place(store: &Path) -> PathBuf {
     // One that is not there yet has a single name.
     let real = std::fs::canonicalize(store);
-    let mut name = real.map_or_else(|_| store.as_os_str().to_owned(), PathBuf::into_os_string);
-    name.push(".lock");
-    PathBuf::from(name)
+    beside(real.as_deref().unwrap_or(store), LOCK)
 }
 
 /// Takes the lock, which somebody may only be looking at.
@@ -96,10 +97,10 @@ mod tests {
         let (store, theirs) = (folder.path().join("store.db"), folder.path().join("theirs"));
         let mut file = File::create(&theirs).unwrap();
         file.write_all(b"theirs").unwrap();
-        std::os::unix::fs::symlink(&theirs, beside(&store)).unwrap();
+        std::os::unix::fs::symlink(&theirs, place(&store)).unwrap();
         StoreLock::take(&store).unwrap_err();
         assert_eq!(std::fs::read(&theirs).unwrap(), b"theirs");
-        std::fs::remove_file(beside(&store)).unwrap();
+        std::fs::remove_file(place(&store)).unwrap();
         drop(StoreLock::take(&store).unwrap());
     }
 }

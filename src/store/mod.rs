@@ -1,10 +1,10 @@
 //! What became of every record is kept: one SQLite file, written by one thread, read beside it.
 //!
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
-//! which remote id belongs to which external id, [`jobs`] the runs. Once a store is open, all writing
-//! goes through [`writer`]: work of many tasks is put into one transaction, and a task goes on when that
-//! transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what
-//! is committed and never wait for the writer.
+//! which remote id belongs to which external id, [`jobs`] the runs. Once a store is open, all
+//! writing goes through [`writer`]: work of many tasks is put into one transaction, and a task goes
+//! on when that transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or
+//! another, see what is committed and never wait for the writer.
 
 mod change;
 pub mod doubts;
@@ -34,7 +34,10 @@ use writer::Writer;
 
 use crate::config::DEFAULT_STORE;
 use crate::error::Error;
+use crate::file::beside;
 
+/// What stands behind the store's name in those of SQLite's files.
+pub const FILES: [&str; 3] = ["", "-wal", "-shm"];
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
 /// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
@@ -129,7 +132,8 @@ impl Store {
     }
 
     /// A store that is gone afterwards. Ids of the store at `base` are found too, if there is one,
-    /// also while another process has it; it stays as it is, but for [its version](open_for_reading).
+    /// also while another process has it; it stays as it is, but for [its
+    /// version](open_for_reading).
     ///
     /// # Errors
     /// Exit code 2: the store at `base`, see [`open_for_reading`]. Exit code 5: the disk.
@@ -355,10 +359,8 @@ fn make_private_file(path: &Path) -> Result<(), Error> {
             .caused_by(error)
             .hint("name another place with `--store`")
     })?;
-    for end in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        make_private(Path::new(&name), 0o600);
+    for end in FILES {
+        make_private(&beside(path, end), 0o600);
     }
     Ok(())
 }

@@ -64,8 +64,8 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     }
     drop(rows);
     drop(outcomes);
-    // What was on its way may have been applied, and a create says that what was there is gone: what
-    // stands there is no longer known.
+    // What was on its way may have been applied, and a create says that what was there is gone:
+    // what stands there is no longer known.
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {

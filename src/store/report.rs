@@ -174,9 +174,10 @@ pub enum Reject {
 
 /// The records of a job ?1 in a stream ?2 that are to be sent again.
 ///
-/// A record is known again by each of its ids, by what it is found by, and where it has none of them by
-/// its content: then in jobs of the same input alone, for in another one the same content is another
-/// record. All that has one key is looked at together, sorted, whatever the planner thinks of it.
+/// A record is known again by each of its ids, by what it is found by, and where it has none of
+/// them by its content: then in jobs of the same input alone, for in another one the same content
+/// is another record. All that has one key is looked at together, sorted, whatever the planner
+/// thinks of it.
 const REJECTS: &str = "
     WITH rejected AS MATERIALIZED (
         SELECT position, external_id, remote_id, found_by,
@@ -224,8 +225,9 @@ const REJECTS: &str = "
     ORDER BY rejected.position";
 
 /// Hands what was rejected, failed or is in doubt to `each`, stream by stream in the order of the
-/// input, each SCHEMA before the records that came under it. A record that was written later, in this
-/// job or another, is left out: sent again, it would put old content over new, or be there twice.
+/// input, each SCHEMA before the records that came under it. A record that was written later, in
+/// this job or another, is left out: sent again, it would put old content over new, or be there
+/// twice.
 ///
 /// Returns how many records of that kind are not kept, so that they cannot be told.
 ///

@@ -18,8 +18,8 @@ pub struct StoredStream {
 }
 
 impl Store {
-    /// The stream of this name in `namespace`, made if it is new. `object`: what it is written to now,
-    /// as the remote calls it, where the connector says so.
+    /// The stream of this name in `namespace`, made if it is new. `object`: what it is written to
+    /// now, as the remote calls it, where the connector says so.
     ///
     /// # Errors
     /// Exit code 2: what is known of the stream is of another object. Exit code 5: what SQLite says.
@@ -32,9 +32,9 @@ impl Store {
         self.stream_and(namespace, name, object, |_, _| Ok(())).await
     }
 
-    /// Begins with the records of a stream. What was written without an external id stays known if this
-    /// job has the input of an earlier one: of the last that had records of the stream, where that
-    /// comes again, or of the one that it retries.
+    /// Begins with the records of a stream. What was written without an external id stays known if
+    /// this job has the input of an earlier one: of the last that had records of the stream, where
+    /// that comes again, or of the one that it retries.
     ///
     /// # Errors
     /// As [`Store::stream`]; then nothing has begun.
@@ -115,7 +115,8 @@ fn begin(transaction: &Transaction<'_>, job: JobId, stream: i64) -> rusqlite::Re
     Ok(())
 }
 
-/// The object that something is known of, where that is not the one that the stream is written to now.
+/// The object that something is known of, where that is not the one that the stream is written to
+/// now.
 fn other_object(
     connection: &Connection,
     stream: i64,
@@ -133,7 +134,8 @@ fn other_object(
         .optional()
 }
 
-/// Remembers what a stream is written to. What was written to another object says nothing of this one.
+/// Remembers what a stream is written to. What was written to another object says nothing of this
+/// one.
 fn write_to(connection: &Connection, stream: i64, object: Option<&str>) -> rusqlite::Result<()> {
     let Some(object) = object else { return Ok(()) };
     let changed = connection

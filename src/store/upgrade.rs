@@ -42,11 +42,11 @@ const TO_4: &str = "
         FROM written_3 ORDER BY series;
     DROP TABLE written_3;
 ";
-/// Whose input it is that a job reads, what else tells records apart, and what a killed job wanted to
-/// be asked.
+/// Whose input it is that a job reads, what else tells records apart, and what a killed job wanted
+/// to be asked.
 ///
-/// A job of an older version that ended by itself counts as one whose input does not come again, unless
-/// an outcome says that one of its records has to.
+/// A job of an older version that ended by itself counts as one whose input does not come again,
+/// unless an outcome says that one of its records has to.
 const TO_5: &str = "
     ALTER TABLE streams ADD COLUMN object TEXT;
     UPDATE streams SET last_job = NULL WHERE last_job IN (

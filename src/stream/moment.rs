@@ -105,8 +105,8 @@ impl<'a> Moment<'a> {
         Some(self)
     }
 
-    /// Python's `datetime.isoformat()` as a JSON string, with more than its six digits of a fraction
-    /// where there are more.
+    /// Python's `datetime.isoformat()` as a JSON string, with more than its six digits of a
+    /// fraction where there are more.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { year, month, day, hour, minute, second, .. } = self;
         write!(out, "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;

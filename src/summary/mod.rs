@@ -15,8 +15,8 @@ use crate::text::cut;
 /// Kinds of errors that are told apart, at most: a remote that puts a new text into each code
 /// must not grow the summary without bound.
 const MAX_KINDS: usize = 100;
-/// Characters of a text that a tap or a remote has made, at most: the summary is for people, and the
-/// results have each text in full.
+/// Characters of a text that a tap or a remote has made, at most: the summary is for people, and
+/// the results have each text in full.
 const MAX_CHARS: usize = 300;
 
 /// What became of a job.

@@ -19,7 +19,7 @@ fn manifest(name: &str) -> String {
 }
 
 /// Makes and changes records, and can find none.
-const WITHOUT_LOOKUP: &str = r#"
+pub(crate) const WITHOUT_LOOKUP: &str = r#"
 version: 1
 name: without-lookup
 base_url: "{{ config.base_url }}"

@@ -89,8 +89,8 @@ fn every_step_works_and_prints_what_it_says() {
     assert!(rough.faults("reset_after") + rough.faults("status") > 0);
 }
 
-/// The README's way to give a plain tap its STATE back: the tap here brings one record a run, by what its
-/// state says.
+/// The README's way to give a plain tap its STATE back: the tap here brings one record a run, by
+/// what its state says.
 #[test]
 fn a_plain_tap_gets_its_state_back() {
     let remote = Remote::start();

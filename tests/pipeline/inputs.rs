@@ -1,5 +1,5 @@
-//! Records without an external id are known by their content, in one input: which job has the input of
-//! which, and what is left out of a retry.
+//! Records without an external id are known by their content, in one input: which job has the input
+//! of which, and what is left out of a retry.
 
 use serde_json::json;
 

@@ -44,8 +44,8 @@ fn a_config_that_cannot_be_written_to_is_told_and_the_job_goes_on() {
     assert_eq!(remote.by_ext("contacts").len(), 35);
 }
 
-/// The loader passed over a byte order mark, and what writes the new tokens did not: each was used up
-/// and lost.
+/// The loader passed over a byte order mark, and what writes the new tokens did not: each was used
+/// up and lost.
 #[test]
 fn a_config_with_a_byte_order_mark_is_written_to_and_keeps_its_digits() {
     let remote = rotating();
@@ -113,8 +113,8 @@ fn no_token_is_asked_for_that_could_not_be_kept() {
     assert_eq!(ran.state()["summary"]["contacts"]["fail"], 35);
 }
 
-/// Jobs took turns by a lock on the config's folder, which whoever can read it can hold for ever, as
-/// `flock . target-upsert …` does.
+/// Jobs took turns by a lock on the config's folder, which whoever can read it can hold for ever,
+/// as `flock . target-upsert …` does.
 #[test]
 fn a_lock_on_the_folder_or_the_config_is_nobodys_turn() {
     let remote = rotating();

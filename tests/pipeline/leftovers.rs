@@ -1,7 +1,9 @@
-//! Creates that a killed job has left: they are asked for as that job would have asked, or not at all.
+//! Creates that a killed job has left: they are asked for as that job would have asked, or not at
+//! all.
 
 use serde_json::{Value, json};
 
+use crate::aftermath::WITHOUT_LOOKUP;
 use crate::doubt::{FOUND_BY_FIELDS, quick};
 use crate::support::{Place, Remote, counts, fixture, record, schema};
 
@@ -65,23 +67,11 @@ fn a_killed_create_that_can_be_asked_for_no_more_is_in_doubt() {
     }
 }
 
-/// Makes and changes records, and can find none.
-const WITHOUT_LOOKUP: &str = r#"
-version: 1
-name: without-lookup
-base_url: "{{ config.base_url }}"
-auth: { type: bearer, token: "{{ config.access_token }}" }
-streams:
-  "*":
-    external_id_property: ext_id
-    create: { method: POST, path: "/v1/{{ object }}", body: "{{ record }}", remote_id: $.id }
-    update: { method: PATCH, path: "/v1/{{ object }}/{{ remote_id }}", body: "{{ record }}" }
-"#;
-
 #[test]
 fn the_outcome_of_a_record_without_its_relations_is_none_of_the_create_after_it() {
-    // Two that name each other: the first is made without its relation, in one call or in the second
-    // that is tried; it is gone when it is to be completed, is made anew, and the job dies with that.
+    // Two that name each other: the first is made without its relation, in one call or in the
+    // second that is tried; it is gone when it is to be completed, is made anew, and the job dies
+    // with that.
     for (faults, step) in [("", 4), ("{on: 'POST *', calls: [1], do: status, status: 423},", 5)] {
         let remote = Remote::with(&format!(
             "{{faults: [{faults} {{on: 'PATCH *', do: status, status: 404}}]}}"
@@ -104,7 +94,8 @@ fn the_outcome_of_a_record_without_its_relations_is_none_of_the_create_after_it(
     }
 }
 
-/// What is known of a batch says nothing of its other pieces: they are in doubt until the last is known.
+/// What is known of a batch says nothing of its other pieces: they are in doubt until the last is
+/// known.
 #[test]
 fn the_last_piece_of_a_halved_batch_that_a_killed_job_had_sent_is_in_doubt() {
     let remote = Remote::with("{all_or_nothing: true}");

@@ -1,5 +1,5 @@
-//! A remote id means something in its object alone: a stream that is to be written to another one does
-//! not take the ids of the old one along.
+//! A remote id means something in its object alone: a stream that is to be written to another one
+//! does not take the ids of the old one along.
 
 use serde_json::{Value, json};
 

@@ -109,8 +109,8 @@ fn a_record_whose_id_was_never_told_is_not_made_again() {
     assert_eq!(held(&remote), [row("a", "e@x.com", "1")]);
 }
 
-/// What a template says that ids stand in is no property: nothing but the id map tells that the record
-/// was written.
+/// What a template says that ids stand in is no property: nothing but the id map tells that the
+/// record was written.
 #[test]
 fn a_record_whose_id_was_never_told_is_not_made_again_where_its_id_is_no_property() {
     let remote = late();

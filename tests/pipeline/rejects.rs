@@ -1,5 +1,5 @@
-//! What was rejected and is sent again later: old content never goes over new, by whatever the record
-//! is known.
+//! What was rejected and is sent again later: old content never goes over new, by whatever the
+//! record is known.
 
 use serde_json::{Value, json};
 

@@ -218,8 +218,8 @@ fn a_remote_that_tells_the_credential_back_finds_no_ear() {
     assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
-/// What Python, PHP and templates make of a password that is no ASCII stood in the log, as did JSON in
-/// JSON, numbers of characters and what was no UTF-8.
+/// What Python, PHP and templates make of a password that is no ASCII stood in the log, as did JSON
+/// in JSON, numbers of characters and what was no UTF-8.
 #[test]
 fn a_secret_is_known_under_whatever_escapes_it_is_told_back() {
     let secret = "p\u{e4}ssw\u{f6}rt/9+z-hush";
@@ -273,8 +273,8 @@ fn a_credential_that_is_told_as_a_records_id_is_not_taken_for_one() {
     assert_eq!(leak("api", &told(&place, &ran)), None);
 }
 
-/// Of a redirect the host alone is told, and a remote can put into it what it was sent. A host's name
-/// is in lower case, whatever the credential is in.
+/// Of a redirect the host alone is told, and a remote can put into it what it was sent. A host's
+/// name is in lower case, whatever the credential is in.
 #[test]
 fn a_redirect_to_a_host_that_is_named_after_the_credential_is_told_without_it() {
     let token = "Hush-Token.0123456789";

@@ -75,8 +75,8 @@ fn a_signal_does_not_wait_for_a_remote_that_throttles() {
     assert_eq!(remote.records("contacts").len(), 0);
 }
 
-/// All that was read was written first, one call after another: two minutes for 3000 records, when who
-/// had sent the signal had long since killed the job, and no state was told.
+/// All that was read was written first, one call after another: two minutes for 3000 records, when
+/// who had sent the signal had long since killed the job, and no state was told.
 #[test]
 fn a_signal_leaves_unsent_what_would_take_long() {
     // By the second limit three calls leave at once, and then one in 20 seconds.
@@ -142,7 +142,8 @@ fn a_pipe_that_nobody_reads_holds_no_state_and_a_signal_ends_the_wait() {
     assert!(ran.stderr.contains("nobody reads this pipe"), "{}", ran.stderr);
 }
 
-/// A login, and a lookup of what a killed job has left, were waited for as long as the remote wanted.
+/// A login, and a lookup of what a killed job has left, were waited for as long as the remote
+/// wanted.
 #[test]
 fn a_signal_ends_the_wait_for_what_comes_before_the_first_record() {
     let login = Odd::start(|_, _| ResponseTemplate::new(200).set_delay(Duration::from_secs(60)));

@@ -25,8 +25,8 @@ type Ids = Vec<Option<u8>>;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Records with these ids are about to be sent, which were part of so many calls before: some of
-    /// them stand at the remote without some of their relations.
+    /// Records with these ids are about to be sent, which were part of so many calls before: some
+    /// of them stand at the remote without some of their relations.
     Intend(Action, Ids, u32),
     /// The answer for so many of them comes; the last one closes the intent.
     Answer(prop::sample::Index, Vec<End>),
@@ -35,11 +35,11 @@ enum Step {
     /// Nothing of an intent was applied.
     Withdraw(prop::sample::Index),
     Fold,
-    /// The job ends in good order, or with an error, and its input comes again, or not; the next one
-    /// begins, which may be a retry.
+    /// The job ends in good order, or with an error, and its input comes again, or not; the next
+    /// one begins, which may be a retry.
     Finish(bool, bool, bool),
-    /// The job is killed; the next one begins, which may be a retry. It finds what is in doubt at the
-    /// remote, or does not.
+    /// The job is killed; the next one begins, which may be a retry. It finds what is in doubt at
+    /// the remote, or does not.
     Crash(bool, bool),
 }
 
@@ -359,8 +359,8 @@ fn expected(outcomes: &BTreeMap<(JobId, u64), Outcome>) -> Vec<Told> {
     outcomes.iter().map(told).collect()
 }
 
-/// A record of an intent: its position, its id, what else it can be found by, its key, its parents, the
-/// calls before.
+/// A record of an intent: its position, its id, what else it can be found by, its key, its parents,
+/// the calls before.
 type Write =
     (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>, Option<u32>);
 /// An intent that is left over: its job, what its records are found by, and these.

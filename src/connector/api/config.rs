@@ -26,8 +26,8 @@ pub struct ApiConfig {
     pub api_key: Option<String>,
     /// Name of the header, and of the query parameter, with the key. Default `x-api-key`.
     pub api_key_header: Option<String>,
-    /// Sends `api_key` in the query of the address too. The header goes with it, as `target-api` has
-    /// it.
+    /// Sends `api_key` in the query of the address too. The header goes with it, as `target-api`
+    /// has it.
     #[serde(deserialize_with = "flag")]
     #[schemars(with = "Option<bool>")]
     pub api_key_url: bool,
@@ -37,8 +37,8 @@ pub struct ApiConfig {
     pub custom_headers: Vec<CustomHeader>,
     /// The header `User-Agent`. Default: this program's name and version.
     pub user_agent: Option<String>,
-    /// Seconds that one call may take, over `timeout_secs`. Default: `timeout_secs` where the config
-    /// has it, else 600.
+    /// Seconds that one call may take, over `timeout_secs`. Default: `timeout_secs` where the
+    /// config has it, else 600.
     pub timeout: Option<Count>,
     /// Posts a JSON array of records, instead of one record a call.
     #[serde(deserialize_with = "flag")]
@@ -72,8 +72,8 @@ pub struct ApiConfig {
     /// sent again: then a post whose answer is lost is. Not with `process_as_batch`. This key is
     /// ours.
     pub idempotency_key_header: Option<String>,
-    /// Seconds that the remote remembers such a key: in that time later jobs, too, send a post again
-    /// whose answer was lost. Default 86400. This key is ours.
+    /// Seconds that the remote remembers such a key: in that time later jobs, too, send a post
+    /// again whose answer was lost. Default 86400. This key is ours.
     pub idempotency_key_secs: Option<Count>,
 }
 

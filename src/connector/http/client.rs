@@ -137,8 +137,8 @@ impl Client {
         Ok(answer)
     }
 
-    /// Sends `request` once more with a new token, after `answer` has refused the one it had. The
-    /// same answer again, where there is no token to renew.
+    /// Sends `request` once more with a new token, after `answer` has refused the one it had: for a
+    /// credential that [can be renewed](Authorizer::can_renew).
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -147,11 +147,11 @@ impl Client {
         request: &Request,
         answer: &Answer,
     ) -> Result<Answer, RequestError> {
-        let renewed = tokio::select! {
+        tokio::select! {
             renewed = self.authorizer.renew(answer.generation) => renewed?,
             () = self.stop.cancelled() => return Err(RequestError::Stopped),
-        };
-        if renewed { self.send_once(request).await } else { Ok(answer.clone()) }
+        }
+        self.send_once(request).await
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {

@@ -1,4 +1,5 @@
-//! Takes the escapes of JSON, addresses and pages off a text, and knows where in it each byte stood.
+//! Takes the escapes of JSON, addresses and pages off a text, and knows where in it each byte
+//! stood.
 
 use std::ops::Range;
 

@@ -58,8 +58,8 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         408 if writes => RequestError::in_doubt(answer.describe(redactor)),
         408 | 425 | 429 => throttled(answer),
         503 if answer.retry_after().is_some() => match call {
-            // A proxy says so too when what stands behind it has the request already. Sent twice, this
-            // alone makes two records.
+            // A proxy says so too when what stands behind it has the request already. Sent twice,
+            // this alone makes two records.
             Call::Write { action: Action::Create, .. } => RequestError::InDoubt {
                 why: answer.describe(redactor).into(),
                 retry_after: answer.retry_after(),
@@ -68,8 +68,8 @@ pub fn meaning(answer: &Answer, call: Call, redactor: &Redactor) -> Meaning {
         },
         401 => RequestError::Unauthorized(complaint(answer, redactor).message),
         403 => RequestError::Forbidden { status, message: complaint(answer, redactor).message },
-        // "See Other" is what many say to a POST that they have applied (RFC 9110 section 15.4.4), and
-        // 302 has been used for it ever since.
+        // "See Other" is what many say to a POST that they have applied (RFC 9110 section 15.4.4),
+        // and 302 has been used for it ever since.
         302 | 303 if writes => {
             RequestError::in_doubt(format!("status {status}: {}", redirected(answer, redactor)))
         }

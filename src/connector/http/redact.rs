@@ -45,8 +45,8 @@ struct Form {
 }
 
 impl Redactor {
-    /// From now on `secret` is replaced, also where it is in base64 or escaped, as in JSON, an address
-    /// or a page. Secrets of less than 6 bytes are not.
+    /// From now on `secret` is replaced, also where it is in base64 or escaped, as in JSON, an
+    /// address or a page. Secrets of less than 6 bytes are not.
     pub fn add(&self, secret: &str) {
         self.add_forms(secret, false);
     }
@@ -131,8 +131,8 @@ impl Redactor {
         }
     }
 
-    /// Where secrets stand in `text`, under up to 3 layers of escapes, in lower or upper case: the host
-    /// of an address is in lower case, whatever it was made of.
+    /// Where secrets stand in `text`, under up to 3 layers of escapes, in lower or upper case: the
+    /// host of an address is in lower case, whatever it was made of.
     fn found(&self, text: &str) -> Vec<Range<usize>> {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
@@ -178,8 +178,8 @@ fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
-/// `secret` as it is, and in the encodings that remotes use beside escapes. None of them is so short
-/// that it would stand in half of all messages.
+/// `secret` as it is, and in the encodings that remotes use beside escapes. None of them is so
+/// short that it would stand in half of all messages.
 fn forms(secret: &str) -> Vec<Vec<u8>> {
     let standard = BASE64_STANDARD.encode(secret);
     let mut forms = vec![
@@ -268,7 +268,8 @@ mod tests {
         }
     }
 
-    /// Where all layers of the text were taken off at once, what looks like one in the secret went too.
+    /// Where all layers of the text were taken off at once, what looks like one in the secret went
+    /// too.
     #[test]
     fn a_secret_that_looks_escaped_is_known_with_and_without() {
         let redactor = Redactor::default();

@@ -144,8 +144,8 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Takes a verdict on the write at `place`, which `sharers` writes have together; returns whether
-    /// there is such a write.
+    /// Takes a verdict on the write at `place`, which `sharers` writes have together; returns
+    /// whether there is such a write.
     fn add(&mut self, place: usize, verdict: Verdict, sharers: usize) -> bool {
         let Some((verdicts, most)) = self.verdicts.get_mut(place) else { return false };
         verdicts.push(verdict);

@@ -1,5 +1,5 @@
-//! What becomes of a parent (refused, in doubt, made anew, known of old, not in this job) is what its
-//! children are told by.
+//! What becomes of a parent (refused, in doubt, made anew, known of old, not in this job) is what
+//! its children are told by.
 
 use serde_json::json;
 

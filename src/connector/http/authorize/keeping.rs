@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::write_back::{read_back, write_back};
 use crate::connector::contract::RequestError;
-use crate::file::open_lock;
+use crate::file::{beside, open_lock};
 
 /// Other jobs are waited for so long: each asks its endpoint once, with a timeout of its own.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,7 +103,8 @@ impl Keeper {
     pub(super) async fn write(&self, values: Map<String, Value>) -> Result<(), RequestError> {
         let refresh = values.get("refresh_token").and_then(Value::as_str).map(ToOwned::to_owned);
         if !self.is_file {
-            // The job goes on: its records can still be written, and to end it brings no token back.
+            // The job goes on: its records can still be written, and to end it brings no token
+            // back.
             tracing::error!(
                 path = self.path.display().to_string(),
                 "The new tokens cannot be kept: the config is no file; the next job may need a new \
@@ -135,11 +136,9 @@ impl Keeper {
 /// none can be made there, it is not replaced but written into, and can be locked.
 fn lock_of(config: &Path) -> io::Result<(File, PathBuf)> {
     let config = canonicalize(config)?;
-    let mut name = config.clone().into_os_string();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
-    match open_lock(&beside) {
-        Ok(lock) => Ok((lock, beside)),
+    let name = beside(&config, ".lock");
+    match open_lock(&name) {
+        Ok(lock) => Ok((lock, name)),
         Err(_) => Ok((File::open(&config)?, config)),
     }
 }

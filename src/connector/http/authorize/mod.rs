@@ -173,11 +173,11 @@ impl Authorizer {
     }
 
     /// After a 401 with a token of `generation`: gets a newer one, unless another call already
-    /// has. `false` when there is nothing to renew.
-    pub(super) async fn renew(&self, generation: u64) -> Result<bool, RequestError> {
+    /// has. Nothing where nothing [can be renewed](Self::can_renew).
+    pub(super) async fn renew(&self, generation: u64) -> Result<(), RequestError> {
         match self {
-            Self::Tokens { tokens, .. } => tokens.renew(generation).await.map(|()| true),
-            _ => Ok(false),
+            Self::Tokens { tokens, .. } => tokens.renew(generation).await,
+            _ => Ok(()),
         }
     }
 

@@ -172,8 +172,8 @@ async fn a_dropped_call_does_not_lose_the_rotated_token() {
     assert_eq!(case.calls("/token").await, 1);
 }
 
-/// What came could not be kept: no more tokens are used up, and the job is not to go on as if nothing
-/// were lost.
+/// What came could not be kept: no more tokens are used up, and the job is not to go on as if
+/// nothing were lost.
 #[tokio::test]
 async fn a_token_that_could_not_be_kept_is_the_last_one() {
     let case = Case::new(token()).await;
@@ -236,8 +236,8 @@ async fn a_third_401_is_the_answer() {
     assert!(case.kept().get("expires_in").is_none());
 }
 
-/// The time of its end was beyond what the clock can tell, and the job died of the sum, after the old
-/// refresh token was used up and before the new one was kept.
+/// The time of its end was beyond what the clock can tell, and the job died of the sum, after the
+/// old refresh token was used up and before the new one was kept.
 #[tokio::test]
 async fn a_token_that_is_good_for_ever_is_kept() {
     for expires_in in [u64::MAX, u64::MAX / 2, 1 << 40, 1 << 62] {

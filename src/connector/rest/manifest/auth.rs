@@ -36,8 +36,8 @@ pub(in crate::connector::rest) struct Auth {
     pub(in crate::connector::rest) token_url: Option<Text>,
     /// For `oauth2_client_credentials`: template of the rights to ask for.
     pub(in crate::connector::rest) scope: Option<Text>,
-    /// For `oauth2_refresh` and `oauth2_client_credentials`: more of the form, such as `audience`; the
-    /// values are templates.
+    /// For `oauth2_refresh` and `oauth2_client_credentials`: more of the form, such as `audience`;
+    /// the values are templates.
     pub(in crate::connector::rest) parameters: Option<IndexMap<Text, Text>>,
     /// For `oauth2_refresh` and `oauth2_client_credentials`: where the client says who it is.
     /// Default: in the form.

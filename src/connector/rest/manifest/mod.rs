@@ -17,17 +17,17 @@ use super::text::{Placed, Text};
 
 /// How the `rest` connector speaks to one HTTP API.
 ///
-/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is a JSON path (RFC 9535), such as
-/// `$.error.message`; where it says so, it may also be a template over the answer. A *test* is a
+/// A *template* is Jinja, such as `/v1/{{ object }}`. A *selector* is a JSON path (RFC 9535), such
+/// as `$.error.message`; where it says so, it may also be a template over the answer. A *test* is a
 /// Jinja expression, such as `{{ status == 409 }}`; what it names and is not there equals nothing.
 ///
 /// Templates know `config` (the whole config), and within a stream `stream`, `object` and
-/// `external_id_property`. What else they know is said at each operation. A query parameter,
-/// header or field of a body whose template names a value that a call does not have (`next` on the
-/// first page, `external_id` of a record without one) is left out. A query parameter whose template
-/// is one expression and gives a list (`{{ external_ids }}`) is sent once for each member. Beside
-/// Jinja's own filters there are `segment` (encodes a text as one segment of a path), `base64`, `md5`
-/// and `sha256`.
+/// `external_id_property`. What else they know is said at each operation. A query parameter, header
+/// or field of a body whose template names a value that a call does not have (`next` on the first
+/// page, `external_id` of a record without one) is left out. A query parameter whose template is
+/// one expression and gives a list (`{{ external_ids }}`) is sent once for each member. Beside
+/// Jinja's own filters there are `segment` (encodes a text as one segment of a path), `base64`,
+/// `md5` and `sha256`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Manifest of the rest connector")]
@@ -90,8 +90,8 @@ pub(super) struct Limits {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerRule {
-    /// Test: knows `call` (the operation: `lookup`, `create` and so on), `status`, `body`, `text` (of
-    /// a body that is no JSON), `headers` (names in lower case) and `links` (the addresses of a
+    /// Test: knows `call` (the operation: `lookup`, `create` and so on), `status`, `body`, `text`
+    /// (of a body that is no JSON), `headers` (names in lower case) and `links` (the addresses of a
     /// `Link` header).
     pub(super) when: Text,
     /// What it means.
@@ -118,8 +118,8 @@ pub(super) enum AnswerIs {
     Unreachable,
     /// Nobody knows whether it was applied: it is looked up before anything is sent again.
     InDoubt,
-    /// The credential is refused: a token of a login or of OAuth 2 is renewed, and the call sent again.
-    /// Where that does not help, the job ends.
+    /// The credential is refused: a token of a login or of OAuth 2 is renewed, and the call sent
+    /// again. Where that does not help, the job ends.
     Unauthorized,
     /// The credential may not do this: the records are rejected.
     Forbidden,

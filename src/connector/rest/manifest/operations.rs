@@ -27,8 +27,8 @@ pub(in crate::connector::rest) struct Stream {
     /// `external_id_property`.
     pub(in crate::connector::rest) find: Option<Lookup>,
     /// Reads records whose remote ids are known: what the option `only_upsert_empty_fields`, the
-    /// name `version`, `read_first` and `read_after` need. Templates also know `remote_ids` (a list), with
-    /// `max_ids: 1` also `remote_id`.
+    /// name `version`, `read_first` and `read_after` need. Templates also know `remote_ids` (a
+    /// list), with `max_ids: 1` also `remote_id`.
     pub(in crate::connector::rest) read: Option<Lookup>,
     /// Makes new records.
     pub(in crate::connector::rest) create: Option<Write>,
@@ -108,8 +108,8 @@ pub(in crate::connector::rest) struct Lookup {
     /// Headers of this operation; the values are templates.
     #[serde(default)]
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
-    /// JSON with templates in its strings and keys. A string that is `{{ external_ids }}`,
-    /// `{{ values }}`, `{{ remote_ids }}` or `{{ wanted }}` alone is that list, of strings; one that is
+    /// JSON with templates in its strings and keys. A string that is `{{ external_ids }}`, `{{
+    /// values }}`, `{{ remote_ids }}` or `{{ wanted }}` alone is that list, of strings; one that is
     /// another expression alone is its value.
     pub(in crate::connector::rest) body: Option<Placed<Shape>>,
     /// How the body is sent.
@@ -117,8 +117,8 @@ pub(in crate::connector::rest) struct Lookup {
     pub(in crate::connector::rest) encoding: Encoding,
     /// Ids, or values, in one call, at least 1. Default 100.
     pub(in crate::connector::rest) max_ids: Option<usize>,
-    /// Selector of the rows: of a list's members (`$.data[*]`), of some of them (`$.data[?@.id]`, for
-    /// a remote that has rows for what it has not), or of one object.
+    /// Selector of the rows: of a list's members (`$.data[*]`), of some of them (`$.data[?@.id]`,
+    /// for a remote that has rows for what it has not), or of one object.
     pub(in crate::connector::rest) rows: Text,
     /// For `lookup`: selector in a row of the external id. Default: the `external_id_property`
     /// among the row's `fields`.
@@ -128,17 +128,17 @@ pub(in crate::connector::rest) struct Lookup {
     pub(in crate::connector::rest) remote_id: Option<Text>,
     /// Selector in a row of the object that holds the record's fields. Default: the row itself.
     pub(in crate::connector::rest) fields: Option<Text>,
-    /// For `read`: selector in a row of the record's version, or with `max_ids: 1` a template such as
-    /// `{{ headers.etag }}`.
+    /// For `read`: selector in a row of the record's version, or with `max_ids: 1` a template such
+    /// as `{{ headers.etag }}`.
     pub(in crate::connector::rest) version: Option<Text>,
     /// The remote finds values without regard to upper and lower case. Default false: a row with
     /// another spelling is not what was asked for.
     pub(in crate::connector::rest) ignore_case: Option<bool>,
-    /// Selector in the body of what leads to the next page, or a template such as `{{ links.next }}`;
-    /// none, an empty string or `null` on the last. Where a template names `next`, the same request
-    /// is sent with it; otherwise it is the address of the next page, on the same host. As a
-    /// template it also knows `count`, the number of rows on this page, and the `next` that led to
-    /// it: `{{ (next | default(1) | int) + 1 if count == 50 }}` counts pages of 50.
+    /// Selector in the body of what leads to the next page, or a template such as `{{ links.next
+    /// }}`; none, an empty string or `null` on the last. Where a template names `next`, the same
+    /// request is sent with it; otherwise it is the address of the next page, on the same host. As
+    /// a template it also knows `count`, the number of rows on this page, and the `next` that led
+    /// to it: `{{ (next | default(1) | int) + 1 if count == 50 }}` counts pages of 50.
     pub(in crate::connector::rest) next: Option<Text>,
     /// Seconds that a written record may stay invisible to this lookup: a create whose answer was
     /// lost is looked up for so long before it is sent again. Default 1, since the remote may
@@ -175,8 +175,8 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) headers: IndexMap<Text, Text>,
     /// JSON with templates in its strings and keys. A string that is `{{ records }}` alone is the
     /// list of records, `{{ record }}` the only one, `{{ external_ids }}` the list of ids; numbers
-    /// keep their digits. One that is another expression alone is its value: `{{ remote_id | int }}`
-    /// is a number.
+    /// keep their digits. One that is another expression alone is its value: `{{ remote_id | int
+    /// }}` is a number.
     pub(in crate::connector::rest) body: Option<Placed<Shape>>,
     /// How the body is sent.
     #[serde(default)]
@@ -185,14 +185,14 @@ pub(in crate::connector::rest) struct Write {
     pub(in crate::connector::rest) max_records: Option<usize>,
     /// Bytes of the body, at most. Default 1000000.
     pub(in crate::connector::rest) max_bytes: Option<usize>,
-    /// Fields that stand in each record before its own: JSON with templates, which know `external_id`,
-    /// `remote_id` and `version` (in `update` and `delete`) and `key`. Default: the
+    /// Fields that stand in each record before its own: JSON with templates, which know
+    /// `external_id`, `remote_id` and `version` (in `update` and `delete`) and `key`. Default: the
     /// `external_id_property` with the external id, as a text; for `delete`, none. A record's own
     /// field of the same name is left out.
     pub(in crate::connector::rest) record: Option<IndexMap<Text, Placed<Shape>>>,
-    /// What stands for each record in `{{ records }}`: JSON with templates, which know what `record`
-    /// knows; a string that is `{{ record }}` alone is the record itself. Default: that alone.
-    /// `{{ external_id | segment }}` encodes a value as one segment of a path.
+    /// What stands for each record in `{{ records }}`: JSON with templates, which know what
+    /// `record` knows; a string that is `{{ record }}` alone is the record itself. Default: that
+    /// alone. `{{ external_id | segment }}` encodes a value as one segment of a path.
     pub(in crate::connector::rest) each: Option<Placed<Shape>>,
     /// Each record is read before: for a remote that takes a write to what is not there. For
     /// `update` and `delete`. Default false.
@@ -201,8 +201,8 @@ pub(in crate::connector::rest) struct Write {
     /// something else. What is not there was not written; what has other values is a failure
     /// (`altered`); what should be gone and is not, too. Default false.
     pub(in crate::connector::rest) read_after: Option<bool>,
-    /// Selector of the rows, a list's members: `$.results[*]`. Without it, and without `failures`, the
-    /// body is the row of the only record.
+    /// Selector of the rows, a list's members: `$.results[*]`. Without it, and without `failures`,
+    /// the body is the row of the only record.
     pub(in crate::connector::rest) rows: Option<Text>,
     /// How a row finds its record. Needed with `rows`.
     #[serde(rename = "match")]
