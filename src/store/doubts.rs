@@ -7,6 +7,7 @@
 //! another input, the same content is another record.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -71,7 +72,7 @@ impl Store {
         stream: &StoredStream,
         id: &ExternalId,
     ) -> Result<Option<Doubt>, StoreError> {
-        self.find_in_both(stream, |connection, stream| {
+        let find = |connection: &Connection, stream: i64| {
             connection
                 .prepare_cached(
                     "SELECT first_millis, last_millis, fingerprint, key, parents FROM doubts
@@ -87,7 +88,12 @@ impl Store {
                     })
                 })
                 .optional()
-        })
+        };
+        if self.has_doubts.load(Ordering::Acquire) {
+            self.find_in_both(stream, find)
+        } else {
+            self.find_in_base(stream, find)
+        }
     }
 
     /// Whether a record without an external id was written from this input, or, with `or_before`,
@@ -196,11 +202,19 @@ pub fn import_written(
     Ok(())
 }
 
-/// Takes in what an outcome says of doubts.
+/// Whether there is a doubt about any external id.
+pub(super) fn is_any(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM doubts)")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Takes in what an outcome says of doubts. `has_doubts`: whether there [is any](is_any).
 pub(super) fn remember(
     transaction: &Transaction<'_>,
     job: JobId,
     outcome: &Outcome,
+    has_doubts: &mut bool,
 ) -> rusqlite::Result<()> {
     if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
         // Not sent this time: nothing new is known of it.
@@ -210,7 +224,11 @@ pub(super) fn remember(
         return remember_content(transaction, job, outcome);
     };
     match (outcome.fate, outcome.action) {
-        (Fate::InDoubt, Some(Action::Create)) => set(transaction, outcome, id),
+        (Fate::InDoubt, Some(Action::Create)) => {
+            *has_doubts = true;
+            set(transaction, outcome, id)
+        }
+        _ if !*has_doubts => Ok(()),
         (Fate::Skipped, _) if outcome.remote_id.is_none() => Ok(()),
         (Fate::Created | Fate::Updated | Fate::Deleted | Fate::Skipped, _)
         | (Fate::Unchanged, Some(_)) => clear(transaction, outcome.stream, id).map(drop),

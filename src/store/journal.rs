@@ -5,9 +5,10 @@
 //! remote does not hold any more once the call has left.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::Type;
-use rusqlite::{Transaction, params};
+use rusqlite::{Statement, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
@@ -95,8 +96,9 @@ impl Store {
         outcomes: Arc<Vec<Outcome>>,
         done: Option<IntentId>,
     ) -> Result<(), StoreError> {
-        let rows = Arc::clone(&outcomes);
-        self.write(move |transaction| insert_all(transaction, job, &rows, done)).await?;
+        let (rows, has_doubts) = (Arc::clone(&outcomes), Arc::clone(&self.has_doubts));
+        self.write(move |transaction| insert_all(transaction, job, &rows, done, &has_doubts))
+            .await?;
         point("recorded");
         self.overlay.insert(outcomes.iter().filter_map(|outcome| {
             let external_id = outcome.external_id.clone()?;
@@ -117,8 +119,9 @@ impl Store {
         outcomes: Vec<Outcome>,
         done: IntentId,
     ) -> Result<(), StoreError> {
+        let has_doubts = Arc::clone(&self.has_doubts);
         self.write(move |transaction| {
-            insert_all(transaction, job, &outcomes, Some(done))?;
+            insert_all(transaction, job, &outcomes, Some(done), &has_doubts)?;
             for outcome in &outcomes {
                 let Some(external_id) = &outcome.external_id else { continue };
                 if let Some(change) = Change::of(outcome) {
@@ -180,45 +183,55 @@ fn insert_all(
     job: JobId,
     outcomes: &[Outcome],
     done: Option<IntentId>,
+    has_doubts: &AtomicBool,
 ) -> rusqlite::Result<()> {
+    let mut is_any = doubts::is_any(transaction)?;
+    let mut row = transaction.prepare_cached(OUTCOME)?;
     for outcome in outcomes {
-        insert(transaction, job, outcome)?;
+        insert(&mut row, transaction, job, outcome)?;
+        doubts::remember(transaction, job, outcome, &mut is_any)?;
     }
+    // Before it is committed: whoever looks too early finds none.
+    has_doubts.fetch_or(is_any, Ordering::AcqRel);
     if let Some(intent) = done {
         transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
     }
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, job: JobId, outcome: &Outcome) -> rusqlite::Result<()> {
+const OUTCOME: &str = "
+    INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action, outcome,
+        attempts, status, class, code, error, millis, fingerprint, custom_data, batch_id, parents,
+        found_by)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+fn insert(
+    row: &mut Statement<'_>,
+    transaction: &Transaction<'_>,
+    job: JobId,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
     let trouble = outcome.trouble.as_ref();
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action,
-                outcome, attempts, status, class, code, error, millis, fingerprint, custom_data,
-                batch_id, parents, found_by)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            job,
-            outcome.stream,
-            outcome.position,
-            outcome.external_id.as_ref().map(ExternalId::as_str),
-            outcome.remote_id.as_ref().map(RemoteId::as_str),
-            outcome.action.map(Action::as_str),
-            outcome.fate.as_str(),
-            outcome.attempts,
-            outcome.status,
-            trouble.and_then(|trouble| trouble.class.platform_name()),
-            trouble.map(|trouble| &*trouble.code),
-            trouble.map(|trouble| &*trouble.message),
-            outcome.millis,
-            outcome.fingerprint.0,
-            outcome.custom_data.as_deref(),
-            outcome.batch_id.as_deref(),
-            outcome.parents,
-            outcome.found_by,
-        ])?;
+    row.execute(params![
+        job,
+        outcome.stream,
+        outcome.position,
+        outcome.external_id.as_ref().map(ExternalId::as_str),
+        outcome.remote_id.as_ref().map(RemoteId::as_str),
+        outcome.action.map(Action::as_str),
+        outcome.fate.as_str(),
+        outcome.attempts,
+        outcome.status,
+        trouble.and_then(|trouble| trouble.class.platform_name()),
+        trouble.map(|trouble| &*trouble.code),
+        trouble.map(|trouble| &*trouble.message),
+        outcome.millis,
+        outcome.fingerprint.0,
+        outcome.custom_data.as_deref(),
+        outcome.batch_id.as_deref(),
+        outcome.parents,
+        outcome.found_by,
+    ])?;
     if let Some(content) = &outcome.content {
         transaction
             .prepare_cached(
@@ -234,5 +247,5 @@ fn insert(transaction: &Transaction<'_>, job: JobId, outcome: &Outcome) -> rusql
                 content.body.as_deref(),
             ])?;
     }
-    doubts::remember(transaction, job, outcome)
+    Ok(())
 }

@@ -22,6 +22,7 @@ mod upgrade;
 mod writer;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
@@ -106,6 +107,9 @@ pub struct Store {
     /// A second file to read ids from: a dry run plans with the real ones and writes to its own.
     base: Option<Mutex<Connection>>,
     overlay: Arc<Overlay>,
+    /// Whether there may be a doubt about any external id: nearly always there is none, and none
+    /// is looked for.
+    has_doubts: Arc<AtomicBool>,
     // Dropped last: others may open the file only when the writer has ended.
     _folder: Option<tempfile::TempDir>,
     _lock: Option<StoreLock>,
@@ -163,13 +167,15 @@ impl Store {
         lock: Option<StoreLock>,
     ) -> Result<Self, Error> {
         let reader = open_for_reading(path)?;
+        let has_doubts = doubts::is_any(&reader).map_err(|error| unusable(path, error))?;
+        let has_doubts = Arc::new(AtomicBool::new(has_doubts));
         let path: Arc<Path> = path.into();
         let overlay = Arc::new(Overlay::default());
         let writer = Writer::start(Arc::clone(&path), connection, Arc::clone(&overlay))
             .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
         let reader = Mutex::new(reader);
         let base = base.map(Mutex::new);
-        Ok(Self { path, writer, reader, base, overlay, _folder: folder, _lock: lock })
+        Ok(Self { path, writer, reader, base, overlay, has_doubts, _folder: folder, _lock: lock })
     }
 
     /// The store's file.

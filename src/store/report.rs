@@ -94,15 +94,24 @@ pub fn outcomes<E: From<rusqlite::Error>>(
     stream: (i64, &str),
     mut each: impl FnMut(OutcomeRow) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut statement = connection.prepare_cached(
+    // Of a stream's records all bodies are kept, or none: then none is looked for.
+    let has_bodies: Option<bool> = connection
+        .prepare_cached(
+            "SELECT body IS NOT NULL FROM contents WHERE job = ? AND stream = ? LIMIT 1",
+        )?
+        .query_row(params![job, stream.0], |row| row.get(0))
+        .optional()?;
+    let body = if has_bodies == Some(true) {
+        "(SELECT body FROM contents WHERE contents.job = outcomes.job
+            AND contents.stream = outcomes.stream AND contents.position = outcomes.position)"
+    } else {
+        "NULL"
+    };
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT position, external_id, remote_id, action, outcome, attempts, status, class, code,
-                error, millis, fingerprint, custom_data,
-                (SELECT body FROM contents WHERE contents.job = outcomes.job
-                    AND contents.stream = outcomes.stream
-                    AND contents.position = outcomes.position),
-                batch_id
+                error, millis, fingerprint, custom_data, {body}, batch_id
          FROM outcomes WHERE job = ? AND stream = ? ORDER BY position",
-    )?;
+    ))?;
     let mut rows = statement.query(params![job, stream.0])?;
     while let Some(row) = rows.next()? {
         each(outcome(row, stream.1)?)?;

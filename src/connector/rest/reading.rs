@@ -1,9 +1,8 @@
 //! An answer that is looked into: what templates and selectors see of it.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
-use minijinja::value::{Serde, Value as Name};
+use minijinja::value::{Serde, Value as Name, merge_maps};
 use serde_json::Value;
 
 use super::program::Program;
@@ -33,7 +32,7 @@ pub(super) struct Reading<'a> {
     /// Why a body that may well be JSON was not read.
     too_much: Option<String>,
     /// Made when the first template asks for it.
-    names: OnceCell<BTreeMap<&'static str, Name>>,
+    names: OnceCell<Name>,
 }
 
 impl<'a> Reading<'a> {
@@ -78,15 +77,14 @@ impl<'a> Reading<'a> {
     ) -> Option<String> {
         let part = self.part(None);
         part.names.get_or_init(|| {
-            let mut names = self.names().clone();
-            names.insert("count", count.into());
-            names.extend(next.map(|next| ("next", next.into())));
-            Name::from_pairs(names)
+            let count = ("count", Name::from(count));
+            let own = next.map(|next| ("next", next.into())).into_iter().chain([count]);
+            merge_maps([Name::from_pairs(own), self.names().clone()])
         });
         part.text(selector)
     }
 
-    fn names(&self) -> &BTreeMap<&'static str, Name> {
+    fn names(&self) -> &Name {
         self.names.get_or_init(|| {
             let answer = self.answer;
             let headers = answer.headers.iter().filter_map(|(name, value)| {
@@ -97,7 +95,7 @@ impl<'a> Reading<'a> {
             let links = links.filter_map(|value| value.to_str().ok()).flat_map(links_of);
             let text = || String::from_utf8_lossy(&answer.body);
             let body = self.body.as_ref();
-            BTreeMap::from([
+            Name::from_pairs([
                 ("call", self.call.into()),
                 ("status", answer.status.into()),
                 ("headers", Name::from_pairs(headers)),
@@ -180,6 +178,9 @@ impl Part<'_> {
     /// # Errors
     /// Why it cannot be asked, for people.
     pub(super) fn holds(&self, test: &Template) -> Result<bool, String> {
+        if let Some(value) = self.field(test) {
+            return Ok(value.is_true());
+        }
         let held = self.reading.program.templates.holds(test, self.names());
         held.map_err(|why| self.reading.redactor.clean(&why))
     }
@@ -187,6 +188,15 @@ impl Part<'_> {
     /// The row itself, for people.
     pub(super) fn shown(&self) -> String {
         self.row.map_or_else(|| self.reading.describe(), Value::to_string)
+    }
+
+    /// What a template names that is a field of the row, if the row has it: the rest of the row
+    /// need not be made known to a template.
+    fn field(&self, template: &Template) -> Option<Name> {
+        let (first, fields) = template.variable()?.split_first()?;
+        let row = self.row.filter(|_| first == "row")?;
+        let field = fields.iter().try_fold(row, |value, field| value.get(field))?;
+        Some(Name::from(Serde(field)))
     }
 
     fn value(&self) -> Option<&Value> {
@@ -202,9 +212,13 @@ impl Part<'_> {
 
     fn names(&self) -> &Name {
         self.names.get_or_init(|| {
-            let names = self.reading.names().iter().map(|(name, value)| (*name, value.clone()));
-            let row = self.row.map(|row| ("row", Name::from(Serde(row))));
-            Name::from_pairs(names.chain(row))
+            let names = self.reading.names().clone();
+            match self.row {
+                Some(row) => {
+                    merge_maps([Name::from_pairs([("row", Name::from(Serde(row)))]), names])
+                }
+                None => names,
+            }
         })
     }
 }

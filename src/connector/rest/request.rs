@@ -4,6 +4,7 @@
 //! parsed values would change numbers that no machine type holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use minijinja::value::{Serde, Value};
@@ -20,8 +21,8 @@ use crate::connector::http::{Request, exact};
 
 /// The values of one call, the config's secrets among them: never to be printed.
 pub(super) struct Scope {
-    /// By name.
-    values: BTreeMap<&'static str, Value>,
+    /// By name; shared with the contexts that are made of them.
+    values: Arc<BTreeMap<&'static str, Value>>,
     /// Known to the templates, but not there: what names one is left out.
     absent: Vec<&'static str>,
     /// Raw JSON.
@@ -31,7 +32,7 @@ pub(super) struct Scope {
 impl Scope {
     /// With these values.
     pub(super) fn new(values: BTreeMap<&'static str, Value>) -> Self {
-        Self { values, absent: Vec::new(), splices: Vec::new() }
+        Self { values: Arc::new(values), absent: Vec::new(), splices: Vec::new() }
     }
 
     /// Sets `name`, or notes that it is not there.
@@ -39,7 +40,7 @@ impl Scope {
         self.absent.retain(|absent| *absent != name);
         match value {
             Some(value) => {
-                self.values.insert(name, value.into());
+                Arc::make_mut(&mut self.values).insert(name, value.into());
             }
             None => self.absent.push(name),
         }
@@ -62,7 +63,7 @@ impl Scope {
 
     /// As a context for templates.
     pub(super) fn context(&self) -> Value {
-        Value::from_pairs(self.values.iter().map(|(name, value)| (*name, value.clone())))
+        Value::from_dyn_object(Arc::clone(&self.values))
     }
 }
 

@@ -23,6 +23,9 @@ const FUEL: u64 = 50_000;
 #[derive(Clone, Debug)]
 pub(super) struct Template {
     source: Source,
+    /// Of one that is a variable or a field of one and no more, as `{{ row.id }}`: their names. It
+    /// is found without a run of the template, which costs thousands of instructions.
+    variable: Option<Vec<String>>,
     names: BTreeSet<String>,
     config_keys: Vec<String>,
     at: Place,
@@ -58,6 +61,19 @@ impl Template {
     /// The config's keys that it names.
     pub(super) fn config_keys(&self) -> &[String] {
         &self.config_keys
+    }
+
+    /// The names in one that is a variable, or a field of one, and no more.
+    pub(super) fn variable(&self) -> Option<&[String]> {
+        self.variable.as_deref()
+    }
+
+    /// Of one that is a variable: its value, if it is there.
+    fn value(&self, values: &Value) -> Option<Value> {
+        let (first, fields) = self.variable()?.split_first()?;
+        let known = |value: Value| (!value.is_undefined()).then_some(value);
+        let value = values.get_attr(first).ok().and_then(known)?;
+        fields.iter().try_fold(value, |value, field| value.get_attr(field).ok().and_then(known))
     }
 
     /// Where it stands.
@@ -154,7 +170,8 @@ impl Templates {
             return Err(text.at().wrong(format!("`{told}` is no test: {}", said(&error))));
         }
         let source = format!("{{% if {expression} %}}1{{% endif %}}");
-        self.compile(Kind::Find, source, text, known)
+        let template = self.compile(Kind::Find, source, text, known)?;
+        Ok(Template { variable: variable(expression), ..template })
     }
 
     fn compile(
@@ -168,10 +185,13 @@ impl Templates {
         check_depth(text)?;
         if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
             let source = Source::Constant(source);
-            return Ok(Template { source, names: BTreeSet::new(), config_keys: Vec::new(), at });
+            let (names, config_keys) = (BTreeSet::new(), Vec::new());
+            return Ok(Template { source, variable: None, names, config_keys, at });
         }
         let name = self.count.to_string();
         self.count += 1;
+        let braced = source.strip_prefix("{{").and_then(|inside| inside.strip_suffix("}}"));
+        let variable = braced.and_then(variable);
         let environment = match kind {
             Kind::Text => &mut self.text,
             Kind::Path => &mut self.path,
@@ -205,7 +225,7 @@ impl Templates {
         let nested = template.undeclared_variables(true);
         let config_keys = nested.iter().filter_map(|name| name.strip_prefix("config."));
         let config_keys = config_keys.map(ToOwned::to_owned).collect();
-        Ok(Template { source: Source::Named(kind, name), names, config_keys, at })
+        Ok(Template { source: Source::Named(kind, name), variable, names, config_keys, at })
     }
 
     /// Fills `template` in.
@@ -218,6 +238,18 @@ impl Templates {
             Source::Constant(text) => return Ok(text.clone()),
             Source::Named(kind, name) => (*kind, name),
         };
+        if let Some(value) = template.value(values) {
+            match kind {
+                Kind::Find if value.is_none() => return Ok(String::new()),
+                Kind::Text | Kind::Find => return Ok(value.to_string()),
+                Kind::Json => {
+                    if let Ok(json) = serde_json::to_string(&value) {
+                        return Ok(json);
+                    }
+                }
+                Kind::Path => {}
+            }
+        }
         let environment = match kind {
             Kind::Text => &self.text,
             Kind::Path => &self.path,
@@ -275,12 +307,25 @@ impl Templates {
     /// # Errors
     /// As [`render`](Self::render).
     pub(super) fn holds(&self, test: &Template, values: &Value) -> Result<bool, String> {
+        if let Some(value) = test.value(values) {
+            return Ok(value.is_true());
+        }
         Ok(!self.render(test, values)?.is_empty())
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
+}
+
+/// The names in an expression that is a variable, or a field of one, and no more.
+fn variable(expression: &str) -> Option<Vec<String>> {
+    let is_name = |name: &str| {
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    let names: Vec<String> = expression.trim().split('.').map(ToOwned::to_owned).collect();
+    names.iter().all(|name| is_name(name)).then_some(names)
 }
 
 /// Whether a template is one expression in braces, and nothing beside it.

@@ -103,6 +103,10 @@ fn main() {
             }
         }
     }
+    if has("one") {
+        let one = Case { records: 20_000.min(options.most), calls: Calls::One, ..Case::default() };
+        report.add(bench.run(one));
+    }
     if has("delays") {
         for delay_millis in [20, 50] {
             for (calls, records) in [(Calls::Bulk, 100_000), (Calls::One, 20_000)] {
