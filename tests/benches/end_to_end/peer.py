@@ -22,6 +22,8 @@ class Base:
 
 
 class RecordSink(Base, HotglueSink):
+    allows_externalid = ["bulk"]  # streams whose records keep it
+
     def preprocess_record(self, record, context):
         record["ext_id"] = record.get("externalId")
         return record
@@ -46,6 +48,7 @@ class BatchSink(Base, HotglueBatchSink):
 
 class Target(TargetHotglue):
     name = "target-peer"
+    SINK_TYPES = []
     config_jsonschema = th.PropertiesList(th.Property("base_url", th.StringType)).to_dict()
 
     def get_sink_class(self, stream_name):
