@@ -53,7 +53,7 @@ fn snapshot(bench: &Bench<'_>, records: u64) -> f64 {
     let folder = bench.folder();
     bench.configure(&folder, json!({ "save_record_ids": true, "snapshot_dir": "snapshots" }));
     std::fs::create_dir_all(folder.join("snapshots")).unwrap();
-    let path = folder.join("snapshots/bulk.snapshot.csv");
+    let path = folder.join("snapshots/bulk_None.snapshot.csv");
     let mut out = BufWriter::new(File::create(path).unwrap());
     writeln!(out, "InputId,RemoteId,CustomData").unwrap();
     for id in 0..records {
@@ -63,6 +63,9 @@ fn snapshot(bench: &Bench<'_>, records: u64) -> f64 {
     bench.remote.reset(Duration::ZERO);
     let took = bench.go(&folder, &bench.input("bulk", 500, 0));
     assert_eq!(bench.remote.count(), 500);
+    let listed = bench.program(&folder).args(["ids", "list"]).output().unwrap();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(listed.contains(&records.to_string()), "ids that the store has: {listed}");
     took.seconds()
 }
 
