@@ -10,6 +10,8 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::text::hex;
+
 /// Declares a cheap, shared, immutable text with a meaning.
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident) => {
@@ -90,8 +92,6 @@ impl Fingerprint {
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 impl Serialize for Fingerprint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -108,12 +108,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // At once: a state prints one for each record.
-        let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
-        }
-        f.write_str(std::str::from_utf8(&hex).unwrap_or_default())
+        f.write_str(&hex(&self.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How texts that others have made are told.
+//! How texts that others have made are told, and bytes as text.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -9,6 +9,12 @@ pub fn cut(text: &str, chars: usize) -> String {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }
+}
+
+/// `bytes` in hexadecimal digits, in lower case.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// `text` without the byte order mark that some programs begin every file with.

@@ -7,7 +7,7 @@
 //! another input, the same content is another record.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -204,17 +204,16 @@ pub fn import_written(
 
 /// Whether there is a doubt about any external id.
 pub(super) fn is_any(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM doubts)")?
-        .query_row([], |row| row.get(0))
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM doubts)", [], |row| row.get(0))
 }
 
-/// Takes in what an outcome says of doubts. `has_doubts`: whether there [is any](is_any).
+/// Takes in what an outcome says of doubts. `has_doubts`: whether there may be any; it is set before
+/// the doubt is committed, so that whoever looks too early finds none.
 pub(super) fn remember(
     transaction: &Transaction<'_>,
     job: JobId,
     outcome: &Outcome,
-    has_doubts: &mut bool,
+    has_doubts: &AtomicBool,
 ) -> rusqlite::Result<()> {
     if outcome.fate == Fate::InDoubt && outcome.attempts == 0 {
         // Not sent this time: nothing new is known of it.
@@ -225,10 +224,10 @@ pub(super) fn remember(
     };
     match (outcome.fate, outcome.action) {
         (Fate::InDoubt, Some(Action::Create)) => {
-            *has_doubts = true;
+            has_doubts.store(true, Ordering::Release);
             set(transaction, outcome, id)
         }
-        _ if !*has_doubts => Ok(()),
+        _ if !has_doubts.load(Ordering::Acquire) => Ok(()),
         (Fate::Skipped, _) if outcome.remote_id.is_none() => Ok(()),
         (Fate::Created | Fate::Updated | Fate::Deleted | Fate::Skipped, _)
         | (Fate::Unchanged, Some(_)) => clear(transaction, outcome.stream, id).map(drop),

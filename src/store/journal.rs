@@ -5,7 +5,7 @@
 //! remote does not hold any more once the call has left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use rusqlite::types::Type;
 use rusqlite::{Statement, Transaction, params};
@@ -185,14 +185,11 @@ fn insert_all(
     done: Option<IntentId>,
     has_doubts: &AtomicBool,
 ) -> rusqlite::Result<()> {
-    let mut is_any = doubts::is_any(transaction)?;
     let mut row = transaction.prepare_cached(OUTCOME)?;
     for outcome in outcomes {
         insert(&mut row, transaction, job, outcome)?;
-        doubts::remember(transaction, job, outcome, &mut is_any)?;
+        doubts::remember(transaction, job, outcome, has_doubts)?;
     }
-    // Before it is committed: whoever looks too early finds none.
-    has_doubts.fetch_or(is_any, Ordering::AcqRel);
     if let Some(intent) = done {
         transaction.prepare_cached("DELETE FROM intents WHERE id = ?")?.execute([intent.0])?;
     }

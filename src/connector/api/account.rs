@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Template;
 use crate::connector::http::Redactor;
+use crate::text::hex;
 
 /// A parameter of the query with one of these names holds a key, whatever stands between its words.
 /// The whole name counts: `country_code` is none.
@@ -65,7 +66,6 @@ pub(super) fn namespace(template: &Template) -> Result<String, String> {
         }
     }
     let digest: [u8; 32] = Sha256::digest(rest).into();
-    let digits: String =
-        digest.iter().take(6).fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+    let digits = hex(&digest[..6]);
     Ok(format!("api:{host}{port}#{digits}"))
 }

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use super::text::{Place, Text, Wrong, check_depth, quoteless, tags};
 use crate::connector::error::nearest;
 use crate::connector::http::SEGMENT;
+use crate::text::hex;
 
 /// Steps of one rendering, at most: a template that joins a thousand ids takes less than a tenth.
 const FUEL: u64 = 50_000;
@@ -234,11 +235,9 @@ impl Templates {
     /// What is missing, or that it ran away. What went wrong with a value may name it: to be
     /// cleaned before it is told.
     pub(super) fn render(&self, template: &Template, values: &Value) -> Result<String, String> {
-        let (kind, name) = match &template.source {
-            Source::Constant(text) => return Ok(text.clone()),
-            Source::Named(kind, name) => (*kind, name),
-        };
-        if let Some(value) = template.value(values) {
+        if let Source::Named(kind, _) = template.source
+            && let Some(value) = template.value(values)
+        {
             match kind {
                 Kind::Find if value.is_none() => return Ok(String::new()),
                 Kind::Text | Kind::Find => return Ok(value.to_string()),
@@ -250,6 +249,15 @@ impl Templates {
                 Kind::Path => {}
             }
         }
+        self.run(template, values)
+    }
+
+    /// Fills `template` in by running it.
+    fn run(&self, template: &Template, values: &Value) -> Result<String, String> {
+        let (kind, name) = match &template.source {
+            Source::Constant(text) => return Ok(text.clone()),
+            Source::Named(kind, name) => (*kind, name),
+        };
         let environment = match kind {
             Kind::Text => &self.text,
             Kind::Path => &self.path,
@@ -310,12 +318,8 @@ impl Templates {
         if let Some(value) = test.value(values) {
             return Ok(value.is_true());
         }
-        Ok(!self.render(test, values)?.is_empty())
+        Ok(!self.run(test, values)?.is_empty())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"))
 }
 
 /// The names in an expression that is a variable, or a field of one, and no more.

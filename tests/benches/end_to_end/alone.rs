@@ -2,20 +2,21 @@
 //! answers are not looked into. What the program reaches of that tells how much of a run is the
 //! remote's.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::cases::Calls;
-use super::remote::{ID_PREFIX, Remote};
+use super::input::fields;
+use super::remote::{ID_PREFIX, Remote, runtime};
 
 /// Connections at once.
 const CONNECTIONS: u64 = 16;
 
 /// Records a second that the remote takes.
 pub fn measure(remote: &Remote, calls: Calls) -> f64 {
-    remote.reset(Duration::ZERO);
+    remote.reset();
     let (each, requests) = match calls {
         Calls::Bulk => (100, 4_000),
         Calls::One => (1, 100_000),
@@ -29,9 +30,7 @@ pub fn measure(remote: &Remote, calls: Calls) -> f64 {
     let address = remote.url.trim_start_matches("http://").to_owned();
     let began = Instant::now();
     // On threads of their own, as the program would be.
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let connections =
             prepared.into_iter().map(|bodies| tokio::spawn(send(address.clone(), bodies)));
         for connection in connections.collect::<Vec<_>>() {
@@ -40,7 +39,7 @@ pub fn measure(remote: &Remote, calls: Calls) -> f64 {
     });
     let seconds = began.elapsed().as_secs_f64();
     let records = mine * CONNECTIONS * each;
-    assert_eq!(remote.count(), records);
+    remote.must_hold(records, 1);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let records = records as f64;
     records / seconds
@@ -73,13 +72,7 @@ fn length(answer: &[u8]) -> Option<usize> {
 }
 
 fn request(first: u64, count: u64) -> Vec<u8> {
-    let record = |id: u64| {
-        format!(
-            r#"{{"ext_id":"{ID_PREFIX}{id}","email":"contact.{id}@example.com","first_name":"First {id}","last_name":"Last {id}","company":"Company {}","city":"Köln","revenue":{id}.50,"employees":{},"is_customer":true,"created_at":"2026-11-02T08:30:00Z"}}"#,
-            id % 1000,
-            id % 5000,
-        )
-    };
+    let record = |id: u64| format!(r#"{{"ext_id":"{ID_PREFIX}{id}",{}}}"#, fields(id, 0));
     let records: Vec<String> = (first..first + count).map(record).collect();
     let (path, body) = match count {
         1 => ("/one", records.concat()),

@@ -73,7 +73,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    pub fn new(system: &'static str, case: Case, took: Took, remote_cpu: f64, seen: Seen) -> Self {
+    fn new(system: &'static str, case: Case, took: Took, remote_cpu: f64, seen: Seen) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let records = case.records as f64;
         Self {
@@ -104,24 +104,36 @@ impl Case {
 }
 
 impl Bench<'_> {
-    /// Makes a run; the remote must hold each record once after it.
+    /// Makes a run.
     pub fn run(&self, case: Case) -> Measured {
-        self.remote.reset(Duration::from_millis(case.delay_millis));
+        self.remote.reset();
         let folder = self.folder();
         let first = self.input(case.stream(), case.records, 0);
+        let (second, times) = match case.start {
+            Start::Changed => (self.input(case.stream(), case.records, 1), 2),
+            Start::Cold | Start::Unchanged => (first.clone(), 1),
+        };
         if case.start != Start::Cold {
-            self.remote.reset(Duration::ZERO);
             self.go(&folder, &first);
-            self.remote.take();
         }
-        let second =
-            self.input(case.stream(), case.records, u32::from(case.start == Start::Changed));
-        let cpu = process::cpu_seconds("self");
-        let took = self.go(&folder, &second);
-        let remote_cpu = process::cpu_seconds("self") - cpu;
-        let measured = Measured::new("target-upsert", case, took, remote_cpu, self.remote.take());
-        assert_eq!(self.remote.count(), case.records, "records at the remote after {case:?}");
-        measured
+        self.measure("target-upsert", case, times, || self.go(&folder, &second))
+    }
+
+    /// Measures a run; after it the remote must have made each record once, and written it so often.
+    pub fn measure(
+        &self,
+        system: &'static str,
+        case: Case,
+        times: u8,
+        run: impl FnOnce() -> Took,
+    ) -> Measured {
+        self.remote.take();
+        self.remote.slow_down(Duration::from_millis(case.delay_millis));
+        let before = process::cpu_seconds("self");
+        let took = run();
+        let remote_cpu = process::cpu_seconds("self") - before;
+        self.remote.must_hold(case.records, times);
+        Measured::new(system, case, took, remote_cpu, self.remote.take())
     }
 
     /// An empty folder with the config of a run.

@@ -17,20 +17,28 @@ pub fn write(path: &Path, stream: &str, records: u64, edition: u32) {
     for number in 0..records {
         // Ids come in no order, as those of most systems do.
         let id = scatter(number, records);
-        let revenue = id * 7919 % 1_000_000;
         writeln!(
             out,
-            r#"{{"type":"RECORD","stream":"{stream}","record":{{"externalId":"{ID_PREFIX}{id}","email":"contact.{id}@example.com","first_name":"First {id}","last_name":"Last {id}","company":"Company {}","city":"Köln","revenue":{revenue}.{:02},"employees":{},"is_customer":{},"created_at":"2026-11-{:02}T08:30:00Z"}}}}"#,
-            id % 1000,
-            edition % 100,
-            id % 5000,
-            id.is_multiple_of(3),
-            id % 28 + 1,
+            r#"{{"type":"RECORD","stream":"{stream}","record":{{"externalId":"{ID_PREFIX}{id}",{}}}}}"#,
+            fields(id, edition),
         )
         .expect("room on the disk");
     }
     writeln!(out, r#"{{"type":"STATE","value":{{"at":{records}}}}}"#).expect("room on the disk");
     out.flush().expect("room on the disk");
+}
+
+/// The fields of a record, less its id, as they stand in its object.
+pub fn fields(id: u64, edition: u32) -> String {
+    let revenue = id * 7919 % 1_000_000;
+    format!(
+        r#""email":"contact.{id}@example.com","first_name":"First {id}","last_name":"Last {id}","company":"Company {}","city":"Köln","revenue":{revenue}.{:02},"employees":{},"is_customer":{},"created_at":"2026-11-{:02}T08:30:00Z""#,
+        id % 1000,
+        edition % 100,
+        id % 5000,
+        id.is_multiple_of(3),
+        id % 28 + 1,
+    )
 }
 
 /// A permutation of the numbers below `count`.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -48,7 +47,7 @@ impl Peer {
 
     /// Makes a run. It knows one kind of call only: a record is made, whatever was before.
     pub fn run(&self, bench: &Bench<'_>, case: Case, sink: Sink) -> Measured {
-        bench.remote.reset(Duration::from_millis(case.delay_millis));
+        bench.remote.reset();
         let folder = bench.folder();
         let config = json!({ "base_url": bench.remote.url });
         std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
@@ -63,10 +62,7 @@ impl Peer {
         };
         let mut command = process::command(&self.python);
         command.current_dir(&inner).args([SCRIPT, argument, "--config", "../config.json"]);
-        let cpu = process::cpu_seconds("self");
-        let took = process::run(&mut command, &input, &folder.join("log.txt"));
-        let remote_cpu = process::cpu_seconds("self") - cpu;
-        assert_eq!(bench.remote.count(), case.records, "records at the remote after {name}");
-        Measured::new(name, Case { calls, ..case }, took, remote_cpu, bench.remote.take())
+        let run = || process::run(&mut command, &input, &folder.join("log.txt"));
+        bench.measure(name, Case { calls, ..case }, 1, run)
     }
 }

@@ -76,11 +76,7 @@ struct Rows<'a> {
 impl Remote {
     /// Starts on a free port.
     pub fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = runtime();
         let state = Arc::new(State::default());
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -93,11 +89,16 @@ impl Remote {
         Self { url, state, _runtime: runtime }
     }
 
-    /// Forgets all that it holds; answers come after `delay` from now on.
-    pub fn reset(&self, delay: Duration) {
-        *self.state.delay.lock().expect("no panic") = delay;
+    /// Forgets all that it holds and has seen; answers come at once from now on.
+    pub fn reset(&self) {
+        self.slow_down(Duration::ZERO);
         self.state.held.lock().expect("no panic").clear();
         self.take();
+    }
+
+    /// Answers come after `delay` from now on.
+    pub fn slow_down(&self, delay: Duration) {
+        *self.state.delay.lock().expect("no panic") = delay;
     }
 
     /// What came in since this was asked last.
@@ -106,13 +107,19 @@ impl Remote {
         Seen { calls: self.state.calls.swap(0, Ordering::Relaxed), span }
     }
 
-    /// Records that it holds; panics where one was created twice.
-    pub fn count(&self) -> u64 {
+    /// Panics unless it has made so many records, each once, and written each so often.
+    pub fn must_hold(&self, records: u64, times: u8) {
         let held = self.state.held.lock().expect("no panic");
-        let twice = held.iter().filter(|(created, _)| *created > 1).count();
-        assert_eq!(twice, 0, "records were created twice");
-        held.iter().filter(|(created, _)| *created == 1).count() as u64
+        let right = held.iter().filter(|one| **one == (1, times)).count() as u64;
+        let made = held.iter().filter(|(created, _)| *created > 0).count() as u64;
+        assert_eq!((made, right), (records, records), "records made, and as they are to be");
     }
+}
+
+/// A runtime of one thread, beside the one that waits for it.
+pub fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().expect("a runtime")
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
