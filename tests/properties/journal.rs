@@ -86,8 +86,9 @@ struct Model {
     intents: Vec<OpenIntent>,
     /// The last create of each external id whose fate is open.
     doubts: BTreeMap<ExternalId, Outcome>,
-    /// Records without an external id that were written from this input, by position.
-    written: BTreeMap<u64, Fated>,
+    /// Records without an external id that were written from this input, by position, and the job
+    /// that did.
+    written: BTreeMap<u64, (JobId, Fated)>,
     /// The input of the last job that was no retry comes again.
     comes_again: bool,
     /// The job is a retry.
@@ -124,7 +125,7 @@ impl Model {
                 Fate::InDoubt if outcome.action == Some(Action::Create) => Some(Fated::InDoubt),
                 _ => None,
             };
-            self.written.extend(written.map(|written| (outcome.position, written)));
+            self.written.extend(written.map(|written| (outcome.position, (job, written))));
         }
         self.outcomes.insert((job, outcome.position), outcome);
     }
@@ -269,7 +270,8 @@ impl Place {
     /// last one left in doubt.
     async fn go_on(&mut self, is_found: bool, is_retry: bool) -> Result<(), TestCaseError> {
         let folder = copy(self.folder.path());
-        self.open = Open::for_job(folder.path(), is_retry.then_some(self.open.job)).await;
+        let retried = is_retry.then_some(self.open.job);
+        self.open = Open::for_job(folder.path(), retried).await;
         self.folder = folder;
         let Open { store, job, .. } = &self.open;
         // What was on its way may have been applied.
@@ -279,8 +281,11 @@ impl Place {
             }
         }
         if !self.model.comes_again {
-            // In another input, the same content is another record, but for what is in doubt.
-            self.model.written.retain(|_, fated| *fated == Fated::InDoubt);
+            // In another input, the same content is another record, but for what is in doubt. A
+            // retry's input is of the job that it tries again.
+            self.model
+                .written
+                .retain(|_, (of, fated)| *fated == Fated::InDoubt || Some(*of) == retried);
         }
         self.model.is_retry = is_retry;
         self.model.comes_again |= !is_retry;
@@ -324,7 +329,8 @@ impl Place {
                 Written::Yes(remote_id) => Fated::Written(remote_id),
                 Written::InDoubt(_) => Fated::InDoubt,
             });
-            prop_assert_eq!(known, self.model.written.get(&position).cloned());
+            let expected = self.model.written.get(&position).map(|(_, fated)| fated.clone());
+            prop_assert_eq!(known, expected);
         }
         Ok(())
     }
