@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::file::{Access, replace};
@@ -16,21 +16,21 @@ use crate::store::unreadable;
 
 /// What became of one record: a line of a `.jsonl` file, or a row of a `.csv` file with these
 /// columns.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[schemars(title = "target-upsert result")]
-pub struct ResultRow {
+pub struct ResultRow<'a> {
     /// The stream; empty for a line that is no message.
-    pub stream: String,
+    pub stream: &'a str,
     /// Place among the records of the input, over all streams, from 1.
     pub position: u64,
     /// The user's id.
     #[serde(rename = "InputId")]
-    pub input_id: Option<String>,
+    pub input_id: Option<&'a str>,
     /// The remote's id.
     #[serde(rename = "RemoteId")]
-    pub remote_id: Option<String>,
+    pub remote_id: Option<&'a str>,
     /// What was sent, or in a dry run would have been: `create`, `update`, `upsert`, `delete`.
-    pub action: Option<String>,
+    pub action: Option<&'a str>,
     /// How it ended.
     pub outcome: Fate,
     /// It stands at the remote as the input has it.
@@ -40,17 +40,17 @@ pub struct ResultRow {
     /// HTTP status of the last answer.
     pub http_status: Option<u16>,
     /// The remote's code of the error, or ours.
-    pub error_code: Option<String>,
+    pub error_code: Option<&'a str>,
     /// The platform's class of the error.
-    pub error_class: Option<String>,
+    pub error_class: Option<&'a str>,
     /// The error, for people.
-    pub error_message: Option<String>,
+    pub error_message: Option<&'a str>,
     /// Milliseconds from its first sending to its outcome.
     pub millis: u64,
 }
 
-impl From<OutcomeRow> for ResultRow {
-    fn from(row: OutcomeRow) -> Self {
+impl<'a> From<OutcomeRow<'a>> for ResultRow<'a> {
+    fn from(row: OutcomeRow<'a>) -> Self {
         Self {
             stream: row.stream,
             position: row.position,
@@ -106,7 +106,7 @@ pub fn write_results(
     connection: &Connection,
     job: JobId,
     format: Format,
-    wanted: impl Fn(&OutcomeRow) -> bool,
+    wanted: impl Fn(&OutcomeRow<'_>) -> bool,
 ) -> Result<(), TellError> {
     let mut rows = match format {
         Format::Jsonl => Rows::Jsonl(out),
@@ -148,7 +148,7 @@ enum Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn write(&mut self, row: &ResultRow) -> Result<(), TellError> {
+    fn write(&mut self, row: &ResultRow<'_>) -> Result<(), TellError> {
         match self {
             Self::Jsonl(out) => {
                 serde_json::to_writer(&mut **out, row).map_err(io::Error::from)?;

@@ -28,7 +28,7 @@ use twins::{Edit, Twins};
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_exact(out: &mut dyn Write, json: &str) -> io::Result<()> {
+pub fn write_exact<W: Write + ?Sized>(out: &mut W, json: &str) -> io::Result<()> {
     let mut at = 0;
     while at < json.len() {
         let end = token(json.as_bytes(), at);
@@ -46,7 +46,7 @@ pub fn write_exact(out: &mut dyn Write, json: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_readable(out: &mut dyn Write, json: &str) -> io::Result<()> {
+pub fn write_readable<W: Write + ?Sized>(out: &mut W, json: &str) -> io::Result<()> {
     let twins = Twins::find(json.as_bytes());
     // Ranges still to be printed, innermost last. There is one more for each value that stands in
     // for an earlier one.
@@ -75,7 +75,7 @@ pub fn write_readable(out: &mut dyn Write, json: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+pub fn write_text<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     write_plain(out, text)?;
     out.write_all(b"\"")
@@ -107,7 +107,7 @@ fn string_end(json: &[u8], at: usize) -> usize {
     json.len()
 }
 
-fn write_token(out: &mut dyn Write, token: &str, floats: Floats) -> io::Result<()> {
+fn write_token<W: Write + ?Sized>(out: &mut W, token: &str, floats: Floats) -> io::Result<()> {
     match token.as_bytes() {
         [b' ' | b'\t' | b'\n' | b'\r'] => Ok(()),
         [b','] => out.write_all(b", "),
@@ -119,7 +119,7 @@ fn write_token(out: &mut dyn Write, token: &str, floats: Floats) -> io::Result<(
 }
 
 /// Writes a JSON string anew; it comes with its quotes and escapes.
-fn write_string(out: &mut dyn Write, string: &str) -> io::Result<()> {
+fn write_string<W: Write + ?Sized>(out: &mut W, string: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut rest = string.get(1..string.len().saturating_sub(1)).unwrap_or_default();
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -149,20 +149,27 @@ fn write_string(out: &mut dyn Write, string: &str) -> io::Result<()> {
 }
 
 /// Writes the inside of a string that holds no escapes.
-fn write_plain(out: &mut dyn Write, text: &str) -> io::Result<()> {
+fn write_plain<W: Write + ?Sized>(out: &mut W, text: &str) -> io::Result<()> {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
-        let (plain, special) = rest.split_at(at);
+    loop {
+        let (plain, special) = rest.split_at(plain_until(rest.as_bytes()));
         out.write_all(plain.as_bytes())?;
         let mut chars = special.chars();
-        if let Some(char) = chars.next() {
-            for unit in char.encode_utf16(&mut [0; 2]) {
-                write_unit(out, *unit)?;
-            }
+        let Some(char) = chars.next() else { return Ok(()) };
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            write_unit(out, *unit)?;
         }
         rest = chars.as_str();
     }
-    out.write_all(rest.as_bytes())
+}
+
+/// Where the first byte stands that is not printed as it is.
+fn plain_until(text: &[u8]) -> usize {
+    // Whole blocks without a way out are what compilers make vector instructions of.
+    let is_plain_block = |block: &[u8]| block.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let blocks = text.chunks_exact(16).take_while(|block| is_plain_block(block)).count();
+    let from = blocks * 16;
+    from + text[from..].iter().take_while(|byte| is_plain(**byte)).count()
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -170,7 +177,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Writes one UTF-16 unit of a string.
-fn write_unit(out: &mut dyn Write, unit: u16) -> io::Result<()> {
+fn write_unit<W: Write + ?Sized>(out: &mut W, unit: u16) -> io::Result<()> {
     let short = match unit {
         0x08 => b"\\b",
         0x09 => b"\\t",

@@ -16,11 +16,18 @@ pub(super) enum Floats {
 const SURE: usize = 16;
 
 /// Writes a JSON number: an integer with all its digits, anything else as `repr(float(number))`.
-pub(super) fn write(out: &mut dyn Write, number: &str, floats: Floats) -> io::Result<()> {
+pub(super) fn write<W: Write + ?Sized>(
+    out: &mut W,
+    number: &str,
+    floats: Floats,
+) -> io::Result<()> {
     if !number.contains(['.', 'e', 'E']) {
         // Python's integers have no negative zero.
         let integer = if number == "-0" { "0" } else { number };
         return out.write_all(integer.as_bytes());
+    }
+    if is_as_printed(number) {
+        return out.write_all(number.as_bytes());
     }
     match number.parse() {
         Ok(float) if floats == Floats::Exact => write_exact(out, number, float),
@@ -29,9 +36,19 @@ pub(super) fn write(out: &mut dyn Write, number: &str, floats: Floats) -> io::Re
     }
 }
 
+/// Whether Python surely prints `number` as it stands: as few digits as identify it, no more zeros
+/// than needed, and not so small that it takes an exponent.
+fn is_as_printed(number: &str) -> bool {
+    let Some((whole, fraction)) = number.split_once('.') else { return false };
+    number.len() <= SURE
+        && !fraction.contains(['e', 'E'])
+        && (fraction == "0" || !fraction.ends_with('0'))
+        && (!fraction.starts_with("0000") || !matches!(whole, "0" | "-0"))
+}
+
 /// Writes `float`, which `number` is read as, where Python prints it with the value of `number`;
 /// else that value, alike for all spellings of it.
-fn write_exact(out: &mut dyn Write, number: &str, float: f64) -> io::Result<()> {
+fn write_exact<W: Write + ?Sized>(out: &mut W, number: &str, float: f64) -> io::Result<()> {
     if number.len() <= SURE && !number.contains(['e', 'E']) {
         return write_float(out, float);
     }
@@ -90,7 +107,7 @@ const TIE: usize = 16;
 ///
 /// Where two texts of the fewest digits are equally near, Python takes the one whose last digit is
 /// even, as Rust does only when it is told how many digits to print.
-fn write_float(out: &mut dyn Write, float: f64) -> io::Result<()> {
+fn write_float<W: Write + ?Sized>(out: &mut W, float: f64) -> io::Result<()> {
     let shortest = format!("{float:e}");
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let after_point = digits.split_once('.').map_or(0, |(_, after)| after.len());
@@ -113,4 +130,38 @@ fn write_float(out: &mut dyn Write, float: f64) -> io::Result<()> {
     let digits = even.split_once('e').map_or(&*even, |(digits, _)| digits);
     let sign = if exponent < 0 { '-' } else { '+' };
     write!(out, "{digits}e{sign}{:02}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every number of up to six digits that has a point.
+    #[test]
+    fn what_is_taken_as_printed_is_what_is_printed() {
+        let digits = |count: usize| 0..10_usize.pow(u32::try_from(count).unwrap());
+        let mut taken = 0;
+        for (whole, fraction) in [(1, 1), (1, 2), (1, 3), (1, 4), (2, 2), (3, 1)] {
+            for (one, other) in
+                digits(whole).flat_map(|one| digits(fraction).map(move |f| (one, f)))
+            {
+                for sign in ["", "-"] {
+                    let number = format!("{sign}{one}.{other:0fraction$}");
+                    if is_as_printed(&number) {
+                        taken += 1;
+                        let mut printed = Vec::new();
+                        write_float(&mut printed, number.parse().unwrap()).unwrap();
+                        assert_eq!(str::from_utf8(&printed).unwrap(), number);
+                    }
+                }
+            }
+        }
+        assert!(taken > 100_000, "{taken}");
+        for longer in ["1234567890123.45", "-123456789012.45", "0.12345678901234"] {
+            assert!(is_as_printed(longer), "{longer}");
+        }
+        for other in ["1.50", "0.00001", "-0.00001", "1.0e5", "1234567890123.456", "7"] {
+            assert!(!is_as_printed(other), "{other}");
+        }
+    }
 }

@@ -8,4 +8,5 @@ mod extent;
 pub mod message;
 pub mod reader;
 pub mod schema;
+mod tree;
 pub mod values;

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use super::clamp::clamp_numbers;
 use super::extent::{self, Extent, extent};
+use super::tree::{Tree, TreeJson};
 use super::values;
+use crate::stream::fields::Fields;
 use crate::stream::fingerprint::Temporal;
 use crate::stream::moment::{is_date, is_date_time, is_time};
 use crate::text::cut;
@@ -40,7 +42,7 @@ const MAX_BACKTRACKED_BYTES: usize = 100_000;
 /// A compiled SCHEMA.
 #[derive(Debug)]
 pub struct RecordSchema {
-    validator: Validator,
+    validator: Validator<TreeJson>,
     extent: Extent,
     /// A pattern of it can take far longer than its text is long.
     backtracks: bool,
@@ -68,7 +70,7 @@ impl RecordSchema {
             // The draft is settled; an address of a meta-schema that nobody knows must not hinder.
             object.remove("$schema");
         }
-        let options = jsonschema::options()
+        let options = jsonschema::options_for::<TreeJson>()
             .with_draft(draft)
             .should_validate_formats(true)
             .with_format("date-time", is_date_time)
@@ -106,11 +108,11 @@ impl RecordSchema {
         if self.temporal.is_empty() { None } else { self.temporal.get(field).copied() }
     }
 
-    /// Checks one record.
+    /// Checks one record, which has these fields.
     ///
     /// # Errors
     /// What it violates, for people: the first few violations with their places.
-    pub fn check(&self, record: &RawValue) -> Result<(), String> {
+    pub fn check(&self, record: &RawValue, fields: &Fields<'_>) -> Result<(), String> {
         if values::is_over(record.get(), MAX_STEPS / self.extent.width()) {
             return Err("record and schema are too large together to be checked".to_owned());
         }
@@ -121,7 +123,7 @@ impl RecordSchema {
                     .to_owned(),
             );
         }
-        match serde_json::from_str::<Value>(record.get()) {
+        match Tree::of(fields) {
             Ok(value) if self.validator.is_valid(&value) => Ok(()),
             // Numbers past what `f64` or draft 4 can take are looked at once more, clamped.
             Ok(value) if !self.is_draft4 => Err(self.explain(&value, record)),
@@ -138,15 +140,15 @@ impl RecordSchema {
 
     fn check_clamped(&self, record: &RawValue) -> Result<(), String> {
         let clamped = clamp_numbers(record.get());
-        let value = serde_json::from_str::<Value>(&clamped)
-            .map_err(|error| format!("the record cannot be read: {error}"))?;
+        let value = Fields::of_text(&clamped).and_then(|fields| Tree::of(&fields));
+        let value = value.map_err(|error| format!("the record cannot be read: {error}"))?;
         if self.validator.is_valid(&value) { Ok(()) } else { Err(self.explain(&value, record)) }
     }
 
     /// What `value`, as which `record` was read, violates. All violations are gathered before the
     /// first can be told, and nothing is remembered meanwhile: where that could be too much, it is
     /// told that there are some.
-    fn explain(&self, value: &Value, record: &RawValue) -> String {
+    fn explain(&self, value: &Tree<'_>, record: &RawValue) -> String {
         let most = MAX_EXPLAINED / self.extent.width();
         if self.extent.loops > 1 || values::is_over(record.get(), most) {
             return "the schema does not allow it; schema and record are too large to tell where"
@@ -218,7 +220,9 @@ mod tests {
 
     fn check(schema: &str, record: &str) -> Result<(), String> {
         let schema: &RawValue = serde_json::from_str(schema).unwrap();
-        RecordSchema::compile(schema).unwrap().check(serde_json::from_str(record).unwrap())
+        let record: &RawValue = serde_json::from_str(record).unwrap();
+        let fields = Fields::parse(record).unwrap();
+        RecordSchema::compile(schema).unwrap().check(record, &fields)
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn write_bookmarks(
     Ok(counts)
 }
 
-fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {
+fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow<'_>) -> io::Result<()> {
     let is_success = row.fate.is_success();
     write!(out, "{{\"success\": {is_success}, \"hash\": \"{}\"", row.fingerprint)?;
     if row.fate == Fate::Deleted {
@@ -223,20 +223,20 @@ fn write_bookmark(out: &mut dyn Write, row: &OutcomeRow) -> io::Result<()> {
         }
         Ok(())
     };
-    text("id", row.remote_id.as_deref())?;
-    text("externalId", row.external_id.as_deref())?;
+    text("id", row.remote_id)?;
+    text("externalId", row.external_id)?;
     if !is_success {
-        text("error", Some(row.error.as_deref().unwrap_or("no reason is known")))?;
-        text("hg_error_class", row.class.as_deref())?;
+        text("error", Some(row.error.unwrap_or("no reason is known")))?;
+        text("hg_error_class", row.class)?;
     }
-    text("hgBatchId", row.batch_id.as_deref())?;
-    if is_success && let Some(data) = &row.custom_data {
+    text("hgBatchId", row.batch_id)?;
+    if is_success && let Some(data) = row.custom_data {
         out.write_all(b", \"customData\": ")?;
-        write_readable(out, data.get())?;
+        write_readable(out, data)?;
     }
-    if let Some(body) = &row.body {
+    if let Some(body) = row.body {
         out.write_all(b", \"mapped_record\": ")?;
-        write_readable(out, body.get())?;
+        write_readable(out, body)?;
     }
     out.write_all(b"}")
 }

@@ -4,7 +4,6 @@
 use std::io;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::value::RawValue;
 
 use super::jobs::JobId;
 use crate::outcome::Fate;
@@ -28,18 +27,18 @@ impl From<csv::Error> for TellError {
 }
 
 /// One outcome, as it is told.
-#[derive(Clone, Debug)]
-pub struct OutcomeRow {
+#[derive(Clone, Copy, Debug)]
+pub struct OutcomeRow<'a> {
     /// Name of the stream; empty for a line that could not be read.
-    pub stream: String,
+    pub stream: &'a str,
     /// Place among the records of the input, from 1.
     pub position: u64,
     /// The user's id.
-    pub external_id: Option<String>,
+    pub external_id: Option<&'a str>,
     /// The remote's id.
-    pub remote_id: Option<String>,
+    pub remote_id: Option<&'a str>,
     /// `create`, `update`, `upsert`, `delete`, or nothing when nothing was sent.
-    pub action: Option<String>,
+    pub action: Option<&'a str>,
     /// How it ended.
     pub fate: Fate,
     /// Calls that it was part of.
@@ -47,21 +46,21 @@ pub struct OutcomeRow {
     /// HTTP status of the last answer.
     pub status: Option<u16>,
     /// The platform's class of the error.
-    pub class: Option<String>,
+    pub class: Option<&'a str>,
     /// The remote's code of the error, or ours.
-    pub code: Option<String>,
+    pub code: Option<&'a str>,
     /// The error, for people.
-    pub error: Option<String>,
+    pub error: Option<&'a str>,
     /// From its first sending to its outcome.
     pub millis: u64,
     /// Of its prepared content.
     pub fingerprint: Fingerprint,
-    /// The platform's `customData`.
-    pub custom_data: Option<Box<RawValue>>,
+    /// The platform's `customData`, as JSON.
+    pub custom_data: Option<&'a str>,
     /// Name of the batch that it went out with last.
-    pub batch_id: Option<String>,
-    /// What was sent, where that is kept.
-    pub body: Option<Box<RawValue>>,
+    pub batch_id: Option<&'a str>,
+    /// What was sent as JSON, where that is kept.
+    pub body: Option<&'a str>,
 }
 
 /// The streams of a job that have outcomes: number in the store and name, in the order of their
@@ -92,7 +91,7 @@ pub fn outcomes<E: From<rusqlite::Error>>(
     connection: &Connection,
     job: JobId,
     stream: (i64, &str),
-    mut each: impl FnMut(OutcomeRow) -> Result<(), E>,
+    mut each: impl FnMut(OutcomeRow<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     // Of a stream's records all bodies are kept, or none: then none is looked for.
     let has_bodies: Option<bool> = connection
@@ -119,27 +118,30 @@ pub fn outcomes<E: From<rusqlite::Error>>(
     Ok(())
 }
 
-fn outcome(row: &Row<'_>, stream: &str) -> rusqlite::Result<OutcomeRow> {
-    let raw = |text: Option<String>| text.and_then(|text| RawValue::from_string(text).ok());
-    let fate: String = row.get(4)?;
+fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<&'a str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
+}
+
+fn outcome<'a>(row: &'a Row<'_>, stream: &'a str) -> rusqlite::Result<OutcomeRow<'a>> {
+    let text = |column| text(row, column);
     Ok(OutcomeRow {
-        stream: stream.to_owned(),
+        stream,
         position: row.get(0)?,
-        external_id: row.get(1)?,
-        remote_id: row.get(2)?,
-        action: row.get(3)?,
+        external_id: text(1)?,
+        remote_id: text(2)?,
+        action: text(3)?,
         // A word that this program does not know is nobody's success.
-        fate: Fate::parse(&fate).unwrap_or(Fate::InDoubt),
+        fate: text(4)?.and_then(Fate::parse).unwrap_or(Fate::InDoubt),
         attempts: row.get(5)?,
         status: row.get(6)?,
-        class: row.get(7)?,
-        code: row.get(8)?,
-        error: row.get(9)?,
+        class: text(7)?,
+        code: text(8)?,
+        error: text(9)?,
         millis: row.get(10)?,
         fingerprint: Fingerprint(row.get(11)?),
-        custom_data: raw(row.get(12)?),
-        body: raw(row.get(13)?),
-        batch_id: row.get(14)?,
+        custom_data: text(12)?,
+        body: text(13)?,
+        batch_id: text(14)?,
     })
 }
 
@@ -155,19 +157,26 @@ pub fn mappings<E: From<rusqlite::Error>>(
     mut each: impl FnMut(&str, &str, Option<&str>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut statement = connection.prepare_cached(
-        "SELECT external_id, remote_id, custom_data FROM (
-            SELECT external_id, remote_id, custom_data, outcome, max(position) FROM outcomes
-            WHERE job = ? AND stream = ? AND external_id IS NOT NULL
-              AND (outcome = 'deleted'
-                   OR (remote_id IS NOT NULL AND outcome IN ('created', 'updated', 'unchanged')))
-            GROUP BY external_id)
-         WHERE outcome <> 'deleted' ORDER BY external_id",
+        "SELECT external_id, outcome = 'deleted', remote_id, custom_data FROM outcomes
+         WHERE job = ? AND stream = ? AND external_id IS NOT NULL
+           AND (outcome = 'deleted'
+                OR (remote_id IS NOT NULL AND outcome IN ('created', 'updated', 'unchanged')))
+         ORDER BY external_id, position DESC",
     )?;
     let mut rows = statement.query(params![job, stream])?;
+    let mut last = String::new();
+    let mut is_first = true;
     while let Some(row) = rows.next()? {
-        let (external_id, remote_id): (String, String) = (row.get(0)?, row.get(1)?);
-        let custom_data: Option<String> = row.get(2)?;
-        each(&external_id, &remote_id, custom_data.as_deref())?;
+        let external_id = text(row, 0)?.unwrap_or_default();
+        if !is_first && external_id == last {
+            continue;
+        }
+        is_first = false;
+        last.clear();
+        last.push_str(external_id);
+        if !row.get(1)? {
+            each(external_id, text(row, 2)?.unwrap_or_default(), text(row, 3)?)?;
+        }
     }
     Ok(())
 }

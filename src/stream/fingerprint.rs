@@ -48,7 +48,7 @@ pub fn fingerprint<'a>(
 }
 
 fn write_record<'a>(
-    out: &mut dyn Write,
+    out: &mut Vec<u8>,
     fields: impl Iterator<Item = (&'a str, &'a RawValue, Option<Temporal>)>,
     external_id: Option<&RawValue>,
 ) -> io::Result<()> {

@@ -107,20 +107,38 @@ impl<'a> Moment<'a> {
 
     /// Python's `datetime.isoformat()` as a JSON string, with more than its six digits of a
     /// fraction where there are more.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { year, month, day, hour, minute, second, .. } = self;
-        write!(out, "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut text = *b"\"0000-00-00T00:00:00";
+        let Self { year, month, day, hour, minute, second, .. } = *self;
+        for (at, number) in [
+            (1, year / 100),
+            (3, year % 100),
+            (6, month),
+            (9, day),
+            (12, hour),
+            (15, minute),
+            (18, second),
+        ] {
+            text[at..at + 2].copy_from_slice(&two(number));
+        }
+        out.write_all(&text)?;
         if self.micros > 0 || !self.below_micros.is_empty() {
             write!(out, ".{:06}", self.micros)?;
             out.write_all(self.below_micros)?;
         }
         if let Some(offset) = self.offset {
-            let sign = if offset < 0 { '-' } else { '+' };
-            let size = offset.abs();
-            write!(out, "{sign}{:02}:{:02}", size / 60, size % 60)?;
+            let sign = if offset < 0 { b'-' } else { b'+' };
+            let size = offset.unsigned_abs();
+            let [hours, minutes] = [size / 60, size % 60].map(two);
+            out.write_all(&[sign, hours[0], hours[1], b':', minutes[0], minutes[1]])?;
         }
         out.write_all(b"\"")
     }
+}
+
+/// Two decimal digits, of a number below 100.
+fn two(number: u32) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| b"0123456789"[digit as usize])
 }
 
 /// `2026-01-02`, a day that exists since the year 1, which is Python's first.

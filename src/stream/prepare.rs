@@ -145,6 +145,8 @@ impl Preparer {
         let ids = self.ids.read(&fields).map_err(|reason| Trouble::payload("ids", reason))?;
         record.external_id = ids.external;
         record.remote_id = ids.remote;
+        let is_checked = options.validation != Validation::Off && self.unusable.is_none();
+        let allowed = if is_checked { self.schema.check(source, &fields) } else { Ok(()) };
         if !options.keep_metadata {
             fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
         }
@@ -175,9 +177,7 @@ impl Preparer {
         if let Some(reason) = &self.unusable {
             return Err(Trouble::other("stream", reason.clone()));
         }
-        if options.validation != Validation::Off
-            && let Err(reason) = self.schema.check(source)
-        {
+        if let Err(reason) = allowed {
             if options.validation == Validation::Reject {
                 return Err(Trouble::payload("schema", reason));
             }

@@ -344,8 +344,9 @@ pub(crate) fn outcomes(store: &Store, last: JobId, stream: i64) -> Vec<Told> {
     for job in (1..=last.0).map(JobId) {
         let rows = store.read(|connection| {
             report::outcomes(connection, job, (stream, STREAM), |row| {
-                let (id, remote_id) = (row.external_id, row.remote_id);
-                told.push((job, row.position, id, remote_id, row.fate, row.action));
+                let owned = |text: Option<&str>| text.map(str::to_owned);
+                let (id, remote_id) = (owned(row.external_id), owned(row.remote_id));
+                told.push((job, row.position, id, remote_id, row.fate, owned(row.action)));
                 Ok::<_, rusqlite::Error>(())
             })
         });
