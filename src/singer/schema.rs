@@ -4,8 +4,6 @@
 //! `$ref` never makes us open a file or a URL. Formats are checked, dates and times in the
 //! lenient sense that the platform reads them in (a space for the `T`, no offset).
 
-use std::collections::HashMap;
-
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -49,7 +47,8 @@ pub struct RecordSchema {
     /// Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
     /// mistaken for one.
     is_draft4: bool,
-    temporal: HashMap<String, Temporal>,
+    /// By name.
+    temporal: Vec<(String, Temporal)>,
     properties: Vec<String>,
 }
 
@@ -87,11 +86,12 @@ impl RecordSchema {
             .or_else(|_| options.with_pattern_options(fancy).build(&schema))
             .map_err(|error| cut(&error.to_string(), MAX_CHARS))?;
         let properties = schema.get("properties").and_then(Value::as_object);
-        let temporal = properties
+        let mut temporal: Vec<_> = properties
             .into_iter()
             .flatten()
             .filter_map(|(name, property)| Some((name.clone(), temporal(property)?)))
             .collect();
+        temporal.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let properties = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
         let is_draft4 = draft == Draft::Draft4;
         Ok(Self { validator, extent, backtracks, is_draft4, temporal, properties })
@@ -104,8 +104,9 @@ impl RecordSchema {
 
     /// How a top-level field is read as a date, if it is one.
     pub fn temporal(&self, field: &str) -> Option<Temporal> {
-        // Most schemas have none; the look-up is per field and record.
-        if self.temporal.is_empty() { None } else { self.temporal.get(field).copied() }
+        // Most schemas have few, and each field of each record is looked for.
+        let at = self.temporal.binary_search_by(|(name, _)| (**name).cmp(field)).ok()?;
+        Some(self.temporal[at].1)
     }
 
     /// Checks one record, which has these fields.
