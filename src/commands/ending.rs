@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -42,10 +43,6 @@ pub(super) async fn end(
         tell_absent(&started.config, &finished);
     }
     let mut summary = summarize(&started, options, finished, first.0.as_ref());
-    // What is read from the id map below needs it whole.
-    let folded = started.store.fold().await;
-    let is_whole = folded.is_ok();
-    first.note(folded.map_err(Error::from));
     first.0 = first.0.or_else(|| hopeless(&started));
     if summary.proof.counts.in_doubt > 0 {
         first.0 = first.0.map(with_doubts);
@@ -54,9 +51,19 @@ pub(super) async fn end(
         let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
         first.note(kept.map_err(Error::from));
     }
+    // The state needs no id map.
+    let store = Arc::clone(&started.store);
+    let folding = tokio::spawn(async move { store.fold().await });
     // First of all that is told: where a file is a pipe, its reader may be slow, or missing.
     first.note(print_state(&started, options, tap.as_deref()));
     point("told");
+    // What is read from the id map below needs it whole.
+    let folded = match folding.await {
+        Ok(folded) => folded.map_err(Error::from),
+        Err(error) => Err(Error::ours("the id map was not written").caused_by(error)),
+    };
+    let is_whole = folded.is_ok();
+    first.note(folded);
     let files = &mut summary.files;
     if let Some(path) = &options.results {
         first.note(write_results(&started, path, files));
@@ -284,7 +291,8 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
     };
     read(started, |connection| {
         let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-        line::write(&mut stdout, connection, started.job, shape, tap)
+        let beside = started.store.open_beside()?;
+        line::write(&mut stdout, connection, beside, started.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
                 TellError::Output(error) => stdout_closed(error),
@@ -322,8 +330,9 @@ pub(super) fn stdout_closed(error: io::Error) -> Error {
 fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Error> {
     let Some(path) = started.environment.incremental_state() else { return Ok(()) };
     read(started, |connection| {
+        let beside = started.store.open_beside()?;
         replace(&path, Access::Owner, |out| {
-            line::write(out, connection, started.job, Shape::Platform, tap)
+            line::write(out, connection, beside, started.job, Shape::Platform, tap)
                 .map_err(io::Error::other)
         })
         .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))

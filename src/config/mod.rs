@@ -73,7 +73,7 @@ pub struct Config {
     /// The longest line that is read, in bytes. Default 67108864 (64 MiB).
     pub max_line_bytes: usize,
     /// Bytes of records held in memory at once, at most, read but not yet told of. Default
-    /// 33554432 (32 MiB): a second's work at 50,000 records a second.
+    /// 16777216 (16 MiB): as many records as 100 calls of 100 hold.
     pub max_buffer_bytes: usize,
     /// Keeps the `_sdc_*` fields of records, which are dropped otherwise.
     pub add_record_metadata: bool,
@@ -124,7 +124,7 @@ impl Default for Config {
             validation: Validation::default(),
             on_bad_line: OnBadLine::default(),
             max_line_bytes: 64 << 20,
-            max_buffer_bytes: 32 << 20,
+            max_buffer_bytes: 16 << 20,
             add_record_metadata: false,
             save_record_ids: false,
             snapshot_dir: None,

@@ -51,6 +51,8 @@ impl Job {
         items: Vec<Item>,
         bad_lines: &mut Vec<(u64, String)>,
     ) -> Result<(), Error> {
+        let store = Arc::clone(&self.wiring.dispatcher.store);
+        let _held = store.hold_reader();
         for item in items {
             self.take_item(item, bad_lines).await?;
         }

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::beside::Beside;
 use crate::crash::point;
 use crate::outcome::Fate;
 use crate::python_json::{write_readable, write_text};
@@ -116,12 +117,15 @@ pub struct Mapping {
 }
 
 /// Writes the state of a job, without the line's end. `tap` is the tap's last STATE that is safe.
+/// `beside` reads the same store on a thread of its own: the mappings are sorted while the
+/// bookmarks are written.
 ///
 /// # Errors
 /// See [`TellError`]; what was written until then is no JSON.
 pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
+    beside: Connection,
     job: JobId,
     shape: Shape,
     tap: Option<&RawValue>,
@@ -136,32 +140,49 @@ pub fn write(
         write_readable(out, tap.map_or("{}", RawValue::get))?;
         out.write_all(b", \"target\": ")?;
     }
-    out.write_all(b"{\"bookmarks\": ")?;
-    let mut counts = Vec::with_capacity(streams.len());
-    write_streams(out, &streams, |out, stream| {
-        counts.push(write_bookmarks(out, connection, job, stream)?);
-        Ok(())
-    })?;
-    out.write_all(b", \"summary\": ")?;
-    let mut counts = counts.into_iter();
-    write_streams(out, &streams, |out, _| {
-        Ok(write_counts(out, &counts.next().unwrap_or_default())?)
-    })?;
-    if shape == Shape::Full {
+    std::thread::scope(|scope| {
+        let streams = &streams;
+        let mappings = (shape == Shape::Full).then(|| {
+            Beside::start(scope, move |out| {
+                write_streams(out, streams, |out, (stream, _)| {
+                    write_mappings(out, &beside, job, *stream)
+                })
+            })
+        });
+        write_bookmarks_and_summary(out, connection, job, streams)?;
+        let Some(mappings) = mappings else { return Ok(()) };
         out.write_all(b", \"mappings\": ")?;
-        write_streams(out, &streams, |out, (stream, _)| {
-            write_mappings(out, connection, job, *stream)
-        })?;
-        if let Some(tap) = tap {
-            out.write_all(b", \"tap\": ")?;
-            write_readable(out, tap.get())?;
-        }
+        mappings.write_to(out)
+    })?;
+    if shape == Shape::Full
+        && let Some(tap) = tap
+    {
+        out.write_all(b", \"tap\": ")?;
+        write_readable(out, tap.get())?;
     }
     out.write_all(b"}")?;
     if shape == Shape::Streaming {
         out.write_all(b"}")?;
     }
     Ok(())
+}
+
+/// `{"bookmarks": …, "summary": …`
+fn write_bookmarks_and_summary(
+    out: &mut dyn Write,
+    connection: &Connection,
+    job: JobId,
+    streams: &[(i64, String)],
+) -> Result<(), TellError> {
+    out.write_all(b"{\"bookmarks\": ")?;
+    let mut counts = Vec::with_capacity(streams.len());
+    write_streams(out, streams, |out, stream| {
+        counts.push(write_bookmarks(out, connection, job, stream)?);
+        Ok(())
+    })?;
+    out.write_all(b", \"summary\": ")?;
+    let mut counts = counts.into_iter();
+    write_streams(out, streams, |out, _| Ok(write_counts(out, &counts.next().unwrap_or_default())?))
 }
 
 /// `{"stream": …, …}`; lines that could not be read belong to no stream and are left out.

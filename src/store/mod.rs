@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lock;
 mod overlay;
 pub mod parking;
+mod reader;
 pub mod recovery;
 pub mod report;
 pub mod streams;
@@ -29,6 +30,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
 use lock::StoreLock;
 use overlay::Overlay;
+use reader::{Commits, Held, Reader};
 use streams::StoredStream;
 use upgrade::{OLDEST, VERSION};
 use writer::Writer;
@@ -42,7 +44,7 @@ pub const FILES: [&str; 3] = ["", "-wal", "-shm"];
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
 /// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
-const CACHE_KIB: i64 = 16 << 10;
+const CACHE_KIB: i64 = 8 << 10;
 
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -103,7 +105,7 @@ pub fn unreadable(error: rusqlite::Error) -> Error {
 pub struct Store {
     path: Arc<Path>,
     writer: Writer,
-    reader: Mutex<Connection>,
+    reader: Reader,
     /// A second file to read ids from: a dry run plans with the real ones and writes to its own.
     base: Option<Mutex<Connection>>,
     overlay: Arc<Overlay>,
@@ -171,9 +173,11 @@ impl Store {
         let has_doubts = Arc::new(AtomicBool::new(has_doubts));
         let path: Arc<Path> = path.into();
         let overlay = Arc::new(Overlay::default());
-        let writer = Writer::start(Arc::clone(&path), connection, Arc::clone(&overlay))
+        let commits = Commits::default();
+        let for_writer = (Arc::clone(&overlay), commits.clone());
+        let writer = Writer::start(Arc::clone(&path), connection, for_writer)
             .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
-        let reader = Mutex::new(reader);
+        let reader = Reader::new(reader, commits);
         let base = base.map(Mutex::new);
         Ok(Self { path, writer, reader, base, overlay, has_doubts, _folder: folder, _lock: lock })
     }
@@ -213,8 +217,21 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&connection).map_err(|error| self.error(error))
+        self.reader.read(work).map_err(|error| self.error(error))
+    }
+
+    /// Lets what is [read](Store::read) share a transaction, which is quicker; what is committed
+    /// meanwhile is seen all the same.
+    pub fn hold_reader(&self) -> Held<'_> {
+        self.reader.hold()
+    }
+
+    /// Another connection that reads what is committed, for a thread of its own.
+    ///
+    /// # Errors
+    /// See [`open_for_reading`].
+    pub fn open_beside(&self) -> Result<Connection, Error> {
+        open_for_reading(&self.path)
     }
 
     /// Finds something of `stream`, also in the store that a dry run reads beside its own.

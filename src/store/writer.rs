@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::overlay::Overlay;
+use super::reader::Commits;
 
 /// Pieces of work in one transaction, at most; bounds the time that the first one waits.
 const GROUP: usize = 256;
@@ -32,13 +33,13 @@ impl Writer {
     pub(super) fn start(
         path: Arc<Path>,
         connection: Connection,
-        overlay: Arc<Overlay>,
+        (overlay, commits): (Arc<Overlay>, Commits),
     ) -> std::io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let for_thread = Arc::clone(&path);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || run(&for_thread, connection, work, &overlay))?;
+            .spawn(move || run(&for_thread, connection, work, &overlay, &commits))?;
         Ok(Self { path, queue: Some(queue), thread: Some(thread) })
     }
 
@@ -107,6 +108,7 @@ fn run(
     mut connection: Connection,
     mut queue: mpsc::Receiver<Work>,
     overlay: &Overlay,
+    commits: &Commits,
 ) {
     connection.set_prepared_statement_cache_capacity(64);
     while let Some(first) = queue.blocking_recv() {
@@ -114,11 +116,12 @@ fn run(
         let result = group(&mut connection, first, &mut queue, &mut replies).map_err(|error| {
             StoreError::Sqlite { path: Arc::clone(path), source: Arc::new(error) }
         });
+        commits.add();
         for reply in replies {
             reply(result.clone());
         }
         if result.is_ok() && overlay.is_large() {
-            fold(&mut connection, overlay);
+            fold(&mut connection, overlay, commits);
         }
     }
 }
@@ -147,10 +150,11 @@ fn group(
 }
 
 /// Moves the overlay into the id map between two groups.
-fn fold(connection: &mut Connection, overlay: &Overlay) {
+fn fold(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
     let folded = connection.transaction().and_then(|transaction| {
         let folded = overlay.fold(&transaction)?;
         transaction.commit()?;
+        commits.add();
         Ok(folded)
     });
     match folded {

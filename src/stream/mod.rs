@@ -89,10 +89,13 @@ pub struct Partial {
     pub attempts: u32,
 }
 
+/// What a record takes beside its texts: in its batch, its key, its ids, its outcome.
+const BESIDE_BYTES: usize = 768;
+
 impl Record {
     /// Bytes that it holds in memory, about.
     pub fn size(&self) -> usize {
-        self.body.len() + self.source.len() + 256
+        self.body.len() + self.source.len() + BESIDE_BYTES
     }
 }
 

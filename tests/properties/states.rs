@@ -217,7 +217,9 @@ proptest! {
         let job = runtime.block_on(job(&store, &all));
         let mut line = Vec::new();
         let written =
-            store.read(|connection| Ok(line::write(&mut line, connection, job, Shape::Full, None)));
+            store.read(|connection| {
+ let beside = store.open_beside().unwrap();
+ Ok(line::write(&mut line, connection, beside, job, Shape::Full, None)) });
         written.unwrap().unwrap();
         state(&line);
         let folder = tempfile::tempdir().unwrap();
