@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Room for so many records is made when a batch is begun; more are rarely sent at once.
+const ROOM: usize = 100;
+
 /// When a batch is full, or has waited enough.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -51,7 +54,7 @@ impl<K: Ord + Copy, T> Batcher<K, T> {
             full.push(open.items);
         }
         let open = self.open.entry(key).or_insert_with(|| Open {
-            items: Vec::new(),
+            items: Vec::with_capacity(limits.records.min(ROOM)),
             bytes: 0,
             due: now + limits.age,
         });

@@ -48,7 +48,6 @@ impl Rest {
             loaded: &loaded,
             values: &settings.values,
             config: config.clone(),
-            base_url: String::new(),
             context: Name::from_pairs([("config", config.clone())]),
         };
         let base_url = if let Some(given) = &settings.base_url {
@@ -58,10 +57,9 @@ impl Rest {
             base_url(&builder.fill(template)?)
                 .map_err(|message| loaded.wrong(template.at().wrong(message)))?
         };
-        builder.base_url.clone_from(&base_url);
         builder.context = Name::from_pairs([
             ("config", config.clone()),
-            ("base_url", Name::from(base_url.as_str())),
+            ("base_url", Name::from(base_url.as_str().trim_end_matches('/'))),
         ]);
         secrets::hide(&loaded.program, &settings.values, &builder.context, &redactor);
         let unusable = |message| BuildError::Setting {
@@ -69,7 +67,7 @@ impl Rest {
             hint: Some("look at the system's certificates and proxy settings".to_owned()),
         };
         let http = client::pool(settings.timeout, &settings.user_agent).map_err(unusable)?;
-        let authorizer = builder.authorizer(&http, &settings, &redactor);
+        let authorizer = builder.authorizer(&base_url, &http, &settings, &redactor);
         let authorizer = authorizer.map_err(|error| match error {
             BuildError::Manifest { file, line, column, message, hint } => {
                 let message = redactor.clean(&message);
@@ -91,19 +89,16 @@ impl Rest {
     }
 }
 
-fn namespace(name: &str, base_url: &str) -> String {
-    let address = Url::parse(base_url).ok().and_then(|url| {
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Some(format!("{}{port}{}", url.host_str()?, url.path().trim_end_matches('/')))
-    });
-    format!("rest:{name}@{}", address.unwrap_or_default())
+fn namespace(name: &str, base_url: &Url) -> String {
+    let host = base_url.host_str().unwrap_or_default();
+    let port = base_url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("rest:{name}@{host}{port}{}", base_url.path().trim_end_matches('/'))
 }
 
 struct Builder<'a> {
     loaded: &'a Loaded,
     values: &'a Map<String, Value>,
     config: Name,
-    base_url: String,
     context: Name,
 }
 
@@ -140,6 +135,7 @@ impl Builder<'_> {
 
     fn authorizer(
         &self,
+        base_url: &Url,
         http: &reqwest::Client,
         settings: &Settings,
         redactor: &Redactor,
@@ -195,13 +191,14 @@ impl Builder<'_> {
                 };
                 Ok(Authorizer::oauth(http.clone(), settings, redactor))
             }
-            Auth::Login(login) => self.login(login, http, redactor),
+            Auth::Login(login) => self.login(login, base_url, http, redactor),
         }
     }
 
     fn login(
         &self,
         login: &Login,
+        base_url: &Url,
         http: &reqwest::Client,
         redactor: &Redactor,
     ) -> Result<Authorizer, BuildError> {
@@ -210,8 +207,7 @@ impl Builder<'_> {
         let values = [("config", self.config.clone())].into_iter().collect();
         let scope = Scope::new(values);
         let endpoint = &login.endpoint;
-        let request =
-            request::request(&program.templates, &self.base_url, &[], endpoint, &scope, true);
+        let request = request::request(&program.templates, base_url, &[], endpoint, &scope, true);
         let request = request.map_err(wrong)?;
         secrets::hide_login(&request, redactor);
         let Request { method, url, headers, body, .. } = request;
@@ -235,8 +231,8 @@ impl Builder<'_> {
     }
 }
 
-/// A base address without a `/` at its end.
-fn base_url(text: &str) -> Result<String, String> {
+/// A base address.
+fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text.trim()).map_err(|error| format!("`base_url` is no URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err("`base_url` is no address of http or https".to_owned());
@@ -247,5 +243,5 @@ fn base_url(text: &str) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("`base_url` has a `?` or `#`".to_owned());
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    Ok(url)
 }

@@ -47,6 +47,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use minijinja::value::Value as Name;
 use secrecy::SecretString;
+use url::Url;
 
 use self::bound::Bound;
 use self::program::Program;
@@ -68,8 +69,7 @@ pub struct Rest {
     client: Client,
     /// Where ids belong: `rest:my-api@api.example.com/tenant`.
     namespace: String,
-    /// Without a `/` at its end.
-    base_url: String,
+    base_url: Url,
     /// The whole config, secrets included, for templates.
     config: Name,
     streams: IndexMap<String, StreamSettings>,

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::cases::Calls;
-use super::input::fields;
-use super::remote::{ID_PREFIX, Remote, runtime};
+use super::input::{ID_PREFIX, fields};
+use super::remote::{Remote, runtime};
 
 /// Connections at once.
 const CONNECTIONS: u64 = 16;

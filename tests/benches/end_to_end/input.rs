@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::remote::ID_PREFIX;
+/// External ids are this and a number, counted from 0.
+pub const ID_PREFIX: &str = "c-";
 
 /// Writes a Singer stream of `records` records. The same `edition` gives the same content.
 pub fn write(path: &Path, stream: &str, records: u64, edition: u32) {

@@ -15,8 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 
-/// External ids are this and a number, counted from 0.
-pub const ID_PREFIX: &str = "c-";
+use super::input::ID_PREFIX;
 
 /// A remote on loopback.
 pub struct Remote {

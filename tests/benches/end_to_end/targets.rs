@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::cases::{Bench, Case};
-use super::remote::ID_PREFIX;
+use super::input::ID_PREFIX;
 use super::report::Report;
 
 /// Times that the start is measured; the middle one counts.
