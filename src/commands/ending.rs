@@ -43,19 +43,15 @@ pub(super) async fn end(
         tell_absent(&started.config, &finished);
     }
     let mut summary = summarize(&started, options, finished, first.0.as_ref());
-    first.0 = first.0.or_else(|| hopeless(&started));
-    if summary.proof.counts.in_doubt > 0 {
-        first.0 = first.0.map(with_doubts);
-    }
-    if let Some(tap) = &tap {
-        let kept = started.store.keep_tap_state(started.job, tap.get().to_owned()).await;
-        first.note(kept.map_err(Error::from));
-    }
+    let kept = match &tap {
+        Some(tap) => started.store.keep_tap_state(started.job, tap.get().to_owned()).await,
+        None => Ok(()),
+    };
     // The state needs no id map.
     let store = Arc::clone(&started.store);
     let folding = tokio::spawn(async move { store.fold().await });
     // First of all that is told: where a file is a pipe, its reader may be slow, or missing.
-    first.note(print_state(&started, options, tap.as_deref()));
+    let printed = print_state(&started, options, tap.as_deref());
     point("told");
     // What is read from the id map below needs it whole.
     let folded = match folding.await {
@@ -64,6 +60,12 @@ pub(super) async fn end(
     };
     let is_whole = folded.is_ok();
     first.note(folded);
+    first.0 = first.0.or_else(|| hopeless(&started));
+    if summary.proof.counts.in_doubt > 0 {
+        first.0 = first.0.map(with_doubts);
+    }
+    first.note(kept.map_err(Error::from));
+    first.note(printed);
     let files = &mut summary.files;
     if let Some(path) = &options.results {
         first.note(write_results(&started, path, files));
@@ -291,8 +293,8 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
     };
     read(started, |connection| {
         let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-        let beside = started.store.open_beside()?;
-        line::write(&mut stdout, connection, beside, started.job, shape, tap)
+        let second = started.store.open_reader().ok();
+        line::write(&mut stdout, connection, second, started.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
                 TellError::Output(error) => stdout_closed(error),
@@ -330,9 +332,8 @@ pub(super) fn stdout_closed(error: io::Error) -> Error {
 fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Error> {
     let Some(path) = started.environment.incremental_state() else { return Ok(()) };
     read(started, |connection| {
-        let beside = started.store.open_beside()?;
         replace(&path, Access::Owner, |out| {
-            line::write(out, connection, beside, started.job, Shape::Platform, tap)
+            line::write(out, connection, None, started.job, Shape::Platform, tap)
                 .map_err(io::Error::other)
         })
         .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))

@@ -164,9 +164,9 @@ fn start_log(talk: &Talk, called: &Called) {
     }
 }
 
-/// Threads that a job has beside those of the runtime: the one that reads, the store's, and some
-/// that files and names are looked up on.
-const MORE_THREADS: usize = 4;
+/// Threads that a job has beside those of the runtime: the one that reads, the store's, the state's,
+/// and some that files and names are looked up on.
+const MORE_THREADS: usize = 5;
 
 /// A runtime for one command.
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {

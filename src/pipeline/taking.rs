@@ -52,8 +52,14 @@ impl Job {
         bad_lines: &mut Vec<(u64, String)>,
     ) -> Result<(), Error> {
         let store = Arc::clone(&self.wiring.dispatcher.store);
-        let _held = store.hold_reader();
+        let mut held = None;
         for item in items {
+            if let Item::Record(_) = item {
+                held.get_or_insert_with(|| store.hold_reader());
+            } else {
+                // Ids that are known of a stream are brought in, which may take long.
+                held = None;
+            }
             self.take_item(item, bad_lines).await?;
         }
         Ok(())

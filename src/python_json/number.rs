@@ -141,25 +141,43 @@ fn write_float<W: Write + ?Sized>(out: &mut W, float: f64) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Every number of up to five digits that has a point.
+    fn printed(number: &str) -> String {
+        let mut printed = Vec::new();
+        write_float(&mut printed, number.parse().unwrap()).unwrap();
+        String::from_utf8(printed).unwrap()
+    }
+
+    /// Every number of up to five digits that has a point; then longer ones.
     #[test]
     fn what_is_taken_as_printed_is_what_is_printed() {
         let digits = |count: usize| 0..10_usize.pow(u32::try_from(count).unwrap());
         let mut taken = 0;
-        for (whole, fraction) in [(1, 1), (1, 2), (1, 3), (1, 4), (2, 2), (2, 3), (3, 1)] {
+        for (whole, fraction) in
+            [(1, 1), (1, 2), (2, 1), (1, 3), (2, 2), (3, 1), (1, 4), (2, 3), (3, 2), (4, 1)]
+        {
             for (one, other) in
                 digits(whole).flat_map(|one| digits(fraction).map(move |f| (one, f)))
             {
                 for sign in ["", "-"] {
                     let number = format!("{sign}{one}.{other:0fraction$}");
-                    let mut printed = Vec::new();
-                    write_float(&mut printed, number.parse().unwrap()).unwrap();
-                    assert_eq!(beginning(&number), str::from_utf8(&printed).ok(), "{number}");
+                    assert_eq!(beginning(&number), Some(&*printed(&number)), "{number}");
                     taken += 1;
                 }
             }
         }
-        assert!(taken > 400_000, "{taken}");
+        let mut chance = 7_u64;
+        for _ in 0..50_000 {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let digits = (chance >> 11) % 10_u64.pow(1 + u32::try_from(chance % 15).unwrap());
+            let point = 10_u64.pow(u32::try_from(chance % 9).unwrap());
+            let width = usize::try_from(chance % 9).unwrap();
+            let number = format!("{}.{:0width$}", digits / point, digits % point);
+            if let Some(told) = beginning(&number) {
+                assert_eq!(told, printed(&number), "{number}");
+                taken += 1;
+            }
+        }
+        assert!(taken > 800_000, "{taken}");
     }
 
     #[test]

@@ -237,3 +237,18 @@ proptest! {
         prop_assert_eq!(python(&format!("{{{}}}", fields.join(","))), python(&wanted));
     }
 }
+
+/// Texts are looked through in blocks.
+#[test]
+fn what_is_not_printed_as_it_is_may_stand_anywhere() {
+    for at in 0..50 {
+        for (special, printed) in
+            [("\"", "\\\""), ("\\", "\\\\"), ("\u{7f}", "\\u007f"), ("\n", "\\n"), ("ü", "\\u00fc")]
+        {
+            let (before, after) = ("a".repeat(at), "b".repeat(50 - at));
+            let mut out = Vec::new();
+            write_text(&mut out, &format!("{before}{special}{after}")).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), format!("\"{before}{printed}{after}\""));
+        }
+    }
+}

@@ -4,7 +4,10 @@
 //! `$ref` never makes us open a file or a URL. Formats are checked, dates and times in the
 //! lenient sense that the platform reads them in (a space for the `T`, no offset).
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use std::sync::OnceLock;
+
+use jsonschema::json::Json;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -41,12 +44,14 @@ const MAX_BACKTRACKED_BYTES: usize = 100_000;
 #[derive(Debug)]
 pub struct RecordSchema {
     validator: Validator<TreeJson>,
+    /// Tells what a record violates, in the validator's own representation: of another one, each
+    /// violation would hold a copy. Made for the first record that is refused.
+    explainer: OnceLock<Option<Validator>>,
+    schema: Value,
+    draft: Draft,
     extent: Extent,
     /// A pattern of it can take far longer than its text is long.
     backtracks: bool,
-    /// Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
-    /// mistaken for one.
-    is_draft4: bool,
     /// By name.
     temporal: Vec<(String, Temporal)>,
     properties: Vec<String>,
@@ -69,21 +74,11 @@ impl RecordSchema {
             // The draft is settled; an address of a meta-schema that nobody knows must not hinder.
             object.remove("$schema");
         }
-        let options = jsonschema::options_for::<TreeJson>()
-            .with_draft(draft)
-            .should_validate_formats(true)
-            .with_format("date-time", is_date_time)
-            .with_format("date", is_date)
-            .with_format("time", is_time)
-            // A format of newer drafts, which taps use in schemas of any draft.
-            .with_format("uuid", is_uuid);
-        let linear = PatternOptions::regex();
-        let fancy = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
-        let built = options.clone().with_pattern_options(linear).build(&schema);
+        let built = validator(&schema, draft, false);
         // A pattern looks around or back; or the schema is wrong, and says so once more.
         let backtracks = built.is_err();
         let validator = built
-            .or_else(|_| options.with_pattern_options(fancy).build(&schema))
+            .or_else(|_| validator(&schema, draft, true))
             .map_err(|error| cut(&error.to_string(), MAX_CHARS))?;
         let properties = schema.get("properties").and_then(Value::as_object);
         let mut temporal: Vec<_> = properties
@@ -93,8 +88,8 @@ impl RecordSchema {
             .collect();
         temporal.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let properties = properties.into_iter().flatten().map(|(name, _)| name.clone()).collect();
-        let is_draft4 = draft == Draft::Draft4;
-        Ok(Self { validator, extent, backtracks, is_draft4, temporal, properties })
+        let explainer = OnceLock::new();
+        Ok(Self { validator, explainer, schema, draft, extent, backtracks, temporal, properties })
     }
 
     /// Names of the top-level properties, in the schema's order.
@@ -127,13 +122,15 @@ impl RecordSchema {
         match Tree::of(fields) {
             Ok(value) if self.validator.is_valid(&value) => Ok(()),
             // Numbers past what `f64` or draft 4 can take are looked at once more, clamped.
-            Ok(value) if !self.is_draft4 => Err(self.explain(&value, record)),
+            // Under draft 4 `1.0` is no integer, so a number that `f64` alone can hold must not be
+            // mistaken for one.
+            Ok(value) if self.draft != Draft::Draft4 => Err(self.explain(&value, record)),
             Ok(_) => self.check_clamped(record),
             Err(error) if error.to_string().starts_with("number out of range") => {
                 self.check_clamped(record)
             }
             Err(error) if error.to_string().starts_with("recursion limit") => {
-                Err("the record is nested deeper than 127 levels".to_owned())
+                Err("the record is nested deeper than 128 levels".to_owned())
             }
             Err(error) => Err(format!("the record cannot be read: {error}")),
         }
@@ -157,7 +154,11 @@ impl RecordSchema {
         }
         let mut told: Vec<String> = Vec::new();
         let mut more = 0;
-        for error in self.validator.iter_errors(value) {
+        let explainer = self
+            .explainer
+            .get_or_init(|| validator(&self.schema, self.draft, self.backtracks).ok());
+        let value = value.to_json();
+        for error in explainer.iter().flat_map(|explainer| explainer.iter_errors(&value)) {
             if told.len() == MAX_TOLD {
                 more += 1;
                 continue;
@@ -168,6 +169,28 @@ impl RecordSchema {
         }
         let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
         format!("the schema does not allow it: {}{rest}", told.join("; "))
+    }
+}
+
+/// A validator that reads values as `F` has them.
+fn validator<F: Json>(
+    schema: &Value,
+    draft: Draft,
+    backtracks: bool,
+) -> Result<Validator<F>, ValidationError<'static>> {
+    let options = jsonschema::options_for::<F>()
+        .with_draft(draft)
+        .should_validate_formats(true)
+        .with_format("date-time", is_date_time)
+        .with_format("date", is_date)
+        .with_format("time", is_time)
+        // A format of newer drafts, which taps use in schemas of any draft.
+        .with_format("uuid", is_uuid);
+    if backtracks {
+        let fancy = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
+        options.with_pattern_options(fancy).build(schema)
+    } else {
+        options.with_pattern_options(PatternOptions::regex()).build(schema)
     }
 }
 
@@ -349,6 +372,15 @@ mod tests {
             check(&schema.replace("\"allOf\"", "\"anyOf\""), &deep).unwrap();
         });
         checked.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn a_record_may_have_128_levels() {
+        let nested =
+            |levels: usize| format!("{}{}{}", r#"{"a":"#.repeat(levels), 1, "}".repeat(levels));
+        check("{}", &nested(128)).unwrap();
+        let problem = check("{}", &nested(129)).unwrap_err();
+        assert!(problem.contains("deeper than 128 levels"), "{problem}");
     }
 
     #[test]

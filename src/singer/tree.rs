@@ -1,7 +1,7 @@
 //! A record's values as the schema's validator looks at them: texts and names are borrowed from
 //! the line, and what [`Fields`] has found already is not looked for again.
 //!
-//! The validator's own representation copies every name and text into a hash map, which took
+//! The validator's own representation has every name and text copied into a hash map, which takes
 //! longer than the check itself.
 
 use std::borrow::Cow;
@@ -14,10 +14,6 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use crate::stream::fields::{Fields, Name};
-use crate::text::cut;
-
-/// Of a value that a violation names, so many characters are told, or values.
-const MAX_TOLD: usize = 100;
 
 /// One JSON value.
 #[derive(Debug, Default)]
@@ -38,7 +34,7 @@ impl<'a> Tree<'a> {
     /// The record that has these fields.
     ///
     /// # Errors
-    /// What `serde_json` refuses: numbers beyond `f64`, 127 levels, halves of surrogate pairs.
+    /// What `serde_json` refuses: numbers beyond `f64`, more than 128 levels, halves of surrogate pairs.
     pub(super) fn of(fields: &Fields<'a>) -> serde_json::Result<Self> {
         let member = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
             Ok((name.clone(), Self::of_value(value.get())?))
@@ -57,7 +53,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(bool) => Value::Bool(*bool),
@@ -70,35 +66,24 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The value's beginning, for people: a copy is made for each violation, be it that a thousand
-    /// name the same value.
-    fn to_told(&self, rest: &mut usize) -> Value {
-        *rest = rest.saturating_sub(1);
-        match self {
-            Self::Text(text) => {
-                let told = cut(text, *rest);
-                *rest = rest.saturating_sub(told.len());
-                Value::String(told)
+    /// As JSON Schema compares values: `1` is `1.0`.
+    fn equals(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Self::Null, Value::Null) => true,
+            (Self::Bool(one), Value::Bool(other)) => one == other,
+            (Self::Number(one), Value::Number(other)) => cmp::equal_numbers(&one, other),
+            (Self::Text(one), Value::String(other)) => one == other,
+            (Self::List(one), Value::Array(other)) => {
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(one, other)| one.equals(other))
             }
-            Self::List(items) => {
-                let told = items.iter().map_while(|item| (*rest > 0).then(|| item.to_told(rest)));
-                let mut told: Vec<_> = told.collect();
-                if told.len() < items.len() {
-                    told.push("…".into());
-                }
-                Value::Array(told)
+            (Self::Object(one), Value::Object(other)) => {
+                one.len() == other.len()
+                    && one.iter().all(|(name, value)| {
+                        other.get(&**name).is_some_and(|other| value.equals(other))
+                    })
             }
-            Self::Object(members) => {
-                let told = members.iter().map_while(|(name, value)| {
-                    (*rest > 0).then(|| (cut(name, MAX_TOLD), value.to_told(rest)))
-                });
-                let mut told: serde_json::Map<_, _> = told.collect();
-                if told.len() < members.len() {
-                    told.insert("…".to_owned(), "…".into());
-                }
-                Value::Object(told)
-            }
-            scalar => scalar.to_json(),
+            _ => false,
         }
     }
 }
@@ -235,17 +220,11 @@ impl<'a> Node<'a, TreeJson> for &'a Tree<'a> {
     }
 
     fn equals_value(&self, expected: &Value) -> bool {
-        match (self, expected) {
-            // What lists of allowed values hold, mostly.
-            (Tree::Text(text), Value::String(expected)) => text == expected,
-            (Tree::Text(_), _) | (_, Value::String(_)) => false,
-            _ => cmp::equal(&self.to_json(), expected),
-        }
+        self.equals(expected)
     }
 
-    /// For what is told of a violation alone: what compares values has all of them.
     fn to_value(&self) -> Cow<'a, Value> {
-        Cow::Owned(self.to_told(&mut { MAX_TOLD }))
+        Cow::Owned(self.to_json())
     }
 
     fn identity(&self) -> Option<NodeIdentity> {
@@ -332,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_a_value_is_compared_and_little_of_it_is_told() {
+    fn values_are_compared_as_json_schema_has_it() {
         let long = "x".repeat(1000);
         let many = vec!["[1, 2]"; 1000].join(",");
         let json = format!(r#"{{"long": "{long}", "many": [{many}, [1, 3]], "a": 1}}"#);
@@ -340,8 +319,23 @@ mod tests {
         let node = &&tree;
         assert!(node.equals_value(&serde_json::from_str(&json).unwrap()));
         assert!(!node.equals_value(&serde_json::from_str(&json.replace('3', "4")).unwrap()));
-        let told = node.to_value().to_string();
-        assert!(told.len() < 400 && told.contains("xxx…"), "{told}");
+        let one = |json: &str, other: &str| {
+            let other = serde_json::from_str(other).unwrap();
+            Tree::of_value(json).unwrap().equals(&other)
+        };
+        assert!(one("[1, 2.0, {\"a\": null}]", "[1.0, 2, {\"a\": null}]"));
+        for (json, other) in [
+            ("1", "\"1\""),
+            ("[1]", "[1, 1]"),
+            ("[1, 1]", "[1]"),
+            ("{\"a\": 1}", "{\"b\": 1}"),
+            ("{\"a\": 1}", "{\"a\": 1, \"b\": 1}"),
+            ("true", "false"),
+            ("null", "0"),
+            ("\"a\"", "\"b\""),
+        ] {
+            assert!(!one(json, other), "{json} {other}");
+        }
         let array = |json: &str| {
             let tree = Tree::of_value(json).unwrap();
             (&&tree).as_array().is_some_and(|array| array.is_unique())

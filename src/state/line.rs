@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::beside::Beside;
+use super::ahead::Ahead;
 use crate::crash::point;
 use crate::outcome::Fate;
 use crate::python_json::{write_readable, write_text};
@@ -117,7 +117,7 @@ pub struct Mapping {
 }
 
 /// Writes the state of a job, without the line's end. `tap` is the tap's last STATE that is safe.
-/// `beside` reads the same store on a thread of its own: the mappings are sorted while the
+/// `second` reads the same store: with it the mappings are sorted on a thread of their own while the
 /// bookmarks are written.
 ///
 /// # Errors
@@ -125,7 +125,7 @@ pub struct Mapping {
 pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
-    beside: Connection,
+    second: Option<Connection>,
     job: JobId,
     shape: Shape,
     tap: Option<&RawValue>,
@@ -142,17 +142,23 @@ pub fn write(
     }
     std::thread::scope(|scope| {
         let streams = &streams;
-        let mappings = (shape == Shape::Full).then(|| {
-            Beside::start(scope, move |out| {
-                write_streams(out, streams, |out, (stream, _)| {
-                    write_mappings(out, &beside, job, *stream)
-                })
+        let mappings = move |out: &mut dyn Write, connection: &Connection| {
+            write_streams(out, streams, |out, (stream, _)| {
+                write_mappings(out, connection, job, *stream)
             })
-        });
+        };
+        let second = second.filter(|_| shape == Shape::Full);
+        let ahead =
+            second.and_then(|second| Ahead::start(scope, move |out| mappings(out, &second)).ok());
         write_bookmarks_and_summary(out, connection, job, streams)?;
-        let Some(mappings) = mappings else { return Ok(()) };
+        if shape != Shape::Full {
+            return Ok(());
+        }
         out.write_all(b", \"mappings\": ")?;
-        mappings.write_to(out)
+        match ahead {
+            Some(ahead) => ahead.write_to(out),
+            None => mappings(out, connection),
+        }
     })?;
     if shape == Shape::Full
         && let Some(tap) = tap

@@ -230,7 +230,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`open_for_reading`].
-    pub fn open_beside(&self) -> Result<Connection, Error> {
+    pub fn open_reader(&self) -> Result<Connection, Error> {
         open_for_reading(&self.path)
     }
 

@@ -164,14 +164,13 @@ pub fn mappings<E: From<rusqlite::Error>>(
          ORDER BY external_id, position DESC",
     )?;
     let mut rows = statement.query(params![job, stream])?;
-    let mut last = String::new();
-    let mut is_first = true;
+    let mut last: Option<String> = None;
     while let Some(row) = rows.next()? {
         let external_id = text(row, 0)?.unwrap_or_default();
-        if !is_first && external_id == last {
+        if last.as_deref() == Some(external_id) {
             continue;
         }
-        is_first = false;
+        let last = last.get_or_insert_default();
         last.clear();
         last.push_str(external_id);
         if !row.get(1)? {

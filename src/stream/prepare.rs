@@ -145,6 +145,7 @@ impl Preparer {
         let ids = self.ids.read(&fields).map_err(|reason| Trouble::payload("ids", reason))?;
         record.external_id = ids.external;
         record.remote_id = ids.remote;
+        // Of the fields that are left out below, the SCHEMA may speak too.
         let is_checked = options.validation != Validation::Off && self.unusable.is_none();
         let allowed = if is_checked { self.schema.check(source, &fields) } else { Ok(()) };
         if !options.keep_metadata {

@@ -216,10 +216,9 @@ proptest! {
         let store = Store::temporary(None).unwrap();
         let job = runtime.block_on(job(&store, &all));
         let mut line = Vec::new();
-        let written =
-            store.read(|connection| {
- let beside = store.open_beside().unwrap();
- Ok(line::write(&mut line, connection, beside, job, Shape::Full, None)) });
+        let second = store.open_reader().ok();
+        let written = store
+            .read(|connection| Ok(line::write(&mut line, connection, second, job, Shape::Full, None)));
         written.unwrap().unwrap();
         state(&line);
         let folder = tempfile::tempdir().unwrap();

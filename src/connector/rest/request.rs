@@ -264,3 +264,31 @@ pub(super) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     out.push(']');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stands_below_the_base_as_it_is_or_not_at_all() {
+        for (base, path, expected) in [
+            ("http://h", "/one", Some("http://h/one")),
+            ("http://h/", "/one", Some("http://h/one")),
+            ("https://h:8443/v1/", "/one/c%2F7", Some("https://h:8443/v1/one/c%2F7")),
+            ("http://h/v1", "/a%3Fb", Some("http://h/v1/a%3Fb")),
+            ("http://h/v1", "//other.example/x", Some("http://h/v1//other.example/x")),
+            ("http://h", "/a?b", None),
+            ("http://h", "/a#b", None),
+            ("http://h", "/a b", None),
+            ("http://h", "/a\\b", None),
+            ("http://h", "/a\nb", None),
+            ("http://h", "/ü", None),
+            ("http://h", "/a/../b", None),
+            ("http://h", "/./b", None),
+            ("http://h/v1", "/%2e%2e/b", None),
+        ] {
+            let address = address(&Url::parse(base).unwrap(), path).ok();
+            assert_eq!(address.as_ref().map(Url::as_str), expected, "{base} {path}");
+        }
+    }
+}
