@@ -76,7 +76,7 @@ fn main() {
             alone::measure(&remote, Calls::Bulk),
             alone::measure(&remote, Calls::One),
         );
-        for records in [1_000, 5_000, 20_000, 100_000, 300_000, 1_000_000] {
+        for records in [1_000, 5_000, 20_000, 100_000, 300_000, 1_000_000, 10_000_000] {
             let sized = Case { records, ..Case::default() };
             if records <= options.most {
                 report.add(bench.run(sized));
