@@ -130,7 +130,7 @@ impl RecordSchema {
                 self.check_clamped(record)
             }
             Err(error) if error.to_string().starts_with("recursion limit") => {
-                Err("the record is nested deeper than 128 levels".to_owned())
+                Err("the record is nested deeper than 127 levels".to_owned())
             }
             Err(error) => Err(format!("the record cannot be read: {error}")),
         }
@@ -375,12 +375,13 @@ mod tests {
     }
 
     #[test]
-    fn a_record_may_have_128_levels() {
+    fn a_record_may_have_127_levels() {
         let nested =
             |levels: usize| format!("{}{}{}", r#"{"a":"#.repeat(levels), 1, "}".repeat(levels));
-        check("{}", &nested(128)).unwrap();
-        let problem = check("{}", &nested(129)).unwrap_err();
-        assert!(problem.contains("deeper than 128 levels"), "{problem}");
+        check("{}", &nested(127)).unwrap();
+        serde_json::from_str::<Value>(&nested(127)).unwrap();
+        let problem = check("{}", &nested(128)).unwrap_err();
+        assert!(problem.contains("deeper than 127 levels"), "{problem}");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use serde_json::{Number, Value};
 
 use crate::stream::fields::{Fields, Name};
 
+/// Of a record, itself counted: as many as other readers of it take.
+const MAX_LEVELS: usize = 127;
+
 /// One JSON value.
 #[derive(Debug, Default)]
 pub(super) enum Tree<'a> {
@@ -34,7 +37,7 @@ impl<'a> Tree<'a> {
     /// The record that has these fields.
     ///
     /// # Errors
-    /// What `serde_json` refuses: numbers beyond `f64`, more than 128 levels, halves of surrogate pairs.
+    /// What `serde_json` refuses: numbers beyond `f64`, more than 127 levels, halves of surrogate pairs.
     pub(super) fn of(fields: &Fields<'a>) -> serde_json::Result<Self> {
         let member = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
             Ok((name.clone(), Self::of_value(value.get())?))
@@ -49,8 +52,24 @@ impl<'a> Tree<'a> {
             (_, "null") => Ok(Self::Null),
             (_, "true") => Ok(Self::Bool(true)),
             (_, "false") => Ok(Self::Bool(false)),
-            _ => serde_json::from_str(json),
+            _ => {
+                let value: Self = serde_json::from_str(json)?;
+                if value.levels() < MAX_LEVELS {
+                    Ok(value)
+                } else {
+                    Err(serde::de::Error::custom("recursion limit exceeded"))
+                }
+            }
         }
+    }
+
+    fn levels(&self) -> usize {
+        let inner = match self {
+            Self::List(items) => items.iter().map(Self::levels).max(),
+            Self::Object(members) => members.iter().map(|(_, value)| value.levels()).max(),
+            _ => return 0,
+        };
+        1 + inner.unwrap_or(0)
     }
 
     pub(super) fn to_json(&self) -> Value {

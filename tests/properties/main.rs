@@ -19,6 +19,7 @@ mod gate;
 mod id_map;
 mod journal;
 mod manifests;
+mod schemas;
 mod singer;
 mod snapshots;
 mod states;
