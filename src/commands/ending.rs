@@ -293,7 +293,7 @@ fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Resu
     };
     read(started, |connection| {
         let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-        let second = started.store.open_reader().ok();
+        let second = || started.store.open_reader().ok();
         line::write(&mut stdout, connection, second, started.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
@@ -333,7 +333,7 @@ fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Er
     let Some(path) = started.environment.incremental_state() else { return Ok(()) };
     read(started, |connection| {
         replace(&path, Access::Owner, |out| {
-            line::write(out, connection, None, started.job, Shape::Platform, tap)
+            line::write(out, connection, || None, started.job, Shape::Platform, tap)
                 .map_err(io::Error::other)
         })
         .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))

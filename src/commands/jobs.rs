@@ -108,7 +108,7 @@ fn state(path: &Path, name: &str) -> Result<ExitCode, Error> {
     let (connection, job) = find(path, name)?;
     let tap = report::tap_state(&connection, job.id).map_err(unreadable)?;
     let tap = tap.and_then(|text| serde_json::value::RawValue::from_string(text).ok());
-    let second = open_for_reading(path).ok();
+    let second = || open_for_reading(path).ok();
     tell(|out| {
         line::write(out, &connection, second, job.id, Shape::Full, tap.as_deref())?;
         Ok(out.write_all(b"\n")?)

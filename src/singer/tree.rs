@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use crate::stream::fields::{Fields, Name};
+use crate::stream::fields::{Fields, Name, plain_text};
 
 /// Of a record, itself counted: as many as other readers of it take.
 const MAX_LEVELS: usize = 127;
@@ -37,7 +37,8 @@ impl<'a> Tree<'a> {
     /// The record that has these fields.
     ///
     /// # Errors
-    /// What `serde_json` refuses: numbers beyond `f64`, more than 127 levels, halves of surrogate pairs.
+    /// What `serde_json` refuses: numbers beyond `f64`, more than 127 levels, halves of surrogate
+    /// pairs.
     pub(super) fn of(fields: &Fields<'a>) -> serde_json::Result<Self> {
         let member = |(name, value): &(Cow<'a, str>, &'a RawValue)| {
             Ok((name.clone(), Self::of_value(value.get())?))
@@ -46,12 +47,13 @@ impl<'a> Tree<'a> {
     }
 
     fn of_value(json: &'a str) -> serde_json::Result<Self> {
-        let inside = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        match (inside, json) {
-            (Some(plain), _) if !plain.contains('\\') => Ok(Self::Text(Cow::Borrowed(plain))),
-            (_, "null") => Ok(Self::Null),
-            (_, "true") => Ok(Self::Bool(true)),
-            (_, "false") => Ok(Self::Bool(false)),
+        if let Some(plain) = plain_text(json) {
+            return Ok(Self::Text(Cow::Borrowed(plain)));
+        }
+        match json {
+            "null" => Ok(Self::Null),
+            "true" => Ok(Self::Bool(true)),
+            "false" => Ok(Self::Bool(false)),
             _ => {
                 let value: Self = serde_json::from_str(json)?;
                 if value.levels() < MAX_LEVELS {

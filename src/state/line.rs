@@ -117,15 +117,15 @@ pub struct Mapping {
 }
 
 /// Writes the state of a job, without the line's end. `tap` is the tap's last STATE that is safe.
-/// `second` reads the same store: with it the mappings are sorted on a thread of their own while the
-/// bookmarks are written.
+/// `second` opens the same store once more: with it the mappings, where there are any, are sorted on
+/// a thread of their own while the bookmarks are written.
 ///
 /// # Errors
 /// See [`TellError`]; what was written until then is no JSON.
 pub fn write(
     out: &mut dyn Write,
     connection: &Connection,
-    second: Option<Connection>,
+    second: impl FnOnce() -> Option<Connection>,
     job: JobId,
     shape: Shape,
     tap: Option<&RawValue>,
@@ -147,13 +147,12 @@ pub fn write(
                 write_mappings(out, connection, job, *stream)
             })
         };
-        let second = second.filter(|_| shape == Shape::Full);
-        let ahead =
-            second.and_then(|second| Ahead::start(scope, move |out| mappings(out, &second)).ok());
-        write_bookmarks_and_summary(out, connection, job, streams)?;
         if shape != Shape::Full {
-            return Ok(());
+            return write_bookmarks_and_summary(out, connection, job, streams);
         }
+        let ahead =
+            second().and_then(|second| Ahead::start(scope, move |out| mappings(out, &second)).ok());
+        write_bookmarks_and_summary(out, connection, job, streams)?;
         out.write_all(b", \"mappings\": ")?;
         match ahead {
             Some(ahead) => ahead.write_to(out),

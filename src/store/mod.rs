@@ -174,8 +174,9 @@ impl Store {
         let path: Arc<Path> = path.into();
         let overlay = Arc::new(Overlay::default());
         let commits = Commits::default();
-        let for_writer = (Arc::clone(&overlay), commits.clone());
-        let writer = Writer::start(Arc::clone(&path), connection, for_writer)
+        let writer =
+            Writer::start(Arc::clone(&path), connection, Arc::clone(&overlay), commits.clone());
+        let writer = writer
             .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
         let reader = Reader::new(reader, commits);
         let base = base.map(Mutex::new);

@@ -33,7 +33,8 @@ impl Writer {
     pub(super) fn start(
         path: Arc<Path>,
         connection: Connection,
-        (overlay, commits): (Arc<Overlay>, Commits),
+        overlay: Arc<Overlay>,
+        commits: Commits,
     ) -> std::io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let for_thread = Arc::clone(&path);

@@ -121,6 +121,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
+/// The content of a JSON string that holds no escapes; `None` for any other value.
+pub fn plain_text(json: &str) -> Option<&str> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!inside.contains('\\')).then_some(inside)
+}
+
 /// Appends `"name":value` to the text of an object that is being built.
 pub fn push_field(object: &mut String, name: &str, value: &str) {
     object.push(if object.is_empty() { '{' } else { ',' });

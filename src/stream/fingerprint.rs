@@ -18,6 +18,7 @@ use std::io::{self, Write};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::fields::plain_text;
 use super::moment::Moment;
 use crate::python_json::{write_exact, write_text};
 use crate::record::Fingerprint;
@@ -73,11 +74,9 @@ fn write_record<'a>(
 
 /// A string's content, if it is Unicode text.
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    let inside = value.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inside.contains('\\') {
-        serde_json::from_str(value.get()).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inside))
+    match plain_text(value.get()) {
+        Some(plain) => Some(Cow::Borrowed(plain)),
+        None => serde_json::from_str(value.get()).ok().map(Cow::Owned),
     }
 }
 

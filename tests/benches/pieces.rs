@@ -223,7 +223,7 @@ fn state_of_a_thousand_is_printed(bencher: Bencher<'_, '_>) {
     let written = Written::new();
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         let mut out = Vec::new();
-        let second = written.store.open_reader().ok();
+        let second = || written.store.open_reader().ok();
         written.store.read(|connection| {
             line::write(&mut out, connection, second, written.job, Shape::Full, None).unwrap();
             Ok(out.len())

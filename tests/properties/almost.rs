@@ -5,16 +5,32 @@ use proptest::sample::{Index, select};
 
 /// JSON as others write it: numbers that no machine type holds, escapes, names that come twice.
 pub(crate) fn json() -> impl Strategy<Value = String> {
-    scalar().prop_recursive(3, 12, 4, |inner| {
-        let list = prop::collection::vec(inner.clone(), 0..4)
-            .prop_map(|members| format!("[{}]", members.join(", ")));
-        prop_oneof![list, object(inner)]
-    })
+    nested(NAMES, scalar())
 }
 
 /// An object with these values.
 pub(crate) fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-    let member = (select(NAMES), value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+    object_of(NAMES, value)
+}
+
+/// Values, lists of them, and objects of them that have these names.
+pub(crate) fn nested(
+    names: &'static [&'static str],
+    leaf: impl Strategy<Value = String> + 'static,
+) -> impl Strategy<Value = String> {
+    leaf.prop_recursive(3, 12, 4, move |inner| {
+        let list = prop::collection::vec(inner.clone(), 0..4)
+            .prop_map(|members| format!("[{}]", members.join(", ")));
+        prop_oneof![list, object_of(names, inner)]
+    })
+}
+
+/// An object with some of these names.
+pub(crate) fn object_of(
+    names: &'static [&'static str],
+    value: impl Strategy<Value = String>,
+) -> impl Strategy<Value = String> {
+    let member = (select(names), value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
     prop::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(" ,")))
 }
 

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use target_upsert::singer::schema::RecordSchema;
 use target_upsert::stream::fields::Fields;
 
+use crate::almost::{nested, object_of};
 use crate::cases;
 
 const NAMES: &[&str] = &["a", "b", "ab", "ä", "\\u0061"];
@@ -69,22 +70,14 @@ fn value() -> impl Strategy<Value = String> {
             "18446744073709551615",
         ][..],
     );
-    leaf.prop_map(str::to_owned).prop_recursive(3, 16, 4, |inner| {
-        let list = prop::collection::vec(inner.clone(), 0..4);
-        prop_oneof![list.prop_map(|items| format!("[{}]", items.join(", "))), object(inner)]
-    })
-}
-
-fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
-    let member = (select(NAMES), value).prop_map(|(name, value)| format!("\"{name}\": {value}"));
-    prop::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(",")))
+    nested(NAMES, leaf.prop_map(str::to_owned))
 }
 
 proptest! {
     #![proptest_config(cases(1500))]
 
     #[test]
-    fn a_record_is_allowed_where_the_validator_allows_it(schema in schema(), record in object(value())) {
+    fn a_record_is_allowed_where_the_validator_allows_it(schema in schema(), record in object_of(NAMES, value())) {
         let raw: &RawValue = serde_json::from_str(&schema).unwrap();
         let text: &RawValue = serde_json::from_str(&record).unwrap();
         let compiled = RecordSchema::compile(raw).unwrap();

@@ -216,7 +216,7 @@ proptest! {
         let store = Store::temporary(None).unwrap();
         let job = runtime.block_on(job(&store, &all));
         let mut line = Vec::new();
-        let second = store.open_reader().ok();
+        let second = || store.open_reader().ok();
         let written = store
             .read(|connection| Ok(line::write(&mut line, connection, second, job, Shape::Full, None)));
         written.unwrap().unwrap();
