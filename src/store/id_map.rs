@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::change::Change;
+use super::overlay::Lately;
 use super::streams::{StoredStream, forget_object};
-use super::{Store, StoreError, doubts, recovery};
+use super::{Store, StoreError, doubts, recovery, runs};
 use crate::crash::point;
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
@@ -123,7 +124,14 @@ impl Store {
         stream: &StoredStream,
         id: &ExternalId,
     ) -> Result<Option<Mapped>, StoreError> {
-        match self.overlay.get(&(stream.id, id.clone())) {
+        let lately = match self.overlay.get(&(stream.id, id.clone())) {
+            Lately::Known(change) => Some(change),
+            Lately::InRuns(numbers) => {
+                self.read(|connection| runs::find(connection, numbers, (stream.id, id)))?
+            }
+            Lately::Nothing => None,
+        };
+        match lately {
             Some(Change::Set(known)) => return Ok(Some(known)),
             Some(Change::Remove) => return Ok(None),
             None => {}
@@ -161,7 +169,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes what the overlay holds into the table.
+    /// Writes what the overlay and the runs hold into the table.
     ///
     /// # Errors
     /// What SQLite says; then the entries stay where they are.

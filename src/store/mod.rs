@@ -18,6 +18,7 @@ pub mod parking;
 mod reader;
 pub mod recovery;
 pub mod report;
+mod runs;
 pub mod streams;
 mod upgrade;
 mod writer;
@@ -43,8 +44,11 @@ use crate::file::beside;
 pub const FILES: [&str; 3] = ["", "-wal", "-shm"];
 /// Tells our files from other programs' SQLite files: "tups" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7073;
-/// Page cache of each connection, in KiB. Bounds memory; the id map's upper levels fit.
+/// Page cache of the connection that writes, in KiB. Bounds memory; the id map's upper levels fit.
 const CACHE_KIB: i64 = 8 << 10;
+/// The same of each that reads. What it holds is worth nothing once something was written, and it is
+/// what is sorted in memory at once.
+const READER_CACHE_KIB: i64 = 4 << 10;
 
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -286,7 +290,7 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
     let prepare = || -> rusqlite::Result<()> {
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "query_only", true)?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "FILE")
     };
     prepare().map_err(|error| unusable(path, error))?;

@@ -1,20 +1,29 @@
 //! What the id map learned lately, in memory.
 //!
-//! Entries stand here first and go into the table in sorted runs: a table keyed by ids in random
-//! order is slow to fill row by row. Nothing is lost with the overlay, for each entry comes from an
-//! outcome that is on disk ([`recovery`](super::recovery)).
+//! Entries stand here first, go from here into [`runs`] where they become many, and into the map when
+//! the runs do, or the job ends. Nothing is lost with the overlay, for each entry comes from an outcome
+//! that is on disk ([`recovery`](super::recovery)).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fastbloom::BloomFilter;
 use rusqlite::Transaction;
 
 use super::change::Change;
+use super::runs;
 use crate::crash::point;
 use crate::record::ExternalId;
 
-/// Entries that make the overlay large: about 10 MB.
-const LARGE: usize = 32_768;
+/// Entries that make the overlay large: about 10 MB. A debug build, which the tests use, meets runs
+/// early.
+const LARGE: usize = if cfg!(debug_assertions) { 100 } else { 32_768 };
+/// Runs that are folded together: 1,000,000 entries.
+const RUNS: u64 = if cfg!(debug_assertions) { 3 } else { 32 };
+/// Bits of the filter for each entry of the runs: one in a hundred that is not there is looked for in
+/// vain.
+const FILTER_BITS: usize = 10;
 
 type Key = (i64, ExternalId);
 
@@ -25,8 +34,33 @@ pub(super) struct Overlay(Mutex<Entries>);
 #[derive(Debug, Default)]
 struct Entries {
     map: BTreeMap<Key, (u64, Change)>,
-    /// Tells a newer entry of the same key from the one that was folded.
+    /// Tells a newer entry of the same key from the one that was moved.
     stamp: u64,
+    /// Numbers of the runs that may be there.
+    runs: Range<u64>,
+    /// Of their keys, while there are any.
+    filter: Option<BloomFilter>,
+}
+
+/// What the overlay knows of an id.
+#[derive(Debug)]
+pub(super) enum Lately {
+    /// This.
+    Known(Change),
+    /// Maybe something, in these runs.
+    InRuns(Range<u64>),
+    /// Nothing: what the map says holds.
+    Nothing,
+}
+
+/// What has gone from the overlay into a table.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Moved {
+    entries: Vec<(Key, u64)>,
+    /// The number that the run has, or would have.
+    run: u64,
+    into_map: bool,
 }
 
 impl Overlay {
@@ -43,34 +77,95 @@ impl Overlay {
         }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Change> {
-        self.lock().map.get(key).map(|(_, change)| change.clone())
+    pub(super) fn get(&self, key: &Key) -> Lately {
+        let all = self.lock();
+        match (all.map.get(key), &all.filter) {
+            (Some((_, change)), _) => Lately::Known(change.clone()),
+            (None, Some(filter)) if filter.contains(key) => Lately::InRuns(all.runs.clone()),
+            (None, _) => Lately::Nothing,
+        }
     }
 
     pub(super) fn is_large(&self) -> bool {
         self.lock().map.len() >= LARGE
     }
 
-    /// Writes all entries, in the order of the table's key; they stay until [`Overlay::forget`].
-    pub(super) fn fold(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(Key, u64)>> {
-        let entries: Vec<_> =
-            self.lock().map.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let mut folded = Vec::with_capacity(entries.len());
-        for (key, (stamp, change)) in entries {
-            change.apply(transaction, key.0, &key.1)?;
-            folded.push((key, stamp));
-            point("folding");
-        }
-        Ok(folded)
+    /// Writes all entries into a run, or, where there are many runs, all of it into the map. They
+    /// stay until [`Overlay::forget`].
+    pub(super) fn make_room(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
+        let is_full = {
+            let all = self.lock();
+            all.runs.end - all.runs.start >= RUNS
+        };
+        if is_full { self.fold(transaction) } else { self.add_run(transaction) }
     }
 
-    /// Drops what is in the table for sure.
-    pub(super) fn forget(&self, folded: &[(Key, u64)]) {
+    /// Writes all entries and all runs into the map, in the order of its key.
+    pub(super) fn fold(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
+        let Range { start, end } = self.lock().runs.clone();
+        if start < end {
+            let moved = self.add_run(transaction)?;
+            runs::fold(transaction, start..moved.run + 1)?;
+            return Ok(Moved { into_map: true, ..moved });
+        }
+        self.move_all(|_, (stream, external_id), change| {
+            change.apply(transaction, *stream, external_id)?;
+            point("folding");
+            Ok(())
+        })
+        .map(|moved| Moved { into_map: true, ..moved })
+    }
+
+    fn add_run(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
+        self.move_all(|run, (stream, external_id), change| {
+            runs::put(transaction, run, (*stream, external_id), change)
+        })
+    }
+
+    fn move_all(
+        &self,
+        mut each: impl FnMut(u64, &Key, &Change) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<Moved> {
+        let (run, entries) = {
+            let mut all = self.lock();
+            // No two have one number, also when the first is not committed.
+            let run = all.runs.end;
+            all.runs.end += 1;
+            let copy = |(key, value): (&Key, &(u64, Change))| (key.clone(), value.clone());
+            (run, all.map.iter().map(copy).collect::<Vec<_>>())
+        };
+        let mut moved = Vec::with_capacity(entries.len());
+        for (key, (stamp, change)) in entries {
+            each(run, &key, &change)?;
+            moved.push((key, stamp));
+        }
+        Ok(Moved { entries: moved, run, into_map: false })
+    }
+
+    /// Drops what is in a table for sure.
+    pub(super) fn forget(&self, moved: &Moved) {
         let mut all = self.lock();
-        for (key, stamp) in folded {
+        if moved.into_map {
+            all.runs.start = all.runs.start.max(moved.run + 1);
+            if all.runs.is_empty() {
+                all.filter = None;
+            }
+        } else {
+            let filter = all.filter.get_or_insert_with(new_filter);
+            for (key, _) in &moved.entries {
+                filter.insert(key);
+            }
+        }
+        for (key, stamp) in &moved.entries {
             if all.map.get(key).is_some_and(|(newest, _)| newest == stamp) {
                 all.map.remove(key);
             }
         }
     }
+}
+
+fn new_filter() -> BloomFilter {
+    // A run holds what comes while the one before it is written, too.
+    let entries = LARGE * usize::try_from(RUNS + 1).unwrap_or(usize::MAX);
+    BloomFilter::with_num_bits(entries * FILTER_BITS).expected_items(entries)
 }

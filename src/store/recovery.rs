@@ -10,7 +10,7 @@ use super::doubts::OpenDoubt;
 use super::id_map::{mapped, unsure};
 use super::jobs::JobId;
 use super::journal::{self, Intent, IntentId, read_writes};
-use super::{Store, StoreError};
+use super::{Store, StoreError, runs};
 use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
 use crate::outcome::Fate;
@@ -64,6 +64,8 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     }
     drop(rows);
     drop(outcomes);
+    // What they hold are those outcomes.
+    runs::clear(&transaction)?;
     // What was on its way may have been applied, and a create says that what was there is gone:
     // what stands there is no longer known.
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;

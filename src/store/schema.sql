@@ -116,6 +116,20 @@ CREATE TABLE id_map (
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 
+-- Changes of id_map by the job that is running: runs in the order of their making, each sorted.
+CREATE TABLE id_runs (
+    run INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    external_id TEXT NOT NULL,
+    -- 1: the id is to be taken out
+    is_gone INTEGER NOT NULL,
+    remote_id TEXT,
+    fingerprint BLOB,
+    custom_data TEXT,
+    parents INTEGER,
+    PRIMARY KEY (run, stream, external_id)
+) WITHOUT ROWID;
+
 -- Fingerprints of records without an external id that were written, as long as their input may come
 -- again; those in doubt until something tells of them.
 CREATE TABLE written (

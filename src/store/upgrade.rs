@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 
 /// Version of the tables, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 pub(super) const OLDEST: i64 = 2;
 /// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 3] = [TO_3, TO_4, TO_5];
+const UPGRADES: [&str; 4] = [TO_3, TO_4, TO_5, TO_6];
 /// What an idempotency key needs to be used again by the next job, and intents of other calls than
 /// creates.
 const TO_3: &str = "
@@ -61,6 +61,13 @@ const TO_5: &str = "
     CREATE TABLE inputs (
         job INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL,
         PRIMARY KEY (job, stream)) WITHOUT ROWID;
+";
+/// What has not gone into the id map yet.
+const TO_6: &str = "
+    CREATE TABLE id_runs (
+        run INTEGER NOT NULL, stream INTEGER NOT NULL, external_id TEXT NOT NULL,
+        is_gone INTEGER NOT NULL, remote_id TEXT, fingerprint BLOB, custom_data TEXT, parents INTEGER,
+        PRIMARY KEY (run, stream, external_id)) WITHOUT ROWID;
 ";
 
 /// Brings a store of `version` up to [`VERSION`].

@@ -122,7 +122,7 @@ fn run(
             reply(result.clone());
         }
         if result.is_ok() && overlay.is_large() {
-            fold(&mut connection, overlay, commits);
+            make_room(&mut connection, overlay, commits);
         }
     }
 }
@@ -150,17 +150,17 @@ fn group(
     transaction.commit()
 }
 
-/// Moves the overlay into the id map between two groups.
-fn fold(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
-    let folded = connection.transaction().and_then(|transaction| {
-        let folded = overlay.fold(&transaction)?;
+/// Moves the overlay into a table between two groups.
+fn make_room(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
+    let moved = connection.transaction().and_then(|transaction| {
+        let moved = overlay.make_room(&transaction)?;
         transaction.commit()?;
         commits.add();
-        Ok(folded)
+        Ok(moved)
     });
-    match folded {
-        Ok(folded) => overlay.forget(&folded),
+    match moved {
+        Ok(moved) => overlay.forget(&moved),
         // The ids stay in memory, and the outcomes that they come from are on disk.
-        Err(error) => tracing::warn!(%error, "The id map could not be folded; it is tried again."),
+        Err(error) => tracing::warn!(%error, "The id map could not be written; it is tried again."),
     }
 }

@@ -1,5 +1,5 @@
 //! The id map beside a map in memory: what was recorded last is found at any time, whether it
-//! stands in the overlay or in the table, and also when the job was killed in between.
+//! stands in the overlay, in a run or in the table, and also when the job was killed in between.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(crate) type Map = BTreeMap<ExternalId, Mapped>;
 pub(crate) const NAMESPACE: &str = "rest:test";
 pub(crate) const STREAM: &str = "contacts";
 pub(crate) const IDS: u8 = 6;
+/// With those of a crowd: more than the overlay of a debug build holds.
+const ALL_IDS: u8 = IDS + 110;
 
 pub(crate) fn external_id(id: u8) -> ExternalId {
     ExternalId::new(format!("c-{id}"))
@@ -144,13 +146,30 @@ impl Open {
     pub(crate) fn found(&self) -> Map {
         let find =
             |id| Some((external_id(id), self.store.find(&self.stream, &external_id(id)).unwrap()?));
-        (0..IDS).filter_map(find).collect()
+        (0..ALL_IDS).filter_map(find).collect()
+    }
+
+    /// Records so many that the overlay moves what it holds.
+    async fn crowd(&self, position: u64, model: &mut Map) {
+        let end = End {
+            fate: Fate::Created,
+            action: Some(Action::Create),
+            remote_id: Some(1),
+            attempts: 1,
+        };
+        let crowd = |id| outcome(position * 1000 + u64::from(id), self.stream.id, Some(id), &end);
+        let outcomes: Vec<Outcome> = (IDS..ALL_IDS).map(crowd).collect();
+        for outcome in &outcomes {
+            apply(model, outcome);
+        }
+        self.store.record(self.job, Arc::new(outcomes), None).await.unwrap();
     }
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Record(u8, End),
+    Crowd,
     Fold,
     /// The job ends, and the next one begins.
     Finish,
@@ -165,7 +184,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..IDS, end()).prop_map(|(id, end)| Step::Record(id, end)),
-        3 => Just(Step::Fold),
+        4 => Just(Step::Crowd),
+        2 => Just(Step::Fold),
         1 => Just(Step::Finish),
         1 => Just(Step::Kill),
         2 => prop_oneof![
@@ -203,6 +223,7 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 apply(&mut model, &outcome);
                 open.store.record(open.job, Arc::new(vec![outcome]), None).await.unwrap();
             }
+            Step::Crowd => open.crowd(position, &mut model).await,
             Step::Fold => open.store.fold().await.unwrap(),
             Step::Finish => {
                 let done =
@@ -287,6 +308,17 @@ async fn the_newest_is_found_while_folds_are_under_way() {
             }
         })
     });
+    let crowding = {
+        let (open, is_done) = (Arc::clone(&open), Arc::clone(&is_done));
+        tokio::spawn(async move {
+            for round in 1.. {
+                if is_done.load(Relaxed) {
+                    return;
+                }
+                open.crowd(100 + round, &mut Map::new()).await;
+            }
+        })
+    };
     let writing = (0..IDS).map(|id| {
         let open = Arc::clone(&open);
         tokio::spawn(async move {
@@ -311,6 +343,7 @@ async fn the_newest_is_found_while_folds_are_under_way() {
         task.await.unwrap();
     }
     is_done.store(true, Relaxed);
+    crowding.await.unwrap();
     for task in folding {
         task.await.unwrap();
     }
