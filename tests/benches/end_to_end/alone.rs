@@ -1,9 +1,13 @@
 //! How fast the remote is by itself: bodies that are ready go to it over bare connections, whose
 //! answers are not looked into. What the program reaches of that tells how much of a run is the
-//! remote's.
+//! remote's. The same through the program's HTTP client, and nothing else of it, tells how much is
+//! the client's.
 
-use std::time::Instant;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use target_upsert::connector::http::client::pool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -13,40 +17,77 @@ use super::remote::{Remote, runtime};
 
 /// Connections at once.
 const CONNECTIONS: u64 = 16;
+/// Of the program, by default.
+const CLIENT_CONNECTIONS: u64 = 64;
+
+/// What sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    Sockets,
+    Client,
+}
 
 /// Records a second that the remote takes.
-pub fn measure(remote: &Remote, calls: Calls) -> f64 {
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Alone {
+    pub through: Through,
+    pub calls: Calls,
+    pub records_per_second: f64,
+}
+
+/// Sends as fast as the remote answers.
+pub fn measure(remote: &Remote, through: Through, calls: Calls) -> Alone {
     remote.reset();
     let (each, requests) = match calls {
-        Calls::Bulk => (100, 4_000),
-        Calls::One => (1, 100_000),
+        Calls::Bulk => (100, 4_096),
+        Calls::One => (1, 102_400),
     };
-    let mine = requests / CONNECTIONS;
-    let prepared: Vec<Vec<Vec<u8>>> = (0..CONNECTIONS)
+    let connections = match through {
+        Through::Sockets => CONNECTIONS,
+        Through::Client => CLIENT_CONNECTIONS,
+    };
+    let mine = requests / connections;
+    let client = pool(Duration::from_secs(60), "bench").unwrap();
+    let senders: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = (0..connections)
         .map(|connection| {
-            (0..mine).map(|call| request((connection * mine + call) * each, each)).collect()
+            let calls = connection * mine..(connection + 1) * mine;
+            let bodies: Vec<Body> = calls.map(|call| body(call * each, each)).collect();
+            let url = remote.url.clone();
+            match through {
+                Through::Sockets => {
+                    let requests = bodies.iter().map(Body::as_request).collect();
+                    Box::pin(send(url, requests)) as Pin<Box<dyn Future<Output = ()> + Send>>
+                }
+                Through::Client => Box::pin(post(client.clone(), url, bodies)),
+            }
         })
         .collect();
-    let address = remote.url.trim_start_matches("http://").to_owned();
     let began = Instant::now();
     // On threads of their own, as the program would be.
     runtime().block_on(async {
-        let connections =
-            prepared.into_iter().map(|bodies| tokio::spawn(send(address.clone(), bodies)));
-        for connection in connections.collect::<Vec<_>>() {
-            connection.await.unwrap();
+        for sender in senders.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+            sender.await.unwrap();
         }
     });
     let seconds = began.elapsed().as_secs_f64();
-    let records = mine * CONNECTIONS * each;
-    remote.must_hold(records, 1);
+    remote.must_hold(requests * each, 1);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let records = records as f64;
-    records / seconds
+    let records = (requests * each) as f64;
+    Alone { through, calls, records_per_second: records / seconds }
 }
 
-async fn send(address: String, requests: Vec<Vec<u8>>) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+/// Through the program's own client.
+async fn post(client: reqwest::Client, url: String, bodies: Vec<Body>) {
+    for Body { path, json } in bodies {
+        let answer = client.post(format!("{url}{path}")).body(json).send().await.unwrap();
+        assert!(answer.status().is_success());
+        answer.bytes().await.unwrap();
+    }
+}
+
+async fn send(url: String, requests: Vec<Vec<u8>>) {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 64 << 10];
     for request in requests {
@@ -71,14 +112,26 @@ fn length(answer: &[u8]) -> Option<usize> {
     Some(head + 4 + length.parse::<usize>().unwrap())
 }
 
-fn request(first: u64, count: u64) -> Vec<u8> {
+/// What one call sends.
+struct Body {
+    path: &'static str,
+    json: String,
+}
+
+impl Body {
+    fn as_request(&self) -> Vec<u8> {
+        let Self { path, json } = self;
+        let length = json.len();
+        format!("POST {path} HTTP/1.1\r\nhost: remote\r\ncontent-length: {length}\r\n\r\n{json}")
+            .into_bytes()
+    }
+}
+
+fn body(first: u64, count: u64) -> Body {
     let record = |id: u64| format!(r#"{{"ext_id":"{ID_PREFIX}{id}",{}}}"#, fields(id, 0));
     let records: Vec<String> = (first..first + count).map(record).collect();
-    let (path, body) = match count {
-        1 => ("/one", records.concat()),
-        _ => ("/bulk", format!(r#"{{"inputs":[{}]}}"#, records.join(","))),
-    };
-    let length = body.len();
-    format!("POST {path} HTTP/1.1\r\nhost: remote\r\ncontent-length: {length}\r\n\r\n{body}")
-        .into_bytes()
+    match count {
+        1 => Body { path: "/one", json: records.concat() },
+        _ => Body { path: "/bulk", json: format!(r#"{{"inputs":[{}]}}"#, records.join(",")) },
+    }
 }

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use alone::Through;
 use cases::{Bench, Calls, Case, Start};
 use peer::{Peer, Sink};
 use remote::Remote;
@@ -72,10 +73,11 @@ fn main() {
     let mut report = Report::new(&options.out);
     let has = |part: &str| options.parts.iter().any(|one| one == part);
     if has("sizes") {
-        report.remote_alone(
-            alone::measure(&remote, Calls::Bulk),
-            alone::measure(&remote, Calls::One),
-        );
+        for through in [Through::Sockets, Through::Client] {
+            for calls in [Calls::Bulk, Calls::One] {
+                report.remote_alone(alone::measure(&remote, through, calls));
+            }
+        }
         for records in [1_000, 5_000, 20_000, 100_000, 300_000, 1_000_000, 10_000_000] {
             let sized = Case { records, ..Case::default() };
             if records <= options.most {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use super::alone::Alone;
 use super::cases::{Calls, Measured, Start};
 use super::plot;
 
@@ -12,8 +13,7 @@ use super::plot;
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     machine: Machine,
-    /// Records a second that the remote takes by itself, and in which way.
-    remote_alone: Vec<(Calls, f64)>,
+    remote_alone: Vec<Alone>,
     runs: Vec<Measured>,
     targets: Vec<Target>,
     #[serde(skip)]
@@ -59,9 +59,10 @@ impl Report {
         Self { out: out.to_owned(), ..Self::default() }
     }
 
-    pub fn remote_alone(&mut self, bulk: f64, one: f64) {
-        println!("The remote alone takes {bulk:.0} records/s in bulk, {one:.0} one by one.");
-        self.remote_alone = vec![(Calls::Bulk, bulk), (Calls::One, one)];
+    pub fn remote_alone(&mut self, alone: Alone) {
+        let Alone { through, calls, records_per_second } = alone;
+        println!("The remote alone, {through:?}, {calls:?}: {records_per_second:.0} records/s");
+        self.remote_alone.push(alone);
     }
 
     pub fn add(&mut self, run: Measured) {
