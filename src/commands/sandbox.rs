@@ -7,15 +7,18 @@ use super::{print, runtime, setup};
 use crate::error::{Error, ExitCode};
 use crate::sandbox::{Faults, Options};
 
+/// All are served at one address, whichever are named: their paths do not meet.
+const NAMES: [&str; 2] = ["rest", "hubspot"];
+
 pub(super) fn run(
     names: &[String],
     port: u16,
     faults: Option<&Path>,
     data: Option<PathBuf>,
 ) -> Result<ExitCode, Error> {
-    if let Some(unknown) = names.iter().find(|name| *name != "rest") {
+    if let Some(unknown) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
         return Err(Error::usage(format!("there is no sandbox of the name `{unknown}`"))
-            .hint("the sandboxes are: rest"));
+            .hint(format!("the sandboxes are: {}", NAMES.join(", "))));
     }
     let faults = match faults {
         Some(path) => Faults::read(path).map_err(setup::sandbox_failed)?,

@@ -31,8 +31,20 @@ impl Fields {
     /// Adds a field that is a string.
     pub(super) fn set_text(&mut self, name: &str, value: &str) {
         if let Ok(raw) = serde_json::value::to_raw_value(value) {
-            self.0.insert(name.into(), raw);
+            self.set(name, raw);
         }
+    }
+
+    /// Adds a field.
+    pub(super) fn set(&mut self, name: &str, value: Box<RawValue>) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// The fields that are texts, and the texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().filter_map(|(name, value)| {
+            Some((&**name, serde_json::from_str::<String>(value.get()).ok()?))
+        })
     }
 
     /// A field as an id: the text of a string, the digits of a number. `None` for an empty string

@@ -118,7 +118,7 @@ pub(super) struct Target {
     pub(super) object: String,
     pub(super) id: Option<u64>,
     /// The property that holds the external id, and its value.
-    pub(super) external: Option<(&'static str, String)>,
+    pub(super) external: Option<(String, String)>,
 }
 
 /// What the remote answers, before any fault touches it.

@@ -47,7 +47,7 @@ fn check_tells_of_a_stream_that_can_only_be_created() {
 fn a_sandbox_stands_alone_and_keeps_its_records() {
     let place = Place::with(serde_json::json!({}));
     for round in 0..2 {
-        let arguments = ["sandbox", "rest", "--port", "0", "--data", "data.jsonl"];
+        let arguments = ["sandbox", "rest", "hubspot", "--port", "0", "--data", "data.jsonl"];
         let mut child = place.command(&arguments).spawn().unwrap();
         let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap();

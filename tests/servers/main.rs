@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod datasette;
+mod hubspot_client;
 mod installed;
 mod kinto;
 mod meltano;

@@ -171,7 +171,8 @@ fn page(rows: &[String], next: Option<u64>) -> Answer {
 
 /// What a write is about, as far as the request says so.
 fn target(object: &str, id: Option<u64>, fields: Option<&Fields>) -> Target {
-    let external = fields.and_then(|fields| fields.id_text(EXT_ID)).map(|value| (EXT_ID, value));
+    let external = fields.and_then(|fields| fields.id_text(EXT_ID));
+    let external = external.map(|value| (EXT_ID.to_owned(), value));
     Target { object: object.to_owned(), id, external }
 }
 

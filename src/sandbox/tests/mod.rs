@@ -3,6 +3,7 @@
 mod bulk;
 mod data;
 mod faults;
+mod hubspot;
 mod records;
 mod tokens;
 
