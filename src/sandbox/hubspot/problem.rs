@@ -4,6 +4,8 @@
 //! `Error` of its published descriptions. All members are optional there, and differ from call to
 //! call.
 
+use std::collections::BTreeMap;
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -104,15 +106,15 @@ impl Problem {
         body
     }
 
-    /// The same as one of the `errors` of a batch, which has all members.
+    /// The same as one of the `errors` of a batch, which says less.
     pub(super) fn in_batch(&self) -> Value {
-        let mut error = self.to_json();
-        for (name, empty) in [("errors", json!([])), ("context", json!({})), ("links", json!({}))] {
-            if error.get(name).is_none() {
-                error[name] = empty;
-            }
-        }
-        error
+        let context = self.context.iter().map(|(kind, what)| (*kind, what));
+        json!({
+            "status": "error",
+            "category": self.category,
+            "message": self.message,
+            "context": context.collect::<BTreeMap<_, _>>(),
+        })
     }
 }
 
