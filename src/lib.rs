@@ -45,6 +45,7 @@
 //!     to do.
 
 pub mod error;
+pub mod json;
 pub mod record;
 
 // What the user wants.
@@ -68,7 +69,6 @@ pub mod store;
 // 6. It is told.
 pub mod file;
 pub mod progress;
-pub mod python_json;
 pub mod results;
 pub mod snapshot;
 pub mod state;

@@ -11,9 +11,9 @@ use super::retry::Kind;
 use super::{Again, Ended, Event, Planned, halves};
 use crate::connector::contract::{Action, By, Row};
 use crate::error::Error;
+use crate::json::fields::Fields;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
-use crate::stream::fields::Fields;
 
 /// What a batch asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

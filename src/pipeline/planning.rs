@@ -9,6 +9,7 @@ use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
 use crate::dispatch::{Batch, Ended, Held, Planned, Task};
 use crate::error::Error;
+use crate::json::fields::Fields;
 use crate::outcome::{Fate, Trouble};
 use crate::resolve;
 use crate::resolve::claims::Claimed;
@@ -17,7 +18,6 @@ use crate::resolve::gate::Key;
 use crate::resolve::resend::CreateKey;
 use crate::resolve::{Known, Plan};
 use crate::stream::batch::Limits;
-use crate::stream::fields::Fields;
 use crate::stream::identity::id_in;
 use crate::stream::{Partial, Record, Stream};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::stream::fields::{Fields, finish_object, push_field};
+use crate::json::fields::{Fields, finish_object, push_field};
 
 /// Those fields of `body`, the text of a JSON object, that are empty in `held`; `None` when all
 /// are filled. What the record itself leaves empty fills nothing.

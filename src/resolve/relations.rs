@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::first_bytes;
 use crate::config::stream::{IdForm, Relation};
+use crate::json::fields::{Fields, finish_object, push_field, push_text};
 use crate::outcome::Trouble;
 use crate::record::{ExternalId, RemoteId};
 use crate::store::StoreError;
 use crate::store::id_map::Mapped;
-use crate::stream::fields::{Fields, finish_object, push_field, push_text};
 use crate::stream::identity::id_text;
 
 /// A record's body with its relations.

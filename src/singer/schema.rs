@@ -15,7 +15,7 @@ use super::clamp::clamp_numbers;
 use super::extent::{self, Extent, extent};
 use super::tree::{Tree, TreeJson};
 use super::values;
-use crate::stream::fields::Fields;
+use crate::json::fields::Fields;
 use crate::stream::fingerprint::Temporal;
 use crate::stream::moment::{is_date, is_date_time, is_time};
 use crate::text::cut;

@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use crate::stream::fields::{Fields, Name, plain_text};
+use crate::json::fields::{Fields, Name, plain_text};
 
 /// Of a record, itself counted: as many as other readers of it take.
 const MAX_LEVELS: usize = 127;

@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use super::ahead::Ahead;
 use crate::crash::point;
+use crate::json::python::{write_readable, write_text};
 use crate::outcome::Fate;
-use crate::python_json::{write_readable, write_text};
 use crate::store::jobs::JobId;
 use crate::store::report::{self, OutcomeRow, TellError};
 use crate::summary::Counts;

@@ -18,9 +18,9 @@ use std::io::{self, Write};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::fields::plain_text;
 use super::moment::Moment;
-use crate::python_json::{write_exact, write_text};
+use crate::json::fields::plain_text;
+use crate::json::python::{write_exact, write_text};
 use crate::record::Fingerprint;
 
 /// How the schema says that a text is to be read.
@@ -83,7 +83,7 @@ fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::fields::Fields;
+    use crate::json::fields::Fields;
 
     fn text(record: &str, temporal: &[(&str, Temporal)], external_id: Option<&str>) -> Vec<u8> {
         let raw: &RawValue = serde_json::from_str(record).unwrap();

@@ -4,10 +4,10 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::fields::Fields;
 use crate::config::{Identity, StreamOptions};
 use crate::connector::contract::Capabilities;
 use crate::error::Error;
+use crate::json::fields::Fields;
 use crate::record::{ExternalId, RemoteId};
 
 /// The platform's field for the external id, and the alias that it takes too.

@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, finish_object, push_field};
 use crate::config::stream::FieldRule;
 use crate::error::Error;
+use crate::json::fields::{Fields, finish_object, push_field};
 
 /// Steps that one template may take; a plain one needs a few dozen.
 const FUEL: u64 = 50_000;

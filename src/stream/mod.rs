@@ -5,7 +5,6 @@
 mod ability;
 pub mod batch;
 mod batch_files;
-pub mod fields;
 pub mod fingerprint;
 pub mod identity;
 pub mod intake;

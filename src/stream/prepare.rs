@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::fields::{Fields, finish_object, push_field};
 use super::fingerprint::fingerprint;
 use super::identity::{IdFields, id_in};
 use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
+use crate::json::fields::{Fields, finish_object, push_field};
 use crate::outcome::Trouble;
 use crate::record::Fingerprint;
 use crate::singer::schema::RecordSchema;

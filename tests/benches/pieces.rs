@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use target_upsert::config::{OnBadLine, StreamOptions, Validation};
 use target_upsert::connector::contract::Action;
 use target_upsert::connector::{self, Connector};
+use target_upsert::json::fields::Fields;
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::singer::message::{self, Message};
@@ -29,7 +30,6 @@ use target_upsert::state::line::{self, Shape};
 use target_upsert::store::Store;
 use target_upsert::store::jobs::JobId;
 use target_upsert::store::streams::StoredStream;
-use target_upsert::stream::fields::Fields;
 use target_upsert::stream::fingerprint::fingerprint;
 use target_upsert::stream::intake::{Intake, IntakeOptions};
 

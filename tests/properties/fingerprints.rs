@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use target_upsert::json::fields::Fields;
 use target_upsert::record::Fingerprint;
-use target_upsert::stream::fields::Fields;
 use target_upsert::stream::fingerprint::{Temporal, fingerprint};
 
 use crate::cases;

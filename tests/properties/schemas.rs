@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use target_upsert::json::fields::Fields;
 use target_upsert::singer::schema::RecordSchema;
-use target_upsert::stream::fields::Fields;
 
 use crate::almost::{nested, object_of};
 use crate::cases;

@@ -19,7 +19,7 @@ use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, client};
 use crate::connector::{BuildError, Settings};
-use crate::stream::fields::Fields;
+use crate::json::fields::Fields;
 
 /// Records a call, where nothing else is said: as `target-api` has it.
 const BATCH_SIZE: u64 = 100;

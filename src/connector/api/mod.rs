@@ -31,7 +31,8 @@ use super::contract::{
     RequestError, Verdict, WriteAnswer, WriteBatch,
 };
 use super::http::meaning::complaint;
-use super::http::{Answer, Call, Client, Meaning, exact, meaning};
+use super::http::{Answer, Call, Client, Meaning, meaning};
+use crate::json::exact;
 use crate::record::{RemoteId, StreamName};
 
 /// Calls at once: as many as `target-api` drains streams at once.

@@ -8,8 +8,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use super::Api;
 use crate::connector::contract::{BatchIds, Write, WriteBatch};
 use crate::connector::http::Request;
+use crate::json::fields::{Fields, finish_object, push_field, push_text};
 use crate::record::{RemoteId, StreamName};
-use crate::stream::fields::{Fields, finish_object, push_field, push_text};
 
 /// The field with the batch's name.
 const BATCH_ID: &str = "hgBatchId";

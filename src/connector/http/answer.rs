@@ -8,8 +8,8 @@ use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 use url::Url;
 
-use super::exact;
 use super::redact::Redactor;
+use crate::json::exact;
 
 /// Bytes of a body, at most, after decompression. The greatest answers to what we ask are pages
 /// of a few hundred rows.

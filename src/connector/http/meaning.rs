@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::exact;
 use super::redact::Redactor;
 use crate::connector::contract::{Action, RequestError};
+use crate::json::exact;
 
 /// Characters of a remote's message that are passed on.
 const MAX_MESSAGE_CHARS: usize = 500;

@@ -4,14 +4,12 @@
 //! - [`meaning`]: what a status says when the remote's own rules do not.
 //! - [`authorize`]: credentials, and tokens that are renewed under way.
 //! - [`rate_limit`]: how many requests leave in a time.
-//! - [`exact`]: JSON whose numbers keep their digits.
 //! - [`redact`]: the one place that knows which texts must not go outward.
 
 pub mod answer;
 pub mod authorize;
 pub mod client;
 mod escapes;
-pub mod exact;
 pub mod meaning;
 pub mod rate_limit;
 pub mod redact;

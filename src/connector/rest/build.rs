@@ -16,8 +16,9 @@ use super::secrets;
 use super::template::Template;
 use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, Request, client, exact};
+use crate::connector::http::{Authorizer, Client, Redactor, Request, client};
 use crate::connector::{BuildError, Settings};
+use crate::json::exact;
 
 impl Rest {
     /// Reads the manifest that the config's `manifest` names.

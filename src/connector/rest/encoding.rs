@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use url::form_urlencoded::Serializer;
 
-use crate::stream::fields::Fields;
+use crate::json::fields::Fields;
 
 /// A JSON object as a form: what is nested is named with brackets, as PHP and Rails read it.
 ///

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::program::Program;
 use super::select::Selector;
 use super::template::Template;
-use crate::connector::http::{Answer, Redactor, exact};
+use crate::connector::http::{Answer, Redactor};
+use crate::json::exact;
 
 /// What every test and template about an answer knows.
 pub(super) const ANSWER_NAMES: &[&str] = &["call", "status", "headers", "links", "body", "text"];

@@ -17,8 +17,9 @@ use super::manifest::Encoding;
 use super::program::{Endpoint, Node, Splice};
 use super::template::{Template, Templates};
 use crate::connector::contract;
-use crate::connector::http::{Request, exact};
-use crate::stream::fields::push_text;
+use crate::connector::http::Request;
+use crate::json::exact;
+use crate::json::fields::push_text;
 
 /// The values of one call, the config's secrets among them: never to be printed.
 pub(super) struct Scope {

@@ -6,7 +6,8 @@ use url::form_urlencoded;
 
 use super::program::{Auth, Program};
 use super::template::Template;
-use crate::connector::http::{Redactor, Request, exact};
+use crate::connector::http::{Redactor, Request};
+use crate::json::exact;
 
 /// A config key with one of these in its name holds a secret, and so does all below it.
 const WORDS: &[&str] =

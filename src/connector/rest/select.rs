@@ -5,7 +5,7 @@ use serde_json_path::JsonPath;
 
 use super::template::{Template, Templates};
 use super::text::{Text, Wrong, check_depth};
-use crate::connector::http::exact;
+use crate::json::exact;
 
 /// What finds something in a whole answer, or in a row of it.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::connector::http::{Redactor, exact};
+use crate::connector::http::Redactor;
+use crate::json::exact;
 
 /// Fields that are named, at most.
 const MAX_NAMED: usize = 3;

@@ -11,10 +11,10 @@ use target_upsert::connector::contract::{
     CallLimits, Capabilities, CheckLine, Found, Question, RequestError, WriteAnswer, WriteBatch,
 };
 use target_upsert::error::Error;
+use target_upsert::json::fields::Fields;
 use target_upsert::record::StreamName;
 use target_upsert::singer::message::{self, Message};
 use target_upsert::singer::reader::{Line, LineReader};
-use target_upsert::stream::fields::Fields;
 use target_upsert::stream::intake::{InputCounts, Intake, IntakeOptions};
 use target_upsert::stream::{Item, Record};
 

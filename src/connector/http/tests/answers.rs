@@ -9,9 +9,10 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::config::RateLimit;
 use crate::connector::contract::{Action, RequestError};
+use crate::connector::http::Answer;
 use crate::connector::http::meaning::{Call, Meaning, complaint, meaning};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Answer, exact};
+use crate::json::exact;
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
     let mut map = HeaderMap::new();

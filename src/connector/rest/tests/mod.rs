@@ -80,7 +80,7 @@ impl Remote {
             bytes.extend_from_slice(&chunk);
         }
         // Numbers are told as they stand, so that a test sees each digit.
-        crate::connector::http::exact::parse(&bytes).unwrap()
+        crate::json::exact::parse(&bytes).unwrap()
     }
 
     /// All records of an object.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::connector::contract::RequestError;
-use crate::connector::http::exact;
+use crate::json::exact;
 
 fn ext_ids(held: &[Value]) -> Vec<String> {
     let mut ids: Vec<_> =
