@@ -5,7 +5,7 @@
 //! for the third time.
 
 /// The steps.
-pub const STEPS: [&str; 13] = [
+pub const STEPS: [&str; 14] = [
     // A file was written (the config with new tokens, results, a snapshot) and stands beside the
     // old one; it has taken its place.
     "replacing",
@@ -24,6 +24,8 @@ pub const STEPS: [&str; 13] = [
     "replanned",
     // Records stand at the remote without some of their relations, and that is on disk.
     "partial",
+    // Some of the ids are in a run or in the map, and memory has them too.
+    "moved",
     // Some of the ids are in the map.
     "folding",
     // All of them are; memory has them too.

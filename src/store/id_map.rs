@@ -1,6 +1,6 @@
 //! External id → remote id, with the fingerprint of what was written last.
 //!
-//! New entries stand in the [overlay](super::overlay) first.
+//! New entries stand in the [overlay](super::overlay) first, and in [runs](super::runs).
 
 use std::sync::Arc;
 
@@ -125,11 +125,11 @@ impl Store {
         id: &ExternalId,
     ) -> Result<Option<Mapped>, StoreError> {
         let lately = match self.overlay.get(&(stream.id, id.clone())) {
-            Lately::Known(change) => Some(change),
+            Lately::Changed(change) => Some(change),
             Lately::InRuns(numbers) => {
                 self.read(|connection| runs::find(connection, numbers, (stream.id, id)))?
             }
-            Lately::Nothing => None,
+            Lately::Unchanged => None,
         };
         match lately {
             Some(Change::Set(known)) => return Ok(Some(known)),
@@ -177,7 +177,7 @@ impl Store {
         let overlay = Arc::clone(&self.overlay);
         let folded = self.write(move |transaction| overlay.fold(transaction)).await?;
         point("folded");
-        self.overlay.forget(&folded);
+        self.overlay.drop_moved(&folded);
         Ok(())
     }
 }

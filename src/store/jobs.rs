@@ -155,7 +155,7 @@ impl Store {
                 overlay.fold(transaction)
             })
             .await?;
-        self.overlay.forget(&folded);
+        self.overlay.drop_moved(&folded);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! What became of every record is kept: one SQLite file, written by one thread, read beside it.
 //!
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
-//! which remote id belongs to which external id, [`jobs`] the runs. Once a store is open, all
+//! which remote id belongs to which external id (what a job has learned of it stands in [`overlay`] and
+//! [`runs`] first), [`jobs`] the jobs. Once a store is open, all
 //! writing goes through [`writer`]: work of many tasks is put into one transaction, and a task goes
 //! on when that transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or
 //! another, see what is committed and never wait for the writer.
@@ -141,8 +142,9 @@ impl Store {
         Self::start(path, connection, None, None, Some(lock))
     }
 
-    /// A store that is gone afterwards. Ids of the store at `base` are found too, if there is one,
-    /// also while another process has it; it stays as it is, but for [its
+    /// A store that is gone afterwards. Ids in the map of the store at `base` are found too, if there
+    /// is one, also while another process has it: less those that a running job has not put there
+    /// yet. It stays as it is, but for [its
     /// version](open_for_reading).
     ///
     /// # Errors

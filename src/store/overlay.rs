@@ -18,7 +18,7 @@ use crate::record::ExternalId;
 
 /// Entries that make the overlay large: about 10 MB. A debug build, which the tests use, meets runs
 /// early.
-const LARGE: usize = if cfg!(debug_assertions) { 100 } else { 32_768 };
+const LARGE: usize = if cfg!(debug_assertions) { 10 } else { 32_768 };
 /// Runs that are folded together: 1,000,000 entries.
 const RUNS: u64 = if cfg!(debug_assertions) { 3 } else { 32 };
 /// Bits of the filter for each entry of the runs: one in a hundred that is not there is looked for in
@@ -27,14 +27,15 @@ const FILTER_BITS: usize = 10;
 
 type Key = (i64, ExternalId);
 
-/// Changes that are not in the table yet.
+/// Changes that are not in a table yet.
 #[derive(Debug, Default)]
 pub(super) struct Overlay(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
     map: BTreeMap<Key, (u64, Change)>,
-    /// Tells a newer entry of the same key from the one that was moved.
+    /// Of the newest entry: they are numbered as they come, and what is newer than what was moved
+    /// stays.
     stamp: u64,
     /// Numbers of the runs that may be there.
     runs: Range<u64>,
@@ -45,19 +46,20 @@ struct Entries {
 /// What the overlay knows of an id.
 #[derive(Debug)]
 pub(super) enum Lately {
-    /// This.
-    Known(Change),
-    /// Maybe something, in these runs.
+    /// It has changed, so.
+    Changed(Change),
+    /// It may have, in one of these runs.
     InRuns(Range<u64>),
-    /// Nothing: what the map says holds.
-    Nothing,
+    /// It has not: what the map says holds.
+    Unchanged,
 }
 
 /// What has gone from the overlay into a table.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Moved {
-    entries: Vec<(Key, u64)>,
+    /// Of the newest entry that has.
+    stamp: u64,
     /// The number that the run has, or would have.
     run: u64,
     into_map: bool,
@@ -80,9 +82,9 @@ impl Overlay {
     pub(super) fn get(&self, key: &Key) -> Lately {
         let all = self.lock();
         match (all.map.get(key), &all.filter) {
-            (Some((_, change)), _) => Lately::Known(change.clone()),
+            (Some((_, change)), _) => Lately::Changed(change.clone()),
             (None, Some(filter)) if filter.contains(key) => Lately::InRuns(all.runs.clone()),
-            (None, _) => Lately::Nothing,
+            (None, _) => Lately::Unchanged,
         }
     }
 
@@ -91,7 +93,7 @@ impl Overlay {
     }
 
     /// Writes all entries into a run, or, where there are many runs, all of it into the map. They
-    /// stay until [`Overlay::forget`].
+    /// stay until [`Overlay::drop_moved`].
     pub(super) fn make_room(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
         let is_full = {
             let all = self.lock();
@@ -103,17 +105,18 @@ impl Overlay {
     /// Writes all entries and all runs into the map, in the order of its key.
     pub(super) fn fold(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
         let Range { start, end } = self.lock().runs.clone();
-        if start < end {
+        let moved = if start < end {
             let moved = self.add_run(transaction)?;
             runs::fold(transaction, start..moved.run + 1)?;
-            return Ok(Moved { into_map: true, ..moved });
-        }
-        self.move_all(|_, (stream, external_id), change| {
-            change.apply(transaction, *stream, external_id)?;
-            point("folding");
-            Ok(())
-        })
-        .map(|moved| Moved { into_map: true, ..moved })
+            moved
+        } else {
+            self.move_all(|_, (stream, external_id), change| {
+                change.apply(transaction, *stream, external_id)?;
+                point("folding");
+                Ok(())
+            })?
+        };
+        Ok(Moved { into_map: true, ..moved })
     }
 
     fn add_run(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Moved> {
@@ -126,41 +129,40 @@ impl Overlay {
         &self,
         mut each: impl FnMut(u64, &Key, &Change) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<Moved> {
-        let (run, entries) = {
+        let (moved, entries) = {
             let mut all = self.lock();
             // No two have one number, also when the first is not committed.
-            let run = all.runs.end;
+            let moved = Moved { stamp: all.stamp, run: all.runs.end, into_map: false };
             all.runs.end += 1;
-            let copy = |(key, value): (&Key, &(u64, Change))| (key.clone(), value.clone());
-            (run, all.map.iter().map(copy).collect::<Vec<_>>())
+            let copy = |(key, (_, change)): (&Key, &(u64, Change))| (key.clone(), change.clone());
+            (moved, all.map.iter().map(copy).collect::<Vec<_>>())
         };
-        let mut moved = Vec::with_capacity(entries.len());
-        for (key, (stamp, change)) in entries {
-            each(run, &key, &change)?;
-            moved.push((key, stamp));
+        for (key, change) in &entries {
+            each(moved.run, key, change)?;
         }
-        Ok(Moved { entries: moved, run, into_map: false })
+        Ok(moved)
     }
 
     /// Drops what is in a table for sure.
-    pub(super) fn forget(&self, moved: &Moved) {
+    pub(super) fn drop_moved(&self, moved: &Moved) {
         let mut all = self.lock();
+        let Entries { map, runs, filter, .. } = &mut *all;
         if moved.into_map {
-            all.runs.start = all.runs.start.max(moved.run + 1);
-            if all.runs.is_empty() {
-                all.filter = None;
+            runs.start = runs.start.max(moved.run + 1);
+            if runs.is_empty() {
+                *filter = None;
             }
-        } else {
-            let filter = all.filter.get_or_insert_with(new_filter);
-            for (key, _) in &moved.entries {
+            map.retain(|_, (stamp, _)| *stamp > moved.stamp);
+            return;
+        }
+        let filter = filter.get_or_insert_with(new_filter);
+        map.retain(|key, (stamp, _)| {
+            let is_newer = *stamp > moved.stamp;
+            if !is_newer {
                 filter.insert(key);
             }
-        }
-        for (key, stamp) in &moved.entries {
-            if all.map.get(key).is_some_and(|(newest, _)| newest == stamp) {
-                all.map.remove(key);
-            }
-        }
+            is_newer
+        });
     }
 }
 

@@ -14,8 +14,8 @@ use rusqlite::Connection;
 pub(super) struct Commits(Arc<AtomicU64>);
 
 impl Commits {
-    /// One more. Called before anybody is told of it, and before the overlay forgets what was
-    /// folded, so that who does not find something there finds it in the table.
+    /// One more. Called before anybody is told of it, and before the overlay drops what was
+    /// moved, so that who does not find something there finds it in a table.
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Release);
     }

@@ -64,7 +64,7 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     }
     drop(rows);
     drop(outcomes);
-    // What they hold are those outcomes.
+    // What they hold comes from those outcomes, or is in the map already.
     runs::clear(&transaction)?;
     // What was on its way may have been applied, and a create says that what was there is gone:
     // what stands there is no longer known.

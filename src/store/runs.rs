@@ -16,7 +16,7 @@ use super::id_map::{Mapped, mapped};
 use crate::crash::point;
 use crate::record::{ExternalId, RemoteId};
 
-/// A column of the map, or one of the runs' own.
+/// What is told of an id, beside its key.
 const COLUMNS: &str = "is_gone, remote_id, fingerprint, custom_data, parents";
 
 fn change(row: &Row<'_>, first: usize) -> rusqlite::Result<Change> {

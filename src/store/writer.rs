@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::StoreError;
 use super::overlay::Overlay;
 use super::reader::Commits;
+use crate::crash::point;
 
-/// Pieces of work in one transaction, at most; bounds the time that the first one waits.
+/// Pieces of work in one transaction, at most; bounds the time that the first one waits. When many
+/// runs are folded, some seconds, it waits for that too.
 const GROUP: usize = 256;
 /// Pieces of work that may wait; past that the callers do.
 const QUEUE: usize = 1024;
@@ -150,7 +152,7 @@ fn group(
     transaction.commit()
 }
 
-/// Moves the overlay into a table between two groups.
+/// Moves the overlay, and the runs when there are many, into a table between two groups.
 fn make_room(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
     let moved = connection.transaction().and_then(|transaction| {
         let moved = overlay.make_room(&transaction)?;
@@ -159,7 +161,10 @@ fn make_room(connection: &mut Connection, overlay: &Overlay, commits: &Commits) 
         Ok(moved)
     });
     match moved {
-        Ok(moved) => overlay.forget(&moved),
+        Ok(moved) => {
+            point("moved");
+            overlay.drop_moved(&moved);
+        }
         // The ids stay in memory, and the outcomes that they come from are on disk.
         Err(error) => tracing::warn!(%error, "The id map could not be written; it is tried again."),
     }

@@ -1,8 +1,9 @@
-"""HubSpot's own client over the sandbox's HubSpot: each call that a writer of records makes, with the
-client's types, which take nothing that HubSpot's descriptions do not have.
+"""HubSpot's own client, generated from HubSpot's descriptions, over the sandbox's HubSpot: each call
+that a writer of records makes. The client makes the requests and reads the answers; members that an
+answer lacks it passes over, so what is needed is asserted here.
 
 `REMOTE` is the address of a sandbox that nobody else uses, `LAGGING` one whose search shows what was
-written after a second.
+written after a while.
 """
 
 import os

@@ -172,17 +172,13 @@ pub(super) fn put(request: &Request, _: &Faults) -> Result<Plan, Answer> {
     if types.is_empty() {
         return Err(Problem::invalid("At least one association type must be given").into());
     }
-    one(request, [1, 2, 3, 4], move |_, _| types)
+    one(request, move |_, _| types)
 }
 
-/// `PUT …/{object}/{id}/associations/default/{to}/{to id}`
+/// `PUT …/{object}/{id}/associations/default/{to}/{to id}`, and in v3 `…/{to}/{to id}/{type}` with the
+/// name of the type that is the default.
 pub(super) fn put_default(request: &Request, _: &Faults) -> Result<Plan, Answer> {
-    one(request, [1, 2, 3, 4], default_types)
-}
-
-/// `PUT /crm/v3/objects/{object}/{id}/associations/{to}/{to id}/{type}`
-pub(super) fn put_named(request: &Request, _: &Faults) -> Result<Plan, Answer> {
-    one(request, [1, 2, 3, 4], default_types)
+    one(request, default_types)
 }
 
 fn default_types(from: &str, to: &str) -> Vec<Type> {
@@ -195,13 +191,9 @@ fn default_types(from: &str, to: &str) -> Vec<Type> {
 
 fn one(
     request: &Request,
-    places: [usize; 4],
     types: impl FnOnce(&str, &str) -> Vec<Type> + Send + 'static,
 ) -> Result<Plan, Answer> {
-    let mut found = Vec::with_capacity(places.len());
-    for n in places {
-        found.push(place(request, n)?);
-    }
+    let found = (1..=4).map(|n| place(request, n)).collect::<Result<Vec<_>, _>>()?;
     Ok(writing(Vec::new(), move |memory, now| {
         let (from, to) = ends(memory, (&found[0], &found[1]), (&found[2], &found[3]))?;
         for one in types(&from, &to) {

@@ -113,15 +113,15 @@ fn write(request: &Request, doing: Doing) -> Result<Plan, Answer> {
                 .and_then(|change| once(memory, &object, change, &mut taken));
             judged.push((object_write_trace_id, associations, change));
         }
-        let refused = judged.iter().find_map(|(_, _, change)| change.as_ref().err());
+        let is_refused = judged.iter().any(|(_, _, change)| change.is_err());
         // Ids that nothing has are told record by record in any case.
-        if let Some(problem) = refused
-            && !is_each_told
-            && !(doing == Doing::Update && problem.status() == StatusCode::NOT_FOUND)
-        {
+        let refuses_all = |problem: &&Problem| {
+            !(doing == Doing::Update && problem.status() == StatusCode::NOT_FOUND)
+        };
+        let mut problems = judged.iter().filter_map(|(_, _, change)| change.as_ref().err());
+        if let Some(problem) = problems.find(refuses_all).filter(|_| !is_each_told) {
             return Err(problem.clone());
         }
-        let is_refused = refused.is_some();
         let rows = judged.into_iter().map(|(trace, associations, change)| match change {
             Ok(change) => {
                 let (id, is_new) = rules::apply(memory, &object, change, now);
@@ -144,7 +144,7 @@ fn write(request: &Request, doing: Doing) -> Result<Plan, Answer> {
             }
         });
         let rows =
-            Rows { verdicts: rows.collect(), stranger: stranger(), any_order: true, envelope };
+            Rows { verdicts: rows.collect(), stranger: stranger(doing), any_order: true, envelope };
         let status = match (is_refused, doing) {
             (true, _) => StatusCode::MULTI_STATUS,
             (false, Doing::Create) => StatusCode::CREATED,
@@ -267,18 +267,20 @@ fn wanted(object: &str, input: &ToWrite, doing: Doing) -> Target {
     }
 }
 
-fn stranger() -> String {
-    json!({"id": u64::MAX.to_string(), "properties": {}, "createdAt": "2019-10-30T03:30:17.883Z",
-           "updatedAt": "2019-10-30T03:30:17.883Z", "archived": false, "new": false})
-    .to_string()
+fn stranger(doing: Doing) -> String {
+    let mut stranger = json!({"id": u64::MAX.to_string(), "properties": {}, "createdAt": "2019-10-30T03:30:17.883Z",
+           "updatedAt": "2019-10-30T03:30:17.883Z", "archived": false});
+    if doing == Doing::Upsert {
+        stranger["new"] = false.into();
+    }
+    stranger.to_string()
 }
 
 fn envelope(rows: &[Row]) -> String {
-    let (applied, refused): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.applied);
-    let parse = |rows: Vec<&Row>| -> Vec<Value> {
-        rows.iter().filter_map(|row| serde_json::from_str(&row.json).ok()).collect()
-    };
-    whole(&parse(applied), &parse(refused)).to_string()
+    let rows = rows.iter().filter_map(|row| serde_json::from_str::<Value>(&row.json).ok());
+    let (refused, results): (Vec<Value>, Vec<Value>) =
+        rows.partition(|row| row["status"] == "error");
+    whole(&results, &refused).to_string()
 }
 
 fn whole(results: &[Value], errors: &[Value]) -> Value {

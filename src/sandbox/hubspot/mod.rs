@@ -36,7 +36,7 @@ use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target};
 
 /// The account's number.
 const PORTAL: u64 = 62_515;
-/// Versions of paths; others are not found.
+/// Versions of paths; others are refused.
 const VERSIONS: [&str; 6] = ["v1", "v3", "v4", "2025-09", "2026-03", "2026-09"];
 
 /// The remote.
@@ -145,7 +145,7 @@ const ROUTES: &[Route] = &[
     route(
         Method::PUT,
         "/crm/{version}/objects/{object}/{id}/associations/{to}/{to_id}/{type}",
-        associations::put_named,
+        associations::put_default,
     ),
     route(
         Method::POST,

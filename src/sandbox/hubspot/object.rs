@@ -72,6 +72,15 @@ impl Object {
         if self.id == "0-1" { "lastmodifieddate" } else { "hs_lastmodifieddate" }
     }
 
+    /// Whether there is a property of this name.
+    pub(super) fn has(&self, memory: &Memory, name: &str) -> bool {
+        let own = catalog::find(&self.id).map_or(&[][..], |object| object.properties);
+        own.iter().chain(COMMON).any(|property| property.name == name)
+            || memory
+                .after(&self.properties(), 0)
+                .any(|(_, made)| made.fields().id_text("name").as_deref() == Some(name))
+    }
+
     /// The property of this name.
     pub(super) fn property(&self, memory: &mut Memory, name: &str) -> Option<Property> {
         let own = catalog::find(&self.id).map_or(&[][..], |object| object.properties);

@@ -73,9 +73,9 @@ impl Problem {
 
     /// A record has the value already that must be of one record only.
     pub(super) fn conflict(object: &str, id: u64) -> Self {
-        let (first, rest) = object.split_at(1);
-        let message =
-            format!("{}{rest} already exists. Existing ID: {id}", first.to_ascii_uppercase());
+        let mut rest = object.chars();
+        let first = rest.next().map(|first| first.to_ascii_uppercase()).unwrap_or_default();
+        let message = format!("{first}{} already exists. Existing ID: {id}", rest.as_str());
         Self::new(StatusCode::CONFLICT, "CONFLICT", message)
     }
 

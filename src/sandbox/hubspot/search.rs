@@ -77,7 +77,7 @@ pub(super) fn search(request: &Request, faults: &Faults) -> Result<Plan, Answer>
             text.parse().map_err(|_| Problem::invalid("after is no cursor"))?
         }
     };
-    if after + limit > MAX_RESULTS {
+    if after > MAX_RESULTS - limit {
         let message = format!("a search goes no further than {MAX_RESULTS} results");
         return Err(Problem::invalid(message).into());
     }
@@ -130,7 +130,6 @@ fn check(memory: &mut Memory, object: &Object, filter: &Filter) -> Result<(), Pr
             filter.value.is_some()
         }
         "BETWEEN" => filter.value.is_some() && filter.high_value.is_some(),
-        // Values of texts are to be in lower case there, says its guide.
         "IN" | "NOT_IN" => filter.values.is_some(),
         "HAS_PROPERTY" | "NOT_HAS_PROPERTY" => true,
         other => return Err(Problem::invalid(format!("{other} is no operator"))),

@@ -36,7 +36,9 @@ pub(super) fn show(memory: &Memory, object: &Object, id: u64, wanted: &Wanted) -
         Wanted::Named(names) => {
             let mut properties = Map::new();
             for name in names.iter().map(String::as_str).chain(["createdate", object.modified()]) {
-                properties.insert(name.to_owned(), held.get(name).cloned().unwrap_or_default());
+                if object.has(memory, name) {
+                    properties.insert(name.to_owned(), held.get(name).cloned().unwrap_or_default());
+                }
             }
             properties
         }

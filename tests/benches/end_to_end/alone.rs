@@ -1,7 +1,7 @@
 //! How fast the remote is by itself: bodies that are ready go to it over bare connections, whose
 //! answers are not looked into. What the program reaches of that tells how much of a run is the
-//! remote's. The same through the program's HTTP client, and nothing else of it, tells how much is
-//! the client's.
+//! remote's. The same through the pool of HTTP connections that the program uses, and nothing else of it,
+//! tells how much is the pool's.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -15,10 +15,8 @@ use super::cases::Calls;
 use super::input::{ID_PREFIX, fields};
 use super::remote::{Remote, runtime};
 
-/// Connections at once.
-const CONNECTIONS: u64 = 16;
-/// Of the program, by default.
-const CLIENT_CONNECTIONS: u64 = 64;
+/// Connections at once: as many as the program makes by default.
+const CONNECTIONS: u64 = 64;
 
 /// What sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,13 +41,9 @@ pub fn measure(remote: &Remote, through: Through, calls: Calls) -> Alone {
         Calls::Bulk => (100, 4_096),
         Calls::One => (1, 102_400),
     };
-    let connections = match through {
-        Through::Sockets => CONNECTIONS,
-        Through::Client => CLIENT_CONNECTIONS,
-    };
-    let mine = requests / connections;
+    let mine = requests / CONNECTIONS;
     let client = pool(Duration::from_secs(60), "bench").unwrap();
-    let senders: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = (0..connections)
+    let senders: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = (0..CONNECTIONS)
         .map(|connection| {
             let calls = connection * mine..(connection + 1) * mine;
             let bodies: Vec<Body> = calls.map(|call| body(call * each, each)).collect();
@@ -77,7 +71,7 @@ pub fn measure(remote: &Remote, through: Through, calls: Calls) -> Alone {
     Alone { through, calls, records_per_second: records / seconds }
 }
 
-/// Through the program's own client.
+/// Through the pool that the program's own client has.
 async fn post(client: reqwest::Client, url: String, bodies: Vec<Body>) {
     for Body { path, json } in bodies {
         let answer = client.post(format!("{url}{path}")).body(json).send().await.unwrap();

@@ -20,10 +20,10 @@ use torment::Torment;
 const RECORDS: usize = 60;
 
 /// The steps that every job comes to.
-const ALWAYS: [&str; 8] =
-    ["replacing", "replaced", "sent", "answered", "recorded", "folding", "folded", "told"];
+const ALWAYS: [&str; 9] =
+    ["replacing", "replaced", "sent", "answered", "recorded", "moved", "folding", "folded", "told"];
 /// Those, and the steps of a job that creates.
-const CREATING: [&str; 10] = [
+const CREATING: [&str; 11] = [
     "replacing",
     "replaced",
     "recovering",
@@ -31,6 +31,7 @@ const CREATING: [&str; 10] = [
     "sent",
     "answered",
     "recorded",
+    "moved",
     "folding",
     "folded",
     "told",
