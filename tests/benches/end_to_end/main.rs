@@ -2,7 +2,7 @@
 //! that answers at once or after a while:
 //!
 //! ```text
-//! cargo bench --bench end_to_end              # everything, some 8 minutes on two cores
+//! cargo bench --bench end_to_end              # everything, some 10 minutes on two cores
 //! cargo bench --bench end_to_end -- --help    # parts of it
 //! ```
 //! Writes a table to stdout, and `results.json` and `plot.svg` into `target/tmp/end_to_end`.
