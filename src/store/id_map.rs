@@ -1,6 +1,6 @@
 //! External id → remote id, with the fingerprint of what was written last.
 //!
-//! New entries stand in the [overlay](super::overlay) first, and in [runs](super::runs).
+//! New entries stand in the [overlay](super::overlay) first, and in [`runs`].
 
 use std::sync::Arc;
 
