@@ -185,6 +185,12 @@ impl Memory {
     }
 }
 
+/// A remote id as it was given out: decimal digits, no zero in front. Nothing else is an id.
+pub(super) fn id(text: &str) -> Option<u64> {
+    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| canonical)
+}
+
 fn remember(index: &mut HashMap<Box<str>, Vec<u64>>, value: Option<String>, id: u64) {
     if let Some(value) = value {
         index.entry(value.into()).or_default().push(id);

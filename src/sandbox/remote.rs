@@ -37,6 +37,17 @@ pub(super) struct Route {
     pub(super) plan: fn(&Request, &Faults) -> Result<Plan, Answer>,
 }
 
+impl Route {
+    /// A route for whoever has a token.
+    pub(super) const fn new(
+        method: Method,
+        template: &'static str,
+        plan: fn(&Request, &Faults) -> Result<Plan, Answer>,
+    ) -> Self {
+        Self { method, template, access: Access::Token, plan }
+    }
+}
+
 /// Who may call a route, and what is done around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {

@@ -1,11 +1,11 @@
 //! What became of every record is kept: one SQLite file, written by one thread, read beside it.
 //!
 //! [`journal`] has the intents and outcomes, [`doubts`] the creates whose fate is open, [`id_map`]
-//! which remote id belongs to which external id (what a job has learned of it stands in [`overlay`] and
-//! [`runs`] first), [`jobs`] the jobs. Once a store is open, all
-//! writing goes through [`writer`]: work of many tasks is put into one transaction, and a task goes
-//! on when that transaction is on disk (WAL, `synchronous=FULL`). Readers, in this process or
-//! another, see what is committed and never wait for the writer.
+//! which remote id belongs to which external id (what a job has learned of it stands in [`overlay`]
+//! and [`runs`] first), [`jobs`] the jobs. Once a store is open, all writing goes through [`writer`]:
+//! work of many tasks is put into one transaction, and a task goes on when that transaction is on
+//! disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what is committed and
+//! never wait for the writer.
 
 mod change;
 pub mod doubts;
@@ -144,8 +144,7 @@ impl Store {
 
     /// A store that is gone afterwards. Ids in the map of the store at `base` are found too, if there
     /// is one, also while another process has it: less those that a running job has not put there
-    /// yet. It stays as it is, but for [its
-    /// version](open_for_reading).
+    /// yet. It stays as it is, but for [its version](open_for_reading).
     ///
     /// # Errors
     /// Exit code 2: the store at `base`, see [`open_for_reading`]. Exit code 5: the disk.

@@ -4,6 +4,7 @@
 //! Types that HubSpot defines:
 //! <https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associations-guide>.
 
+use std::fmt;
 use std::time::Instant;
 
 use hyper::StatusCode;
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::object::Object;
 use super::problem::Problem;
-use super::{body, place, reading, rules, writing};
+use super::{batch, body, place, reading, writing};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::record::Fields;
 use crate::sandbox::remote::{Answer, Plan, Request};
 
@@ -65,6 +66,19 @@ struct Type {
     association_type_id: u32,
 }
 
+/// A record that is associated with another.
+struct End {
+    /// Its object's type id.
+    object: String,
+    id: String,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.object, self.id)
+    }
+}
+
 /// The default type from one object to another; 0 where HubSpot defines none.
 fn default_type(from: &str, to: &str) -> u32 {
     let known = TYPES.iter().find_map(|&(one, other, there, back)| {
@@ -104,7 +118,8 @@ pub(super) fn associate(
     for Association { to, types } in associations {
         for one in types {
             if let Some(other) = object_of(&object.id, one.association_type_id) {
-                let (from, to) = (format!("{}/{id}", object.id), format!("{other}/{}", to.id));
+                let from = End { object: object.id.clone(), id: id.to_string() };
+                let to = End { object: other.to_owned(), id: to.id.clone() };
                 set(memory, &from, &to, one, now);
             }
         }
@@ -112,17 +127,16 @@ pub(super) fn associate(
 }
 
 /// Both ways of one association.
-fn set(memory: &mut Memory, from: &str, to: &str, there: &Type, now: Instant) {
+fn set(memory: &mut Memory, from: &End, to: &End, there: &Type, now: Instant) {
     add(memory, from, to, there, now);
-    let object = |end: &str| end.split('/').next().unwrap_or_default().to_owned();
     let back = Type {
         association_category: there.association_category.clone(),
-        association_type_id: default_type(&object(to), &object(from)),
+        association_type_id: default_type(&to.object, &from.object),
     };
     add(memory, to, from, &back, now);
 }
 
-fn add(memory: &mut Memory, from: &str, to: &str, one: &Type, now: Instant) {
+fn add(memory: &mut Memory, from: &End, to: &End, one: &Type, now: Instant) {
     let pair = format!("{from}>{to}");
     let known = memory.find(PAIRS, "pair", &pair).first().copied();
     let mut types = known.map_or_else(Vec::new, |id| types(memory, id));
@@ -131,8 +145,7 @@ fn add(memory: &mut Memory, from: &str, to: &str, one: &Type, now: Instant) {
     }
     let mut fields = Fields::default();
     fields.set_text("pair", &pair);
-    let to_object = to.split('/').next().unwrap_or_default();
-    fields.set_text("from", &format!("{from}>{to_object}"));
+    fields.set_text("from", &format!("{from}>{}", to.object));
     fields.set_text("types", &serde_json::to_string(&types).unwrap_or_default());
     match known {
         Some(id) => {
@@ -149,17 +162,13 @@ fn types(memory: &Memory, id: u64) -> Vec<Type> {
     held.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
-/// Both ends, as `type/id`, of the pair in a path whose places begin with the version.
-fn ends(
-    memory: &mut Memory,
-    from: (&str, &str),
-    to: (&str, &str),
-) -> Result<(String, String), Problem> {
+/// Both ends of a pair, each by the name of its object and its id.
+fn ends(memory: &mut Memory, from: (&str, &str), to: (&str, &str)) -> Result<(End, End), Problem> {
     let mut end = |(name, text): (&str, &str)| {
         let object = Object::find(memory, name)?;
-        let there = rules::id(text).filter(|id| memory.get(&object.records(), *id).is_some());
+        let there = memory::id(text).filter(|id| memory.get(&object.records(), *id).is_some());
         match there {
-            Some(id) => Ok(format!("{}/{id}", object.id)),
+            Some(id) => Ok(End { object: object.id, id: id.to_string() }),
             None => Err(Problem::not_found(&object.singular, &[text.to_owned()])),
         }
     };
@@ -181,17 +190,24 @@ pub(super) fn put_default(request: &Request, _: &Faults) -> Result<Plan, Answer>
     one(request, default_types)
 }
 
-fn default_types(from: &str, to: &str) -> Vec<Type> {
-    let object = |end: &str| end.split('/').next().unwrap_or_default().to_owned();
+/// An association as it is told.
+fn told(from: &End, to: &End) -> Value {
+    json!({
+        "fromObjectTypeId": from.object, "fromObjectId": from.id,
+        "toObjectTypeId": to.object, "toObjectId": to.id, "labels": [],
+    })
+}
+
+fn default_types(from: &End, to: &End) -> Vec<Type> {
     vec![Type {
         association_category: "HUBSPOT_DEFINED".to_owned(),
-        association_type_id: default_type(&object(from), &object(to)),
+        association_type_id: default_type(&from.object, &to.object),
     }]
 }
 
 fn one(
     request: &Request,
-    types: impl FnOnce(&str, &str) -> Vec<Type> + Send + 'static,
+    types: impl FnOnce(&End, &End) -> Vec<Type> + Send + 'static,
 ) -> Result<Plan, Answer> {
     let found = (1..=4).map(|n| place(request, n)).collect::<Result<Vec<_>, _>>()?;
     Ok(writing(Vec::new(), move |memory, now| {
@@ -199,16 +215,7 @@ fn one(
         for one in types(&from, &to) {
             set(memory, &from, &to, &one, now);
         }
-        let half = |end: &str| {
-            let (object, id) = end.split_once('/').unwrap_or_default();
-            (object.to_owned(), id.to_owned())
-        };
-        let ((from_object, from_id), (to_object, to_id)) = (half(&from), half(&to));
-        let json = json!({
-            "fromObjectTypeId": from_object, "fromObjectId": from_id,
-            "toObjectTypeId": to_object, "toObjectId": to_id, "labels": [],
-        });
-        Ok(Answer::json(StatusCode::CREATED, json.to_string()))
+        Ok(Answer::json(StatusCode::CREATED, told(&from, &to).to_string()))
     }))
 }
 
@@ -251,15 +258,15 @@ struct Input {
 
 /// `POST …/{from}/{to}/batch/create`: 201, or 207 where some records are not there.
 pub(super) fn batch_create(request: &Request, _: &Faults) -> Result<Plan, Answer> {
-    batch(request, false)
+    write(request, false)
 }
 
 /// `POST …/{from}/{to}/batch/associate/default`
 pub(super) fn batch_default(request: &Request, _: &Faults) -> Result<Plan, Answer> {
-    batch(request, true)
+    write(request, true)
 }
 
-fn batch(request: &Request, by_default: bool) -> Result<Plan, Answer> {
+fn write(request: &Request, by_default: bool) -> Result<Plan, Answer> {
     let (from_name, to_name) = (place(request, 1)?, place(request, 2)?);
     let Inputs { inputs } = body(request)?;
     if inputs.len() > MAX_INPUTS {
@@ -270,40 +277,20 @@ fn batch(request: &Request, by_default: bool) -> Result<Plan, Answer> {
         let (mut results, mut errors) = (Vec::new(), Vec::new());
         for Input { from, to, types } in inputs {
             match ends(memory, (&from_name, &from.id), (&to_name, &to.id)) {
-                Ok((from_end, to_end)) => {
-                    let types = match types.filter(|_| !by_default) {
-                        Some(types) => types,
-                        None => default_types(&from_end, &to_end),
-                    };
-                    for one in types {
-                        set(memory, &from_end, &to_end, &one, now);
+                Ok((from, to)) => {
+                    let types = types.filter(|_| !by_default);
+                    for one in types.unwrap_or_else(|| default_types(&from, &to)) {
+                        set(memory, &from, &to, &one, now);
                     }
-                    let (from_object, to_object) = (
-                        from_end.split('/').next().unwrap_or_default(),
-                        to_end.split('/').next().unwrap_or_default(),
-                    );
-                    results.push(json!({
-                        "fromObjectTypeId": from_object, "fromObjectId": from.id,
-                        "toObjectTypeId": to_object, "toObjectId": to.id, "labels": [],
-                    }));
+                    results.push(told(&from, &to));
                 }
                 Err(problem) => {
-                    let ids = [from.id, to.id];
-                    errors.push(problem.about("fromObjectId", &ids[..1]).in_batch());
+                    errors.push(problem.about("fromObjectId", &[from.id]).in_batch());
                 }
             }
         }
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let mut whole = json!({"status": "COMPLETE", "results": results, "startedAt": now,
-                               "completedAt": now});
-        let status = if errors.is_empty() {
-            StatusCode::CREATED
-        } else {
-            whole["numErrors"] = errors.len().into();
-            whole["errors"] = errors.into();
-            StatusCode::MULTI_STATUS
-        };
-        Ok(Answer::json(status, whole.to_string()))
+        let status = if errors.is_empty() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+        Ok(Answer::json(status, batch::whole(&results, &errors).to_string()))
     }))
 }
 

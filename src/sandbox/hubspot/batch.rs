@@ -18,7 +18,9 @@ use super::rules::{self, Change, Write};
 use super::shown::{Wanted, show};
 use super::{body, object_name, reading, target, writing};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::remote::{Answer, Content, Plan, Request, Row, Rows, Target};
+use crate::store::jobs;
 
 /// Inputs of one call.
 const MAX_INPUTS: usize = 100;
@@ -77,13 +79,12 @@ fn write(request: &Request, doing: Doing) -> Result<Plan, Answer> {
         }
     }
     if doing != Doing::Create {
-        let keys = inputs.iter().map(|input| {
-            let id = input.id.clone().unwrap_or_default();
-            (input.id_property.clone(), id)
-        });
+        let keys = inputs
+            .iter()
+            .map(|input| (input.id_property.as_deref(), input.id.as_deref().unwrap_or_default()));
         unique(keys)?;
     }
-    let targets = inputs.iter().map(|input| wanted(&name, input, doing)).collect();
+    let targets = inputs.iter().map(|input| target_of(&name, input, doing)).collect();
     Ok(writing(targets, move |memory, now| {
         let object = Object::find(memory, &name)?;
         for property in inputs.iter().filter_map(|input| input.id_property.as_ref()) {
@@ -156,7 +157,7 @@ fn write(request: &Request, doing: Doing) -> Result<Plan, Answer> {
 
 /// Lets a change through that gives no value of a unique property which another input has given.
 fn once(
-    memory: &mut crate::sandbox::memory::Memory,
+    memory: &mut Memory,
     object: &Object,
     change: Change,
     taken: &mut HashSet<(String, String)>,
@@ -192,7 +193,7 @@ pub(super) fn read(request: &Request, _: &Faults) -> Result<Plan, Answer> {
     let name = object_name(request)?;
     let ToRead { inputs, id_property, properties } = body(request)?;
     check(inputs.len())?;
-    unique(inputs.iter().map(|input| (None, input.id.clone())))?;
+    unique(inputs.iter().map(|input| (None, input.id.as_str())))?;
     Ok(reading(move |memory, _| {
         let object = Object::find(memory, &name)?;
         let mut names = properties;
@@ -220,10 +221,10 @@ pub(super) fn archive(request: &Request, _: &Faults) -> Result<Plan, Answer> {
     let name = object_name(request)?;
     let Inputs { inputs } = body::<Inputs<Id>>(request)?;
     check(inputs.len())?;
-    let targets = inputs.iter().map(|input| target(&name, rules::id(&input.id), None)).collect();
+    let targets = inputs.iter().map(|input| target(&name, memory::id(&input.id), None)).collect();
     Ok(writing(targets, move |memory, _| {
         let object = Object::find(memory, &name)?;
-        for id in inputs.iter().filter_map(|input| rules::id(&input.id)) {
+        for id in inputs.iter().filter_map(|input| memory::id(&input.id)) {
             memory.remove(&object.records(), id);
         }
         Ok(Answer::empty(StatusCode::NO_CONTENT))
@@ -239,15 +240,13 @@ fn check(inputs: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-fn unique<T: std::hash::Hash + Eq + AsRef<str>>(
-    keys: impl Iterator<Item = (Option<String>, T)>,
-) -> Result<(), Problem> {
+fn unique<'a>(keys: impl Iterator<Item = (Option<&'a str>, &'a str)>) -> Result<(), Problem> {
     let mut seen = HashSet::new();
-    for (property, id) in keys {
-        let told = id.as_ref().to_owned();
-        if !seen.insert((property, id)) {
+    for key in keys {
+        if !seen.insert(key) {
             return Err(Problem::invalid(format!(
-                "Duplicate IDs found in batch input: [{told}]. IDs must be unique"
+                "Duplicate IDs found in batch input: [{}]. IDs must be unique",
+                key.1
             )));
         }
     }
@@ -255,14 +254,14 @@ fn unique<T: std::hash::Hash + Eq + AsRef<str>>(
 }
 
 /// Which record an input may write, as far as it says.
-fn wanted(object: &str, input: &ToWrite, doing: Doing) -> Target {
+fn target_of(object: &str, input: &ToWrite, doing: Doing) -> Target {
     let id = input.id.as_deref().unwrap_or_default();
     match (doing, &input.id_property) {
         (Doing::Create, _) => {
             let email = input.properties.as_ref().and_then(|properties| properties.get("email"));
             target(object, None, email.and_then(Value::as_str).map(|email| ("email", email)))
         }
-        (_, None) => target(object, rules::id(id), None),
+        (_, None) => target(object, memory::id(id), None),
         (_, Some(property)) => target(object, None, Some((property.as_str(), id))),
     }
 }
@@ -283,8 +282,9 @@ fn envelope(rows: &[Row]) -> String {
     whole(&results, &refused).to_string()
 }
 
-fn whole(results: &[Value], errors: &[Value]) -> Value {
-    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+/// The body of a batch's answer.
+pub(super) fn whole(results: &[Value], errors: &[Value]) -> Value {
+    let now = jobs::now();
     let mut whole =
         json!({"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now});
     if !errors.is_empty() {

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::object::Object;
 use super::problem::Problem;
-use super::{body, place, reading, rules, writing};
+use super::{body, place, reading, writing};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::record::{Fields, Record};
 use crate::sandbox::remote::{Answer, Plan, Request};
+use crate::store::jobs;
 
 const LISTS: &str = "hubspot/lists";
 /// Records of one call that changes who is in a list.
@@ -123,15 +124,13 @@ fn change(request: &Request, add: Vec<Value>, remove: Vec<Value>) -> Result<Plan
         let members = members(id);
         let (mut added, mut removed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for record in add.iter().map(text) {
-            let known = rules::id(&record);
+            let known = memory::id(&record);
             if known.is_none_or(|id| memory.get(&object.records(), id).is_none()) {
                 missing.push(record);
             } else if memory.find(&members, "recordId", &record).is_empty() {
-                let joined = chrono::Utc::now();
-                let joined = joined.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
                 let mut fields = Fields::default();
                 fields.set_text("recordId", &record);
-                fields.set_text("joined", &joined);
+                fields.set_text("joined", &jobs::now());
                 memory.create(&members, &fields, now);
                 added.push(record);
             }
@@ -166,7 +165,7 @@ fn named(memory: &mut Memory, object: &str, name: &str) -> Option<u64> {
 }
 
 fn there(memory: &Memory, list: &str) -> Result<u64, Problem> {
-    rules::id(list).filter(|id| memory.get(LISTS, *id).is_some()).ok_or_else(|| missing(list))
+    memory::id(list).filter(|id| memory.get(LISTS, *id).is_some()).ok_or_else(|| missing(list))
 }
 
 fn missing(list: &str) -> Problem {

@@ -30,7 +30,6 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 
 use self::problem::Problem;
-use super::faults::Faults;
 use super::memory::Memory;
 use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target};
 
@@ -43,143 +42,85 @@ const VERSIONS: [&str; 6] = ["v1", "v3", "v4", "2025-09", "2026-03", "2026-09"];
 pub(super) const REMOTE: Remote =
     Remote { prefix: "/crm", routes: ROUTES, refusal: problem::refusal };
 
-const fn route(
-    method: Method,
-    template: &'static str,
-    plan: fn(&Request, &Faults) -> Result<Plan, Answer>,
-) -> Route {
-    Route { method, template, access: Access::Token, plan }
+/// Each route of a room under the dated versions and under those before them, and those that are alone.
+/// The first placeholder is the version, wherever it stands.
+macro_rules! routes {
+    (
+        both { $($method:ident $room:literal $rest:literal $plan:path;)* }
+        alone { $($alone:expr;)* }
+    ) => {
+        &[
+            $(
+                Route::new(
+                    Method::$method,
+                    concat!("/crm/", $room, "/{version}", $rest),
+                    $plan,
+                ),
+                Route::new(
+                    Method::$method,
+                    concat!("/crm/{version}/", $room, $rest),
+                    $plan,
+                ),
+            )*
+            $($alone),*
+        ]
+    };
 }
 
-/// The first placeholder is the version, wherever it stands.
-const ROUTES: &[Route] = &[
-    Route {
-        method: Method::POST,
-        template: "/oauth/{version}/token",
-        access: Access::Open,
-        plan: account::token,
-    },
-    route(Method::GET, "/account-info/{version}/details", account::details),
-    route(Method::GET, "/crm/owners/{version}", account::owners),
-    route(Method::GET, "/crm/{version}/owners", account::owners),
-    route(Method::GET, "/crm/{version}/owners/", account::owners),
-    route(Method::POST, "/crm/lists/{version}", lists::create),
-    route(Method::POST, "/crm/{version}/lists", lists::create),
-    route(Method::POST, "/crm/{version}/lists/", lists::create),
-    route(Method::GET, "/crm/lists/{version}/{list}", lists::get),
-    route(Method::GET, "/crm/{version}/lists/{list}", lists::get),
-    route(Method::GET, "/crm/lists/{version}/object-type-id/{object}/name/{name}", lists::by_name),
-    route(Method::GET, "/crm/{version}/lists/object-type-id/{object}/name/{name}", lists::by_name),
-    route(Method::GET, "/crm/lists/{version}/{list}/memberships", lists::memberships),
-    route(Method::GET, "/crm/{version}/lists/{list}/memberships", lists::memberships),
-    route(Method::GET, "/crm/lists/{version}/{list}/memberships/join-order", lists::memberships),
-    route(Method::GET, "/crm/{version}/lists/{list}/memberships/join-order", lists::memberships),
-    route(Method::PUT, "/crm/lists/{version}/{list}/memberships/add", lists::add),
-    route(Method::PUT, "/crm/{version}/lists/{list}/memberships/add", lists::add),
-    route(Method::PUT, "/crm/lists/{version}/{list}/memberships/remove", lists::remove),
-    route(Method::PUT, "/crm/{version}/lists/{list}/memberships/remove", lists::remove),
-    route(
-        Method::PUT,
-        "/crm/lists/{version}/{list}/memberships/add-and-remove",
-        lists::add_and_remove,
-    ),
-    route(
-        Method::PUT,
-        "/crm/{version}/lists/{list}/memberships/add-and-remove",
-        lists::add_and_remove,
-    ),
-    route(Method::GET, "/crm/pipelines/{version}/{object}", account::pipelines),
-    route(Method::GET, "/crm/{version}/pipelines/{object}", account::pipelines),
-    route(Method::GET, "/crm/objects/{version}/{object}", one::page),
-    route(Method::GET, "/crm/{version}/objects/{object}", one::page),
-    route(Method::POST, "/crm/objects/{version}/{object}", one::create),
-    route(Method::POST, "/crm/{version}/objects/{object}", one::create),
-    route(Method::GET, "/crm/objects/{version}/{object}/{id}", one::get),
-    route(Method::GET, "/crm/{version}/objects/{object}/{id}", one::get),
-    route(Method::PATCH, "/crm/objects/{version}/{object}/{id}", one::update),
-    route(Method::PATCH, "/crm/{version}/objects/{object}/{id}", one::update),
-    route(Method::DELETE, "/crm/objects/{version}/{object}/{id}", one::delete),
-    route(Method::DELETE, "/crm/{version}/objects/{object}/{id}", one::delete),
-    route(Method::POST, "/crm/objects/{version}/{object}/search", search::search),
-    route(Method::POST, "/crm/{version}/objects/{object}/search", search::search),
-    route(Method::POST, "/crm/objects/{version}/{object}/batch/create", batch::create),
-    route(Method::POST, "/crm/{version}/objects/{object}/batch/create", batch::create),
-    route(Method::POST, "/crm/objects/{version}/{object}/batch/read", batch::read),
-    route(Method::POST, "/crm/{version}/objects/{object}/batch/read", batch::read),
-    route(Method::POST, "/crm/objects/{version}/{object}/batch/update", batch::update),
-    route(Method::POST, "/crm/{version}/objects/{object}/batch/update", batch::update),
-    route(Method::POST, "/crm/objects/{version}/{object}/batch/upsert", batch::upsert),
-    route(Method::POST, "/crm/{version}/objects/{object}/batch/upsert", batch::upsert),
-    route(Method::POST, "/crm/objects/{version}/{object}/batch/archive", batch::archive),
-    route(Method::POST, "/crm/{version}/objects/{object}/batch/archive", batch::archive),
-    route(
-        Method::GET,
-        "/crm/objects/{version}/{object}/{id}/associations/{to}",
-        associations::list,
-    ),
-    route(
-        Method::GET,
-        "/crm/{version}/objects/{object}/{id}/associations/{to}",
-        associations::list,
-    ),
-    route(
-        Method::PUT,
-        "/crm/objects/{version}/{object}/{id}/associations/{to}/{to_id}",
-        associations::put,
-    ),
-    route(
-        Method::PUT,
-        "/crm/{version}/objects/{object}/{id}/associations/{to}/{to_id}",
-        associations::put,
-    ),
-    route(
-        Method::PUT,
-        "/crm/objects/{version}/{object}/{id}/associations/default/{to}/{to_id}",
-        associations::put_default,
-    ),
-    route(
-        Method::PUT,
-        "/crm/{version}/objects/{object}/{id}/associations/default/{to}/{to_id}",
-        associations::put_default,
-    ),
-    route(
-        Method::PUT,
-        "/crm/{version}/objects/{object}/{id}/associations/{to}/{to_id}/{type}",
-        associations::put_default,
-    ),
-    route(
-        Method::POST,
-        "/crm/associations/{version}/{from}/{to}/batch/create",
-        associations::batch_create,
-    ),
-    route(
-        Method::POST,
-        "/crm/{version}/associations/{from}/{to}/batch/create",
-        associations::batch_create,
-    ),
-    route(
-        Method::POST,
-        "/crm/associations/{version}/{from}/{to}/batch/associate/default",
-        associations::batch_default,
-    ),
-    route(
-        Method::POST,
-        "/crm/{version}/associations/{from}/{to}/batch/associate/default",
-        associations::batch_default,
-    ),
-    route(Method::GET, "/crm/associations/{version}/{from}/{to}/labels", associations::labels),
-    route(Method::GET, "/crm/{version}/associations/{from}/{to}/labels", associations::labels),
-    route(Method::GET, "/crm/properties/{version}/{object}", properties::list),
-    route(Method::GET, "/crm/{version}/properties/{object}", properties::list),
-    route(Method::GET, "/crm/properties/{version}/{object}/{name}", properties::get),
-    route(Method::GET, "/crm/{version}/properties/{object}/{name}", properties::get),
-    route(Method::POST, "/crm/properties/{version}/{object}", properties::create),
-    route(Method::POST, "/crm/{version}/properties/{object}", properties::create),
-    route(Method::GET, "/crm-object-schemas/{version}/schemas", properties::schemas),
-    route(Method::GET, "/crm/{version}/schemas", properties::schemas),
-    route(Method::POST, "/crm-object-schemas/{version}/schemas", properties::create_schema),
-    route(Method::POST, "/crm/{version}/schemas", properties::create_schema),
-];
+const ROUTES: &[Route] = routes! {
+    both {
+        GET "owners" "" account::owners;
+        GET "pipelines" "/{object}" account::pipelines;
+        GET "objects" "/{object}" one::page;
+        POST "objects" "/{object}" one::create;
+        GET "objects" "/{object}/{id}" one::get;
+        PATCH "objects" "/{object}/{id}" one::update;
+        DELETE "objects" "/{object}/{id}" one::delete;
+        POST "objects" "/{object}/search" search::search;
+        POST "objects" "/{object}/batch/create" batch::create;
+        POST "objects" "/{object}/batch/read" batch::read;
+        POST "objects" "/{object}/batch/update" batch::update;
+        POST "objects" "/{object}/batch/upsert" batch::upsert;
+        POST "objects" "/{object}/batch/archive" batch::archive;
+        GET "objects" "/{object}/{id}/associations/{to}" associations::list;
+        PUT "objects" "/{object}/{id}/associations/{to}/{to_id}" associations::put;
+        PUT "objects" "/{object}/{id}/associations/default/{to}/{to_id}" associations::put_default;
+        POST "associations" "/{from}/{to}/batch/create" associations::batch_create;
+        POST "associations" "/{from}/{to}/batch/associate/default" associations::batch_default;
+        GET "associations" "/{from}/{to}/labels" associations::labels;
+        GET "properties" "/{object}" properties::list;
+        POST "properties" "/{object}" properties::create;
+        GET "properties" "/{object}/{name}" properties::get;
+        POST "lists" "" lists::create;
+        GET "lists" "/{list}" lists::get;
+        GET "lists" "/object-type-id/{object}/name/{name}" lists::by_name;
+        GET "lists" "/{list}/memberships" lists::memberships;
+        GET "lists" "/{list}/memberships/join-order" lists::memberships;
+        PUT "lists" "/{list}/memberships/add" lists::add;
+        PUT "lists" "/{list}/memberships/remove" lists::remove;
+        PUT "lists" "/{list}/memberships/add-and-remove" lists::add_and_remove;
+    }
+    alone {
+        Route {
+            method: Method::POST,
+            template: "/oauth/{version}/token",
+            access: Access::Open,
+            plan: account::token,
+        };
+        Route::new(Method::GET, "/account-info/{version}/details", account::details);
+        Route::new(Method::GET, "/crm/{version}/owners/", account::owners);
+        Route::new(Method::POST, "/crm/{version}/lists/", lists::create);
+        Route::new(
+            Method::PUT,
+            "/crm/{version}/objects/{object}/{id}/associations/{to}/{to_id}/{type}",
+            associations::put_default,
+        );
+        Route::new(Method::GET, "/crm-object-schemas/{version}/schemas", properties::schemas);
+        Route::new(Method::GET, "/crm/{version}/schemas", properties::schemas);
+        Route::new(Method::POST, "/crm-object-schemas/{version}/schemas", properties::create_schema);
+        Route::new(Method::POST, "/crm/{version}/schemas", properties::create_schema);
+    }
+};
 
 /// The n-th placeholder of a path whose version is one that there is.
 fn place(request: &Request, n: usize) -> Result<String, Problem> {

@@ -72,10 +72,15 @@ impl Object {
         if self.id == "0-1" { "lastmodifieddate" } else { "hs_lastmodifieddate" }
     }
 
+    /// The properties that it comes with.
+    pub(super) fn known(&self) -> impl Iterator<Item = &'static catalog::Property> {
+        let own = catalog::find(&self.id).map_or(&[][..], |object| object.properties);
+        own.iter().chain(COMMON)
+    }
+
     /// Whether there is a property of this name.
     pub(super) fn has(&self, memory: &Memory, name: &str) -> bool {
-        let own = catalog::find(&self.id).map_or(&[][..], |object| object.properties);
-        own.iter().chain(COMMON).any(|property| property.name == name)
+        self.known().any(|property| property.name == name)
             || memory
                 .after(&self.properties(), 0)
                 .any(|(_, made)| made.fields().id_text("name").as_deref() == Some(name))
@@ -83,9 +88,7 @@ impl Object {
 
     /// The property of this name.
     pub(super) fn property(&self, memory: &mut Memory, name: &str) -> Option<Property> {
-        let own = catalog::find(&self.id).map_or(&[][..], |object| object.properties);
-        let mut known = own.iter().chain(COMMON);
-        if let Some(property) = known.find(|property| property.name == name) {
+        if let Some(property) = self.known().find(|property| property.name == name) {
             return Some(Property {
                 kind: property.kind,
                 is_unique: property.is_unique,

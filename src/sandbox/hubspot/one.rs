@@ -11,7 +11,7 @@ use super::rules::{self, Key, Write};
 use super::shown::{Wanted, show};
 use super::{body, list, object_name, place, reading, target, writing};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::remote::{Answer, Plan, Request};
 
 /// Records in one page.
@@ -64,7 +64,7 @@ pub(super) fn update(request: &Request, _: &Faults) -> Result<Plan, Answer> {
     let key = key(request)?;
     let ToUpdate { properties } = body(request)?;
     let targets = vec![match &key {
-        Key::Id(text) => target(&name, rules::id(text), None),
+        Key::Id(text) => target(&name, memory::id(text), None),
         Key::Unique { property, value } => target(&name, None, Some((property, value))),
     }];
     Ok(writing(targets, move |memory, now| {
@@ -81,7 +81,7 @@ pub(super) fn update(request: &Request, _: &Faults) -> Result<Plan, Answer> {
 /// `DELETE …/{object}/{id}`: 204, whether it was there or not.
 pub(super) fn delete(request: &Request, _: &Faults) -> Result<Plan, Answer> {
     let name = object_name(request)?;
-    let id = rules::id(&place(request, 2)?);
+    let id = memory::id(&place(request, 2)?);
     Ok(writing(vec![target(&name, id, None)], move |memory, _| {
         let object = Object::find(memory, &name)?;
         if let Some(id) = id {

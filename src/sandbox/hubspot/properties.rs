@@ -4,8 +4,8 @@ use hyper::StatusCode;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::catalog::{self, COMMON, Kind};
-use super::object::{Object, SCHEMAS};
+use super::catalog::Kind;
+use super::object::{Object, Property, SCHEMAS};
 use super::problem::Problem;
 use super::{body, place, reading, writing};
 use crate::sandbox::faults::Faults;
@@ -42,8 +42,7 @@ pub(super) fn get(request: &Request, _: &Faults) -> Result<Plan, Answer> {
 
 /// What an object comes with, and what was made.
 fn all(memory: &Memory, object: &Object) -> Vec<Value> {
-    let own = catalog::find(&object.id).map_or(&[][..], |known| known.properties);
-    let known = own.iter().chain(COMMON).map(|property| {
+    let known = object.known().map(|property| {
         let option = |(order, option): (usize, &&str)| {
             json!({"label": option, "value": option, "displayOrder": order, "hidden": false})
         };
@@ -77,18 +76,15 @@ pub(super) fn create(request: &Request, _: &Faults) -> Result<Plan, Answer> {
             let message = format!("A property named '{name}' already exists.");
             return Err(Problem::new(StatusCode::CONFLICT, "OBJECT_ALREADY_EXISTS", message));
         }
-        let is_unique = |fields: &Fields| {
-            fields.get("hasUniqueValue").is_some_and(|value| value.get() == "true")
-        };
         let own = object.properties();
         let held = memory.after(&own, 0);
-        let held = held.filter(|(_, record)| is_unique(&record.fields())).count();
-        if is_unique(&fields) && held >= MAX_UNIQUE {
+        let held = held.filter(|(_, record)| Property::of(&record.fields()).is_unique).count();
+        if Property::of(&fields).is_unique && held >= MAX_UNIQUE {
             let message = format!("an object has {MAX_UNIQUE} unique properties at most");
             return Err(Problem::invalid(message));
         }
-        let id = memory.create(&object.properties(), &fields, now);
-        let record = memory.get(&object.properties(), id);
+        let id = memory.create(&own, &fields, now);
+        let record = memory.get(&own, id);
         let json = record.map(|record| shown(record.json())).unwrap_or_default();
         Ok(Answer::json(StatusCode::CREATED, json.to_string()))
     }))

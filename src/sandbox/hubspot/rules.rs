@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use super::object::Object;
 use super::problem::{Detail, Problem};
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{Memory, id};
 use crate::sandbox::record::Fields;
+use crate::store::jobs;
 
 /// By what a record is known.
 #[derive(Clone, Debug)]
@@ -40,12 +41,6 @@ pub(super) fn key(id: String, property: Option<String>) -> Key {
         None => Key::Id(id),
         Some(property) => Key::Unique { property, value: id },
     }
-}
-
-/// A HubSpot id as it was given out.
-pub(super) fn id(text: &str) -> Option<u64> {
-    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|_| canonical)
 }
 
 /// The record that `key` is of, if there is one.
@@ -122,7 +117,7 @@ pub(super) fn apply(
     change: Change,
     now: Instant,
 ) -> (u64, bool) {
-    let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let moment = jobs::now();
     match change {
         Change::Create(mut fields) => {
             fields.set_text("createdate", &moment);

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use super::rules::{self, Change, Problem, Write};
 use super::{EXT_ID, idempotency, inputs, object, target};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::record::{Fields, id_text};
 use crate::sandbox::remote::{Answer, Content, Plan, Request, Row, Rows};
 use crate::sandbox::world::World;
@@ -71,8 +71,8 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
     let object = object(request)?;
     let targets = inputs.iter().filter_map(|input| match input.write.as_ref().ok()? {
         Write::Create(fields) | Write::Upsert(fields) => Some(target(&object, None, Some(fields))),
-        Write::Update(id, fields) => Some(target(&object, rules::id(id), Some(fields))),
-        Write::Delete(id) => Some(target(&object, rules::id(id), None)),
+        Write::Update(id, fields) => Some(target(&object, memory::id(id), Some(fields))),
+        Write::Delete(id) => Some(target(&object, memory::id(id), None)),
     });
     let targets = targets.collect();
     Ok(Plan::writing(targets, move |world, now| {

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use self::rules::Problem;
 use super::faults::Faults;
+use super::memory;
 use super::record::Fields;
 use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target};
 use super::tokens;
@@ -29,14 +30,6 @@ const MAX_OBJECT_BYTES: usize = 100;
 /// The remote.
 pub(super) const REMOTE: Remote = Remote { prefix: "/v1", routes: ROUTES, refusal };
 
-const fn route(
-    method: Method,
-    template: &'static str,
-    plan: fn(&Request, &Faults) -> Result<Plan, Answer>,
-) -> Route {
-    Route { method, template, access: Access::Token, plan }
-}
-
 const ROUTES: &[Route] = &[
     Route {
         method: Method::POST,
@@ -44,19 +37,19 @@ const ROUTES: &[Route] = &[
         access: Access::Open,
         plan: tokens::plan,
     },
-    route(Method::GET, "/v1/me", me),
-    route(Method::GET, "/v1/objects", objects),
-    route(Method::GET, "/v1/{object}", one::list),
-    route(Method::POST, "/v1/{object}", one::create),
-    route(Method::GET, "/v1/{object}/{id}", one::get),
-    route(Method::PATCH, "/v1/{object}/{id}", one::update),
-    route(Method::DELETE, "/v1/{object}/{id}", one::delete),
-    route(Method::PUT, "/v1/{object}/by-ext/{ext_id}", one::upsert),
-    route(Method::POST, "/v1/{object}/batch", bulk::upsert),
-    route(Method::POST, "/v1/{object}/batch/create", bulk::create),
-    route(Method::POST, "/v1/{object}/batch/update", bulk::update),
-    route(Method::POST, "/v1/{object}/batch/delete", bulk::delete),
-    route(Method::POST, "/v1/{object}/search", search::search),
+    Route::new(Method::GET, "/v1/me", me),
+    Route::new(Method::GET, "/v1/objects", objects),
+    Route::new(Method::GET, "/v1/{object}", one::list),
+    Route::new(Method::POST, "/v1/{object}", one::create),
+    Route::new(Method::GET, "/v1/{object}/{id}", one::get),
+    Route::new(Method::PATCH, "/v1/{object}/{id}", one::update),
+    Route::new(Method::DELETE, "/v1/{object}/{id}", one::delete),
+    Route::new(Method::PUT, "/v1/{object}/by-ext/{ext_id}", one::upsert),
+    Route::new(Method::POST, "/v1/{object}/batch", bulk::upsert),
+    Route::new(Method::POST, "/v1/{object}/batch/create", bulk::create),
+    Route::new(Method::POST, "/v1/{object}/batch/update", bulk::update),
+    Route::new(Method::POST, "/v1/{object}/batch/delete", bulk::delete),
+    Route::new(Method::POST, "/v1/{object}/search", search::search),
 ];
 
 /// Who one is.
@@ -157,7 +150,7 @@ fn limit(limit: Option<&str>) -> Result<usize, Problem> {
 /// Where a page begins: after this id. The value of `next` as it was given out.
 fn cursor(after: Option<&str>) -> Result<u64, Problem> {
     let Some(text) = after else { return Ok(0) };
-    let id = text.strip_prefix("after-").and_then(rules::id);
+    let id = text.strip_prefix("after-").and_then(memory::id);
     id.ok_or_else(|| Problem::invalid("`after` is not one that was given out"))
 }
 

@@ -8,7 +8,7 @@ use hyper::header::ETAG;
 use super::rules::{self, Problem, Write};
 use super::{EXT_ID, cursor, idempotency, limit, object, page, record, target};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::record::Record;
 use crate::sandbox::remote::{Answer, Plan, Request, Target};
 use crate::sandbox::world::World;
@@ -54,7 +54,7 @@ pub(super) fn update(request: &Request, _faults: &Faults) -> Result<Plan, Answer
     let object = object(request)?;
     let fields = record(request)?;
     let id = spelled_id(request);
-    let targets = vec![target(&object, rules::id(&id), Some(&fields))];
+    let targets = vec![target(&object, memory::id(&id), Some(&fields))];
     Ok(conditional(
         request,
         object.clone(),
@@ -68,7 +68,7 @@ pub(super) fn update(request: &Request, _faults: &Faults) -> Result<Plan, Answer
 pub(super) fn delete(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = object(request)?;
     let id = spelled_id(request);
-    let targets = vec![target(&object, rules::id(&id), None)];
+    let targets = vec![target(&object, memory::id(&id), None)];
     Ok(conditional(
         request,
         object.clone(),
@@ -99,7 +99,7 @@ fn conditional(request: &Request, object: String, id: String, plan: Plan) -> Pla
     let Some(named) = request.header("if-match").map(ToOwned::to_owned) else { return plan };
     let Plan { targets, run, .. } = plan;
     Plan::writing(targets, move |world, now| {
-        let held = rules::id(&id).and_then(|id| world.memory.get(&object, id));
+        let held = memory::id(&id).and_then(|id| world.memory.get(&object, id));
         match held.map(version) {
             Some(version) if version != named => {
                 let message = format!("the record is of version {version}");
@@ -139,7 +139,7 @@ fn writing(object: String, targets: Vec<Target>, write: Write) -> Plan {
 }
 
 fn show(memory: &Memory, object: &str, spelled: &str, status: StatusCode) -> Answer {
-    let found = rules::id(spelled).and_then(|id| Some((id, memory.get(object, id)?)));
+    let found = memory::id(spelled).and_then(|id| Some((id, memory.get(object, id)?)));
     let Some((id, record)) = found else {
         return Problem::not_found(object, spelled).into();
     };

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::EXT_ID;
-use crate::sandbox::memory::Memory;
+use crate::sandbox::memory::{Memory, id};
 use crate::sandbox::record::{Fields, id_text};
 use crate::sandbox::remote::Answer;
 
@@ -163,12 +163,6 @@ pub(super) fn apply(
             (id, false)
         }
     }
-}
-
-/// A remote id as it was given out: decimal digits, no zero in front. Nothing else is an id.
-pub(super) fn id(text: &str) -> Option<u64> {
-    let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|_| canonical)
 }
 
 /// The external id of a record, if it has one: a string that is not empty, or a number.

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::rules::Problem;
-use super::{MAX_ROWS, body, cursor, limit, object, page, rules};
+use super::{MAX_ROWS, body, cursor, limit, object, page};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::memory;
 use crate::sandbox::record::id_text;
 use crate::sandbox::remote::{Answer, Plan, Request};
 use crate::sandbox::world::World;
@@ -55,7 +56,7 @@ pub(super) fn search(request: &Request, faults: &Faults) -> Result<Plan, Answer>
         let mut ids = BTreeSet::new();
         for value in &values {
             if by_id {
-                ids.extend(rules::id(value));
+                ids.extend(memory::id(value));
             } else {
                 ids.extend(memory.find(&object, &property, value));
             }

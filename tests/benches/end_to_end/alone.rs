@@ -1,9 +1,8 @@
 //! How fast the remote is by itself: bodies that are ready go to it over bare connections, whose
 //! answers are not looked into. What the program reaches of that tells how much of a run is the
-//! remote's. The same through the pool of HTTP connections that the program uses, and nothing else of it,
-//! tells how much is the pool's.
+//! remote's. The same through the pool of HTTP connections that the program uses, and nothing else
+//! of it, tells how much is the pool's.
 
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -43,24 +42,19 @@ pub fn measure(remote: &Remote, through: Through, calls: Calls) -> Alone {
     };
     let mine = requests / CONNECTIONS;
     let client = pool(Duration::from_secs(60), "bench").unwrap();
-    let senders: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = (0..CONNECTIONS)
+    let prepared: Vec<Vec<Body>> = (0..CONNECTIONS)
         .map(|connection| {
-            let calls = connection * mine..(connection + 1) * mine;
-            let bodies: Vec<Body> = calls.map(|call| body(call * each, each)).collect();
-            let url = remote.url.clone();
-            match through {
-                Through::Sockets => {
-                    let requests = bodies.iter().map(Body::as_request).collect();
-                    Box::pin(send(url, requests)) as Pin<Box<dyn Future<Output = ()> + Send>>
-                }
-                Through::Client => Box::pin(post(client.clone(), url, bodies)),
-            }
+            (0..mine).map(|call| Body::new((connection * mine + call) * each, each)).collect()
         })
         .collect();
     let began = Instant::now();
     // On threads of their own, as the program would be.
     runtime().block_on(async {
-        for sender in senders.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+        let senders = prepared.into_iter().map(|bodies| match through {
+            Through::Sockets => tokio::spawn(send(remote.url.clone(), bodies)),
+            Through::Client => tokio::spawn(post(client.clone(), remote.url.clone(), bodies)),
+        });
+        for sender in senders.collect::<Vec<_>>() {
             sender.await.unwrap();
         }
     });
@@ -73,19 +67,19 @@ pub fn measure(remote: &Remote, through: Through, calls: Calls) -> Alone {
 
 /// Through the pool that the program's own client has.
 async fn post(client: reqwest::Client, url: String, bodies: Vec<Body>) {
-    for Body { path, json } in bodies {
+    for Body { path, json, .. } in bodies {
         let answer = client.post(format!("{url}{path}")).body(json).send().await.unwrap();
         assert!(answer.status().is_success());
         answer.bytes().await.unwrap();
     }
 }
 
-async fn send(url: String, requests: Vec<Vec<u8>>) {
+async fn send(url: String, bodies: Vec<Body>) {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 64 << 10];
-    for request in requests {
-        stream.write_all(&request).await.unwrap();
+    for Body { request, .. } in bodies {
+        stream.write_all(request.as_bytes()).await.unwrap();
         let (mut have, mut need) = (0, usize::MAX);
         while have < need {
             let read = stream.read(&mut buffer[have..]).await.unwrap();
@@ -110,22 +104,20 @@ fn length(answer: &[u8]) -> Option<usize> {
 struct Body {
     path: &'static str,
     json: String,
+    /// Both, as they stand on a bare connection.
+    request: String,
 }
 
 impl Body {
-    fn as_request(&self) -> Vec<u8> {
-        let Self { path, json } = self;
+    fn new(first: u64, count: u64) -> Self {
+        let record = |id: u64| format!(r#"{{"ext_id":"{ID_PREFIX}{id}",{}}}"#, fields(id, 0));
+        let records: Vec<String> = (first..first + count).map(record).collect();
+        let (path, json) = match count {
+            1 => ("/one", records.concat()),
+            _ => ("/bulk", format!(r#"{{"inputs":[{}]}}"#, records.join(","))),
+        };
         let length = json.len();
-        format!("POST {path} HTTP/1.1\r\nhost: remote\r\ncontent-length: {length}\r\n\r\n{json}")
-            .into_bytes()
-    }
-}
-
-fn body(first: u64, count: u64) -> Body {
-    let record = |id: u64| format!(r#"{{"ext_id":"{ID_PREFIX}{id}",{}}}"#, fields(id, 0));
-    let records: Vec<String> = (first..first + count).map(record).collect();
-    match count {
-        1 => Body { path: "/one", json: records.concat() },
-        _ => Body { path: "/bulk", json: format!(r#"{{"inputs":[{}]}}"#, records.join(",")) },
+        let head = format!("POST {path} HTTP/1.1\r\nhost: remote\r\ncontent-length: {length}");
+        Self { path, request: format!("{head}\r\n\r\n{json}"), json }
     }
 }
