@@ -14,9 +14,9 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
-use crate::store::imports::{self, Doubts};
+use crate::store::imports::{self, Doubts, Into};
 use crate::store::jobs::JobId;
-use crate::store::streams;
+use crate::store::streams::{self, StoredStream};
 use crate::store::{Store, StoreError, doubts, unreadable};
 
 /// Rows that are taken into the store in one transaction.
@@ -57,19 +57,20 @@ fn take_state(
     stream: &str,
     entries: Vec<previous::Entry>,
 ) -> Result<(), StoreError> {
-    let (namespace, stream) = (namespace.to_owned(), stream.to_owned());
+    let (base, namespace, stream) = (store.base(), namespace.to_owned(), stream.to_owned());
     store.write_blocking(move |transaction| {
-        let stream = streams::stream_id(transaction, &namespace, &stream)?;
-        entries.into_iter().try_for_each(|entry| take_entry(transaction, job, stream, entry))
+        let into = Into::stream(transaction, base, &namespace, &stream)?;
+        entries.into_iter().try_for_each(|entry| take_entry(transaction, job, &into, entry))
     })
 }
 
 fn take_entry(
     transaction: &Transaction<'_>,
     job: JobId,
-    stream: i64,
+    into: &Into,
     entry: previous::Entry,
 ) -> rusqlite::Result<()> {
+    let stream = into.id();
     let previous::Entry { external_id, remote_id, fingerprint, standing } = entry;
     let Some(external_id) = external_id else {
         return match fingerprint {
@@ -85,8 +86,8 @@ fn take_entry(
             let mapped = Mapped { remote_id, fingerprint, custom_data: None, parents: None };
             let entry = Entry { external_id, mapped };
             if is_told {
-                imports::import_over(transaction, stream, &entry)
-            } else if imports::import_beside(transaction, stream, &entry)? {
+                imports::import_over(transaction, into, &entry)
+            } else if imports::import_beside(transaction, into, &entry)? {
                 imports::set_told(transaction, stream, &entry.external_id)
             } else {
                 Ok(())
@@ -106,21 +107,21 @@ fn take_entry(
 /// Exit code 2 when it is no snapshot; exit code 5 when the store cannot be used.
 pub fn import_snapshot(
     store: &Store,
-    stream: i64,
+    stream: StoredStream,
     folder: &Path,
     name: &str,
     flow: Option<&str>,
 ) -> Result<(), Error> {
     let Some(path) = snapshot::find(folder, name, flow) else { return Ok(()) };
     let stamp = stamp(&path)?;
-    if store.read(|connection| imports::is_imported(connection, stream, &path, &stamp))? {
+    if store.is_imported(&stream, &path, &stamp)? {
         return Ok(());
     }
     let rows = import_file(store, stream, &path, Doubts::Stay)?;
     tracing::info!(path = %path.display(), rows, "Ids were taken in from a snapshot.");
     let marked = path.clone();
     store.write_blocking(move |transaction| {
-        imports::set_imported(transaction, stream, &marked, &stamp)
+        imports::set_imported(transaction, stream.id, &marked, &stamp)
     })?;
     Ok(())
 }
@@ -129,7 +130,12 @@ pub fn import_snapshot(
 ///
 /// # Errors
 /// As [`import_snapshot`].
-pub fn import_file(store: &Store, stream: i64, path: &Path, doubts: Doubts) -> Result<u64, Error> {
+pub fn import_file(
+    store: &Store,
+    stream: StoredStream,
+    path: &Path,
+    doubts: Doubts,
+) -> Result<u64, Error> {
     if doubts == Doubts::End {
         // What is wrong with it is told before any of it is taken in.
         snapshot::read(path, |_| Ok::<_, Error>(()))?;

@@ -141,7 +141,7 @@ fn import(
             ));
         }
     };
-    let rows = ids::import_file(&store, id, file, Doubts::End)?;
+    let rows = ids::import_file(&store, id.into(), file, Doubts::End)?;
     tracing::info!(rows, "Taken in.");
     Ok(ExitCode::Done)
 }

@@ -26,9 +26,9 @@ use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::schema::STACK_BYTES;
-use crate::store::Store;
 use crate::store::jobs::Job;
 use crate::store::recovery::Leftover;
+use crate::store::{Base, Store};
 use crate::stream::intake::{self, Intake, IntakeOptions};
 
 /// Chunks that wait between the reading thread and the pipeline.
@@ -139,14 +139,14 @@ fn open_store(path: &Path, options: &Run) -> Result<Store, Error> {
         return Store::open(path);
     }
     if path.as_os_str() == ":memory:" {
-        return Store::temporary(None);
+        return Store::temporary(Base::default());
     }
     if path.exists() {
         // What a killed job has written is in the id map once its store was opened. A store in use
         // is read as it is.
         drop(Store::open(path));
     }
-    Store::temporary(Some(path))
+    Store::temporary(Base::open(path)?)
 }
 
 /// Takes in what earlier jobs know: the state passed in, the platform's, and what a killed job
@@ -293,7 +293,7 @@ fn stream_hook(started: &Started) -> pipeline::StreamHook {
         }
         match &folder {
             Some(folder) => tokio::task::block_in_place(|| {
-                ids::import_snapshot(&store, stored.id, folder, name, flow.as_deref())
+                ids::import_snapshot(&store, stored, folder, name, flow.as_deref())
             }),
             None => Ok(()),
         }

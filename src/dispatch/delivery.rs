@@ -39,8 +39,13 @@ pub(super) async fn deliver(
             planned.key = Some(CreateKey::new(text, Instant::now(), life));
         }
     }
-    let writes: Vec<Intent> =
-        records.iter().filter(|planned| outlives(action, planned)).map(intent).collect();
+    // What other streams of the object know of a record does not hold any more either.
+    let is_shared = dispatcher.store.shares_object(&flight.stored);
+    let outlives = |planned: &&Planned| {
+        let is_known = planned.was_mapped || is_shared;
+        action == Action::Create || (is_known && planned.record.external_id.is_some())
+    };
+    let writes: Vec<Intent> = records.iter().filter(outlives).map(intent).collect();
     if !writes.is_empty() {
         let lookup = flight.stream.options.lookup_by();
         let store = &dispatcher.store;
@@ -60,12 +65,6 @@ pub(super) async fn deliver(
     let intent = delivery.intent.take();
     flight.settle(left, intent).await?;
     fatal.map_or(Ok(()), Err)
-}
-
-/// Whether it must outlive us that a record is about to be sent, see
-/// [`journal`](crate::store::journal).
-fn outlives(action: Action, planned: &Planned) -> bool {
-    action == Action::Create || (planned.was_mapped && planned.record.external_id.is_some())
 }
 
 fn intent(planned: &Planned) -> Intent {

@@ -58,9 +58,10 @@ impl Job {
                 }
             };
         }
-        if goes_out {
-            let object = record.stream.capabilities.object.as_ref();
-            let is_shared = object.is_some_and(|object| self.shared.contains(object));
+        let object = record.stream.capabilities.object.as_ref();
+        let is_shared = object.is_some_and(|object| self.shared.contains(object));
+        // Another stream may be about to write what this one still has.
+        if goes_out || is_shared {
             let is_asked_for = plan == Plan::Lookup && record.stream.capabilities.lookup.is_some();
             let Claimed::Free(free) = self.claims.enter(record, is_shared || is_asked_for) else {
                 return Ok(true);

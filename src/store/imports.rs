@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::id_map::{Entry, find_in, put};
-use super::{Store, StoreError, doubts, recovery};
+use super::id_map::{Entry, Mapped, find_in, put};
+use super::streams::{StoredStream, find_stream, stream_id};
+use super::{Base, Store, StoreError, doubts, recovery};
 use crate::record::ExternalId;
 
 /// What taking in an id says of a create of it that is in doubt.
@@ -26,20 +27,84 @@ impl Store {
     /// What SQLite says; then none was taken.
     pub fn import_blocking(
         &self,
-        stream: i64,
+        stream: StoredStream,
         entries: Vec<Entry>,
         doubts: Doubts,
     ) -> Result<(), StoreError> {
+        let into = Into { base: self.base.clone(), stream };
         self.write_blocking(move |transaction| {
             if doubts == Doubts::End {
                 let ids: Vec<_> = entries.iter().map(|entry| entry.external_id.clone()).collect();
-                recovery::settle(transaction, stream, Some(&ids))?;
+                recovery::settle(transaction, stream.id, Some(&ids))?;
                 for id in &ids {
-                    doubts::clear(transaction, stream, id)?;
+                    doubts::clear(transaction, stream.id, id)?;
                 }
             }
-            entries.iter().try_for_each(|entry| import_over(transaction, stream, entry))
+            entries.iter().try_for_each(|entry| import_over(transaction, &into, entry))
         })
+    }
+}
+
+impl Store {
+    /// Whether the file at `path` was taken into the map as it is now; `stamp` says what it is like.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_imported(
+        &self,
+        stream: &StoredStream,
+        path: &Path,
+        stamp: &str,
+    ) -> Result<bool, StoreError> {
+        let found = self.find_in_both(stream, |connection, stream| {
+            let known: Option<String> = connection
+                .prepare_cached("SELECT stamp FROM imports WHERE stream = ? AND path = ?")?
+                .query_row(params![stream, path.to_string_lossy()], |row| row.get(0))
+                .optional()?;
+            Ok(known.filter(|known| known == stamp))
+        })?;
+        Ok(found.is_some())
+    }
+}
+
+/// The stream that ids are taken into, in a store that may be a dry run's.
+#[derive(Debug)]
+pub struct Into {
+    base: Base,
+    stream: StoredStream,
+}
+
+impl Into {
+    /// The stream of this name, made if it is new.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn stream(
+        transaction: &Transaction<'_>,
+        base: Base,
+        namespace: &str,
+        name: &str,
+    ) -> rusqlite::Result<Self> {
+        let id_in_base = base.read(|base| find_stream(base, namespace, name))?;
+        let id = stream_id(transaction, namespace, name)?;
+        Ok(Self { base, stream: StoredStream { id, id_in_base } })
+    }
+
+    /// Its number in the store that is written.
+    pub fn id(&self) -> i64 {
+        self.stream.id
+    }
+
+    fn known(
+        &self,
+        transaction: &Transaction<'_>,
+        id: &ExternalId,
+    ) -> rusqlite::Result<Option<Mapped>> {
+        let known = find_in(transaction, self.stream.id, id)?;
+        match self.stream.id_in_base.filter(|_| known.is_none()) {
+            Some(stream) => self.base.read(|base| find_in(base, stream, id)),
+            None => Ok(known),
+        }
     }
 }
 
@@ -49,18 +114,18 @@ impl Store {
 /// What SQLite says.
 pub fn import_over(
     transaction: &Transaction<'_>,
-    stream: i64,
+    into: &Into,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let mut mapped = entry.mapped.clone();
     if mapped.fingerprint.is_none()
-        && let Some(known) = find_in(transaction, stream, &entry.external_id)?
+        && let Some(known) = into.known(transaction, &entry.external_id)?
         && known.remote_id == mapped.remote_id
     {
         mapped.fingerprint = known.fingerprint;
         mapped.parents = known.parents;
     }
-    put(transaction, stream, &entry.external_id, &mapped)
+    put(transaction, into.id(), &entry.external_id, &mapped)
 }
 
 /// Takes in what one entry says beyond what is known. Returns whether that is anything.
@@ -69,18 +134,18 @@ pub fn import_over(
 /// What SQLite says.
 pub fn import_beside(
     transaction: &Transaction<'_>,
-    stream: i64,
+    into: &Into,
     entry: &Entry,
 ) -> rusqlite::Result<bool> {
     let mut mapped = entry.mapped.clone();
-    if let Some(known) = find_in(transaction, stream, &entry.external_id)? {
+    if let Some(known) = into.known(transaction, &entry.external_id)? {
         if known.remote_id.is_some() || mapped.remote_id.is_none() {
             return Ok(false);
         }
         // Which content stands under that id, neither of them knows.
         mapped.fingerprint = None;
     }
-    put(transaction, stream, &entry.external_id, &mapped)?;
+    put(transaction, into.id(), &entry.external_id, &mapped)?;
     Ok(true)
 }
 
@@ -125,23 +190,6 @@ pub fn set_told(
         .prepare_cached("INSERT INTO temp.told VALUES (?, ?)")?
         .execute(params![stream, external_id.as_str()])
         .map(drop)
-}
-
-/// Whether the file at `path` was taken into the map as it is now; `stamp` says what it is like.
-///
-/// # Errors
-/// What SQLite says.
-pub fn is_imported(
-    connection: &Connection,
-    stream: i64,
-    path: &Path,
-    stamp: &str,
-) -> rusqlite::Result<bool> {
-    let known: Option<String> = connection
-        .prepare_cached("SELECT stamp FROM imports WHERE stream = ? AND path = ?")?
-        .query_row(params![stream, path.to_string_lossy()], |row| row.get(0))
-        .optional()?;
-    Ok(known.as_deref() == Some(stamp))
 }
 
 /// Remembers that the file at `path` was taken into the map.

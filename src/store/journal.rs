@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::jobs::JobId;
+use super::siblings::{Beside, Siblings};
+use super::streams::StoredStream;
 use super::{Store, StoreError, doubts};
 use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
@@ -100,11 +102,29 @@ impl Store {
         self.write(move |transaction| insert_all(transaction, job, &rows, done, &has_doubts))
             .await?;
         point("recorded");
-        self.overlay.insert(outcomes.iter().filter_map(|outcome| {
-            let external_id = outcome.external_id.clone()?;
-            Some(((outcome.stream, external_id), Change::of(outcome)?))
-        }));
+        for outcome in outcomes.iter() {
+            let Some(external_id) = &outcome.external_id else { continue };
+            let own = Change::of(outcome).map(|change| (outcome.stream, change));
+            let changes = self.beside(outcome, external_id)?.into_iter().chain(own);
+            let key = |stream| (stream, external_id.clone());
+            self.overlay.insert(changes.map(|(stream, change)| (key(stream), change)));
+        }
         Ok(())
+    }
+
+    /// What an outcome changes of what other streams know.
+    fn beside(
+        &self,
+        outcome: &Outcome,
+        external_id: &ExternalId,
+    ) -> Result<Vec<(i64, Change)>, StoreError> {
+        let mut changes = Vec::new();
+        for id in self.siblings.of(outcome.stream) {
+            let known = self.find(&StoredStream::from(id), external_id)?;
+            let change = Beside::of(outcome).change(known);
+            changes.extend(change.map(|change| (id, change)));
+        }
+        Ok(changes)
     }
 
     /// Puts outcomes of a job that has ended on disk, and what they say into the id map itself:
@@ -121,11 +141,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let has_doubts = Arc::clone(&self.has_doubts);
         self.write(move |transaction| {
+            let siblings = Siblings::read(transaction)?;
             insert_all(transaction, job, &outcomes, Some(done), &has_doubts)?;
             for outcome in &outcomes {
                 let Some(external_id) = &outcome.external_id else { continue };
                 if let Some(change) = Change::of(outcome) {
                     change.apply(transaction, outcome.stream, external_id)?;
+                }
+                if let Some(others) = siblings.get(&outcome.stream) {
+                    Beside::of(outcome).apply(transaction, others, external_id)?;
                 }
             }
             Ok(())

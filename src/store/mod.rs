@@ -7,6 +7,7 @@
 //! disk (WAL, `synchronous=FULL`). Readers, in this process or another, see what is committed and
 //! never wait for the writer.
 
+mod base;
 mod change;
 pub mod doubts;
 pub mod id_map;
@@ -20,19 +21,22 @@ mod reader;
 pub mod recovery;
 pub mod report;
 mod runs;
+mod siblings;
 pub mod streams;
 mod upgrade;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
+pub use base::Base;
 use lock::StoreLock;
 use overlay::Overlay;
 use reader::{Commits, Held, Reader};
+use siblings::Siblings;
 use streams::StoredStream;
 use upgrade::{OLDEST, VERSION};
 use writer::Writer;
@@ -111,12 +115,12 @@ pub struct Store {
     path: Arc<Path>,
     writer: Writer,
     reader: Reader,
-    /// A second file to read ids from: a dry run plans with the real ones and writes to its own.
-    base: Option<Mutex<Connection>>,
+    base: Base,
     overlay: Arc<Overlay>,
     /// Whether there may be a doubt about any external id: nearly always there is none, and none
     /// is looked for.
     has_doubts: Arc<AtomicBool>,
+    siblings: Siblings,
     // Dropped last: others may open the file only when the writer has ended.
     _folder: Option<tempfile::TempDir>,
     _lock: Option<StoreLock>,
@@ -131,7 +135,7 @@ impl Store {
     /// code 5: the disk.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if path.as_os_str() == ":memory:" {
-            return Self::temporary(None);
+            return Self::temporary(Base::default());
         }
         make_folder(path)?;
         // The lock goes by the file's real name, which only a file has.
@@ -139,26 +143,20 @@ impl Store {
         let lock = StoreLock::take(path)?;
         let mut connection = open_for_writing(path)?;
         recovery::fold_interrupted(&mut connection).map_err(|error| unusable(path, error))?;
-        Self::start(path, connection, None, None, Some(lock))
+        Self::start(path, connection, Base::default(), None, Some(lock))
     }
 
-    /// A store that is gone afterwards. Ids in the map of the store at `base` are found too, if there
-    /// is one, also while another process has it: less those that a running job has not put there
-    /// yet. It stays as it is, but for [its version](open_for_reading).
+    /// A store that is gone afterwards. What `base` knows is found too.
     ///
     /// # Errors
-    /// Exit code 2: the store at `base`, see [`open_for_reading`]. Exit code 5: the disk.
-    pub fn temporary(base: Option<&Path>) -> Result<Self, Error> {
+    /// Exit code 5: the disk.
+    pub fn temporary(base: Base) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("target-upsert-")
             .tempdir()
             .map_err(|error| Error::ours("cannot make a temporary folder").caused_by(error))?;
         let path = folder.path().join("store.db");
         let connection = open_for_writing(&path)?;
-        let base = match base {
-            Some(base) if base.exists() => Some(open_for_reading(base)?),
-            _ => None,
-        };
         // Nothing outlives the process here, so nothing need be synced.
         connection
             .pragma_update(None, "synchronous", "OFF")
@@ -169,7 +167,7 @@ impl Store {
     fn start(
         path: &Path,
         connection: Connection,
-        base: Option<Connection>,
+        base: Base,
         folder: Option<tempfile::TempDir>,
         lock: Option<StoreLock>,
     ) -> Result<Self, Error> {
@@ -184,13 +182,27 @@ impl Store {
         let writer = writer
             .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
         let reader = Reader::new(reader, commits);
-        let base = base.map(Mutex::new);
-        Ok(Self { path, writer, reader, base, overlay, has_doubts, _folder: folder, _lock: lock })
+        Ok(Self {
+            path,
+            writer,
+            reader,
+            base,
+            overlay,
+            has_doubts,
+            siblings: Siblings::default(),
+            _folder: folder,
+            _lock: lock,
+        })
     }
 
     /// The store's file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The store that is read beside this one.
+    pub fn base(&self) -> Base {
+        self.base.clone()
     }
 
     /// Does `work` in a transaction, maybe together with other work; returns when it is on disk.
@@ -257,9 +269,8 @@ impl Store {
         stream: &StoredStream,
         find: impl Fn(&Connection, i64) -> rusqlite::Result<Option<T>>,
     ) -> Result<Option<T>, StoreError> {
-        let (Some(base), Some(id_there)) = (&self.base, stream.id_in_base) else { return Ok(None) };
-        let base = base.lock().unwrap_or_else(PoisonError::into_inner);
-        find(&base, id_there).map_err(|error| self.error(error))
+        let Some(id_there) = stream.id_in_base else { return Ok(None) };
+        self.base.read(|base| find(base, id_there)).map_err(|error| self.error(error))
     }
 
     fn error(&self, error: rusqlite::Error) -> StoreError {
@@ -278,11 +289,15 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         return Err(Error::usage(format!("there is no store at `{}`", path.display()))
             .hint("name the store of the job with `--store`, or run a job first"));
     }
-    // A first start that failed leaves it so.
-    if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return Err(Error::usage(format!("the store `{}` holds no job yet", path.display()))
-            .hint("run a job first, or name another store with `--store`"));
-    }
+    open_if_used(path)?.ok_or_else(|| {
+        Error::usage(format!("the store `{}` holds no job yet", path.display()))
+            .hint("run a job first, or name another store with `--store`")
+    })
+}
+
+/// The same for a file that is there; `None` where it has no tables yet: a first job is about to make
+/// them, or has failed to.
+fn open_if_used(path: &Path) -> Result<Option<Connection>, Error> {
     // Read-write as a mode of opening, since a WAL file cannot be read otherwise; nothing is
     // written, which `query_only` sees to.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -295,13 +310,16 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "temp_store", "FILE")
     };
     prepare().map_err(|error| unusable(path, error))?;
+    if is_unused(path, &connection)? {
+        return Ok(None);
+    }
     if check_version(path, &connection)? < VERSION {
         drop(connection);
         let _lock = StoreLock::take(path)?;
         drop(open_for_writing(path)?);
-        return open_for_reading(path);
+        return open_if_used(path);
     }
-    Ok(connection)
+    Ok(Some(connection))
 }
 
 /// Makes the folder of the store at `path`, for its owner alone, unless there is one.
@@ -346,10 +364,7 @@ fn make_private(path: &Path, mode: u32) {
 fn open_for_writing(path: &Path) -> Result<Connection, Error> {
     make_private_file(path)?;
     let mut connection = Connection::open(path).map_err(|error| unusable(path, error))?;
-    let is_new = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
-        .map_err(|error| unusable(path, error))?
-        == 0;
+    let is_new = is_unused(path, &connection)?;
     let version = if is_new { VERSION } else { check_version(path, &connection)? };
     let prepare = |connection: &mut Connection| -> rusqlite::Result<()> {
         if is_new {
@@ -392,6 +407,14 @@ fn make_private_file(path: &Path) -> Result<(), Error> {
         make_private(&beside(path, end), 0o600);
     }
     Ok(())
+}
+
+/// Whether no store was made in the file yet.
+fn is_unused(path: &Path, connection: &Connection) -> Result<bool, Error> {
+    let tables = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+        .map_err(|error| unusable(path, error))?;
+    Ok(tables == 0)
 }
 
 /// The version of a store that this program can read.

@@ -10,6 +10,7 @@ use super::doubts::OpenDoubt;
 use super::id_map::{mapped, unsure};
 use super::jobs::JobId;
 use super::journal::{self, Intent, IntentId, read_writes};
+use super::siblings::{Beside, Siblings};
 use super::{Store, StoreError, runs};
 use crate::config::stream::LookupBy;
 use crate::connector::contract::Action;
@@ -44,23 +45,30 @@ pub struct Leftover {
 /// No job is under way, and one at most was killed since this was done last.
 pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let siblings = Siblings::read(&transaction)?;
+    let others = |stream: i64| siblings.get(&stream).map(Vec::as_slice).unwrap_or_default();
     // The order of the input is that in which the outcomes of one external id were applied.
     let mut outcomes = transaction.prepare(
         "SELECT remote_id, fingerprint, custom_data, parents, stream, external_id, outcome, action,
                 attempts
          FROM outcomes
          WHERE job IN (SELECT id FROM jobs WHERE status = 'running') AND external_id IS NOT NULL
-         ORDER BY stream, external_id, position",
+         ORDER BY external_id, position",
     )?;
     let mut rows = outcomes.query([])?;
     while let Some(row) = rows.next()? {
-        let (stream, external_id) = (row.get(4)?, ExternalId::new(row.get::<_, String>(5)?));
+        let stream: i64 = row.get(4)?;
+        let external_id = ExternalId::new(row.get::<_, String>(5)?);
         // A word that this program does not know says that something may have been applied.
         let fate = Fate::parse(row.get_ref(6)?.as_str()?).unwrap_or(Fate::InDoubt);
         let action = row.get_ref(7)?.as_str_or_null()?.and_then(Action::parse);
-        if let Some(change) = Change::by(fate, action, row.get(8)?, mapped(row, 0)?) {
+        let told = mapped(row, 0)?;
+        let remote_id = told.remote_id.clone();
+        if let Some(change) = Change::by(fate, action, row.get(8)?, told) {
             change.apply(&transaction, stream, &external_id)?;
         }
+        let beside = Beside { fate, action, remote_id: remote_id.as_ref() };
+        beside.apply(&transaction, others(stream), &external_id)?;
     }
     drop(rows);
     drop(outcomes);
@@ -71,10 +79,12 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
     let mut rows = left.query([])?;
     while let Some(row) = rows.next()? {
-        let (job, stream) = (row.get(0)?, row.get(1)?);
+        let (job, stream): (_, i64) = (row.get(0)?, row.get(1)?);
         let writes = unanswered(&transaction, job, stream, &row.get::<_, String>(2)?)?;
         for external_id in writes.iter().filter_map(|write| write.external_id.as_ref()) {
-            unsure(&transaction, stream, external_id)?;
+            for known in [stream].iter().chain(others(stream)) {
+                unsure(&transaction, *known, external_id)?;
+            }
         }
     }
     drop(rows);

@@ -1,11 +1,10 @@
 //! The streams of a store, by namespace and name.
 
-use std::sync::PoisonError;
-
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Store;
 use super::jobs::JobId;
+use super::siblings::Siblings;
 use crate::error::Error;
 
 /// A stream's number in the store.
@@ -15,6 +14,13 @@ pub struct StoredStream {
     pub id: i64,
     /// In the one that a dry run reads beside it.
     pub(super) id_in_base: Option<i64>,
+}
+
+impl From<i64> for StoredStream {
+    /// Of a store that has no other beside it.
+    fn from(id: i64) -> Self {
+        Self { id, id_in_base: None }
+    }
 }
 
 impl Store {
@@ -58,31 +64,29 @@ impl Store {
         object: Option<&str>,
         then: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<StoredStream, Error> {
-        let mut id_in_base = None;
-        if let Some(base) = &self.base {
-            let base = base.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = find_stream(&base, namespace, name).map_err(|error| self.error(error))?;
-            if let Some(stream) = found {
-                let other = other_object(&base, stream, object);
-                if let Some(other) = other.map_err(|error| self.error(error))? {
-                    return Err(moved(name, &other, object));
-                }
+        let id_in_base = self.base.read(|base| find_stream(base, namespace, name));
+        let id_in_base = id_in_base.map_err(|error| self.error(error))?;
+        if let Some(stream) = id_in_base {
+            let other = self.base.read(|base| other_object(base, stream, object));
+            if let Some(other) = other.map_err(|error| self.error(error))? {
+                return Err(moved(name, &other, object));
             }
-            id_in_base = found;
         }
         let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
         let own_object = object.map(str::to_owned);
-        let id = self
+        let (id, siblings) = self
             .write(move |transaction| {
                 let id = stream_id(transaction, &own_namespace, &own_name)?;
                 if let Some(other) = other_object(transaction, id, own_object.as_deref())? {
                     return Ok(Err(other));
                 }
                 write_to(transaction, id, own_object.as_deref())?;
-                then(transaction, id).map(|()| Ok(id))
+                then(transaction, id)?;
+                Ok(Ok((id, Siblings::read(transaction)?)))
             })
             .await?
             .map_err(|other| moved(name, &other, object))?;
+        self.siblings.set(siblings);
         Ok(StoredStream { id, id_in_base })
     }
 }
@@ -165,6 +169,13 @@ fn moved(stream: &str, before: &str, object: Option<&str>) -> Error {
         "set another `namespace` for the new object, or let the ids of the old one go with `target-upsert \
          ids forget --all --stream {stream}`"
     ))
+}
+
+impl Store {
+    /// Whether other streams are written to the object of `stream`.
+    pub fn shares_object(&self, stream: &StoredStream) -> bool {
+        !self.siblings.of(stream.id).is_empty()
+    }
 }
 
 /// The number of a stream, made if it is new.

@@ -14,6 +14,7 @@ mod content;
 #[cfg(target_os = "linux")]
 mod disk;
 mod doubt;
+mod dry_run;
 mod endings;
 mod faults;
 mod files;

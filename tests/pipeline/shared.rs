@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::plain::{CREATE, DELETE, LOOKUP, UPDATE, pairs};
-use crate::support::{Place, Remote, finish, record, schema};
+use crate::support::{Place, Remote, counts, finish, record, schema};
 
 /// One external id in two streams, each with a name of its own.
 fn both(contact: &str, lead: &str) -> String {
@@ -129,4 +129,64 @@ fn a_stream_of_an_object_that_is_known_begins_at_once() {
     let mut ids: Vec<_> = remote.held("contacts", "ext_id").into_iter().map(|(id, _)| id).collect();
     ids.sort();
     assert_eq!(ids, ["contacts", "leads"]);
+}
+
+/// What the other stream wrote in between is there, though this one wrote the same before.
+#[test]
+fn what_another_stream_has_written_since_is_not_unchanged() {
+    for is_native in [false, true] {
+        let remote = Remote::start();
+        let place = if is_native {
+            Place::at(&remote, "sandbox")
+        } else {
+            Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE])
+        };
+        let place = place.set("streams", json!({"*": {"object": "contacts"}}));
+        let one = |stream: &str, name: &str| {
+            record(stream, &json!({"externalId": "a", "ext_id": "a", "name": name}))
+        };
+        // In one job, over two, and after one that was killed with nothing told.
+        place.done(both("first", "second") + &one("contacts", "first"));
+        assert_eq!(
+            remote.held("contacts", "name"),
+            pairs([("a", "first")]),
+            "{:?}",
+            place.results()
+        );
+        place.done(schema("leads") + &one("leads", "second"));
+        place.done(schema("contacts") + &one("contacts", "first"));
+        assert_eq!(
+            remote.held("contacts", "name"),
+            pairs([("a", "first")]),
+            "{:?}",
+            place.results()
+        );
+        for step in ["sent:1", "recorded:1"] {
+            place.dies_at(step, schema("leads") + &one("leads", step));
+            place.done(schema("contacts") + &one("contacts", "first"));
+            let held = remote.held("contacts", "name");
+            assert_eq!(held, pairs([("a", "first")]), "{step}: {:?}", place.results());
+        }
+        place.done(schema("contacts") + &one("contacts", "first"));
+        assert_eq!(place.counts("contacts"), counts([("read", 1), ("unchanged", 1)]));
+    }
+}
+
+#[test]
+fn what_another_stream_has_deleted_is_made_again() {
+    let remote = Remote::start();
+    let place = Place::plain(&remote.url, &[LOOKUP, CREATE, UPDATE, DELETE]).set(
+        "streams",
+        json!({"*": {"object": "contacts"}, "gone": {"object": "contacts", "mode": "delete"}}),
+    );
+    let one = |stream: &str| record(stream, &json!({"externalId": "a", "name": "Ann"}));
+    place.done(
+        schema("contacts") + &schema("gone") + &one("contacts") + &one("gone") + &one("contacts"),
+    );
+    assert_eq!(remote.held("contacts", "name"), pairs([("a", "Ann")]), "{:?}", place.results());
+    place.done(schema("gone") + &one("gone"));
+    assert_eq!(remote.held("contacts", "name"), pairs([]));
+    place.done(schema("contacts") + &one("contacts"));
+    assert_eq!(remote.held("contacts", "name"), pairs([("a", "Ann")]), "{:?}", place.results());
+    assert_eq!(place.counts("contacts"), counts([("read", 1), ("created", 1)]));
 }

@@ -12,7 +12,7 @@ use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
-use target_upsert::store::imports::{Doubts, import_beside};
+use target_upsert::store::imports::{Doubts, Into, import_beside};
 use target_upsert::store::jobs::JobId;
 use target_upsert::store::jobs::Status;
 use target_upsert::store::streams::StoredStream;
@@ -252,7 +252,7 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 open = Open::at(folder.path()).await;
             }
             Step::Import(id, remote_id, overwrite) => {
-                let stream = open.stream.id;
+                let stream = open.stream;
                 drop(open);
                 let store = Store::open(&folder.path().join("store.db")).unwrap();
                 let remote_id = Some(RemoteId::new(remote_id.to_string()));
@@ -264,8 +264,10 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     if overwrite {
                         store.import_blocking(stream, vec![entry], Doubts::Stay)
                     } else {
+                        let base = store.base();
                         store.write_blocking(move |transaction| {
-                            import_beside(transaction, stream, &entry).map(drop)
+                            let into = Into::stream(transaction, base, "rest:test", STREAM)?;
+                            import_beside(transaction, &into, &entry).map(drop)
                         })
                     }
                 };

@@ -14,7 +14,7 @@ use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::state::line::{self, Shape};
 use target_upsert::state::previous::{Entry, Standing};
 use target_upsert::store::jobs::JobId;
-use target_upsert::store::{Store, id_map, streams};
+use target_upsert::store::{Base, Store, id_map, streams};
 
 use crate::almost::{edited, edits, json};
 use crate::bodies::{entries, state};
@@ -213,7 +213,7 @@ proptest! {
     #[test]
     fn a_state_line_of_ours_brings_back_what_was_written_last(all in ended()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = Store::temporary(None).unwrap();
+        let store = Store::temporary(Base::default()).unwrap();
         let job = runtime.block_on(job(&store, &all));
         let mut line = Vec::new();
         let second = || store.open_reader().ok();
@@ -224,7 +224,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
         File::create(&path).unwrap().write_all(&line).unwrap();
-        let other = Store::temporary(None).unwrap();
+        let other = Store::temporary(Base::default()).unwrap();
         import_state(&other, JobId(1), NAMESPACE, &path).unwrap();
         let mut last = Known::new();
         for (external_id, remote_id, fate, byte) in all {
