@@ -143,6 +143,10 @@ pub enum Command {
         /// Which configuration.
         #[command(flatten)]
         configured: Configured,
+        /// Make the properties that `external_id_property` names, with unique values, where they are not
+        /// there
+        #[arg(long)]
+        create: bool,
         /// Streams whose objects to look for
         streams: Vec<String>,
     },

@@ -55,8 +55,9 @@ fn settings(called: &Called) -> (Value, Vec<&'static str>) {
             all.extend(own.clone());
         }
     }
-    // It has a key and no tokens.
-    let capabilities = CAPABILITIES.iter().filter(|name| **name != FETCHES_TOKENS);
+    // `api` has a key and no tokens.
+    let has_tokens = called.connector() != Some("api");
+    let capabilities = CAPABILITIES.iter().filter(|name| has_tokens || **name != FETCHES_TOKENS);
     (settings, capabilities.copied().collect())
 }
 

@@ -8,6 +8,7 @@ use crate::text::{printable, printable_lines};
 
 pub(super) fn run(
     configured: &Configured,
+    may_create: bool,
     streams: &[String],
     called: &Called,
 ) -> Result<ExitCode, Error> {
@@ -20,7 +21,7 @@ pub(super) fn run(
             let keys = ready.config.streams.keys().filter(|name| *name != "*");
             names.extend(keys.map(|name| StreamName::new(&**name)));
         }
-        let found = ready.connector.check(&names).await;
+        let found = ready.connector.check(&names, may_create).await;
         let mut page = String::new();
         let mut failed = false;
         for line in &found {

@@ -82,7 +82,9 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
     signals::outlive_file_limit()?;
     match cli.command {
         None => run::run(&cli.run, &called),
-        Some(Command::Check { configured, streams }) => check::run(&configured, &streams, &called),
+        Some(Command::Check { configured, create, streams }) => {
+            check::run(&configured, create, &streams, &called)
+        }
         Some(Command::Connectors) => connectors::run(),
         Some(Command::Ids { command, store }) => ids::run(command, store.as_deref()),
         Some(Command::Jobs { command, store }) => jobs::run(command, store.as_deref(), &called),

@@ -65,7 +65,13 @@ fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCo
     }
     let runtime = runtime()?;
     let code = runtime.block_on(async {
-        let setup = setup::setup(loaded, called).await?;
+        let mut setup = setup::setup(loaded, called).await?;
+        if let Err(error) = setup.ask_account().await {
+            if setup.config.state.format != StateFormat::Tap {
+                super::print(b"{}\n")?;
+            }
+            return Err(error);
+        }
         job(setup, options, &environment, retried).await
     });
     // The thread that reads may still wait for input that nobody wants any more.
@@ -79,7 +85,7 @@ async fn job(
     environment: &Environment,
     retried: Option<&Job>,
 ) -> Result<ExitCode, Error> {
-    let Setup { config, connector, namespace, store: store_path, sandbox } = setup;
+    let Setup { config, connector, namespace, store: store_path, sandbox, .. } = setup;
     let input = intake::open_input(options.input.as_deref())?;
     let store = Arc::new(open_store(&store_path, options)?);
     let stop = CancellationToken::new();

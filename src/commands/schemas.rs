@@ -29,6 +29,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("state.schema.json", schemars::schema_for!(State).to_value()),
         ("state-platform.schema.json", schemars::schema_for!(PlatformState).to_value()),
         ("api.schema.json", connector::config_schema("api").unwrap_or_default()),
+        ("hubspot.schema.json", connector::config_schema("hubspot").unwrap_or_default()),
         ("manifest.schema.json", crate::connector::rest::manifest_schema()),
         ("faults.schema.json", schemars::schema_for!(crate::sandbox::Faults).to_value()),
     ]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use super::Called;
 use crate::cli::Configured;
 use crate::config::environment::Environment;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
-use crate::connector::contract::Connector;
+use crate::connector::contract::{Connector, RequestError};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::error::Error;
@@ -24,8 +25,11 @@ pub(super) struct Setup {
     pub(super) config: Config,
     /// The remote.
     pub(super) connector: Arc<dyn Connector>,
-    /// Connector and account.
+    /// Connector and account; without the account, where only the remote can tell it: see
+    /// [`Setup::ask_account`].
     pub(super) namespace: String,
+    /// The namespace is the config's own, or the sandbox's.
+    is_named: bool,
     /// The store's file.
     pub(super) store: PathBuf,
     /// Serves as long as this lives.
@@ -109,6 +113,7 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
         }
         mended
     })?;
+    let is_named = config.namespace.is_some() || config.sandbox.is_some();
     let namespace = match &config.namespace {
         Some(given) => given.clone(),
         // Its port is another one each time.
@@ -116,13 +121,50 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
         None => namespace,
     };
     let store = config.store.clone();
-    Ok(Setup { config, connector, namespace, store, sandbox })
+    Ok(Setup { config, connector, namespace, is_named, store, sandbox })
+}
+
+/// Times that a remote is asked whose account it is, before the job is given up.
+const ASKS: u32 = 4;
+
+impl Setup {
+    /// Asks the remote whose account it is, where that tells ids apart and nobody has said so.
+    ///
+    /// # Errors
+    /// Exit code 3: under another namespace, records that are known would be made a second time.
+    pub(super) async fn ask_account(&mut self) -> Result<(), Error> {
+        if self.is_named {
+            return Ok(());
+        }
+        let mut asked = 1;
+        loop {
+            match self.connector.account().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(account)) => {
+                    self.namespace.push_str(&format!("/{account}"));
+                    return Ok(());
+                }
+                Err(RequestError::Unreachable(_) | RequestError::Throttled { .. })
+                    if asked < ASKS =>
+                {
+                    tokio::time::sleep(Duration::from_secs(asked.into())).await;
+                    asked += 1;
+                }
+                Err(error) => {
+                    return Err(Error::remote("cannot learn whose account it is").caused_by(error).hint(
+                        "see `target-upsert check`; or set `namespace` in the config, which is then                          what tells this account's ids from another's",
+                    ));
+                }
+            }
+        }
+    }
 }
 
 fn settings(config: &Config, values: Map<String, Value>, config_file: Option<PathBuf>) -> Settings {
     let of = |options: &StreamOptions| StreamSettings {
         object: options.object.clone(),
         external_id_property: options.external_id_property.clone(),
+        lookup_fields: options.lookup_fields.as_ref().map(|fields| fields.names().to_vec()),
     };
     let streams: IndexMap<String, StreamSettings> =
         config.streams.iter().map(|(name, options)| (name.clone(), of(options))).collect();
@@ -134,6 +176,11 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
         user_agent: agent
             .unwrap_or_else(|| concat!("target-upsert/", env!("CARGO_PKG_VERSION")).to_owned()),
         streams,
+        lookup_fields: config
+            .lookup_fields
+            .iter()
+            .map(|(name, fields)| (name.clone(), fields.names().to_vec()))
+            .collect(),
         rate_limit: config.rate_limit,
         environment: Environment::read(),
         values,
@@ -147,7 +194,7 @@ async fn start_sandbox(
     config: &mut Config,
     values: &mut Map<String, Value>,
 ) -> Result<Running, Error> {
-    const REMOTES: &[&str] = &["rest"];
+    const REMOTES: &[&str] = &["rest", "hubspot"];
     if !REMOTES.contains(&remote) {
         let told = where_near(remote, nearest(remote, REMOTES.iter().copied()).is_some());
         return Err(Error::usage(format!("there is no such sandbox{told}"))
@@ -167,7 +214,7 @@ async fn start_sandbox(
     let url = format!("http://{}", running.address());
     tracing::info!(%url, "The sandbox is up: a simulated remote, no account is touched.");
     config.base_url = Some(url);
-    if config.manifest.is_none() {
+    if remote == "rest" && config.manifest.is_none() {
         config.manifest = Some("sandbox".to_owned());
         values.insert("manifest".to_owned(), "sandbox".into());
     }

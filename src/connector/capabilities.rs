@@ -50,6 +50,11 @@ pub struct Capabilities {
     /// `id` is a field like any other, and no remote id. A stream that has it needs no `identity`:
     /// there is nothing that could be taken for something else.
     pub id_is_content: bool,
+    /// Names of the key properties that may be a remote id by the platform's convention; any where
+    /// none is named.
+    pub remote_id_names: Vec<String>,
+    /// The `lookup_fields` of a stream that has none of its own.
+    pub lookup_fields: Vec<String>,
     /// How batches are named, where the remote is told.
     pub batch_ids: Option<BatchIds>,
     /// Where the remote keeps the external id, if it does.

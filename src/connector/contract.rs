@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 pub use super::capabilities::{
     BatchIds, CallLimits, Capabilities, KEY_LIFE_SECS, KeyHeader, Lookup,
 };
+use super::shape::Shape;
 use crate::record::{ExternalId, RemoteId, StreamName};
 
 /// A remote system that takes records.
@@ -40,10 +41,25 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Refused`] when no object of the remote answers to this stream.
     fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError>;
 
+    /// How records of `stream` are made ready; `None`: they go out as they are.
+    fn shape(&self, _stream: &StreamName) -> Option<Arc<dyn Shape>> {
+        None
+    }
+
+    /// Whose account it is, for the namespace of its ids, where only the remote can tell. Reads
+    /// only.
+    ///
+    /// # Errors
+    /// When it cannot be told now, and could be later.
+    async fn account(&self) -> Result<Option<String>, RequestError> {
+        Ok(None)
+    }
+
     /// Asks whether the remote can be reached, takes the credential, and has the objects behind
-    /// `streams`. Reads only. One line for each thing looked at, in the order looked at; what
-    /// failed is a line too, so this has no error.
-    async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine>;
+    /// `streams`. Reads only, but that with `may_create` properties are made in which the remote is to
+    /// keep external ids. One line for each thing looked at, in the order looked at; what failed is a
+    /// line too, so this has no error.
+    async fn check(&self, streams: &[StreamName], may_create: bool) -> Vec<CheckLine>;
 
     /// Finds which records the remote has, in one call: a page of them, where there are several.
     ///
@@ -55,7 +71,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Unreachable`].
     async fn lookup(&self, question: &Question) -> Result<Found, RequestError>;
 
-    /// Sends one batch in one call.
+    /// Sends one batch: in one call, and where the remote takes what belongs to a record (whom it is
+    /// associated with) in calls of its own, those after it.
     ///
     /// On `Ok`, verdict `i` is that of `batch.writes[i]`, and there are exactly as many. What the
     /// answer does not name is [`Verdict::InDoubt`], never a success.
@@ -221,6 +238,14 @@ pub enum Verdict {
     Upserted(Option<RemoteId>),
     /// Left as it was, since nothing differs.
     Unchanged(Option<RemoteId>),
+    /// Created or updated, but what belongs to it could not be written after it: it is to be
+    /// updated, with all that belongs to it.
+    Incomplete {
+        /// Its id.
+        remote_id: RemoteId,
+        /// It is new.
+        is_new: bool,
+    },
     /// Removed, or already gone where that is as good.
     Deleted,
     /// Not created: the remote already has it, under this id if it says so.

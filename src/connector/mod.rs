@@ -2,14 +2,16 @@
 //!
 //! [`contract`] is what the pipeline sees. [`http`] is the room that all connectors share.
 //! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
-//! posts to one address.
+//! posts to one address. [`hubspot`] is a CRM. A [`shape`] is how records are made ready for a remote.
 
 pub mod api;
 pub mod capabilities;
 pub mod contract;
 pub(crate) mod error;
 pub mod http;
+pub mod hubspot;
 pub mod rest;
+pub mod shape;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Of single streams, by name; `*` for all others.
     pub streams: IndexMap<String, StreamSettings>,
+    /// `lookup_fields` by stream, in any case, for streams that have none of their own.
+    pub lookup_fields: IndexMap<String, Vec<String>>,
     /// Over what the connector declares.
     pub rate_limit: Option<RateLimit>,
     /// What the platform says of the job.
@@ -66,6 +70,8 @@ pub struct StreamSettings {
     pub object: Option<String>,
     /// Where the remote keeps the external id.
     pub external_id_property: Option<String>,
+    /// The properties by which its records are found.
+    pub lookup_fields: Option<Vec<String>>,
 }
 
 /// One connector, for lists.
@@ -88,6 +94,11 @@ pub fn built_in() -> &'static [BuiltIn] {
             limits: "as the manifest says",
         },
         BuiltIn {
+            name: "hubspot",
+            description: "HubSpot's CRM: contacts, companies, deals and any other object",
+            limits: "100 records a call; calls as the account may make, 5 searches a second",
+        },
+        BuiltIn {
             name: "api",
             description: "One address that takes posts, with the keys of the platform's target-api",
             limits: "as `batch_size` and `max_size_in_bytes` say; it is never asked what it has",
@@ -98,7 +109,17 @@ pub fn built_in() -> &'static [BuiltIn] {
 
 /// The JSON Schema of a connector's own config keys, where they are fixed.
 pub fn config_schema(name: &str) -> Option<Value> {
-    (name == "api").then(|| schemars::schema_for!(api::ApiConfig).to_value())
+    match name {
+        "api" => Some(schemars::schema_for!(api::ApiConfig).to_value()),
+        "hubspot" => Some(schemars::schema_for!(hubspot::HubSpotConfig).to_value()),
+        _ => None,
+    }
+}
+
+/// A switch of a config, where `null` is no.
+fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    use serde::Deserialize as _;
+    Option::<bool>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A connector, ready for a job.
@@ -121,6 +142,7 @@ pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
             let namespace = rest.namespace().to_owned();
             Ok(Built { connector: Arc::new(rest), namespace })
         }
+        "hubspot" => hubspot::build(settings),
         "api" => api::build(settings),
         _ => Err(unknown(name)),
     }
@@ -135,6 +157,10 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
     match name {
         "rest" => {
             let token = rest::Rest::build(settings)?.access_token().await?;
+            Ok(token.expose_secret().to_owned())
+        }
+        "hubspot" => {
+            let token = hubspot::HubSpot::build(settings)?.access_token().await?;
             Ok(token.expose_secret().to_owned())
         }
         // In the platform's words, which its callers look for.

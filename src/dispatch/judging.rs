@@ -181,6 +181,11 @@ fn judge_one(
             Ended::under(fate, id)
         }
         Verdict::Unchanged(id) => Ended::under(Fate::Unchanged, id),
+        Verdict::Incomplete { remote_id, is_new } => {
+            let fate = if is_new { Fate::Created } else { Fate::Updated };
+            let attempts = planned.attempts;
+            return judged.partial.push((planned, Partial { remote_id, action, fate, attempts }));
+        }
         Verdict::Deleted => Ended::new(Fate::Deleted),
         Verdict::Rejected(rejection) => Ended::rejected(rejection),
         Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),

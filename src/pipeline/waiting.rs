@@ -310,7 +310,11 @@ impl Job {
             && let Some(Released { place, is_lost }) = self.waiting.released.front()
         {
             let (place, is_lost) = (place.clone(), *is_lost);
-            let Some(parking) = &self.waiting.parking else { return Ok(()) };
+            let Some(parking) = &self.waiting.parking else {
+                // Nobody waits for anybody.
+                self.waiting.released.clear();
+                return Ok(());
+            };
             let page = parking.waiting_for(&place, PAGE)?;
             let positions: Vec<u64> = page.iter().map(|parked| parked.position).collect();
             let is_known = self.is_known(&place)?;

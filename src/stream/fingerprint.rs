@@ -72,6 +72,15 @@ fn write_record<'a>(
     out.write_all(b"}")
 }
 
+/// What the platform prints of a text that tells a moment; `None` for any other value.
+pub fn moment_text(value: &RawValue) -> Option<String> {
+    let text = text(value)?;
+    let moment = Moment::of_python(&text)?;
+    let mut printed = Vec::new();
+    moment.write(&mut printed).ok()?;
+    String::from_utf8(printed).ok()
+}
+
 /// A string's content, if it is Unicode text.
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     match plain_text(value.get()) {

@@ -77,10 +77,17 @@ impl IdFields {
         {
             return Err(no_source_id(stream));
         }
+        let known = &capabilities.remote_id_names;
         let (external, remote) = match identity {
             Some(Identity::Platform) => {
                 let key = match key_properties {
-                    [key] if !PLATFORM_EXTERNAL.contains(&key.as_str()) && !has("id") => key,
+                    [key]
+                        if !PLATFORM_EXTERNAL.contains(&key.as_str())
+                            && !has("id")
+                            && (known.is_empty() || known.contains(key)) =>
+                    {
+                        key
+                    }
                     _ => "id",
                 };
                 let remote = (!capabilities.id_is_content).then(|| key.to_owned());

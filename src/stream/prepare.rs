@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::fingerprint::fingerprint;
+use super::fingerprint::{fingerprint, moment_text};
 use super::identity::{IdFields, id_in};
 use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
+use crate::connector::shape::{Incoming, Shape};
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::outcome::Trouble;
 use crate::record::Fingerprint;
@@ -24,6 +25,7 @@ pub(super) struct Preparer {
     pub(super) made_of: (Box<str>, Vec<String>),
     pub(super) schema: RecordSchema,
     pub(super) ids: IdFields,
+    pub(super) shape: Option<Arc<dyn Shape>>,
     pub(super) mapping: Option<Mapping>,
     pub(super) extension: Extension,
     /// Why no record of it can be written.
@@ -138,16 +140,23 @@ impl Preparer {
         if values::is_over(source.get(), MAX_VALUES) {
             return Err(too_large(record.position));
         }
-        let mut fields = Fields::parse(source).map_err(|error| {
+        let unreadable = |error: &dyn std::fmt::Display| {
             Trouble::payload("record", format!("the record cannot be read: {error}"))
-        })?;
+        };
+        let came = Fields::parse(source).map_err(|error| unreadable(&error))?;
+        // Of the fields that are left out below, the SCHEMA may speak too.
+        let is_checked = options.validation != Validation::Off && self.unusable.is_none();
+        let allowed = if is_checked { self.schema.check(source, &came) } else { Ok(()) };
+        let flat = self.shape.as_ref().map_or(Ok(None), |shape| shape.flat(&came));
+        let flat = flat.map_err(|error| unreadable(&error))?;
+        let mut fields = match &flat {
+            Some(flat) => Fields::of_text(flat).map_err(|error| unreadable(&error))?,
+            None => came,
+        };
         // Ids and fingerprint come first, so that a refused record is told with them.
         let ids = self.ids.read(&fields).map_err(|reason| Trouble::payload("ids", reason))?;
         record.external_id = ids.external;
         record.remote_id = ids.remote;
-        // Of the fields that are left out below, the SCHEMA may speak too.
-        let is_checked = options.validation != Validation::Off && self.unusable.is_none();
-        let allowed = if is_checked { self.schema.check(source, &fields) } else { Ok(()) };
         if !options.keep_metadata {
             fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
         }
@@ -170,7 +179,17 @@ impl Preparer {
             external.and_then(|name| prepared.get(name)),
         );
         record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
-        let looked_up = self.lookup_values(prepared);
+        let shaped = match &self.shape {
+            Some(shape) => Some(self.shaped(&**shape, prepared, &mut record.fingerprint)),
+            None => None,
+        };
+        let looked_up = match &shaped {
+            Some(Ok(body)) => {
+                let body = Fields::of_text(body).map_err(|error| unreadable(&error))?;
+                self.lookup_values(&body)
+            }
+            _ => self.lookup_values(prepared),
+        };
         if let Ok(values) = &looked_up {
             // Also of a record that is refused below: others may be found by them.
             record.lookup_values.clone_from(values);
@@ -186,9 +205,46 @@ impl Preparer {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
             }
         }
+        let shaped = shaped.transpose()?;
         looked_up?;
-        record.body = self.body(prepared, &record.source);
+        record.body = match shaped {
+            Some(body) => body.into(),
+            None => self.body(prepared, &record.source),
+        };
         Ok(())
+    }
+
+    /// The body that a shape makes; `fingerprint` is that of what it hashes.
+    fn shaped(
+        &self,
+        shape: &dyn Shape,
+        prepared: &Fields<'_>,
+        fingerprint_of: &mut Fingerprint,
+    ) -> Result<String, Trouble> {
+        let external = self.ids.platform_external(prepared);
+        let content = || prepared.0.iter().filter(|(name, _)| Some(&**name) != external);
+        let moments: Vec<Option<String>> = content()
+            .map(|(name, value)| self.schema.temporal(name).and_then(|_| moment_text(value)))
+            .collect();
+        let fields: Vec<Incoming<'_>> = content()
+            .zip(&moments)
+            .map(|((name, value), moment)| Incoming {
+                name,
+                value,
+                moment: moment.as_deref(),
+                is_id: self.ids.is_id(name),
+            })
+            .collect();
+        let shaped = shape.outgoing(&fields);
+        let shaped = shaped.map_err(|reason| Trouble::payload("record", reason))?;
+        if let Some(hashed) = &shaped.hashed {
+            let hashed = Fields::of_text(hashed)
+                .map_err(|error| Trouble::payload("record", error.to_string()))?;
+            let hashed = hashed.0.iter().map(|(name, value)| (&**name, *value, None));
+            let external = external.and_then(|name| prepared.get(name));
+            *fingerprint_of = fingerprint(hashed, external);
+        }
+        Ok(shaped.body)
     }
 
     /// The values of the stream's `lookup_fields`, in their order.

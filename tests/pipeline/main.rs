@@ -20,6 +20,7 @@ mod faults;
 mod files;
 mod guide;
 mod held;
+mod hubspot;
 mod identity;
 mod inputs;
 mod keeping;

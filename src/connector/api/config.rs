@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::connector::flag;
+
 /// The keys of the connector `api`, beside those of every connector. They are those of the hosted
 /// platform's `target-api`.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -117,11 +119,6 @@ impl std::fmt::Debug for CustomHeader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CustomHeader").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// `null` is no.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Option::<bool>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// What is no header with texts is passed over, as `target-api` does.

@@ -179,7 +179,7 @@ impl Connector for Api {
         })
     }
 
-    async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine> {
+    async fn check(&self, streams: &[StreamName], _: bool) -> Vec<CheckLine> {
         let credential = CheckLine {
             subject: "credential".to_owned(),
             result: Ok("not tried: the remote can only be posted to".to_owned()),

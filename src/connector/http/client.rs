@@ -119,6 +119,24 @@ impl Client {
         self.stop.cancel();
     }
 
+    /// Waits for the turn that `limiter` gives, as what is [sent](Client::send) does by itself for
+    /// the limit on all requests.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`].
+    pub async fn turn(&self, limiter: &Limiter) -> Result<(), RequestError> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(RequestError::Stopped),
+            () = limiter.turn() => Ok(()),
+        }
+    }
+
+    /// The limit on all requests.
+    pub fn limiter(&self) -> Option<&Limiter> {
+        self.limiter.as_ref()
+    }
+
     /// Sends `request`, again with a new token when it was refused with 401 and there is a token to
     /// renew. Any status is an answer.
     ///
@@ -155,16 +173,12 @@ impl Client {
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {
+        if self.stop.is_cancelled() {
+            return Err(RequestError::Stopped);
+        }
         // Before the token is chosen, which may run out during the wait.
-        let turn = async {
-            if let Some(limiter) = &self.limiter {
-                limiter.turn().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Err(RequestError::Stopped),
-            () = turn => {}
+        if let Some(limiter) = &self.limiter {
+            self.turn(limiter).await?;
         }
         let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
         *sent.headers_mut() = request.headers.clone();

@@ -112,7 +112,7 @@ impl Connector for Rest {
         self.bind(stream).map(|bound| bound.capabilities.clone())
     }
 
-    async fn check(&self, streams: &[StreamName]) -> Vec<CheckLine> {
+    async fn check(&self, streams: &[StreamName], _: bool) -> Vec<CheckLine> {
         let mut lines = vec![self.check_credential().await];
         for stream in streams {
             lines.push(self.check_stream(stream).await);

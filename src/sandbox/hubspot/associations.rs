@@ -22,8 +22,9 @@ use crate::sandbox::remote::{Answer, Plan, Request};
 /// Where they stand in the memory: `pair` is `0-1/12>0-2/5`, `from` its first half, with the object
 /// of the second: `0-1/12>0-2`.
 const PAIRS: &str = "hubspot/associations";
-/// Inputs of one call.
+/// Inputs of one call that writes, and of one that reads.
 const MAX_INPUTS: usize = 2000;
+const MAX_READ: usize = 1000;
 
 /// HubSpot's own types without a label: from, to, there, back.
 const TYPES: &[(&str, &str, u32, u32)] = &[
@@ -254,6 +255,38 @@ struct Input {
     from: To,
     to: To,
     types: Option<Vec<Type>>,
+}
+
+#[derive(Deserialize)]
+struct ToRead {
+    inputs: Vec<To>,
+}
+
+/// `POST …/{from}/{to}/batch/read`: 200, or 207 where some records have none.
+pub(super) fn batch_read(request: &Request, _: &Faults) -> Result<Plan, Answer> {
+    let (from, to) = (place(request, 1)?, place(request, 2)?);
+    let ToRead { inputs } = body(request)?;
+    if inputs.len() > MAX_READ {
+        let message = format!("{} inputs are over the limit of {MAX_READ}", inputs.len());
+        return Err(Problem::invalid(message).into());
+    }
+    Ok(reading(move |memory, _| {
+        let (from, to) = (Object::find(memory, &from)?, Object::find(memory, &to)?);
+        let (mut results, mut errors) = (Vec::new(), Vec::new());
+        for To { id } in inputs {
+            let associated = associated(memory, &format!("{}/{id}", from.id), &to.id);
+            if associated.is_empty() {
+                let message =
+                    format!("No {} is associated with {} {id}.", to.singular, from.singular);
+                let problem = Problem::new(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", message);
+                errors.push(problem.about("fromObjectId", &[id]).in_batch());
+            } else {
+                results.push(json!({"from": {"id": id}, "to": associated}));
+            }
+        }
+        let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+        Ok(Answer::json(status, batch::whole(&results, &errors).to_string()))
+    }))
 }
 
 /// `POST …/{from}/{to}/batch/create`: 201, or 207 where some records are not there.

@@ -86,6 +86,7 @@ const ROUTES: &[Route] = routes! {
         PUT "objects" "/{object}/{id}/associations/{to}/{to_id}" associations::put;
         PUT "objects" "/{object}/{id}/associations/default/{to}/{to_id}" associations::put_default;
         POST "associations" "/{from}/{to}/batch/create" associations::batch_create;
+        POST "associations" "/{from}/{to}/batch/read" associations::batch_read;
         POST "associations" "/{from}/{to}/batch/associate/default" associations::batch_default;
         GET "associations" "/{from}/{to}/labels" associations::labels;
         GET "properties" "/{object}" properties::list;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::message::Interpreter;
+use crate::config::stream::Fields;
 use crate::connector::contract::Capabilities;
 use crate::error::Error;
 use crate::record::StreamName;
@@ -58,17 +59,23 @@ impl Interpreter {
                 "line {line_number} of the input: the schema of stream `{name}` cannot be used: {problem}"
             ))
         })?;
-        let options = (self.stream_options)(name);
+        let mut options = (self.stream_options)(name);
         let stream_name = StreamName::new(name);
         let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
             Ok(capabilities) => (capabilities, None),
             Err(error) => (Capabilities::default(), Some(error.to_string())),
         };
+        if options.lookup_fields.is_none() && !capabilities.lookup_fields.is_empty() {
+            options.lookup_fields = Some(Fields::Several(capabilities.lookup_fields.clone()));
+        }
+        let shape = self.connector.shape(&stream_name);
+        let is_platform = self.options.is_platform
+            || shape.as_ref().is_some_and(|shape| shape.is_platform(compiled.properties()));
         let ids = IdFields::settle(
             name,
             &options,
             self.options.identity,
-            self.options.is_platform,
+            is_platform,
             compiled.properties(),
             &schema.key_properties,
             &capabilities,
@@ -97,6 +104,7 @@ impl Interpreter {
             made_of: (schema.schema.get().into(), schema.key_properties.clone()),
             schema: compiled,
             ids,
+            shape,
             mapping,
             extension: Extension::read(schema.extension),
             unusable,

@@ -228,6 +228,7 @@ impl Case {
                 | Verdict::Updated(id)
                 | Verdict::Upserted(id)
                 | Verdict::Unchanged(id) => id.as_ref(),
+                Verdict::Incomplete { remote_id, .. } => Some(remote_id),
                 Verdict::Deleted => None,
                 Verdict::Busy(told) | Verdict::InDoubt(told) | Verdict::Altered(_, told) => {
                     holds_no_token(told);

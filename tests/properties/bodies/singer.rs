@@ -244,7 +244,7 @@ impl Connector for Nowhere {
         Ok(Capabilities { upsert: Some(limits), max_in_flight: 1, ..Capabilities::default() })
     }
 
-    async fn check(&self, _: &[StreamName]) -> Vec<CheckLine> {
+    async fn check(&self, _: &[StreamName], _: bool) -> Vec<CheckLine> {
         Vec::new()
     }
 

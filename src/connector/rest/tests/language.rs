@@ -222,10 +222,10 @@ fn unknown_connectors_and_manifests_are_told_with_what_may_be_meant() {
     let error = build("resst", Settings::default()).unwrap_err();
     assert_eq!(error.to_string(), "unknown connector `resst`");
     assert_eq!(error.hint().as_deref(), Some("did you mean `rest`?"));
-    let error = build("hubspot", Settings::default()).unwrap_err();
+    let error = build("mailchimp", Settings::default()).unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.hint()),
-        ("unknown connector", Some("the connectors are: rest, api".to_owned()))
+        ("unknown connector", Some("the connectors are: rest, hubspot, api".to_owned()))
     );
     let error = build("rest", settings("http://h", "sandbx")).unwrap_err();
     assert_eq!(error.hint().as_deref(), Some("did you mean `sandbox`?"));
@@ -239,6 +239,7 @@ fn the_settings_of_a_stream_win() {
     let own = crate::connector::StreamSettings {
         object: Some("people".to_owned()),
         external_id_property: Some("key".to_owned()),
+        lookup_fields: None,
     };
     settings.streams.insert("contacts".to_owned(), own);
     let connector = Rest::of_text("test.yaml", GOOD, settings).unwrap();

@@ -119,7 +119,7 @@ async fn a_remote_that_is_not_there_got_nothing() {
     let connector = build("rest", settings(&url, "sandbox")).unwrap().connector;
     let sent = connector.write(&batch(Action::Upsert, vec![write(Some("a"), None, "{}")])).await;
     assert!(matches!(sent, Err(RequestError::Unreachable(_))), "{sent:?}");
-    let lines = connector.check(&[stream()]).await;
+    let lines = connector.check(&[stream()], false).await;
     assert_eq!(lines[0].hint.as_deref(), Some("look at `base_url` and the network"));
     let told = lines[1].result.as_ref().unwrap_err();
     assert!(told.starts_with("the lookup of an id that nobody has: the remote cannot"), "{told}");
@@ -142,7 +142,7 @@ async fn a_bad_credential_is_told_without_itself() {
     let mut settings = settings(&remote.url(), "sandbox");
     settings.values.insert("access_token".to_owned(), "wrong-token-value".into());
     let connector = build("rest", settings).unwrap().connector;
-    let lines = connector.check(&[]).await;
+    let lines = connector.check(&[], false).await;
     let told = lines[0].result.as_ref().unwrap_err();
     assert!(told.starts_with("the remote refuses the credential"), "{told}");
     assert!(!told.contains("wrong-token-value"));

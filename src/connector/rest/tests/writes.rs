@@ -58,7 +58,7 @@ async fn round(manifest: &str) {
         assert!(removed.iter().all(|verdict| *verdict == Verdict::Deleted), "{removed:?}");
         assert!(remote.held("contacts").await.is_empty());
     }
-    let lines = connector.check(&[stream()]).await;
+    let lines = connector.check(&[stream()], false).await;
     assert_eq!(lines[0].result.as_deref(), Ok("taken by the remote"));
     assert_eq!(lines[1].subject, "object contacts");
 }

@@ -1,0 +1,245 @@
+//! Whom a record is associated with: told with a record that is made, and in calls of its own after
+//! one that was there.
+//!
+//! <https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associations-guide>.
+//! To associate what is associated already changes nothing.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::HubSpot;
+use super::paths::Room;
+use super::problem::{Problem, failure};
+use crate::connector::contract::{Action, RequestError, Verdict};
+use crate::connector::http::Call;
+use crate::json::exact;
+use crate::record::RemoteId;
+
+/// Inputs of one call; HubSpot takes 2,000
+/// (<https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associations-guide>).
+const MAX_INPUTS: usize = 1000;
+
+/// One record that another is associated with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Association {
+    pub(super) to: End,
+    /// Over the object of the stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<From>,
+    pub(super) types: Vec<Type>,
+}
+
+/// The record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct End {
+    pub(super) id: String,
+    /// Needed where the record that is associated is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) object_type: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct From {
+    pub(super) object_type: String,
+}
+
+/// How they are associated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Type {
+    pub(super) association_category: String,
+    pub(super) association_type_id: u64,
+}
+
+impl Association {
+    /// Reads a record's `associations`.
+    ///
+    /// # Errors
+    /// For people, in the words of the platform's target: what is missing.
+    pub(super) fn read(list: &RawValue) -> Result<Vec<Self>, String> {
+        let list = exact::parse(list.get().as_bytes()).unwrap_or_default();
+        let list = list.as_array().ok_or("its `associations` are no list")?;
+        list.iter().map(Self::read_one).collect()
+    }
+
+    fn read_one(one: &Value) -> Result<Self, String> {
+        let text =
+            |value: Option<&Value>| value.and_then(exact::text).filter(|text| !text.is_empty());
+        let to = one.get("to");
+        let id = text(to.and_then(|to| to.get("id")));
+        let id = id.ok_or_else(|| format!("to id is required for the association {one}"))?;
+        let object_type = text(to.and_then(|to| to.get("objectType")));
+        let from = text(one.get("from").and_then(|from| from.get("objectType")));
+        let types = one.get("types").and_then(Value::as_array).filter(|types| !types.is_empty());
+        let types = types.ok_or_else(|| format!("types is required for the association {one}"))?;
+        let types = types.iter().map(|one| {
+            let category = text(one.get("associationCategory"));
+            let id = text(one.get("associationTypeId")).and_then(|id| id.parse().ok());
+            match (category, id) {
+                (Some(association_category), Some(association_type_id)) => {
+                    Ok(Type { association_category, association_type_id })
+                }
+                _ => Err(format!(
+                    "an association type needs an associationCategory and a number as \
+                     associationTypeId, and has {one}"
+                )),
+            }
+        });
+        Ok(Self {
+            to: End { id, object_type },
+            from: from.map(|object_type| From { object_type }),
+            types: types.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// With one record, by one type.
+    pub(super) fn with(object: &str, id: &str, of: Type) -> Self {
+        let to = End { id: id.to_owned(), object_type: Some(object.to_owned()) };
+        Self { to, from: None, types: vec![of] }
+    }
+
+    /// As it is told with a record that is made.
+    pub(super) fn inline(&self) -> Value {
+        json!({"to": {"id": self.to.id}, "types": self.types})
+    }
+}
+
+/// A type that HubSpot itself defines.
+pub(super) fn default_type(association_type_id: u64) -> Type {
+    Type { association_category: "HUBSPOT_DEFINED".to_owned(), association_type_id }
+}
+
+/// An association of a record that is there.
+#[derive(Debug)]
+pub(super) struct Link<'a> {
+    /// Place of its record in the batch.
+    pub(super) place: usize,
+    /// Its remote id.
+    pub(super) id: &'a str,
+    pub(super) association: &'a Association,
+}
+
+impl HubSpot {
+    /// Associates records of `object` that are there: `verdicts` of those that cannot be are changed
+    /// to what is wrong. Each was written, so nothing is lost by writing it again.
+    pub(super) async fn associate(
+        &self,
+        object: &str,
+        links: Vec<Link<'_>>,
+        verdicts: &mut [Verdict],
+    ) {
+        let mut by_path: BTreeMap<(&str, &str), Vec<Link<'_>>> = BTreeMap::new();
+        for link in links {
+            let from = link.association.from.as_ref().map_or(object, |from| &from.object_type);
+            if let Some(to) = &link.association.to.object_type {
+                by_path.entry((from, to)).or_default().push(link);
+            } else {
+                let why = "objectType is required for an association of a record that is there";
+                verdicts[link.place] = refused(link.id, why);
+            }
+        }
+        for ((from, to), links) in by_path {
+            for links in links.chunks(MAX_INPUTS) {
+                let path = (from, to);
+                if let Err(error) = self.associate_some(path, links, verdicts).await {
+                    for link in links {
+                        let why = format!(
+                            "the association with {to} {}: {error}",
+                            link.association.to.id
+                        );
+                        let is_no = matches!(
+                            error,
+                            RequestError::Refused { .. } | RequestError::Forbidden { .. }
+                        );
+                        let verdict = &mut verdicts[link.place];
+                        *verdict = if is_no { refused(link.id, &why) } else { open(verdict, &why) };
+                    }
+                }
+            }
+        }
+    }
+
+    async fn associate_some(
+        &self,
+        (from, to): (&str, &str),
+        links: &[Link<'_>],
+        verdicts: &mut [Verdict],
+    ) -> Result<(), RequestError> {
+        let inputs: Vec<Value> = links
+            .iter()
+            .map(|Link { id, association, .. }| {
+                json!({"from": {"id": id}, "to": {"id": association.to.id}, "types": association.types})
+            })
+            .collect();
+        let url = self.paths.of(Room::Associations, &[from, to, "batch", "create"]);
+        let body = Bytes::from(json!({"inputs": inputs}).to_string());
+        let answer = self.post(url, body, false, None).await?;
+        let redactor = self.client.redactor();
+        let call = Call::Write { action: Action::Update, single: false };
+        if !answer.is_success() {
+            return Err(failure(&answer, call, redactor));
+        }
+        let body = answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))?;
+        let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        let done: HashSet<(String, String)> = list("results").iter().filter_map(pair).collect();
+        let errors = list("errors");
+        // Where nothing is refused, a count tells as much as names do.
+        if errors.is_empty() && list("results").len() == links.len() {
+            return Ok(());
+        }
+        for Link { place, id, association } in links {
+            let to_id = &association.to.id;
+            if done.contains(&((*id).to_owned(), to_id.clone())) {
+                continue;
+            }
+            let names = |error: &&Value| {
+                let named: Vec<&str> = ["fromObjectId", "toObjectId", "ids", "id"]
+                    .into_iter()
+                    .flat_map(|kind| Problem(error).context(kind))
+                    .collect();
+                named.contains(id) || named.contains(&to_id.as_str())
+            };
+            let error = errors.iter().find(names).or(match errors {
+                [only] if links.len() == 1 => Some(only),
+                _ => None,
+            });
+            verdicts[*place] = match error {
+                Some(error) => {
+                    let said = Problem(error).rejection(redactor).message;
+                    refused(id, &format!("the association with {to} {to_id}: {said}"))
+                }
+                None => open(&verdicts[*place], "the answer does not name its association"),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// The two records of an association, in the form of any version.
+fn pair(result: &Value) -> Option<(String, String)> {
+    let id = |names: [&str; 2]| {
+        names.into_iter().find_map(|name| result.pointer(name)).and_then(exact::text)
+    };
+    id(["/fromObjectId", "/from/id"]).zip(id(["/toObjectId", "/to/id"]))
+}
+
+/// A record that was written, and whose association is refused.
+fn refused(id: &str, why: &str) -> Verdict {
+    Verdict::Altered(Some(RemoteId::new(id)), why.into())
+}
+
+/// A record that was written, and what belongs to it was not.
+pub(super) fn open(written: &Verdict, why: &str) -> Verdict {
+    match written {
+        Verdict::Created(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: true },
+        Verdict::Upserted(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: false },
+        _ => Verdict::Busy(why.into()),
+    }
+}

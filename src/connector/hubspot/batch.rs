@@ -1,0 +1,215 @@
+//! Writes up to a hundred records of an object in one call.
+//!
+//! `…/batch/create`, `update` and `upsert` take `{properties, id?, idProperty?, associations?,
+//! objectWriteTraceId}` for each record; the answer names the last again, so that it can be told whose
+//! result is whose. `…/batch/archive` takes ids, and answers with nothing.
+//! <https://developers.hubspot.com/docs/api-reference/latest/crm/objects/objects/guide>
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::HubSpot;
+use super::associate::Link;
+use super::judge::{self, Sent};
+use super::part::Part;
+use super::paths::Room;
+use super::problem::failure;
+use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
+use crate::connector::http::Call;
+use crate::json::fields::push_text;
+use crate::record::{ExternalId, RemoteId};
+
+/// Inputs of one call.
+pub(super) const MAX_INPUTS: usize = 100;
+/// What stands around a record's properties: `{"properties":…,"id":"","idProperty":"",
+/// "associations":[],"objectWriteTraceId":""},`
+pub(super) const ENVELOPE_BYTES: usize = 160;
+
+impl HubSpot {
+    /// Writes records of `object`. `property`: where their external ids are kept.
+    pub(super) async fn write_batch(
+        &self,
+        object: &str,
+        property: Option<&str>,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let WriteBatch { action, writes, .. } = batch;
+        let parts = writes.iter().map(|write| Part::of(write, *action, property));
+        let mut parts: Vec<Part> = parts
+            .collect::<Result<_, _>>()
+            .map_err(|message| RequestError::never_sent(&message))?;
+        if *action != Action::Delete {
+            self.make_fields(&mut parts).await?;
+            self.relate(&mut parts).await?;
+        }
+        let mut verdicts: Vec<Option<Verdict>> =
+            parts.iter_mut().map(|part| part.verdict.take()).collect();
+        let mut answered = WriteAnswer { status: 0, verdicts: Vec::new(), quiet: None };
+        // Activities are of two objects.
+        let mut objects: Vec<&str> = Vec::new();
+        for part in &parts {
+            let object = part.object.as_deref().unwrap_or(object);
+            if !objects.contains(&object) {
+                objects.push(object);
+            }
+        }
+        let is_alone = objects.len() == 1;
+        for own in objects {
+            let is_of = |part: &Part| part.object.as_deref().unwrap_or(object) == own;
+            let places = (0..parts.len())
+                .filter(|place| is_of(&parts[*place]) && verdicts[*place].is_none());
+            let places: Vec<usize> = places.collect();
+            if places.is_empty() {
+                continue;
+            }
+            match self.write_some(own, property, batch, &parts, &places).await {
+                Ok(some) => {
+                    answered.status = some.status;
+                    answered.quiet = answered.quiet.max(some.quiet);
+                    for (place, verdict) in places.into_iter().zip(some.verdicts) {
+                        verdicts[place] = Some(verdict);
+                    }
+                }
+                Err(error) if is_alone => return Err(error),
+                // The other object's call may have been taken, so that this one's records are told one
+                // by one; sent again, they are alone.
+                Err(error) => {
+                    for place in places {
+                        verdicts[place] = Some(of_error(&error));
+                    }
+                }
+            }
+        }
+        let unsent = || Verdict::InDoubt("it was not sent".into());
+        answered.verdicts =
+            verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unsent)).collect();
+        self.write_after(object, *action, &parts, &mut answered.verdicts).await;
+        Ok(answered)
+    }
+
+    /// Writes records of one object, by their places in the batch.
+    async fn write_some(
+        &self,
+        object: &str,
+        property: Option<&str>,
+        batch: &WriteBatch,
+        parts: &[Part],
+        places: &[usize],
+    ) -> Result<WriteAnswer, RequestError> {
+        let action = batch.action;
+        let inputs: Vec<(&Write, &Part)> =
+            places.iter().map(|place| (&batch.writes[*place], &parts[*place])).collect();
+        let verb = match action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Upsert => "upsert",
+            Action::Delete => "archive",
+        };
+        let url = self.paths.of(Room::Objects, &[object, "batch", verb]);
+        let body = Bytes::from(body(action, property, &inputs));
+        let answer = self.post(url, body, false, batch.not_after).await?;
+        let quiet = self.limits.heed(&answer, self.client.limiter());
+        let status = answer.status;
+        if action == Action::Delete && answer.is_success() {
+            // Also of ids that nothing has.
+            let verdicts = vec![Verdict::Deleted; inputs.len()];
+            return Ok(WriteAnswer { status, verdicts, quiet });
+        }
+        let redactor = self.client.redactor();
+        let sent = Sent { action, property, inputs: &inputs };
+        match judge::verdicts(&sent, &answer, redactor) {
+            Some(verdicts) => Ok(WriteAnswer { status, verdicts, quiet }),
+            None => Err(failure(&answer, Call::Write { action, single: false }, redactor)),
+        }
+    }
+
+    /// Writes what belongs to records that were written, and could not be told with them.
+    async fn write_after(
+        &self,
+        object: &str,
+        action: Action,
+        parts: &[Part],
+        verdicts: &mut [Verdict],
+    ) {
+        let ids: Vec<Option<RemoteId>> = verdicts.iter().map(written).collect();
+        if action != Action::Create {
+            let mut links: BTreeMap<&str, Vec<Link<'_>>> = BTreeMap::new();
+            for (place, (part, id)) in parts.iter().zip(&ids).enumerate() {
+                let Some(id) = id.as_ref().map(RemoteId::as_str) else { continue };
+                let link = |association| Link { place, id, association };
+                let own = links.entry(part.object.as_deref().unwrap_or(object)).or_default();
+                own.extend(part.associations.iter().map(link));
+            }
+            for (object, links) in links {
+                self.associate(object, links, verdicts).await;
+            }
+        }
+        self.put_on_lists(parts, &ids, verdicts).await;
+        for ((part, id), verdict) in parts.iter().zip(ids).zip(verdicts) {
+            if let (Some(missing), Some(id)) = (&part.missing, id) {
+                *verdict = Verdict::Altered(Some(id), missing.as_str().into());
+            }
+        }
+    }
+}
+
+/// What the failure of a call says of each of its records.
+fn of_error(error: &RequestError) -> Verdict {
+    match error {
+        RequestError::InDoubt { .. } | RequestError::Protocol(_) => {
+            Verdict::InDoubt(error.to_string().into())
+        }
+        _ => Verdict::Busy(error.to_string().into()),
+    }
+}
+
+/// The id of a record that was written.
+fn written(verdict: &Verdict) -> Option<RemoteId> {
+    match verdict {
+        Verdict::Created(id) | Verdict::Updated(id) | Verdict::Upserted(id) => id.clone(),
+        _ => None,
+    }
+}
+
+/// The name of an input, in its call.
+pub(super) fn trace(place: usize) -> String {
+    format!("record-{place}")
+}
+
+fn body(action: Action, property: Option<&str>, inputs: &[(&Write, &Part)]) -> String {
+    let mut body = String::from("{\"inputs\":[");
+    for (place, (write, part)) in inputs.iter().enumerate() {
+        body.push_str(if place == 0 { "{" } else { ",{" });
+        let id = match action {
+            Action::Create => None,
+            Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
+            Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
+        };
+        if let Some(id) = id {
+            body.push_str("\"id\":");
+            push_text(&mut body, id);
+        }
+        if action == Action::Delete {
+            body.push('}');
+            continue;
+        }
+        if id.is_some() {
+            body.push(',');
+        }
+        if let (Action::Upsert, Some(property)) = (action, property) {
+            body.push_str("\"idProperty\":");
+            push_text(&mut body, property);
+            body.push(',');
+        }
+        body.push_str("\"properties\":");
+        body.push_str(&part.properties);
+        if action == Action::Create {
+            let inline = part.associations.iter().map(|one| one.inline().to_string());
+            body.push_str(&format!(",\"associations\":[{}]", inline.collect::<Vec<_>>().join(",")));
+        }
+        body.push_str(&format!(",\"objectWriteTraceId\":\"{}\"}}", trace(place)));
+    }
+    body.push_str("]}");
+    body
+}

@@ -1,0 +1,175 @@
+//! From the answer to a batch to what became of each of its records.
+//!
+//! Results come in any order, and some may be missing. A record's is known by its trace id; where the
+//! remote does not tell that again, by its id, or by the values that it was to have. What the answer
+//! does not name is in doubt.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::batch::trace;
+use super::part::Part;
+use super::problem::Problem;
+use crate::connector::contract::{Action, Verdict, Write};
+use crate::connector::http::{Answer, Redactor};
+use crate::json::exact;
+use crate::json::fields::Fields;
+use crate::record::{ExternalId, RemoteId};
+
+/// What was sent.
+#[derive(Debug)]
+pub(super) struct Sent<'a> {
+    pub(super) action: Action,
+    /// Where external ids are kept.
+    pub(super) property: Option<&'a str>,
+    pub(super) inputs: &'a [(&'a Write, &'a Part)],
+}
+
+/// A verdict for each record; `None` where the answer speaks of none of them.
+pub(super) fn verdicts(
+    sent: &Sent<'_>,
+    answer: &Answer,
+    redactor: &Redactor,
+) -> Option<Vec<Verdict>> {
+    let body = exact::parse(&answer.body).ok()?;
+    let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (results, errors) = (list("results"), list("errors"));
+    let is_traced = |error: &Value| Problem(error).context(TRACE).next().is_some();
+    let speaks = answer.is_success() || !results.is_empty() || errors.iter().any(is_traced);
+    if !speaks {
+        // Of a call with one record, what is said of the call is said of that.
+        let verdict = Problem(&body).verdict(sent.action, sent.property, redactor);
+        let is_told = matches!(verdict, Verdict::Exists(_) | Verdict::Missing);
+        return (is_told && sent.inputs.len() == 1).then(|| vec![verdict]);
+    }
+    let places = Places::new(sent);
+    let mut verdicts: Vec<Option<Verdict>> = vec![None; sent.inputs.len()];
+    let mut unknown = Vec::new();
+    for result in results {
+        match places.of_result(result, &verdicts) {
+            Some(place) => verdicts[place] = Some(of_result(sent, result, redactor)),
+            None => unknown.push(result),
+        }
+    }
+    let mut unplaced = Vec::new();
+    for error in errors {
+        let named = places.of_error(Problem(error));
+        if named.is_empty() {
+            unplaced.push(error);
+        }
+        for place in named {
+            let verdict = Problem(error).verdict(sent.action, sent.property, redactor);
+            verdicts[place].get_or_insert(verdict);
+        }
+    }
+    // The values that it was to have, for a remote that names nothing.
+    for result in unknown {
+        if let Some(place) = places.by_content(result, &verdicts) {
+            verdicts[place] = Some(of_result(sent, result, redactor));
+        }
+    }
+    let open = verdicts.iter().filter(|verdict| verdict.is_none()).count();
+    // Where there is a refusal for each record that is not named, none of them was applied.
+    let is_each_refused =
+        open > 0 && unplaced.len() >= open && !is_doubtful(&unplaced, sent, redactor);
+    let left = || match unplaced.first() {
+        Some(error) if is_each_refused => {
+            Problem(error).verdict(sent.action, sent.property, redactor)
+        }
+        _ => Verdict::InDoubt("the answer does not name it".into()),
+    };
+    Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(left)).collect())
+}
+
+const TRACE: &str = "objectWriteTraceId";
+
+fn is_doubtful(errors: &[&Value], sent: &Sent<'_>, redactor: &Redactor) -> bool {
+    errors.iter().any(|error| {
+        let verdict = Problem(error).verdict(sent.action, sent.property, redactor);
+        matches!(verdict, Verdict::InDoubt(_))
+    })
+}
+
+fn of_result(sent: &Sent<'_>, result: &Value, redactor: &Redactor) -> Verdict {
+    let id = result.get("id").and_then(exact::text).and_then(|id| redactor.unless_secret(id));
+    let id = id.map(RemoteId::new);
+    match (sent.action, result.get("new").and_then(Value::as_bool)) {
+        (Action::Create, _) | (Action::Upsert, Some(true)) => Verdict::Created(id),
+        (Action::Update, _) | (Action::Upsert, Some(false)) => Verdict::Updated(id),
+        (Action::Upsert, None) => Verdict::Upserted(id),
+        (Action::Delete, _) => Verdict::Deleted,
+    }
+}
+
+/// Which record is meant.
+struct Places<'a> {
+    sent: &'a Sent<'a>,
+    traces: HashMap<String, usize>,
+    /// By the id that the input had, in lower case: addresses are told so.
+    ids: HashMap<String, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(sent: &'a Sent<'a>) -> Self {
+        let traces = (0..sent.inputs.len()).map(|place| (trace(place), place)).collect();
+        let id = |write: &Write| {
+            match sent.action {
+                Action::Create => None,
+                Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
+                Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
+            }
+            .map(str::to_lowercase)
+        };
+        let ids = sent.inputs.iter().enumerate();
+        let ids = ids.filter_map(|(place, (write, _))| Some((id(write)?, place)));
+        Self { sent, traces, ids: ids.collect() }
+    }
+
+    fn of_result(&self, result: &Value, taken: &[Option<Verdict>]) -> Option<usize> {
+        let free = |place: &usize| taken[*place].is_none();
+        if let Some(trace) = result.get(TRACE).and_then(Value::as_str) {
+            return self.traces.get(trace).copied().filter(free);
+        }
+        let id = match self.sent.action {
+            Action::Create => None,
+            Action::Update | Action::Delete => result.get("id").and_then(exact::text),
+            Action::Upsert => {
+                let property = self.sent.property?;
+                result.get("properties")?.get(property).and_then(exact::text)
+            }
+        };
+        self.ids.get(&id?.to_lowercase()).copied().filter(free)
+    }
+
+    fn of_error(&self, problem: Problem<'_>) -> Vec<usize> {
+        let traced = problem.context(TRACE).filter_map(|trace| self.traces.get(trace));
+        let traced: Vec<usize> = traced.copied().collect();
+        if !traced.is_empty() {
+            return traced;
+        }
+        let ids = ["ids", "id"].into_iter().flat_map(|kind| problem.context(kind));
+        ids.filter_map(|id| self.ids.get(&id.to_lowercase())).copied().collect()
+    }
+
+    /// The first open record all of whose values the result has. Of two that are alike, either may
+    /// have either id.
+    fn by_content(&self, result: &Value, taken: &[Option<Verdict>]) -> Option<usize> {
+        if result.get(TRACE).is_some() || self.sent.action != Action::Create {
+            return None;
+        }
+        let held = result.get("properties")?;
+        let has_all = |part: &Part| {
+            Fields::of_text(&part.properties).is_ok_and(|fields| {
+                !fields.0.is_empty()
+                    && fields.0.iter().all(|(name, value)| {
+                        let sent: Option<String> = serde_json::from_str(value.get()).ok();
+                        held.get(&**name).and_then(exact::text) == sent
+                    })
+            })
+        };
+        let mut open =
+            self.sent.inputs.iter().enumerate().filter(|(place, _)| taken[*place].is_none());
+        open.find(|(_, (_, part))| has_all(part)).map(|(place, _)| place)
+    }
+}

@@ -1,0 +1,105 @@
+//! How much HubSpot lets through: so many calls in ten seconds, by account and kind of app, told with
+//! each answer but the search's.
+//!
+//! <https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines>: from 100 to 250
+//! calls in ten seconds for private apps, 110 for an app with OAuth.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::config::RateLimit;
+use crate::connector::http::Answer;
+use crate::connector::http::rate_limit::Limiter;
+
+/// What the smallest account may do, until an answer has told what this one may.
+pub(super) const FIRST: RateLimit = RateLimit { requests: number(100), per_secs: 10 };
+/// Calls that ask the search.
+pub(super) const SEARCHES: RateLimit = RateLimit { requests: number(5), per_secs: 1 };
+/// A limit that nothing comes to, for a remote that tells none.
+const NONE: RateLimit = RateLimit { requests: number(1_000_000), per_secs: 1 };
+
+const fn number(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+const MAX: &str = "x-hubspot-ratelimit-max";
+const REMAINING: &str = "x-hubspot-ratelimit-remaining";
+const INTERVAL: &str = "x-hubspot-ratelimit-interval-milliseconds";
+
+/// The limit that was told last.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    /// Calls and seconds, in one number; 0 before the first answer.
+    told: AtomicU64,
+    /// The user has set one, and it stays.
+    is_fixed: bool,
+}
+
+impl Limits {
+    pub(super) fn new(is_fixed: bool) -> Self {
+        Self { is_fixed, ..Self::default() }
+    }
+
+    /// Takes what an answer tells of the limit. Returns for how long all calls are to rest: others
+    /// of the account have used it up.
+    pub(super) fn heed(&self, answer: &Answer, limiter: Option<&Limiter>) -> Option<Duration> {
+        let number = |name: &str| answer.header(name)?.trim().parse::<u32>().ok();
+        let told = number(MAX).and_then(NonZeroU32::new).map(|requests| {
+            let secs = number(INTERVAL).unwrap_or(10_000).div_ceil(1000).clamp(1, 60);
+            RateLimit { requests, per_secs: secs }
+        });
+        let limit = told.unwrap_or(NONE);
+        let stamp = u64::from(limit.requests.get()) << 32 | u64::from(limit.per_secs);
+        let before = self.told.load(Ordering::Relaxed);
+        // One answer without it, of a proxy, is no other limit.
+        if !self.is_fixed && before != stamp && (told.is_some() || before == 0) {
+            self.told.store(stamp, Ordering::Relaxed);
+            if let Some(limiter) = limiter {
+                limiter.change(limit);
+            }
+        }
+        (number(REMAINING) == Some(0)).then_some(Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+    use url::Url;
+
+    use super::*;
+
+    fn answer(headers: &[(&'static str, &'static str)]) -> Answer {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        Answer::new(200, headers, "", Url::parse("http://h").unwrap())
+    }
+
+    fn told(limits: &Limits) -> (u64, u64) {
+        let told = limits.told.load(Ordering::Relaxed);
+        (told >> 32, told & u64::from(u32::MAX))
+    }
+
+    #[test]
+    fn the_limit_is_what_the_last_answer_told() {
+        let limits = Limits::default();
+        assert_eq!(limits.heed(&answer(&[(MAX, "190"), (INTERVAL, "10000")]), None), None);
+        assert_eq!(told(&limits), (190, 10));
+        assert_eq!(limits.heed(&answer(&[]), None), None);
+        assert_eq!(told(&limits), (190, 10));
+        let quiet = limits.heed(&answer(&[(MAX, "110"), (REMAINING, "0")]), None);
+        assert_eq!((quiet, told(&limits)), (Some(Duration::from_secs(1)), (110, 10)));
+        let fixed = Limits::new(true);
+        fixed.heed(&answer(&[(MAX, "190")]), None);
+        assert_eq!(told(&fixed), (0, 0));
+        let untold = Limits::default();
+        untold.heed(&answer(&[]), None);
+        assert_eq!(told(&untold), (1_000_000, 1));
+    }
+}

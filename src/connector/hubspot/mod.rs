@@ -1,0 +1,307 @@
+//! HubSpot: objects of the CRM in its own bulk calls.
+//!
+//! - [`config`] and [`build`]: from a config to a connector; [`paths`]: where its calls go;
+//!   [`limits`]: how many of them.
+//! - [`shape`] and [`value`]: from a record to properties; [`part`]: those, on their way out.
+//! - [`batch`]: records are written, and [`judge`]: what the answer says of each; [`single`]: what
+//!   has no bulk calls; [`associate`]: whom a record belongs to.
+//! - [`unified`]: records in the platform's own schema.
+//! - [`find`]: records are looked for; [`check`]: what there is; [`problem`]: HubSpot's refusals.
+//!
+//! HubSpot knows no idempotency keys, so a create whose answer is lost is looked for first. It keeps a
+//! contact's email, and each property with `hasUniqueValue`, for one record alone: what these find
+//! cannot be made twice.
+
+mod associate;
+mod batch;
+mod build;
+mod check;
+mod config;
+mod find;
+mod judge;
+mod limits;
+mod part;
+mod paths;
+mod problem;
+mod shape;
+mod single;
+mod unified;
+mod value;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use indexmap::IndexMap;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::SecretString;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use self::associate::Type;
+use self::batch::{ENVELOPE_BYTES, MAX_INPUTS};
+pub use self::config::HubSpotConfig;
+use self::find::{MAX_KEYS, is_unique};
+use self::limits::Limits;
+use self::paths::Paths;
+use self::unified::{CustomFields, Kind, Lists};
+use super::StreamSettings;
+use super::contract::{
+    CallLimits, Capabilities, CheckLine, Connector, Found, Lookup, Question, RequestError,
+    WriteAnswer, WriteBatch,
+};
+use super::http::rate_limit::Limiter;
+use super::http::{Answer, Client, Request};
+use super::shape::Shape;
+use crate::json::exact;
+use crate::record::StreamName;
+
+/// Calls at once. With 190 calls in ten seconds, more would only wait.
+const MAX_IN_FLIGHT: usize = 10;
+
+/// A HubSpot account.
+#[derive(Debug)]
+pub struct HubSpot {
+    client: Client,
+    paths: Paths,
+    streams: IndexMap<String, StreamSettings>,
+    /// `lookup_fields` by stream, in any case.
+    lookup_fields: IndexMap<String, Vec<String>>,
+    /// How long the search may not show what was written.
+    search_lag: Duration,
+    searches: Limiter,
+    limits: Limits,
+    /// Records come in the platform's unified schema.
+    is_unified: bool,
+    custom_fields: CustomFields,
+    lists: Lists,
+    /// Of the association of a deal with a contact.
+    deal_type: OnceCell<Type>,
+    namespace: String,
+}
+
+/// What a stream is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// An object of the CRM, by its name or type id.
+    Object(Arc<str>),
+    /// Records in the unified schema.
+    Unified(Kind),
+    /// Marketing campaigns.
+    Campaigns,
+    /// A path.
+    Path(Url),
+}
+
+impl HubSpot {
+    /// Host of the remote.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The credential that requests carry now, renewed if it is due.
+    ///
+    /// # Errors
+    /// As [`Authorizer::access_token`](super::http::Authorizer::access_token).
+    pub async fn access_token(&self) -> Result<SecretString, RequestError> {
+        self.client.authorizer().access_token().await
+    }
+
+    fn settings(&self, stream: &StreamName) -> Option<&StreamSettings> {
+        self.streams.get(stream.as_str()).or_else(|| self.streams.get("*"))
+    }
+
+    fn place(&self, stream: &StreamName) -> Result<Place, RequestError> {
+        let object = self.settings(stream).and_then(|settings| settings.object.as_deref());
+        let name = object.unwrap_or(stream.as_str());
+        if name.contains('/') {
+            let url = self.paths.full(name);
+            return url.map(Place::Path).map_err(|message| RequestError::never_sent(&message));
+        }
+        if self.is_unified {
+            let kind = Kind::of(name).ok_or_else(|| {
+                RequestError::never_sent(&format!(
+                    "the unified schema has {}, and no `{name}`; set `unified_api_schema` to false for \
+                     HubSpot's own objects",
+                    unified::STREAMS
+                ))
+            });
+            return kind.map(Place::Unified);
+        }
+        Ok(if name == "campaigns" { Place::Campaigns } else { Place::Object(name.into()) })
+    }
+
+    /// Where external ids of a stream are kept.
+    fn property(&self, stream: &StreamName) -> Option<&str> {
+        self.settings(stream)?.external_id_property.as_deref()
+    }
+
+    /// What the records of a stream are found by beside their ids.
+    fn lookup_fields(&self, stream: &StreamName, object: &str) -> Vec<String> {
+        let own = self.settings(stream).and_then(|settings| settings.lookup_fields.clone());
+        let name = stream.as_str().to_lowercase();
+        let of_all = self.lookup_fields.iter().find(|(known, _)| known.to_lowercase() == name);
+        // As the platform's target has it.
+        let first = || if object == "contacts" { vec!["email".to_owned()] } else { Vec::new() };
+        own.or_else(|| Some(of_all?.1.clone())).unwrap_or_else(first)
+    }
+
+    fn of_object(&self, stream: &StreamName, object: &Arc<str>) -> Capabilities {
+        let property = self.property(stream);
+        let fields = self.lookup_fields(stream, object);
+        let is_indexed =
+            |field: &String| is_unique(object, field) || Some(field.as_str()) == property;
+        let find_lag = if fields.iter().all(is_indexed) { Duration::ZERO } else { self.search_lag };
+        let limits = CallLimits {
+            max_records: MAX_INPUTS,
+            max_bytes: usize::MAX,
+            envelope_bytes: ENVELOPE_BYTES,
+            reads_first: false,
+            reads_after: false,
+        };
+        let at_once = Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: false };
+        Capabilities {
+            object: Some(Arc::clone(object)),
+            create: Some(limits),
+            update: Some(limits),
+            upsert: property.map(|_| limits),
+            delete: Some(limits),
+            lookup: property.map(|_| at_once),
+            find: Some(Lookup { lag: find_lag, ignores_case: true, ..at_once }),
+            read: Some(at_once),
+            max_in_flight: MAX_IN_FLIGHT,
+            external_id_property: property.map(str::to_owned),
+            remote_id_names: vec!["id".to_owned(), "hs_object_id".to_owned()],
+            lookup_fields: fields,
+            ..Capabilities::default()
+        }
+    }
+
+    /// Sends a call with a JSON body.
+    async fn post(
+        &self,
+        url: Url,
+        body: Bytes,
+        reads_only: bool,
+        not_after: Option<Instant>,
+    ) -> Result<Answer, RequestError> {
+        self.send(Method::POST, url, body, reads_only, not_after).await
+    }
+
+    async fn get(&self, url: Url) -> Result<Answer, RequestError> {
+        self.send(Method::GET, url, Bytes::new(), true, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Bytes,
+        reads_only: bool,
+        not_after: Option<Instant>,
+    ) -> Result<Answer, RequestError> {
+        let mut headers = HeaderMap::new();
+        let body = Some(body).filter(|body| !body.is_empty());
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        self.client.send(&Request { method, url, headers, body, reads_only, not_after }).await
+    }
+}
+
+#[async_trait]
+impl Connector for HubSpot {
+    fn name(&self) -> &'static str {
+        "hubspot"
+    }
+
+    fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError> {
+        let one = CallLimits {
+            max_records: 1,
+            max_bytes: usize::MAX,
+            envelope_bytes: ENVELOPE_BYTES,
+            reads_first: false,
+            reads_after: false,
+        };
+        Ok(match self.place(stream)? {
+            Place::Object(object) => self.of_object(stream, &object),
+            Place::Unified(kind) => match kind.objects() {
+                [object] => self.of_object(stream, &(*object).into()),
+                // The search of two objects has no pages in common.
+                objects => Capabilities {
+                    find: None,
+                    lookup_fields: Vec::new(),
+                    ..self.of_object(stream, &objects.join("+").into())
+                },
+            },
+            place => Capabilities {
+                create: Some(one),
+                update: Some(one),
+                delete: (place == Place::Campaigns).then_some(one),
+                max_in_flight: MAX_IN_FLIGHT,
+                ..Capabilities::default()
+            },
+        })
+    }
+
+    fn shape(&self, stream: &StreamName) -> Option<Arc<dyn Shape>> {
+        match self.place(stream) {
+            Ok(Place::Object(_) | Place::Campaigns) => Some(Arc::new(shape::Properties)),
+            Ok(Place::Unified(kind)) => Some(Arc::new(kind)),
+            Ok(Place::Path(_)) | Err(_) => None,
+        }
+    }
+
+    async fn account(&self) -> Result<Option<String>, RequestError> {
+        let answer = self.get(self.paths.account()).await?;
+        // Not every token may ask.
+        if matches!(answer.status, 400 | 403 | 404) {
+            return Ok(None);
+        }
+        let body = self.body_of(&answer)?;
+        Ok(body.get("portalId").and_then(exact::text))
+    }
+
+    async fn check(&self, streams: &[StreamName], may_create: bool) -> Vec<CheckLine> {
+        self.check_all(streams, may_create).await
+    }
+
+    async fn lookup(&self, question: &Question) -> Result<Found, RequestError> {
+        match self.place(&question.stream)? {
+            Place::Object(object) => {
+                self.find(&object, self.property(&question.stream), question).await
+            }
+            Place::Unified(kind) => {
+                self.find_in(kind.objects(), self.property(&question.stream), question).await
+            }
+            _ => Err(RequestError::never_sent("its records cannot be looked for")),
+        }
+    }
+
+    async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
+        match self.place(&batch.stream)? {
+            Place::Object(object) => {
+                self.write_batch(&object, self.property(&batch.stream), batch).await
+            }
+            Place::Unified(kind) => {
+                let object = kind.objects().first().copied().unwrap_or_default();
+                self.write_batch(object, self.property(&batch.stream), batch).await
+            }
+            Place::Campaigns => self.write_campaign(batch).await,
+            Place::Path(url) => self.write_path(url, batch).await,
+        }
+    }
+
+    fn stop(&self) {
+        self.client.stop();
+    }
+}
+
+/// A connector that can be shared.
+pub(super) fn build(settings: super::Settings) -> Result<super::Built, super::BuildError> {
+    let hubspot = HubSpot::build(settings)?;
+    let namespace = hubspot.namespace().to_owned();
+    Ok(super::Built { connector: Arc::new(hubspot), namespace })
+}

@@ -1,0 +1,163 @@
+//! Where HubSpot's calls go: paths with a date in them, or those of before.
+//!
+//! <https://developers.hubspot.com/docs/api-reference/latest/overview>: since March 2026 a path has
+//! its version behind its room (`/crm/objects/2026-03/contacts`); before, it had a number in front of
+//! it (`/crm/v3/objects/contacts`, and `v4` for associations). Those end in 2027.
+
+use percent_encoding::utf8_percent_encode;
+use url::Url;
+
+use crate::connector::http::SEGMENT;
+
+/// Where HubSpot is.
+pub(super) const HOST: &str = "https://api.hubapi.com";
+
+/// Paths of one version.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    base: Url,
+    /// A date; `None` for the numbers of before.
+    date: Option<String>,
+}
+
+/// A room of HubSpot's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Objects,
+    Associations,
+    Properties,
+    Lists,
+}
+
+impl Room {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Objects => "objects",
+            Self::Associations => "associations",
+            Self::Properties => "properties",
+            Self::Lists => "lists",
+        }
+    }
+}
+
+impl Paths {
+    /// Below `base`, by the config's `api_version`.
+    ///
+    /// # Errors
+    /// For people: it is no version.
+    pub(super) fn new(base: Url, version: &str) -> Result<Self, String> {
+        let is_date = version.len() == 7
+            && version
+                .char_indices()
+                .all(|(at, c)| if at == 4 { c == '-' } else { c.is_ascii_digit() });
+        let date = match version {
+            "v3" | "3" => None,
+            _ if is_date => Some(version.to_owned()),
+            _ => return Err("it is neither a date such as `2026-03` nor `v3`".to_owned()),
+        };
+        Ok(Self { base, date })
+    }
+
+    /// A path of a room. Its segments are encoded.
+    pub(super) fn of(&self, room: Room, segments: &[&str]) -> Url {
+        let name = room.name();
+        let start = match (&self.date, room) {
+            (Some(date), _) => format!("crm/{name}/{date}"),
+            (None, Room::Associations) => format!("crm/v4/{name}"),
+            (None, _) => format!("crm/v3/{name}"),
+        };
+        self.at(&start, segments)
+    }
+
+    /// Marketing campaigns, which are no objects of the CRM.
+    pub(super) fn campaigns(&self, id: Option<&str>) -> Url {
+        let start = match &self.date {
+            Some(date) => format!("marketing/campaigns/{date}"),
+            None => "marketing/v3/campaigns".to_owned(),
+        };
+        self.at(&start, id.as_slice())
+    }
+
+    /// Where tokens are given.
+    pub(super) fn token(&self) -> Url {
+        self.at(&format!("oauth/{}", self.date.as_deref().unwrap_or("v3")), &["token"])
+    }
+
+    /// Whose account it is.
+    pub(super) fn account(&self) -> Url {
+        self.at(&format!("account-info/{}", self.date.as_deref().unwrap_or("v3")), &["details"])
+    }
+
+    /// A path that a stream's name gives, with its query.
+    ///
+    /// # Errors
+    /// For people: it leads elsewhere.
+    pub(super) fn full(&self, path: &str) -> Result<Url, String> {
+        let (path, query) =
+            path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        if path.split('/').any(|segment| matches!(segment, "." | "..")) || path.contains('#') {
+            return Err("a part of its path is `.`, `..` or has a `#`".to_owned());
+        }
+        let mut url = self.base.clone();
+        let own = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{own}/{}", path.trim_start_matches('/')));
+        url.set_query(query);
+        Ok(url)
+    }
+
+    fn at(&self, start: &str, segments: &[&str]) -> Url {
+        let mut path = format!("{}/{start}", self.base.path().trim_end_matches('/'));
+        for segment in segments {
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, SEGMENT));
+        }
+        let mut url = self.base.clone();
+        url.set_path(&path);
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(version: &str) -> Paths {
+        Paths::new(Url::parse("http://h/below").unwrap(), version).unwrap()
+    }
+
+    #[test]
+    fn a_date_stands_behind_the_room_and_a_number_before_it() {
+        let of = |version: &str, room, segments: &[&str]| {
+            paths(version).of(room, segments).path().to_owned()
+        };
+        let batch = ["contacts", "batch", "read"];
+        assert_eq!(
+            of("2026-03", Room::Objects, &batch),
+            "/below/crm/objects/2026-03/contacts/batch/read"
+        );
+        assert_eq!(of("v3", Room::Objects, &batch), "/below/crm/v3/objects/contacts/batch/read");
+        let pair = ["deals", "contacts", "labels"];
+        let dated = of("2026-09", Room::Associations, &pair);
+        assert_eq!(dated, "/below/crm/associations/2026-09/deals/contacts/labels");
+        assert_eq!(
+            of("v3", Room::Associations, &pair),
+            "/below/crm/v4/associations/deals/contacts/labels"
+        );
+        assert_eq!(of("v3", Room::Lists, &["a/b c"]), "/below/crm/v3/lists/a%2Fb%20c");
+        assert_eq!(paths("v3").token().path(), "/below/oauth/v3/token");
+        assert_eq!(paths("2026-03").token().path(), "/below/oauth/2026-03/token");
+    }
+
+    #[test]
+    fn what_is_no_version_or_leads_elsewhere_is_told() {
+        for version in ["", "v4", "2026", "2026-3", "2026/03", "20260-3", "latest"] {
+            Paths::new(Url::parse(HOST).unwrap(), version).unwrap_err();
+        }
+        let paths = paths("v3");
+        let url = paths.full("/crm/v3/objects/notes?archived=false").unwrap();
+        assert_eq!(url.as_str(), "http://h/below/crm/v3/objects/notes?archived=false");
+        for path in ["/a/../../b", "/./a", "/a#b"] {
+            paths.full(path).unwrap_err();
+        }
+    }
+}

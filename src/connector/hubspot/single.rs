@@ -1,0 +1,88 @@
+//! Writes records one by one: to a path that a stream's name gives, and marketing campaigns, which are
+//! no objects of the CRM.
+
+use bytes::Bytes;
+use reqwest::Method;
+use url::Url;
+
+use super::HubSpot;
+use super::part::Part;
+use super::problem::{Problem, failure};
+use crate::connector::contract::{Action, RequestError, Verdict, WriteAnswer, WriteBatch};
+use crate::connector::http::Call;
+use crate::json::exact;
+use crate::record::RemoteId;
+
+impl HubSpot {
+    /// Posts a record as it is, or patches where it has a remote id. The answer tells the id under
+    /// `id`, if it tells one.
+    pub(super) async fn write_path(
+        &self,
+        url: Url,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let [write] = batch.writes.as_slice() else {
+            return Err(RequestError::never_sent("a path takes one record a call"));
+        };
+        let method = match batch.action {
+            Action::Create => Method::POST,
+            Action::Update => Method::PATCH,
+            _ => return Err(RequestError::never_sent("a path takes records, and removes none")),
+        };
+        let body = Bytes::from(write.body.as_bytes().to_vec());
+        self.write_one(method, url, body, batch).await
+    }
+
+    /// Makes or changes a campaign.
+    pub(super) async fn write_campaign(
+        &self,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let [write] = batch.writes.as_slice() else {
+            return Err(RequestError::never_sent("campaigns are written one by one"));
+        };
+        let id = write.remote_id.as_ref().map(RemoteId::as_str);
+        let url = self.paths.campaigns(id);
+        let (method, body) = match batch.action {
+            Action::Delete => (Method::DELETE, Bytes::new()),
+            action => {
+                let part = Part::of(write, action, None);
+                let part = part.map_err(|message| RequestError::never_sent(&message))?;
+                let body = format!("{{\"properties\":{}}}", part.properties);
+                let method = if action == Action::Create { Method::POST } else { Method::PATCH };
+                (method, Bytes::from(body))
+            }
+        };
+        self.write_one(method, url, body, batch).await
+    }
+
+    async fn write_one(
+        &self,
+        method: Method,
+        url: Url,
+        body: Bytes,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let answer = self.send(method, url, body, false, batch.not_after).await?;
+        let quiet = self.limits.heed(&answer, self.client.limiter());
+        let redactor = self.client.redactor();
+        let body = exact::parse(&answer.body).unwrap_or_default();
+        let verdict = if answer.is_success() {
+            let id = body.get("id").and_then(exact::text).filter(|id| !id.is_empty());
+            let id = id.and_then(|id| redactor.unless_secret(id)).map(RemoteId::new);
+            match batch.action {
+                Action::Create | Action::Upsert => Verdict::Created(id),
+                Action::Update => Verdict::Updated(id),
+                Action::Delete => Verdict::Deleted,
+            }
+        } else {
+            let told = Problem(&body).verdict(batch.action, None, redactor);
+            if !matches!(told, Verdict::Exists(Some(_))) {
+                let call = Call::Write { action: batch.action, single: false };
+                return Err(failure(&answer, call, redactor));
+            }
+            told
+        };
+        Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet })
+    }
+}

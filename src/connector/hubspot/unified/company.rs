@@ -1,0 +1,41 @@
+//! Companies.
+
+use super::{Made, Unified, contact, country};
+use crate::json::exact;
+
+pub(super) fn make(record: Unified<'_>) -> Made {
+    let mut made = Made::default();
+    made.take(record, &[("name", "name"), ("website", "domain"), ("industry", "industry")]);
+    let numbers = record.list("phone_numbers");
+    if !numbers.is_empty() {
+        made.set_text("phone", contact::phone(&numbers));
+    }
+    if let Some(address) = record.list("addresses").first() {
+        let text = |name: &str| address.get(name).and_then(exact::text);
+        made.set_text("city", text("city"));
+        made.set_text("state", text("state"));
+        made.set_text("country", text("country").map(|code| country::name(&code).to_owned()));
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Kind;
+    use super::super::tests::made;
+
+    #[test]
+    fn fields_that_are_there_become_properties() {
+        let record = json!({
+            "name": "Acme", "website": "acme.example", "phone_numbers": [{"number": "1"}, {"number": "2"}],
+            "addresses": [{"city": "Bern", "country": "CH"}],
+        });
+        assert_eq!(
+            made(Kind::Company, &record.to_string()).unwrap(),
+            json!({"name": "Acme", "domain": "acme.example", "phone": "1", "city": "Bern", "state": null,
+                   "country": "Switzerland"})
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The hosted platform's unified schema: records of contacts, companies, deals, activities and notes
+//! that are the same for every CRM, made into HubSpot's.
+//!
+//! - [`contact`], [`company`], [`deal`], [`activity`], [`note`]: from a record to properties;
+//!   [`country`]: names by codes.
+//! - [`beside`]: what is written beside a record's properties: [`fields`] that are made first, records
+//!   that it is associated with and that are [`related`] first, and [`lists`] that it is put on after.
+//!
+//! A property is written only where the record has its field. The hash is that of the record as it
+//! came in.
+
+mod activity;
+pub(super) mod beside;
+mod company;
+mod contact;
+mod country;
+mod deal;
+mod fields;
+mod lists;
+mod note;
+mod related;
+
+use serde_json::{Map, Value};
+
+use self::beside::Beside;
+pub(super) use self::fields::CustomFields;
+pub(super) use self::lists::Lists;
+use super::associate::Association;
+use super::shape::{ASSOCIATIONS, BESIDE, OBJECT};
+use crate::connector::shape::{Incoming, Outgoing, Shape};
+use crate::json::exact;
+use crate::json::fields::{Fields, finish_object, push_field, push_text};
+
+/// What the records of a stream are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Contact,
+    Company,
+    Deal,
+    Activity,
+    Note,
+}
+
+impl Kind {
+    /// By the stream's name, in any case.
+    pub(super) fn of(stream: &str) -> Option<Self> {
+        Some(match stream.to_lowercase().as_str() {
+            "contacts" | "contact" | "customers" | "customer" => Self::Contact,
+            "companies" | "company" => Self::Company,
+            "deals" | "deal" | "opportunities" => Self::Deal,
+            "activities" | "activity" => Self::Activity,
+            "notes" | "note" => Self::Note,
+            _ => return None,
+        })
+    }
+
+    /// The objects that its records are; one, but for activities.
+    pub(super) fn objects(self) -> &'static [&'static str] {
+        match self {
+            Self::Contact => &["contacts"],
+            Self::Company => &["companies"],
+            Self::Deal => &["deals"],
+            Self::Activity => &["calls", "tasks"],
+            Self::Note => &["notes"],
+        }
+    }
+}
+
+/// Names of the streams, for people.
+pub(super) const STREAMS: &str = "contacts, companies, deals, activities and notes";
+
+impl Shape for Kind {
+    fn is_platform(&self, _: &[String]) -> bool {
+        true
+    }
+
+    fn flat(&self, _: &Fields<'_>) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
+        let mut record = Map::new();
+        for Incoming { name, value, .. } in fields.iter().filter(|field| !field.is_id) {
+            let value = exact::parse(value.get().as_bytes()).map_err(|error| error.to_string())?;
+            record.insert((*name).to_owned(), value);
+        }
+        let record = Unified(&record);
+        let made = match self {
+            Self::Contact => contact::make(record)?,
+            Self::Company => company::make(record),
+            Self::Deal => deal::make(record),
+            Self::Activity => activity::make(record)?,
+            Self::Note => note::make(record)?,
+        };
+        Ok(Outgoing { body: made.body(), hashed: None })
+    }
+}
+
+/// A record in the unified schema.
+#[derive(Clone, Copy, Debug)]
+struct Unified<'a>(&'a Map<String, Value>);
+
+impl<'a> Unified<'a> {
+    fn get(self, name: &str) -> Option<&'a Value> {
+        self.0.get(name)
+    }
+
+    /// A text or a number that says something.
+    fn text(self, name: &str) -> Option<String> {
+        self.get(name).and_then(exact::text).filter(|text| !text.is_empty())
+    }
+
+    /// A list, or the JSON text of one.
+    fn list(self, name: &str) -> Vec<Value> {
+        match self.get(name) {
+            Some(Value::Array(list)) => list.clone(),
+            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What a record comes to.
+#[derive(Debug, Default)]
+struct Made {
+    properties: Vec<(String, Option<String>)>,
+    object: Option<&'static str>,
+    associations: Vec<Association>,
+    beside: Beside,
+}
+
+impl Made {
+    /// Sets a property; to nothing where the value says nothing.
+    fn set(&mut self, name: &str, value: Option<&Value>) {
+        let text = match value {
+            Some(list @ (Value::Array(_) | Value::Object(_))) => Some(list.to_string()),
+            value => value.and_then(exact::text),
+        };
+        self.set_text(name, text);
+    }
+
+    fn set_text(&mut self, name: &str, text: Option<String>) {
+        match self.properties.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => *old = text,
+            None => self.properties.push((name.to_owned(), text)),
+        }
+    }
+
+    /// Sets properties from those fields that the record has.
+    fn take(&mut self, record: Unified<'_>, names: &[(&str, &str)]) {
+        for (field, property) in names {
+            if let Some(value) = record.get(field) {
+                self.set(property, Some(value));
+            }
+        }
+    }
+
+    fn body(self) -> String {
+        let mut body = String::new();
+        for (name, text) in &self.properties {
+            let mut json = String::new();
+            match text {
+                Some(text) => push_text(&mut json, text),
+                None => json.push_str("null"),
+            }
+            push_field(&mut body, name, &json);
+        }
+        let mut push = |name: &str, json: serde_json::Result<String>| {
+            push_field(&mut body, name, &json.unwrap_or_else(|_| "null".to_owned()));
+        };
+        if let Some(object) = self.object {
+            push(OBJECT, serde_json::to_string(object));
+        }
+        if !self.associations.is_empty() {
+            push(ASSOCIATIONS, serde_json::to_string(&self.associations));
+        }
+        if self.beside != Beside::default() {
+            push(BESIDE, serde_json::to_string(&self.beside));
+        }
+        finish_object(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn made(kind: Kind, record: &str) -> Result<Value, String> {
+        let fields = Fields::of_text(record).unwrap();
+        let incoming: Vec<Incoming<'_>> = fields
+            .0
+            .iter()
+            .map(|(name, value)| Incoming { name, value, moment: None, is_id: name == "id" })
+            .collect();
+        Ok(serde_json::from_str(&kind.outgoing(&incoming)?.body).unwrap())
+    }
+
+    #[test]
+    fn streams_are_known_in_any_case() {
+        assert_eq!(Kind::of("Customers"), Some(Kind::Contact));
+        assert_eq!(Kind::of("opportunities"), Some(Kind::Deal));
+        assert_eq!(Kind::of("tickets"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Whom records are associated with that say so by email, by name or through others: found before
+//! the records are written, for all of a batch at once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::super::HubSpot;
+use super::super::associate::{Association, Type, default_type};
+use super::super::part::Part;
+use super::super::paths::Room;
+use super::note::{TO_COMPANY, TO_DEAL};
+use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Verdict};
+use crate::json::exact;
+use crate::record::StreamName;
+
+/// HubSpot's types of associations: a deal with a contact, where the account tells no other, and a
+/// call with a deal.
+const DEAL_TO_CONTACT: u64 = 3;
+const CALL_TO_DEAL: u64 = 206;
+/// Pages of a search for names.
+const MAX_PAGES: usize = 50;
+
+impl HubSpot {
+    /// Finds whom the records belong to. A record that names one that is not there, or several, is
+    /// refused.
+    ///
+    /// # Errors
+    /// When nobody can tell now; nothing was written then.
+    pub(in crate::connector::hubspot) async fn relate(
+        &self,
+        parts: &mut [Part],
+    ) -> Result<(), RequestError> {
+        self.contacts_of_deals(parts).await?;
+        let company = |part: &Part| part.beside.company_name.clone();
+        self.by_name(parts, ("companies", "name", "company"), TO_COMPANY, company).await?;
+        let deal = |part: &Part| part.beside.deal_name.clone();
+        self.by_name(parts, ("deals", "dealname", "deal"), TO_DEAL, deal).await?;
+        self.deals_of_calls(parts).await
+    }
+
+    async fn contacts_of_deals(&self, parts: &mut [Part]) -> Result<(), RequestError> {
+        let emails: BTreeSet<String> =
+            parts.iter().filter_map(|part| part.beside.contact_email.clone()).collect();
+        let has_ids = parts.iter().any(|part| part.beside.contact_id.is_some());
+        if emails.is_empty() && !has_ids {
+            return Ok(());
+        }
+        let found = self.find_all("contacts", "email", emails).await?;
+        let of = self.deal_type().await?;
+        for part in parts {
+            let id = match (&part.beside.contact_email, &part.beside.contact_id) {
+                (Some(email), _) => {
+                    let ids = found.get(email).map(Vec::as_slice).unwrap_or_default();
+                    if ids.is_empty() {
+                        part.missing = Some(format!("no contact has the email {email}"));
+                    }
+                    ids.first().cloned()
+                }
+                (None, id) => id.clone(),
+            };
+            let association = id.map(|id| Association::with("contacts", &id, of.clone()));
+            part.associations.extend(association);
+        }
+        Ok(())
+    }
+
+    /// The type that the account tells first, as the platform's target takes it.
+    async fn deal_type(&self) -> Result<Type, RequestError> {
+        let read = || async {
+            let url = self.paths.of(Room::Associations, &["deals", "contacts", "labels"]);
+            let body = match self.body_of(&self.get(url).await?) {
+                Ok(body) => body,
+                Err(RequestError::Refused { .. } | RequestError::Forbidden { .. }) => Value::Null,
+                Err(error) => return Err(error),
+            };
+            let first = body.pointer("/results/0");
+            let of = first.and_then(|first| {
+                let category = first.get("category")?.as_str()?.to_owned();
+                let id = first.get("typeId").and_then(exact::text)?.parse().ok()?;
+                Some(Type { association_category: category, association_type_id: id })
+            });
+            Ok(of.unwrap_or_else(|| default_type(DEAL_TO_CONTACT)))
+        };
+        self.deal_type.get_or_try_init(read).await.cloned()
+    }
+
+    async fn by_name(
+        &self,
+        parts: &mut [Part],
+        (object, property, what): (&str, &str, &str),
+        of: u64,
+        name: impl Fn(&Part) -> Option<String>,
+    ) -> Result<(), RequestError> {
+        let names: BTreeSet<String> = parts.iter().filter_map(&name).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let found = self.find_all(object, property, names).await?;
+        for part in parts {
+            let Some(name) = name(part) else { continue };
+            let refused = |how: &str| {
+                Verdict::Rejected(Rejection {
+                    class: ErrorClass::Other,
+                    code: Some(format!("no_{what}").into()),
+                    message: format!("{how} {what} found for the provided {what} name").into(),
+                })
+            };
+            match found.get(&name).map(Vec::as_slice).unwrap_or_default() {
+                [id] => part.associations.push(Association::with(object, id, default_type(of))),
+                [] => part.verdict = Some(refused("No")),
+                _ => part.verdict = Some(refused("More than one")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of the records of `object` with these values, by value.
+    async fn find_all(
+        &self,
+        object: &str,
+        property: &str,
+        values: BTreeSet<String>,
+    ) -> Result<HashMap<String, Vec<String>>, RequestError> {
+        let mut found: HashMap<String, Vec<String>> = HashMap::new();
+        let mut question = Question {
+            stream: StreamName::new(object),
+            by: By::Field(property.into()),
+            keys: values.into_iter().map(Arc::from).collect(),
+            want: Vec::new(),
+            sent: HashMap::new(),
+            next: None,
+        };
+        if question.keys.is_empty() {
+            return Ok(found);
+        }
+        for _ in 0..MAX_PAGES {
+            let page = self.find(object, None, &question).await?;
+            for row in page.rows {
+                let ids = found.entry(row.key.to_string()).or_default();
+                let id = row.remote_id.to_string();
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            question.next = page.next;
+            if question.next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A call belongs to the deals of its contact, too.
+    async fn deals_of_calls(&self, parts: &mut [Part]) -> Result<(), RequestError> {
+        let contacts: BTreeSet<String> =
+            parts.iter().filter_map(|part| part.beside.deals_of.clone()).collect();
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
+        let url = self.paths.of(Room::Associations, &["contacts", "deals", "batch", "read"]);
+        let body = Bytes::from(json!({"inputs": inputs}).to_string());
+        let answer = self.post(url, body, true, None).await?;
+        let body = self.body_of(&answer)?;
+        let mut deals: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for result in body["results"].as_array().into_iter().flatten() {
+            let Some(from) = result.pointer("/from/id").and_then(exact::text) else { continue };
+            let to = result["to"].as_array().into_iter().flatten();
+            let to = to.filter_map(|to| to.get("toObjectId").or_else(|| to.get("id")));
+            deals.entry(from).or_default().extend(to.filter_map(exact::text));
+        }
+        for part in parts {
+            let deals = part.beside.deals_of.as_ref().and_then(|contact| deals.get(contact));
+            let associations = deals.into_iter().flatten();
+            let with = |deal: &String| Association::with("deals", deal, default_type(CALL_TO_DEAL));
+            part.associations.extend(associations.map(with));
+        }
+        Ok(())
+    }
+}

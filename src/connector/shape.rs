@@ -1,0 +1,52 @@
+//! How a connector takes records that come in another form than they go out in.
+//!
+//! A [`Shape`] works on one record at a time, before anything else is made of it, and asks nobody.
+
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::json::fields::Fields;
+
+/// From a stream's records to what its object takes.
+pub trait Shape: fmt::Debug + Send + Sync {
+    /// Whether a stream whose SCHEMA has these properties comes in the hosted platform's form, where
+    /// `externalId` is the user's id and `id` the remote's: then nothing else need say so.
+    fn is_platform(&self, properties: &[String]) -> bool;
+
+    /// The record as a flat object, as text, where it comes as anything else: ids, the config's
+    /// `fields`, `lookup_fields` and `relations` are of that.
+    ///
+    /// # Errors
+    /// For people: the record cannot be read so.
+    fn flat(&self, record: &Fields<'_>) -> Result<Option<String>, String>;
+
+    /// What goes out of a flat record, and what is hashed of it.
+    ///
+    /// # Errors
+    /// For people: what is wrong with the record.
+    fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String>;
+}
+
+/// A field of a flat record.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value, as it came in.
+    pub value: &'a RawValue,
+    /// By the SCHEMA a moment: as the platform prints it, a JSON string.
+    pub moment: Option<&'a str>,
+    /// It is one of the record's ids, and no content.
+    pub is_id: bool,
+}
+
+/// A record that was shaped: objects as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What goes out, without the ids. The connector alone knows what its names mean.
+    pub body: String,
+    /// What the platform's own target hashes, less the external id; `None`: the record as it came
+    /// in.
+    pub hashed: Option<String>,
+}

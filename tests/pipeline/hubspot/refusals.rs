@@ -1,0 +1,176 @@
+//! What HubSpot refuses, loses, and asks to wait for.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{COMPANIES, CONTACTS, place, schema};
+use crate::support::{Place, Remote, counts, record};
+
+fn contacts(emails: impl Iterator<Item = String>) -> String {
+    let lines =
+        emails.map(|email| record("contacts", &json!({"email": email, "firstname": "Ann"})));
+    schema("contacts", &["email", "firstname"]) + &lines.collect::<String>()
+}
+
+fn numbered(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|n| format!("p{n}@example.com"))
+}
+
+#[test]
+fn each_record_has_its_own_refusal() {
+    let remote = Remote::start();
+    let place = place(&remote);
+    let mut input = contacts(numbered(5));
+    input += &record("contacts", &json!({"email": "nonsense", "firstname": "Bad"}));
+    place.done(input);
+    assert_eq!(place.counts("contacts"), counts([("read", 6), ("created", 5), ("rejected", 1)]));
+    let row = place.results().into_iter().find(|row| row["outcome"] == "rejected").unwrap();
+    assert_eq!(
+        (&row["error_class"], &row["error_code"]),
+        (&json!("InvalidPayloadError"), &json!("INVALID_EMAIL"))
+    );
+    assert!(row["error_message"].as_str().unwrap().contains("nonsense"), "{row}");
+}
+
+/// A call that is refused as a whole is halved until the bad record stands alone.
+#[test]
+fn one_bad_record_does_not_stop_the_others_of_its_call() {
+    let remote = Remote::with("{all_or_nothing: true}");
+    let place = place(&remote);
+    let mut input = schema("companies", &["externalId", "name"]);
+    for n in 0..20 {
+        input += &record("companies", &json!({"externalId": n, "name": "Acme"}));
+    }
+    input += &schema("companies", &["externalId", "name", "nope"]);
+    input += &record("companies", &json!({"externalId": 20, "name": "Acme", "nope": 1}));
+    place.done(input);
+    assert_eq!(place.counts("companies"), counts([("read", 21), ("created", 20), ("rejected", 1)]));
+    assert_eq!(remote.crm(COMPANIES).len(), 20);
+}
+
+#[test]
+fn answers_that_are_lost_or_lack_results_make_nothing_twice() {
+    for fault in
+        ["reset_after", "truncate_after", "drop_results, count: 3", "status_after, status: 502"]
+    {
+        let remote = Remote::with(&format!(
+            "{{shuffle: true, faults: [{{on: 'POST /crm/objects/*/contacts/batch/create', calls: [1, 2], do: {fault}}}]}}"
+        ));
+        let place = place(&remote);
+        place.done(contacts(numbered(250)));
+        let held = remote.crm_by(CONTACTS, "email");
+        assert_eq!(held.len(), 250, "{fault}: {:?}", place.counts("contacts"));
+        place.done(contacts(numbered(250)));
+        assert_eq!(remote.crm_by(CONTACTS, "email").len(), 250, "{fault}");
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_makes_nothing_twice() {
+    for step in ["intended:2", "sent:2", "answered:2", "recorded:2"] {
+        let remote = Remote::start();
+        let place = place(&remote);
+        place.dies_at(step, contacts(numbered(250)));
+        place.done(contacts(numbered(250)));
+        assert_eq!(remote.crm_by(CONTACTS, "email").len(), 250, "{step}");
+    }
+}
+
+/// Nobody looks for them first: the refusal names the one that is there.
+#[test]
+fn a_contact_that_is_there_is_changed() {
+    let remote = Remote::start();
+    let place = place(&remote).set("streams", json!({"contacts": {"lookup_fields": []}}));
+    place.done(contacts(numbered(3)));
+    place.done(contacts(numbered(2).chain(["new@example.com".to_owned()])).replace("Ann", "Bea"));
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("created", 1), ("updated", 2)]));
+    let held = remote.crm_by(CONTACTS, "email");
+    assert_eq!((held.len(), &held["p1@example.com"]["firstname"]), (4, &json!("Bea")));
+}
+
+#[test]
+fn a_spent_quota_of_a_day_ends_the_job_at_once() {
+    let body = r#"{"status":"error","category":"RATE_LIMITS","policyName":"DAILY","message":"You have reached your daily limit."}"#;
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'POST /crm/objects/*/contacts/batch/create', calls: [2], do: status, status: 429, body: '{body}'}}]}}"
+    ));
+    let place = place(&remote);
+    let began = Instant::now();
+    let ran = place.run(contacts(numbered(250)));
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("quota"), "{}", ran.stderr);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(place.summary()["proof"]["holds"], true);
+    place.done(contacts(numbered(250)));
+    assert_eq!(remote.crm_by(CONTACTS, "email").len(), 250);
+}
+
+#[test]
+fn scopes_that_are_missing_are_named() {
+    let body = r#"{"status":"error","category":"MISSING_SCOPES","message":"This app has not been granted all required scopes.","errors":[{"message":"One or more are needed.","context":{"requiredGranularScopes":["crm.objects.contacts.write"]}}]}"#;
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'POST /crm/objects/*/contacts/batch/create', do: status, status: 403, body: '{body}'}}, \
+         {{on: 'GET /crm/properties/*/*', do: status, status: 403, body: '{body}'}}]}}"
+    ));
+    let place = place(&remote);
+    place.run(contacts(numbered(2)));
+    let row = &place.results()[0];
+    assert_eq!(row["error_class"], "InvalidCredentialsError");
+    assert!(row["error_message"].as_str().unwrap().contains("crm.objects.contacts.write"), "{row}");
+    let checked = place.call(&["check", "--config", "config.json", "contacts"]);
+    assert_eq!(checked.code, 3);
+    assert!(checked.stdout.contains("crm.objects.contacts.write"), "{}", checked.stdout);
+}
+
+#[test]
+fn tokens_are_renewed_and_kept() {
+    let remote = Remote::with("{token_calls: 3, static_token: false, rotate_refresh_token: true}");
+    let place = Place::with(
+        json!({"connector": "hubspot", "base_url": remote.url, "access_token": "old",
+        "refresh_token": "sandbox-refresh", "client_id": "sandbox-client", "client_secret": "sandbox-secret",
+        "redirect_uri": "https://app.example.com/callback", "expires_in": 1_700_000_000}),
+    );
+    place.done(contacts(numbered(450)));
+    assert_eq!(remote.crm(CONTACTS).len(), 450);
+    let kept: serde_json::Value = serde_json::from_str(&place.read("config.json")).unwrap();
+    assert_ne!(kept["access_token"], "old");
+    assert_ne!(kept["refresh_token"], "sandbox-refresh");
+    assert!(kept["expires_in"].as_u64().unwrap() > 1_700_000_000);
+}
+
+#[test]
+fn what_the_config_lacks_is_told() {
+    let remote = Remote::start();
+    for (config, told) in [
+        (json!({"hapikey": "0123"}), "private app"),
+        (json!({}), "access_token"),
+        (json!({"refresh_token": "r"}), "client_id"),
+        (json!({"access_token": "t", "api_version": "v2"}), "2026-03"),
+    ] {
+        let mut config = config;
+        config["connector"] = "hubspot".into();
+        config["base_url"] = remote.url.clone().into();
+        let ran = Place::with(config).run("");
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}
+
+/// Ids belong to the account: one that cannot be told now may be another one.
+#[test]
+fn an_account_that_is_not_told_ends_the_job_before_it_begins() {
+    let fault = |status: u16| {
+        Remote::with(&format!(
+            "{{faults: [{{on: 'GET /account-info/*/*', do: status, status: {status}}}]}}"
+        ))
+    };
+    let remote = fault(503);
+    let ran = place(&remote).run(contacts(numbered(1)));
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, "{}\n"), "{}", ran.stderr);
+    assert_eq!(remote.crm(CONTACTS).len(), 0);
+    let remote = fault(403);
+    let place = place(&remote);
+    place.done(contacts(numbered(1)));
+    assert_eq!(remote.crm(CONTACTS).len(), 1);
+}

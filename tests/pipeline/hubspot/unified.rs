@@ -1,0 +1,177 @@
+//! Records in the hosted platform's unified schema.
+
+use serde_json::{Value, json};
+
+use super::{COMPANIES, CONTACTS, place, schema};
+use crate::support::{Place, Remote, counts, record};
+
+fn unified(remote: &Remote) -> Place {
+    place(remote).set("unified_api_schema", true).set("search_lag_secs", 0)
+}
+
+fn one(stream: &str, content: &Value) -> String {
+    let names: Vec<&str> = content.as_object().unwrap().keys().map(String::as_str).collect();
+    schema(stream, &names) + &record(stream, content)
+}
+
+#[test]
+fn contacts_are_found_by_email_and_put_on_lists() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    let contact = |name: &str, lists: &[&str], status: &str| {
+        one(
+            "Customers",
+            &json!({"first_name": name, "email": "ann@example.com", "lists": lists,
+            "subscribe_status": status, "addresses": [{"city": "Lyon", "country": "FR"}],
+            "custom_fields": [{"name": "Tier", "type": "string", "value": "gold"}]}),
+        )
+    };
+    place.done(contact("Ann", &["news", "offers"], "subscribed"));
+    place.done(contact("Bea", &["news"], "unsubscribed"));
+    let held = remote.crm(CONTACTS);
+    assert_eq!(held.len(), 1);
+    assert_eq!(
+        (&held[0]["firstname"], &held[0]["tier"], &held[0]["country"]),
+        (&json!("Bea"), &json!("gold"), &json!("France"))
+    );
+    assert_eq!(remote.members("news"), Vec::<String>::new());
+    assert_eq!(remote.members("offers"), ["2"].map(str::to_owned).to_vec());
+    assert_eq!(remote.calls_of("POST /crm/properties/{version}/{object}"), 1);
+}
+
+/// The contact is made, and what follows is refused for a while: it is made once, and on the list.
+#[test]
+fn what_follows_a_create_is_tried_again_without_making_it_twice() {
+    let remote = Remote::with(
+        "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1, 2], do: status, status: 503}]}",
+    );
+    let place = unified(&remote);
+    let input = one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]}));
+    place.done(&input);
+    assert_eq!(
+        place.counts("contacts"),
+        counts([("read", 1), ("created", 1)]),
+        "{:?}",
+        place.results()
+    );
+    assert_eq!((remote.crm(CONTACTS).len(), remote.members("news").len()), (1, 1));
+    assert_eq!(remote.faults("status"), 2);
+}
+
+#[test]
+fn companies_and_deals_belong_to_whom_they_name() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    place.done(one("contacts", &json!({"email": "ann@example.com", "first_name": "Ann"})));
+    place.done(one(
+        "companies",
+        &json!({"externalId": "c", "name": "Acme", "website": "acme.example",
+        "phone_numbers": [{"number": "1"}]}),
+    ));
+    place.done(one("companies", &json!({"externalId": "c", "name": "Apex"})));
+    let held = &remote.crm(COMPANIES)[0];
+    assert_eq!((&held["name"], &held["domain"]), (&json!("Apex"), &json!("acme.example")));
+    let deal = |content: Value| one("opportunities", &content);
+    place.done(deal(json!({"externalId": "d", "title": "Big", "monetary_amount": 1000.5,
+        "status": "closedwon", "close_date": "2026-05-06T07:08:09", "contact_email": "ANN@example.com"})));
+    let deals = remote.crm("0-3");
+    assert_eq!(
+        (&deals[0]["dealname"], &deals[0]["amount"], &deals[0]["dealstage"]),
+        (&json!("Big"), &json!("1000.5"), &json!("closedwon"))
+    );
+    assert_eq!(remote.associated("deals", "3", "contacts"), ["1"]);
+    // Nobody has the address: the deal is there, and that is told.
+    place
+        .done(deal(json!({"externalId": "e", "title": "Lone", "contact_email": "no@example.com"})));
+    let row = &place.results()[0];
+    assert_eq!(row["outcome"], "failed", "{row}");
+    assert_eq!(remote.crm("0-3").len(), 2);
+    assert!(row["error_message"].as_str().unwrap().contains("no@example.com"), "{row}");
+    place.done(deal(json!({"externalId": "d", "title": "Bigger", "contact_id": 1})));
+    assert_eq!(place.counts("opportunities"), counts([("read", 1), ("updated", 1)]));
+}
+
+#[test]
+fn activities_are_calls_and_tasks() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    place.done(one("contacts", &json!({"email": "ann@example.com"})));
+    place.done(one("deals", &json!({"title": "Big", "contact_id": "1"})));
+    let names = [
+        "externalId",
+        "type",
+        "activity_datetime",
+        "end_datetime",
+        "title",
+        "duration_seconds",
+        "contact_id",
+        "status",
+    ];
+    let call = json!({"externalId": "c", "type": "call", "activity_datetime": "2024-01-15T10:30:00Z",
+        "title": "Sales", "duration_seconds": 300, "contact_id": "1"});
+    let task = json!({"externalId": "t", "type": "task", "end_datetime": "2024-01-15T10:30:00Z",
+        "title": "Do", "status": "NOT_STARTED"});
+    let other = json!({"externalId": "m", "type": "meeting"});
+    let mut input = schema("activities", &names);
+    for content in [&call, &task, &other] {
+        input += &record("activities", content);
+    }
+    place.done(&input);
+    assert_eq!(place.counts("activities"), counts([("read", 3), ("created", 2), ("rejected", 1)]));
+    let calls = remote.crm("0-48");
+    assert_eq!(
+        (&calls[0]["hs_call_duration"], &calls[0]["hs_call_status"]),
+        (&json!("300000"), &json!("COMPLETED"))
+    );
+    let id = place.results().iter().find(|row| row["InputId"] == "c").unwrap()["RemoteId"].clone();
+    let id = id.as_str().unwrap();
+    assert_eq!(remote.associated("calls", id, "contacts"), ["1"]);
+    assert_eq!(remote.associated("calls", id, "deals"), ["2"]);
+    assert_eq!(remote.crm("0-27")[0]["hs_task_subject"], "Do");
+    // A call with an id is changed; the platform's target makes another one.
+    let place = place.set("only_upsert_empty_fields", true);
+    let again = json!({"id": id, "externalId": "c", "type": "call", "title": "Later", "activity_datetime":
+        "2024-01-15T10:30:00Z"});
+    place.done(one("activities", &again));
+    assert_eq!(
+        (remote.crm("0-48").len(), &remote.crm("0-48")[0]["hs_call_title"]),
+        (1, &json!("Sales"))
+    );
+}
+
+#[test]
+fn notes_belong_to_companies_and_deals_by_name() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    for name in ["Acme", "Twin", "Twin"] {
+        place.done(one("companies", &json!({"name": name, "website": format!("{name}.example")})));
+        place.done(one("companies", &json!({"name": format!("{name} too")})));
+    }
+    let note = |company: &str| {
+        record(
+            "notes",
+            &json!({"created_at": "2024-01-15T11:00:00.000Z", "content": company, "company_name": company}),
+        )
+    };
+    place.done(
+        schema("notes", &["created_at", "content", "company_name"])
+            + &note("acme")
+            + &note("Nobody"),
+    );
+    let notes = remote.crm("0-46");
+    assert_eq!((notes.len(), &notes[0]["hs_timestamp"]), (1, &json!("1705316400000")));
+    let results = place.results();
+    let row = results.iter().find(|row| row["outcome"] == "rejected").unwrap();
+    assert_eq!(row["error_message"], "No company found for the provided company name");
+    let id = notes[0]["id"].as_str().unwrap();
+    assert_eq!(remote.associated("notes", id, "companies"), ["1"]);
+}
+
+#[test]
+fn a_stream_that_the_schema_has_not_is_told() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    place.done(one("tickets", &json!({"subject": "x"})));
+    let row = &place.results()[0];
+    assert!(row["error_message"].as_str().unwrap().contains("contacts, companies, deals"), "{row}");
+}
