@@ -22,13 +22,19 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
         config[key] = value;
         config
     };
+    let hubspot = |key: &str, value: serde_json::Value| {
+        let mut config = json!({"connector": "hubspot", "base_url": "http://127.0.0.1:9",
+            "access_token": HUSH});
+        config[key] = value;
+        config
+    };
     let in_url = |text: &str| text.replace("HUSH", "hush-0123456789").into();
     let mistakes = [
         (rest("timeout_secs", HUSH.into()), "`timeout_secs`"),
         (rest("timeout_secs", 0.into()), "`timeout_secs`"),
         (rest("access_token", json!([HUSH])), "`access_token`"),
         (rest("client_secret", json!({"a": HUSH})), "`client_secret`"),
-        (rest("connector", "hush-0123".into()), "the connectors are: rest, api"),
+        (rest("connector", "hush-0123".into()), "the connectors are: rest, hubspot, api"),
         (rest("manifest", "hush-0123".into()), "path of a YAML file"),
         (rest("sandbox", "hush-0123".into()), "the sandboxes are: rest"),
         (rest("identity", HUSH.into()), "`identity`"),
@@ -59,6 +65,13 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
         (api("metadata", json!([HUSH])), "`metadata`"),
         (api("idempotency_key_header", json!(format!("X Key {HUSH}"))), "`idempotency_key_header`"),
         (api("url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (hubspot("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (hubspot("base_url", in_url("http://127.0.0.1:9/?token=HUSH")), "has a `?`"),
+        (hubspot("access_token", json!(format!("{HUSH}\n{HUSH}"))), "no header can hold"),
+        (hubspot("api_version", HUSH.into()), "`api_version`"),
+        (hubspot("refresh_token", HUSH.into()), "`client_id`"),
+        (hubspot("unified_api_schema", HUSH.into()), "`unified_api_schema`"),
+        (hubspot("search_lag_secs", HUSH.into()), "`search_lag_secs`"),
         (api("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
     ];
     let mut leaks = Vec::new();

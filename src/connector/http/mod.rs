@@ -1,6 +1,7 @@
 //! What every connector over HTTP needs and none should write again.
 //!
 //! - [`client`]: one request, sent once (or twice, after a 401), and its [`answer`] with a cap.
+//! - [`mod@base_url`]: where a remote is.
 //! - [`meaning`]: what a status says when the remote's own rules do not.
 //! - [`authorize`]: credentials, and tokens that are renewed under way.
 //! - [`rate_limit`]: how many requests leave in a time.
@@ -8,6 +9,7 @@
 
 pub mod answer;
 pub mod authorize;
+mod base_url;
 pub mod client;
 mod escapes;
 pub mod meaning;
@@ -18,6 +20,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use authorize::Authorizer;
+pub use base_url::base_url;
 pub use client::{Client, Request};
 pub use meaning::{Call, Meaning};
 pub use redact::Redactor;

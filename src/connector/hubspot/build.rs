@@ -5,7 +5,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use url::Url;
 
 use super::HubSpot;
 use super::config::{HubSpotConfig, given, wrong};
@@ -14,7 +13,7 @@ use super::paths::{HOST, Paths};
 use super::unified::{CustomFields, Lists};
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, client};
+use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
 use crate::connector::{BuildError, Settings};
 
 /// The version of HubSpot's paths, where the config names none.
@@ -31,11 +30,8 @@ impl HubSpot {
         let config = HubSpotConfig::read(&settings.values)?;
         config.refuse_api_key()?;
         let base = settings.base_url.as_deref().unwrap_or(HOST);
-        let wrong_base = |why: String| wrong(format!("config key `base_url`: {why}"), None);
-        let base = Url::parse(base.trim()).map_err(|error| wrong_base(error.to_string()))?;
-        let host = base.host_str().filter(|_| matches!(base.scheme(), "http" | "https"));
-        let host =
-            host.ok_or_else(|| wrong_base("it is no address of http or https".to_owned()))?;
+        let base = base_url(base).map_err(|why| wrong(why, None))?;
+        let host = base.host_str().unwrap_or_default();
         let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
         let namespace = format!("hubspot:{host}{port}");
         let version = given(config.api_version.as_ref()).unwrap_or(VERSION);

@@ -16,7 +16,7 @@ use super::secrets;
 use super::template::Template;
 use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, Request, client};
+use crate::connector::http::{Authorizer, Client, Redactor, Request, base_url, client};
 use crate::connector::{BuildError, Settings};
 use crate::json::exact;
 
@@ -230,19 +230,4 @@ impl Builder<'_> {
         };
         Ok(Authorizer::login(http.clone(), settings, login.header.clone(), value, redactor))
     }
-}
-
-/// A base address.
-fn base_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim()).map_err(|error| format!("`base_url` is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err("`base_url` is no address of http or https".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("`base_url` holds a credential; use the manifest's `auth`".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("`base_url` has a `?` or `#`".to_owned());
-    }
-    Ok(url)
 }
