@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 /// The platform's variables, read once at the start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// `JOB_ID`: the platform's id of this job; names the incremental state file and makes the
     /// signal listener file.
@@ -19,6 +19,14 @@ pub struct Environment {
     pub tap: Option<String>,
     /// `CONNECTOR_ID`: part of addresses.
     pub connector_id: Option<String>,
+    /// `ENV_ID`, `TARGET`, `API_URL`: where the platform hands out tokens.
+    pub env_id: Option<String>,
+    /// See `env_id`.
+    pub target: Option<String>,
+    /// See `env_id`.
+    pub api_url: Option<String>,
+    /// `API_KEY`: a secret, with which it does.
+    pub api_key: Option<String>,
     /// `JOB_ROOT`: part of the batches' names.
     pub job_root: Option<String>,
     /// `SNAPSHOT_DIR`: where snapshots are, unless `snapshot_dir` says so.
@@ -27,6 +35,16 @@ pub struct Environment {
     pub streaming_job: bool,
     /// `OUTPUT_MAPPED_RECORD` is `true` in any case: each state entry tells what was sent.
     pub output_mapped_record: bool,
+}
+
+impl std::fmt::Debug for Environment {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment")
+            .field("job_id", &self.job_id)
+            .field("flow", &self.flow)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -39,6 +57,10 @@ impl Environment {
             tenant: text("TENANT"),
             tap: text("TAP"),
             connector_id: text("CONNECTOR_ID"),
+            env_id: text("ENV_ID"),
+            target: text("TARGET"),
+            api_url: text("API_URL"),
+            api_key: text("API_KEY"),
             job_root: text("JOB_ROOT"),
             snapshot_dir: text("SNAPSHOT_DIR").map(PathBuf::from),
             streaming_job: text("STREAMING_JOB").as_deref() == Some("True"),

@@ -26,6 +26,10 @@ pub trait Shape: fmt::Debug + Send + Sync {
     /// # Errors
     /// For people: what is wrong with the record.
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String>;
+
+    /// A body that was [made](Outgoing::body), as the state tells it: an object that looks like what
+    /// the remote was sent.
+    fn told(&self, body: &str) -> String;
 }
 
 /// A field of a flat record.

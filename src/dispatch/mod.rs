@@ -241,7 +241,11 @@ impl Dispatcher {
             Keep::Failed => ended.fate.is_trouble(),
             Keep::None => false,
         };
-        let body = self.keep_bodies.then(|| Arc::clone(planned.outgoing()));
+        let body = self.keep_bodies.then(|| {
+            let body = planned.outgoing();
+            let shape = self.connector.shape(&record.stream.name);
+            shape.map_or_else(|| Arc::clone(body), |shape| shape.told(body).into())
+        });
         let content = (keep || self.keep_bodies).then(|| Content {
             schema_version: record.stream.version,
             source: keep.then(|| Arc::clone(&record.source)),

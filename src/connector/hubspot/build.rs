@@ -11,7 +11,7 @@ use super::config::{HubSpotConfig, given, wrong};
 use super::limits::{FIRST, Limits, SEARCHES};
 use super::paths::{HOST, Paths};
 use super::unified::{CustomFields, Lists};
-use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings};
+use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings, PlatformSettings};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
 use crate::connector::{BuildError, Settings};
@@ -88,38 +88,49 @@ impl HubSpotConfig {
         redactor: &Redactor,
     ) -> Result<Authorizer, BuildError> {
         let access = given(self.access_token.as_ref());
-        let Some(refresh) = given(self.refresh_token.as_ref()) else {
-            let token = access.ok_or_else(|| BuildError::MissingKey {
-                key: "access_token".to_owned(),
-                hint: "set it to the token of a private app or a service key; or `refresh_token`, \
-                       `client_id` and `client_secret` for OAuth"
-                    .to_owned(),
-            })?;
-            return Authorizer::bearer(token, redactor)
-                .map_err(|message| wrong(format!("config key `access_token`: {message}"), None));
-        };
+        let platform =
+            if self.via_platform { PlatformSettings::of(&settings.environment) } else { None };
+        if let Some(mut platform) = platform {
+            platform.access_token = access.map(SecretString::from);
+            platform.expires_in = self.expires_in.as_ref().and_then(seconds);
+            let own = self.oauth(paths, settings).ok();
+            return Ok(Authorizer::platform(http, platform, own, redactor));
+        }
+        if given(self.refresh_token.as_ref()).is_some() {
+            return Ok(Authorizer::oauth(http, self.oauth(paths, settings)?, redactor));
+        }
+        let token = access.ok_or_else(|| BuildError::MissingKey {
+            key: "access_token".to_owned(),
+            hint: "set it to the token of a private app or a service key; or `refresh_token`, \
+                   `client_id` and `client_secret` for OAuth"
+                .to_owned(),
+        })?;
+        Authorizer::bearer(token, redactor)
+            .map_err(|message| wrong(format!("config key `access_token`: {message}"), None))
+    }
+
+    fn oauth(&self, paths: &Paths, settings: &Settings) -> Result<OAuthSettings, BuildError> {
         let needed = |key: &str, value: Option<&String>| {
             given(value).map(str::to_owned).ok_or_else(|| BuildError::MissingKey {
                 key: key.to_owned(),
-                hint: "a `refresh_token` needs the `client_id` and the `client_secret` of its app"
+                hint: "OAuth needs a `refresh_token`, and the `client_id` and `client_secret` of its app"
                     .to_owned(),
             })
         };
-        let oauth = OAuthSettings {
+        Ok(OAuthSettings {
             token_url: paths.token(),
             grant: Grant::RefreshToken {
-                refresh_token: SecretString::from(refresh),
+                refresh_token: needed("refresh_token", self.refresh_token.as_ref())?.into(),
                 redirect_uri: given(self.redirect_uri.as_ref()).map(str::to_owned),
             },
             client_id: needed("client_id", self.client_id.as_ref())?,
             client_secret: needed("client_secret", self.client_secret.as_ref())?.into(),
             client_in: ClientIn::Form,
             parameters: Vec::new(),
-            access_token: access.map(SecretString::from),
+            access_token: given(self.access_token.as_ref()).map(SecretString::from),
             expires_in: self.expires_in.as_ref().and_then(seconds),
             config_file: settings.config_file.clone(),
-        };
-        Ok(Authorizer::oauth(http, oauth, redactor))
+        })
     }
 }
 

@@ -75,6 +75,25 @@ impl Shape for Properties {
         }
         Ok(Outgoing { body: finish_object(body), hashed: Some(finish_object(whole)) })
     }
+
+    fn told(&self, body: &str) -> String {
+        told(body)
+    }
+}
+
+/// `{"properties":…,"associations":…}`, as HubSpot takes it.
+pub(super) fn told(body: &str) -> String {
+    let Ok(fields) = Fields::of_text(body) else { return body.to_owned() };
+    let mut properties = String::new();
+    for (name, value) in fields.0.iter().filter(|(name, _)| !name.starts_with('$')) {
+        push_field(&mut properties, name, value.get());
+    }
+    let mut whole = String::new();
+    push_field(&mut whole, PROPERTIES, &finish_object(properties));
+    if let Some(associations) = fields.get(ASSOCIATIONS) {
+        push_field(&mut whole, ASSOCIATIONS_IN, associations.get());
+    }
+    finish_object(whole)
 }
 
 /// Whether Python would take it for true.

@@ -279,3 +279,16 @@ fn a_state_of_the_platforms_is_understood() {
         "19aa06f900deb3a6e1dc6bc812410dcd2160ac956df2f5d6b24ebe81a230a59c"
     );
 }
+
+#[test]
+fn the_state_may_tell_what_was_sent() {
+    let remote = Remote::start();
+    let place = place(&remote).env("OUTPUT_MAPPED_RECORD", "true");
+    let input = schema("contacts", &["externalId", "email", "lastname"])
+        + &record("contacts", &json!({"externalId": "a", "email": "a@example.com", "lastname": 5}));
+    let state = place.done(input).state();
+    assert_eq!(
+        state["bookmarks"]["contacts"][0]["mapped_record"],
+        json!({"properties": {"email": "a@example.com", "lastname": "5"}})
+    );
+}

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use wiremock::ResponseTemplate;
 
 use super::{COMPANIES, CONTACTS, place, schema};
+use crate::support::odd::Odd;
 use crate::support::{Place, Remote, counts, record};
 
 fn contacts(emails: impl Iterator<Item = String>) -> String {
@@ -173,4 +175,52 @@ fn an_account_that_is_not_told_ends_the_job_before_it_begins() {
     let place = place(&remote);
     place.done(contacts(numbered(1)));
     assert_eq!(remote.crm(CONTACTS).len(), 1);
+}
+
+/// The platform hands out tokens where it can, and says so where it cannot.
+#[test]
+fn tokens_come_from_the_platform() {
+    let from_platform = |answer: ResponseTemplate, own: bool| {
+        let remote = Remote::start();
+        let platform = Odd::start(move |_, _| answer.clone());
+        let mut config = json!({"connector": "hubspot", "base_url": remote.url,
+            "_refresh_token_via_hg_api": true});
+        if own {
+            config["refresh_token"] = "sandbox-refresh".into();
+            config["client_id"] = "sandbox-client".into();
+            config["client_secret"] = "sandbox-secret".into();
+        }
+        let mut place = Place::with(config);
+        for (name, value) in [
+            ("API_URL", platform.server.uri().as_str()),
+            ("API_KEY", "hush-api-key"),
+            ("ENV_ID", "dev.example"),
+            ("FLOW", "f/1"),
+            ("TENANT", "t1"),
+            ("TARGET", "hubspot"),
+        ] {
+            place = place.env(name, value);
+        }
+        let ran = place.run(contacts(numbered(2)));
+        let asked = platform.world().asked.clone();
+        (ran, asked, remote.crm(CONTACTS).len())
+    };
+    let token =
+        json!({"success": true, "access_token": "sandbox-token", "expires_in": 4_000_000_000_u64});
+    let (ran, asked, made) = from_platform(ResponseTemplate::new(200).set_body_json(token), false);
+    assert_eq!((ran.code, made), (0, 2), "{}", ran.stderr);
+    assert_eq!(
+        asked,
+        ["GET /dev.example/f%2F1/t1/connectors/hubspot/accesstoken?include_properties=expires_in "]
+    );
+    let no = |message: &str| {
+        ResponseTemplate::new(400)
+            .set_body_json(json!({"Code": "BadRequestError", "Message": message}))
+    };
+    let (ran, _, made) = from_platform(no("hubspot is not an available connector"), true);
+    assert_eq!((ran.code, made), (0, 2), "{}", ran.stderr);
+    let (ran, _, made) = from_platform(no("the tenant is unlinked"), true);
+    assert_eq!((ran.code, made), (3, 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the tenant is unlinked"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hush-api-key"), "{}", ran.stderr);
 }

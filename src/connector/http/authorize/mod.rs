@@ -3,6 +3,7 @@
 mod keeping;
 mod login;
 mod oauth;
+mod platform;
 mod tokens;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use login::{Find, LoginSettings};
 pub use oauth::{ClientIn, Grant, OAuthSettings};
+pub use platform::PlatformSettings;
 use tokens::Source;
 pub use tokens::Tokens;
 
@@ -112,6 +114,23 @@ impl Authorizer {
     /// `Authorization: Bearer …`, with tokens of OAuth 2.
     pub fn oauth(http: reqwest::Client, settings: OAuthSettings, redactor: &Redactor) -> Self {
         let source = Source::OAuth(oauth::OAuth::new(settings, redactor));
+        Self::Tokens {
+            name: AUTHORIZATION,
+            value: Value(Box::new(|token| Ok(format!("Bearer {token}")))),
+            tokens: Tokens::new(http, source, redactor),
+        }
+    }
+
+    /// `Authorization: Bearer …`, with tokens that the hosted platform hands out, and where it does
+    /// not with those of OAuth 2.
+    pub fn platform(
+        http: reqwest::Client,
+        settings: PlatformSettings,
+        own: Option<OAuthSettings>,
+        redactor: &Redactor,
+    ) -> Self {
+        let own = own.map(|own| oauth::OAuth::new(own, redactor));
+        let source = Source::Platform(platform::Platform::new(settings, own, redactor));
         Self::Tokens {
             name: AUTHORIZATION,
             value: Value(Box::new(|token| Ok(format!("Bearer {token}")))),

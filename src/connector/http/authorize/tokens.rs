@@ -17,6 +17,7 @@ use super::super::meaning::throttled;
 use super::super::redact::Redactor;
 use super::login::Login;
 use super::oauth::OAuth;
+use super::platform::Platform;
 use crate::connector::contract::RequestError;
 
 /// Bytes of a token endpoint's answer, at most. The largest tokens have some 16 KiB.
@@ -38,6 +39,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(super) enum Source {
     OAuth(OAuth),
     Login(Login),
+    Platform(Platform),
 }
 
 /// What an endpoint gave.
@@ -83,6 +85,12 @@ impl Tokens {
                 (oauth.url(), oauth.access_token(), oauth.refresh_token(), oauth.expires_in())
             }
             Source::Login(login) => (login.url(), None, None, None),
+            Source::Platform(platform) => (
+                platform.url(),
+                platform.access_token(),
+                platform.own.as_ref().and_then(OAuth::refresh_token),
+                platform.expires_in(),
+            ),
         };
         let state = State {
             access,
@@ -101,6 +109,7 @@ impl Tokens {
         match &self.renewer.source {
             Source::OAuth(oauth) => oauth.stop.clone(),
             Source::Login(_) => CancellationToken::new(),
+            Source::Platform(platform) => platform.stop.clone(),
         }
     }
 
@@ -170,6 +179,9 @@ impl Renewer {
         let Fresh { access, refresh, left } = match &self.source {
             Source::OAuth(oauth) => oauth.fetch(&self.endpoint, state.refresh.as_ref()).await?,
             Source::Login(login) => login.fetch(&self.endpoint).await?,
+            Source::Platform(platform) => {
+                platform.fetch(&self.endpoint, state.refresh.as_ref()).await?
+            }
         };
         state.refresh = refresh.or_else(|| state.refresh.take());
         state.access = Some(access.clone());
@@ -187,6 +199,12 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Another one.
+    pub(super) fn at(&self, url: &Url) -> Self {
+        let Self { http, redactor, .. } = self;
+        Self { http: http.clone(), url: url.clone(), redactor: redactor.clone() }
+    }
+
     /// Sends `request` and reads the JSON that comes with a status of success.
     pub(super) async fn ask(
         &self,
@@ -210,7 +228,11 @@ impl Endpoint {
         RequestError::Unauthorized(format!("the token endpoint answered {what}").into())
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, RequestError> {
+    /// Sends `request` and reads what comes.
+    pub(super) async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Answer, RequestError> {
         let unreachable = |text: String| {
             let text = format!("the token endpoint: {}", self.redactor.clean(&text));
             RequestError::Unreachable(text.into())

@@ -26,7 +26,7 @@ use self::beside::Beside;
 pub(super) use self::fields::CustomFields;
 pub(super) use self::lists::Lists;
 use super::associate::Association;
-use super::shape::{ASSOCIATIONS, BESIDE, OBJECT};
+use super::shape::{ASSOCIATIONS, BESIDE, OBJECT, told};
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
@@ -93,6 +93,10 @@ impl Shape for Kind {
             Self::Note => note::make(record)?,
         };
         Ok(Outgoing { body: made.body(), hashed: None })
+    }
+
+    fn told(&self, body: &str) -> String {
+        told(body)
     }
 }
 
