@@ -25,6 +25,8 @@ mod paths;
 mod problem;
 mod shape;
 mod single;
+#[cfg(test)]
+mod tests;
 mod unified;
 mod value;
 

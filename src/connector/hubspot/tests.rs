@@ -1,0 +1,174 @@
+//! Answers that HubSpot gives, and worse ones: what they say of each record.
+
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::judge::{Sent, verdicts};
+use super::part::Part;
+use super::problem::{Problem, failure};
+use crate::connector::contract::{Action, RequestError, Verdict, Write};
+use crate::connector::http::{Answer, Call, Redactor};
+use crate::record::RemoteId;
+
+fn answer(status: u16, body: &Value) -> Answer {
+    Answer::new(status, HeaderMap::new(), body.to_string(), Url::parse("http://h").unwrap())
+}
+
+fn write(n: usize) -> Write {
+    Write {
+        external_id: Some(format!("e{n}").as_str().into()),
+        remote_id: Some(RemoteId::new(format!("{n}"))),
+        version: None,
+        body: format!(r#"{{"email":"p{n}@example.com"}}"#).into(),
+        key: "".into(),
+        stands_in: false,
+    }
+}
+
+/// What an answer says of `count` records, in short.
+fn said(action: Action, count: usize, status: u16, body: &Value) -> Option<Vec<String>> {
+    let writes: Vec<Write> = (0..count).map(write).collect();
+    let parts: Vec<Part> =
+        writes.iter().map(|write| Part::of(write, action, Some("erp_id")).unwrap()).collect();
+    let inputs: Vec<(&Write, &Part)> = writes.iter().zip(&parts).collect();
+    let sent = Sent { action, property: Some("erp_id"), inputs: &inputs };
+    let verdicts = verdicts(&sent, &answer(status, body), &Redactor::default())?;
+    let short = |verdict: Verdict| match verdict {
+        Verdict::Created(id) => format!("created {}", id.unwrap()),
+        Verdict::Updated(id) => format!("updated {}", id.unwrap()),
+        Verdict::Upserted(id) => format!("upserted {}", id.unwrap()),
+        Verdict::Exists(id) => format!("exists {}", id.map_or("?".into(), |id| id.to_string())),
+        Verdict::Rejected(no) => format!("rejected {}", no.code.unwrap_or_default()),
+        Verdict::InDoubt(_) => "in doubt".to_owned(),
+        Verdict::Missing => "missing".to_owned(),
+        other => format!("{other:?}"),
+    };
+    Some(verdicts.into_iter().map(short).collect())
+}
+
+fn result(n: usize, id: &str) -> Value {
+    json!({"id": id, "objectWriteTraceId": format!("record-{n}"), "properties": {}, "new": n == 0})
+}
+
+#[test]
+fn results_are_known_by_their_traces() {
+    let body = json!({"status": "COMPLETE", "results": [result(2, "12"), result(0, "10")]});
+    let created = said(Action::Create, 3, 201, &body).unwrap();
+    assert_eq!(created, ["created 10", "in doubt", "created 12"]);
+    let upserted = said(Action::Upsert, 3, 200, &body).unwrap();
+    assert_eq!(upserted, ["created 10", "in doubt", "updated 12"]);
+    // One that comes twice, and one of a stranger, say nothing more.
+    let body = json!({"results": [result(0, "10"), result(0, "11"), result(9, "19"), {"id": "7"}]});
+    assert_eq!(said(Action::Create, 2, 201, &body).unwrap(), ["created 10", "in doubt"]);
+}
+
+#[test]
+fn without_traces_ids_and_values_tell() {
+    let untraced = |id: &str, properties: Value| json!({"id": id, "properties": properties});
+    let body = json!({"results": [untraced("1", json!({})), untraced("0", json!({}))]});
+    assert_eq!(said(Action::Update, 2, 200, &body).unwrap(), ["updated 0", "updated 1"]);
+    let body = json!({"results": [untraced("11", json!({"erp_id": "E1"})), untraced("10", json!({"erp_id": "e0"}))]});
+    assert_eq!(said(Action::Upsert, 2, 200, &body).unwrap(), ["upserted 10", "upserted 11"]);
+    let of = |n: usize| json!({"email": format!("p{n}@example.com"), "erp_id": format!("e{n}"), "more": "x"});
+    let body =
+        json!({"results": [untraced("11", of(1)), untraced("10", of(0)), untraced("15", of(5))]});
+    assert_eq!(
+        said(Action::Create, 3, 201, &body).unwrap(),
+        ["created 10", "created 11", "in doubt"]
+    );
+}
+
+#[test]
+fn refusals_are_told_record_by_record() {
+    let error = |category: &str, context: Value| json!({"status": "error", "category": category, "message": "no", "context": context});
+    let traced = |n: usize| json!({"objectWriteTraceId": [format!("record-{n}")]});
+    let body = json!({"results": [result(0, "10")], "numErrors": 1, "errors": [error("VALIDATION_ERROR", traced(2))]});
+    assert_eq!(
+        said(Action::Create, 3, 207, &body).unwrap(),
+        ["created 10", "in doubt", "rejected VALIDATION_ERROR"]
+    );
+    // Several in one, by the ids that were asked for.
+    let body = json!({"results": [result(1, "1")], "errors": [error("OBJECT_NOT_FOUND", json!({"ids": ["0", "2"]}))]});
+    assert_eq!(said(Action::Update, 3, 207, &body).unwrap(), ["missing", "updated 1", "missing"]);
+    // One that names nobody is of the only one that nothing else is said of.
+    let body =
+        json!({"results": [result(0, "10")], "errors": [error("VALIDATION_ERROR", json!({}))]});
+    assert_eq!(
+        said(Action::Create, 2, 207, &body).unwrap(),
+        ["created 10", "rejected VALIDATION_ERROR"]
+    );
+    assert_eq!(
+        said(Action::Create, 3, 207, &body).unwrap(),
+        ["created 10", "in doubt", "in doubt"]
+    );
+    // What went wrong there says nothing of what was applied.
+    let body = json!({"results": [], "errors": [error("INTERNAL_ERROR", json!({}))]});
+    assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["in doubt"]);
+}
+
+/// As HubSpot answered a batch, in June 2026.
+#[test]
+fn what_is_wrong_with_properties_is_told_by_name() {
+    let message = r#"Property values were not valid: [{"isValid":false,"message":"Email address nonsense is invalid","error":"INVALID_EMAIL","name":"email","localizedErrorMessage":"Email address nonsense is invalid","portalId":1}]"#;
+    let body = json!({"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [{"status": "error",
+        "category": "VALIDATION_ERROR", "message": message, "context": {"objectWriteTraceId": ["record-0"]}}]});
+    assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["rejected INVALID_EMAIL"]);
+    let rejection = Problem(&body["errors"][0]).rejection(&Redactor::default());
+    assert_eq!(
+        &*rejection.message,
+        "Property values were not valid: `email`: Email address nonsense is invalid"
+    );
+}
+
+#[test]
+fn what_is_there_already_is_named() {
+    let conflict = json!({"status": "error", "category": "CONFLICT", "message": "Contact already exists. Existing ID: 512"});
+    assert_eq!(said(Action::Create, 1, 409, &conflict).unwrap(), ["exists 512"]);
+    // Of a call with several, nobody knows which.
+    assert_eq!(said(Action::Create, 2, 409, &conflict), None);
+    let body = |name: &str| {
+        let list = json!([{"isValid": false, "message": "77 already has that value.", "error":
+            "CONFLICTING_UNIQUE_VALUE", "name": name}]);
+        json!({"errors": [{"status": "error", "category": "VALIDATION_ERROR", "message":
+            format!("Property values were not valid: {list}"), "context": {"objectWriteTraceId": ["record-0"]}}]})
+    };
+    assert_eq!(said(Action::Create, 1, 207, &body("erp_id")).unwrap(), ["exists 77"]);
+    // Another property is not what it is known by.
+    let other = said(Action::Create, 1, 207, &body("other_id")).unwrap();
+    assert_eq!(other, ["rejected CONFLICTING_UNIQUE_VALUE"]);
+    let update = said(Action::Update, 1, 207, &body("erp_id")).unwrap();
+    assert_eq!(update, ["rejected CONFLICTING_UNIQUE_VALUE"]);
+}
+
+#[test]
+fn calls_that_fail_say_what_to_do() {
+    let call = Call::Write { action: Action::Create, single: false };
+    let failed =
+        |status: u16, body: Value| failure(&answer(status, &body), call, &Redactor::default());
+    let wait = |error: RequestError| match error {
+        RequestError::Throttled { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait(failed(423, json!({}))), Some(2));
+    assert_eq!(wait(failed(477, json!({}))), Some(60));
+    let limit = |policy: &str| json!({"category": "RATE_LIMITS", "policyName": policy});
+    assert_eq!(wait(failed(429, limit("DAILY"))), Some(86_400));
+    assert_eq!(wait(failed(429, limit("SECONDLY"))), Some(1));
+    assert_eq!(wait(failed(429, limit("TEN_SECONDLY_ROLLING"))), None);
+    let refused = failed(
+        400,
+        json!({"category": "VALIDATION_ERROR", "message":
+        "Unable to perform update/upsert by non-unique 0-2 property name in portal ID 1"}),
+    );
+    assert!(matches!(refused, RequestError::Refused { status: 400, .. }), "{refused:?}");
+    for status in [500, 502, 504] {
+        assert!(matches!(failed(status, json!({})), RequestError::InDoubt { .. }));
+    }
+    let scopes = failed(
+        403,
+        json!({"category": "MISSING_SCOPES", "message": "No.", "errors": [
+        {"message": "needed", "context": {"requiredGranularScopes": ["a.read", "a.write"]}}]}),
+    );
+    assert!(scopes.to_string().contains("(scopes: a.read, a.write)"), "{scopes}");
+}
