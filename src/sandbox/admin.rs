@@ -7,7 +7,8 @@ use super::faults::Faults;
 use super::remote::{Access, Answer, Plan, Remote, Request, Route};
 
 /// The administration, as one more remote.
-pub(super) const REMOTE: Remote = Remote { prefix: "/_sandbox", routes: ROUTES, refusal };
+pub(super) const REMOTE: Remote =
+    Remote { prefix: "/_sandbox", routes: ROUTES, refusal, quota: super::rest::quota, apart: None };
 
 const ROUTES: &[Route] = &[
     Route {

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::fault::{Act, Refusal, RetryAfter};
-use super::faults::Faults;
-use super::remote::{Access, Answer, Plan, Remote, Request};
+use super::faults::{Faults, RateLimit};
+use super::remote::{Access, Answer, Plan, Quota, Remote, Request};
 use super::routes::{self, Found};
 use super::spoil::{self, Body};
 use super::strikes::Strike;
@@ -237,12 +237,18 @@ fn admit(
             return Err(refused(call.remote, StatusCode::UNAUTHORIZED, message));
         }
         if let Some(limit) = &faults.rate_limit {
-            let left = world.window.take(limit, now);
-            let remaining = left.unwrap_or_default().to_string();
-            quota.push((HeaderName::from_static("x-ratelimit-limit"), limit.requests.to_string()));
-            quota.push((HeaderName::from_static("x-ratelimit-remaining"), remaining));
-            let reset = world.window.reset_secs(limit, now).to_string();
-            quota.push((HeaderName::from_static("x-ratelimit-reset"), reset));
+            let apart = call.remote.apart.filter(|(end, _)| call.template.ends_with(end));
+            let left = if let Some((_, requests)) = apart {
+                world.apart.take(&RateLimit { requests, per_secs: 1, ..*limit }, now)
+            } else {
+                let left = world.window.take(limit, now);
+                *quota = (call.remote.quota)(&Quota {
+                    limit,
+                    remaining: left.unwrap_or_default(),
+                    reset_secs: world.window.reset_secs(limit, now),
+                });
+                left
+            };
             if let Err(wait) = left {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 let mut answer = refused(call.remote, status, "too many requests");

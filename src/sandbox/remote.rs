@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::header::HeaderName;
 use hyper::{HeaderMap, Method, StatusCode};
 
-use super::faults::Faults;
+use super::faults::{Faults, RateLimit};
 use super::world::World;
 
 /// One simulated remote.
@@ -25,6 +25,19 @@ pub(super) struct Remote {
     /// The remote's own body for a refusal that has nothing to do with the record: 401, 404, 405,
     /// 413, 429 and 5xx.
     pub(super) refusal: fn(StatusCode, &str) -> String,
+    /// How the limit on requests is told, and what else it is of: see [`Quota`].
+    pub(super) quota: fn(&Quota<'_>) -> Vec<(HeaderName, String)>,
+    /// Calls of these routes have a limit of their own, and are told none: requests a second.
+    pub(super) apart: Option<(&'static str, u64)>,
+}
+
+/// The limit on requests, after one of them.
+#[derive(Debug)]
+pub(super) struct Quota<'a> {
+    pub(super) limit: &'a RateLimit,
+    pub(super) remaining: u64,
+    /// Seconds until all are there again.
+    pub(super) reset_secs: u64,
 }
 
 /// A method and a path with placeholders, and what is done there.

@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) tokens: Tokens,
     pub(super) window: Window,
+    /// Of the routes that have a limit of their own.
+    pub(super) apart: Window,
     pub(super) strikes: Strikes,
     pub(super) calls: Calls,
     /// First answers by idempotency key.
@@ -33,6 +35,7 @@ impl World {
             memory,
             tokens: Tokens::default(),
             window: Window::default(),
+            apart: Window::default(),
             strikes: Strikes::default(),
             calls: Calls::default(),
             answers: HashMap::new(),
@@ -43,6 +46,7 @@ impl World {
     pub(super) fn reset(&mut self) -> io::Result<()> {
         self.tokens = Tokens::default();
         self.window = Window::default();
+        self.apart = Window::default();
         self.strikes = Strikes::default();
         self.calls.reset();
         self.answers.clear();

@@ -27,11 +27,12 @@ mod shown;
 use std::time::Instant;
 
 use hyper::Method;
+use hyper::header::HeaderName;
 use serde::de::DeserializeOwned;
 
 use self::problem::Problem;
 use super::memory::Memory;
-use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target};
+use super::remote::{Access, Answer, Plan, Quota, Remote, Request, Route, Target};
 
 /// The account's number.
 const PORTAL: u64 = 62_515;
@@ -39,8 +40,26 @@ const PORTAL: u64 = 62_515;
 const VERSIONS: [&str; 6] = ["v1", "v3", "v4", "2025-09", "2026-03", "2026-09"];
 
 /// The remote.
-pub(super) const REMOTE: Remote =
-    Remote { prefix: "/crm", routes: ROUTES, refusal: problem::refusal };
+pub(super) const REMOTE: Remote = Remote {
+    prefix: "/crm",
+    routes: ROUTES,
+    refusal: problem::refusal,
+    quota,
+    apart: Some(("/search", 5)),
+};
+
+/// <https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines>
+fn quota(quota: &Quota<'_>) -> Vec<(HeaderName, String)> {
+    let name = HeaderName::from_static;
+    vec![
+        (name("x-hubspot-ratelimit-max"), quota.limit.requests.to_string()),
+        (name("x-hubspot-ratelimit-remaining"), quota.remaining.to_string()),
+        (
+            name("x-hubspot-ratelimit-interval-milliseconds"),
+            (quota.limit.per_secs * 1000).to_string(),
+        ),
+    ]
+}
 
 /// Each route of a room under the dated versions and under those before them, and those that are alone.
 /// The first placeholder is the version, wherever it stands.

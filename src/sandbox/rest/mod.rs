@@ -8,6 +8,7 @@ mod one;
 mod rules;
 mod search;
 
+use hyper::header::HeaderName;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +18,7 @@ use self::rules::Problem;
 use super::faults::Faults;
 use super::memory;
 use super::record::Fields;
-use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target};
+use super::remote::{Access, Answer, Plan, Quota, Remote, Request, Route, Target};
 use super::tokens;
 
 /// The property that holds the external id.
@@ -28,7 +29,17 @@ const MAX_ROWS: usize = 100;
 const MAX_OBJECT_BYTES: usize = 100;
 
 /// The remote.
-pub(super) const REMOTE: Remote = Remote { prefix: "/v1", routes: ROUTES, refusal };
+pub(super) const REMOTE: Remote =
+    Remote { prefix: "/v1", routes: ROUTES, refusal, quota, apart: None };
+
+/// As many APIs name them.
+pub(super) fn quota(quota: &Quota<'_>) -> Vec<(HeaderName, String)> {
+    vec![
+        (HeaderName::from_static("x-ratelimit-limit"), quota.limit.requests.to_string()),
+        (HeaderName::from_static("x-ratelimit-remaining"), quota.remaining.to_string()),
+        (HeaderName::from_static("x-ratelimit-reset"), quota.reset_secs.to_string()),
+    ]
+}
 
 const ROUTES: &[Route] = &[
     Route {

@@ -80,6 +80,20 @@ async fn too_much_and_no_token_are_told_as_hubspot_does() {
     let much = sandbox.call("GET", path, "").await;
     assert_eq!((much.status, &much.json()["category"]), (429, &json!("RATE_LIMITS")));
     assert_eq!(much.json()["policyName"], "TEN_SECONDLY_ROLLING");
+    assert_eq!(
+        ["max", "remaining", "interval-milliseconds"]
+            .map(|name| much.header(&format!("x-hubspot-ratelimit-{name}")).to_owned()),
+        ["1", "0", "60000"]
+    );
+    // The search has a limit of its own, and tells none.
+    let search = "/crm/objects/2026-03/contacts/search";
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let found = sandbox.call("POST", search, json!({"filterGroups": []})).await;
+        assert_eq!(found.header("x-hubspot-ratelimit-max"), "");
+        statuses.push(found.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 429]);
 }
 
 #[tokio::test]
