@@ -76,11 +76,12 @@ impl HubSpot {
             Err(error) => return vec![line(subject, Err(&error))],
         };
         let properties = body["results"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let found = format!(
-            "{} properties; create, update, delete and look up, 100 a call",
-            properties.len()
-        );
-        let mut lines = vec![line(subject, Ok(&found))];
+        let count = properties.len();
+        let found = format!("{count} properties; it may be read and written, 100 records a call");
+        let mut lines = match self.try_scopes(object).await {
+            Ok(()) => vec![line(subject, Ok(&found))],
+            Err(error) => vec![line(subject, Err(&error))],
+        };
         let Some(property) = self.property(stream) else { return lines };
         let subject = format!("property {property} of {object}");
         let known = properties.iter().find(|known| known["name"] == property);
@@ -112,6 +113,19 @@ impl HubSpot {
             },
         });
         lines
+    }
+
+    /// Asks for no record, and changes none: HubSpot looks at the scopes before it looks at what is
+    /// asked for.
+    async fn try_scopes(&self, object: &str) -> Result<(), RequestError> {
+        for verb in ["read", "update"] {
+            let url = self.paths.of(Room::Objects, &[object, "batch", verb]);
+            let answer = self.post(url, Bytes::from_static(b"{\"inputs\":[]}"), true, None).await?;
+            if answer.status == 403 {
+                return Err(failure(&answer, Call::Read, self.client.redactor()));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a property of texts whose values are unique.

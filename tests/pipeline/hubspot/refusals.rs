@@ -113,7 +113,7 @@ fn scopes_that_are_missing_are_named() {
     let body = r#"{"status":"error","category":"MISSING_SCOPES","message":"This app has not been granted all required scopes.","errors":[{"message":"One or more are needed.","context":{"requiredGranularScopes":["crm.objects.contacts.write"]}}]}"#;
     let remote = Remote::with(&format!(
         "{{faults: [{{on: 'POST /crm/objects/*/contacts/batch/create', do: status, status: 403, body: '{body}'}}, \
-         {{on: 'GET /crm/properties/*/*', do: status, status: 403, body: '{body}'}}]}}"
+         {{on: 'POST /crm/objects/*/contacts/batch/update', do: status, status: 403, body: '{body}'}}]}}"
     ));
     let place = place(&remote);
     place.run(contacts(numbered(2)));
