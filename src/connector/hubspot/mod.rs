@@ -1,6 +1,6 @@
 //! HubSpot: objects of the CRM in its own bulk calls.
 //!
-//! - [`config`] and [`build`]: from a config to a connector; [`paths`]: where its calls go;
+//! - [`config`] and [`mod@build`]: from a config to a connector; [`paths`]: where its calls go;
 //!   [`limits`]: how many of them.
 //! - [`shape`] and [`value`]: from a record to properties; [`part`]: those, on their way out.
 //! - [`batch`]: records are written, and [`judge`]: what the answer says of each; [`single`]: what
