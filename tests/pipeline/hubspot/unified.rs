@@ -175,3 +175,19 @@ fn a_stream_that_the_schema_has_not_is_told() {
     let row = &place.results()[0];
     assert!(row["error_message"].as_str().unwrap().contains("contacts, companies, deals"), "{row}");
 }
+
+/// Killed between a record and what belongs to it: the next job writes the rest.
+#[test]
+fn what_a_killed_job_has_left_out_is_written_by_the_next() {
+    for step in ["answered:1", "recorded:1", "partial:1", "sent:1"] {
+        let remote = Remote::with(
+            "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1], do: status, status: 503}]}",
+        );
+        let place = unified(&remote);
+        let input = one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]}));
+        place.dies_at(step, &input);
+        place.done(&input);
+        assert_eq!(remote.crm(CONTACTS).len(), 1, "{step}");
+        assert_eq!(remote.members("news").len(), 1, "{step}: {:?}", place.results());
+    }
+}
