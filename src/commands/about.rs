@@ -24,7 +24,7 @@ pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Erro
         "sdk_name": "target-upsert",
         "sdk_version": version,
         "capabilities": capabilities,
-        "alerting_level": "none",
+        "alerting_level": alerting_level(called),
         "settings": settings,
     });
     let text = match format {
@@ -41,6 +41,14 @@ pub(super) fn run(format: AboutFormat, called: &Called) -> Result<ExitCode, Erro
         AboutFormat::Markdown => markdown(called, version, &settings, &capabilities),
     };
     print(text.as_bytes())
+}
+
+/// How much the platform makes of failures, as its own targets say.
+fn alerting_level(called: &Called) -> &'static str {
+    match called.connector() {
+        Some("hubspot") => "error",
+        _ => "none",
+    }
 }
 
 /// What can be set and what it can do; of a connector with keys of its own, called by its name,

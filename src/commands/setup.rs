@@ -152,7 +152,8 @@ impl Setup {
                 }
                 Err(error) => {
                     return Err(Error::remote("cannot learn whose account it is").caused_by(error).hint(
-                        "see `target-upsert check`; or set `namespace` in the config, which is then                          what tells this account's ids from another's",
+                        "see `target-upsert check`; or set `namespace` in the config, which is then \
+                         what tells this account's ids from another's",
                     ));
                 }
             }

@@ -7,7 +7,7 @@ use wiremock::ResponseTemplate;
 
 use super::{COMPANIES, CONTACTS, place, schema};
 use crate::support::odd::Odd;
-use crate::support::{Place, Remote, counts, record};
+use crate::support::{Place, Remote, counts, finish, record};
 
 fn contacts(emails: impl Iterator<Item = String>) -> String {
     let lines =
@@ -223,4 +223,34 @@ fn tokens_come_from_the_platform() {
     assert_eq!((ran.code, made), (3, 0), "{}", ran.stderr);
     assert!(ran.stderr.contains("the tenant is unlinked"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("hush-api-key"), "{}", ran.stderr);
+}
+
+/// By the name of the platform's own program.
+#[test]
+fn a_link_of_the_platforms_name_takes_the_connector() {
+    let remote = Remote::start();
+    let place = Place::with(json!({"base_url": remote.url, "access_token": "sandbox-token"}));
+    place.file("config.json", place.config.to_string());
+    let link = place.path("target-hubspot-v4");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_target-upsert"), &link).unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&link);
+        command.args(arguments).current_dir(place.folder.path()).env_clear();
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        command.stderr(std::process::Stdio::piped());
+        command
+    };
+    let ran = finish(
+        command(&["--config", "config.json"]).spawn().unwrap(),
+        contacts(numbered(2)).as_bytes(),
+    );
+    assert_eq!((ran.code, remote.crm(CONTACTS).len()), (0, 2), "{}", ran.stderr);
+    let about = finish(command(&["--about", "--format=json"]).spawn().unwrap(), b"").stdout;
+    let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+    assert_eq!(
+        (&about["name"], &about["alerting_level"]),
+        (&json!("target-hubspot-v4"), &json!("error"))
+    );
+    assert!(about["settings"]["properties"]["unified_api_schema"].is_object());
+    assert!(about["capabilities"].to_string().contains("allows-fetch-access-token"));
 }
