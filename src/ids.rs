@@ -14,7 +14,7 @@ use crate::record::{ExternalId, RemoteId};
 use crate::snapshot::{self, Row};
 use crate::state::previous::{self, Standing};
 use crate::store::id_map::{self, Entry, Mapped};
-use crate::store::imports::{self, Doubts, Into};
+use crate::store::imports::{self, Destination, Doubts};
 use crate::store::jobs::JobId;
 use crate::store::streams::{self, StoredStream};
 use crate::store::{Store, StoreError, doubts, unreadable};
@@ -59,7 +59,7 @@ fn take_state(
 ) -> Result<(), StoreError> {
     let (base, namespace, stream) = (store.base(), namespace.to_owned(), stream.to_owned());
     store.write_blocking(move |transaction| {
-        let into = Into::stream(transaction, base, &namespace, &stream)?;
+        let into = Destination::stream(transaction, base, &namespace, &stream)?;
         entries.into_iter().try_for_each(|entry| take_entry(transaction, job, &into, entry))
     })
 }
@@ -67,7 +67,7 @@ fn take_state(
 fn take_entry(
     transaction: &Transaction<'_>,
     job: JobId,
-    into: &Into,
+    into: &Destination,
     entry: previous::Entry,
 ) -> rusqlite::Result<()> {
     let stream = into.id();

@@ -71,8 +71,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Unreachable`].
     async fn lookup(&self, question: &Question) -> Result<Found, RequestError>;
 
-    /// Sends one batch: in one call, and where the remote takes what belongs to a record (whom it is
-    /// associated with) in calls of its own, those after it.
+    /// Sends one batch: in one call. Where the remote wants calls of their own for what a record
+    /// names, or for what belongs to it, those that ask come before, and those that write after it.
     ///
     /// On `Ok`, verdict `i` is that of `batch.writes[i]`, and there are exactly as many. What the
     /// answer does not name is [`Verdict::InDoubt`], never a success.
@@ -219,7 +219,7 @@ pub struct Write {
 /// What the remote answered to one batch.
 #[derive(Clone, Debug)]
 pub struct WriteAnswer {
-    /// HTTP status of the answer.
+    /// HTTP status of the answer; 0 where nothing had to be sent.
     pub status: u16,
     /// One for each write, in the order of the writes.
     pub verdicts: Vec<Verdict>,
@@ -254,11 +254,13 @@ pub enum Verdict {
     Missing,
     /// Not changed: it has not [`Write::version`] any more.
     Changed,
-    /// Applied, but the remote holds other values than were sent: which, for people.
+    /// Applied, but the remote holds other values than were sent, or has refused what belongs to it:
+    /// which, for people.
     Altered(Option<RemoteId>, Box<str>),
     /// The remote's no, to this record alone; sending it again cannot help.
     Rejected(Rejection),
-    /// Not applied this time (a lock, a limit on this record); sending it again can help.
+    /// Not applied this time (a lock, a limit on this record), or not all of it, where to apply it
+    /// twice leaves the same; sending it again can help.
     Busy(Box<str>),
     /// The answer does not say; it may or may not have been applied.
     InDoubt(Box<str>),

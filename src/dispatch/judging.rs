@@ -90,7 +90,7 @@ fn judge_failure(
     };
     if let RequestError::Refused { status, .. } | RequestError::Forbidden { status, .. } = &error {
         for planned in &mut records {
-            planned.status = Some(*status);
+            planned.status = Some(*status).filter(|status| *status > 0);
         }
     }
     match error {
@@ -164,7 +164,7 @@ fn judge_one(
     verdict: Verdict,
     judged: &mut Judged,
 ) {
-    planned.status = Some(status);
+    planned.status = Some(status).filter(|status| *status > 0);
     let ended = match verdict {
         Verdict::Created(id) => Ended::under(Fate::Created, id),
         Verdict::Updated(id) => Ended::under(Fate::Updated, id),

@@ -31,7 +31,7 @@ impl Store {
         entries: Vec<Entry>,
         doubts: Doubts,
     ) -> Result<(), StoreError> {
-        let into = Into { base: self.base.clone(), stream };
+        let into = Destination { base: self.base.clone(), stream };
         self.write_blocking(move |transaction| {
             if doubts == Doubts::End {
                 let ids: Vec<_> = entries.iter().map(|entry| entry.external_id.clone()).collect();
@@ -69,12 +69,12 @@ impl Store {
 
 /// The stream that ids are taken into, in a store that may be a dry run's.
 #[derive(Debug)]
-pub struct Into {
+pub struct Destination {
     base: Base,
     stream: StoredStream,
 }
 
-impl Into {
+impl Destination {
     /// The stream of this name, made if it is new.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Into {
 /// What SQLite says.
 pub fn import_over(
     transaction: &Transaction<'_>,
-    into: &Into,
+    into: &Destination,
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let mut mapped = entry.mapped.clone();
@@ -134,7 +134,7 @@ pub fn import_over(
 /// What SQLite says.
 pub fn import_beside(
     transaction: &Transaction<'_>,
-    into: &Into,
+    into: &Destination,
     entry: &Entry,
 ) -> rusqlite::Result<bool> {
     let mut mapped = entry.mapped.clone();

@@ -11,7 +11,7 @@ use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
-use crate::connector::shape::{Incoming, Shape};
+use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::outcome::Trouble;
 use crate::record::Fingerprint;
@@ -169,23 +169,18 @@ impl Preparer {
             mapped_fields = Fields::parse(&mapped).map_err(|error| trouble(error.to_string()))?;
             prepared = &mapped_fields;
         }
-        let external = self.ids.platform_external(prepared);
-        record.fingerprint = fingerprint(
-            prepared
-                .0
-                .iter()
-                .filter(|(name, _)| Some(&**name) != external)
-                .map(|(name, value)| (&**name, *value, self.schema.temporal(name))),
-            external.and_then(|name| prepared.get(name)),
-        );
-        record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
-        let shaped = match &self.shape {
-            Some(shape) => Some(self.shaped(&**shape, prepared, &mut record.fingerprint)),
-            None => None,
+        let shaped = self.shape.clone().map(|shape| self.shaped(&*shape, prepared));
+        let hashed = match &shaped {
+            Some(Ok(Outgoing { hashed: Some(hashed), .. })) => {
+                Some(Fields::of_text(hashed).map_err(|error| unreadable(&error))?)
+            }
+            _ => None,
         };
+        record.fingerprint = self.fingerprint(prepared, hashed.as_ref());
+        record.custom_data = self.extension.custom_data(&fields, &record.fingerprint);
         let looked_up = match &shaped {
-            Some(Ok(body)) => {
-                let body = Fields::of_text(body).map_err(|error| unreadable(&error))?;
+            Some(Ok(shaped)) => {
+                let body = Fields::of_text(&shaped.body).map_err(|error| unreadable(&error))?;
                 self.lookup_values(&body)
             }
             _ => self.lookup_values(prepared),
@@ -208,43 +203,61 @@ impl Preparer {
         let shaped = shaped.transpose()?;
         looked_up?;
         record.body = match shaped {
-            Some(body) => body.into(),
+            Some(shaped) => shaped.body.into(),
             None => self.body(prepared, &record.source),
         };
         Ok(())
     }
 
-    /// The body that a shape makes; `fingerprint` is that of what it hashes.
-    fn shaped(
-        &self,
-        shape: &dyn Shape,
-        prepared: &Fields<'_>,
-        fingerprint_of: &mut Fingerprint,
-    ) -> Result<String, Trouble> {
+    /// The hash of a record: of what a shape says, or of its fields.
+    fn fingerprint(&self, prepared: &Fields<'_>, hashed: Option<&Fields<'_>>) -> Fingerprint {
         let external = self.ids.platform_external(prepared);
-        let content = || prepared.0.iter().filter(|(name, _)| Some(&**name) != external);
-        let moments: Vec<Option<String>> = content()
-            .map(|(name, value)| self.schema.temporal(name).and_then(|_| moment_text(value)))
-            .collect();
-        let fields: Vec<Incoming<'_>> = content()
-            .zip(&moments)
-            .map(|((name, value), moment)| Incoming {
-                name,
-                value,
-                moment: moment.as_deref(),
-                is_id: self.ids.is_id(name),
-            })
-            .collect();
-        let shaped = shape.outgoing(&fields);
-        let shaped = shaped.map_err(|reason| Trouble::payload("record", reason))?;
-        if let Some(hashed) = &shaped.hashed {
-            let hashed = Fields::of_text(hashed)
-                .map_err(|error| Trouble::payload("record", error.to_string()))?;
-            let hashed = hashed.0.iter().map(|(name, value)| (&**name, *value, None));
-            let external = external.and_then(|name| prepared.get(name));
-            *fingerprint_of = fingerprint(hashed, external);
+        let external_id = external.and_then(|name| prepared.get(name));
+        if let Some(hashed) = hashed {
+            let fields = hashed.0.iter().map(|(name, value)| (&**name, *value, None));
+            return fingerprint(fields, external_id);
         }
-        Ok(shaped.body)
+        let content = prepared.0.iter().filter(|(name, _)| Some(&**name) != external);
+        let fields = content.map(|(name, value)| (&**name, *value, self.schema.temporal(name)));
+        fingerprint(fields, external_id)
+    }
+
+    /// What a shape makes of a record.
+    fn shaped(&mut self, shape: &dyn Shape, prepared: &Fields<'_>) -> Result<Outgoing, Trouble> {
+        let external = self.ids.platform_external(prepared);
+        let reserved = self.stream.capabilities.reserved_properties.clone();
+        let mut content = Vec::with_capacity(prepared.0.len());
+        for (name, value) in &prepared.0 {
+            if Some(&**name) == external || self.is_reserved(&reserved, name) {
+                continue;
+            }
+            let moment = self.schema.temporal(name).and_then(|_| moment_text(value));
+            content.push((name, value, moment));
+        }
+        let incoming = content.iter().map(|(name, value, moment)| Incoming {
+            name,
+            value,
+            moment: moment.as_deref(),
+            is_id: self.ids.is_id(name),
+        });
+        let shaped = shape.outgoing(&incoming.collect::<Vec<_>>());
+        shaped.map_err(|reason| Trouble::payload("record", reason))
+    }
+
+    /// Whether a field is not sent, since the remote keeps an id under its name; told once.
+    fn is_reserved(&mut self, reserved: &[String], name: &str) -> bool {
+        if !reserved.iter().any(|reserved| reserved == name) {
+            return false;
+        }
+        let is_sent = self.ids.is_external_id(name);
+        if !is_sent && !std::mem::replace(&mut self.warned_reserved, true) {
+            tracing::warn!(
+                stream = %self.stream.name, field = %name,
+                "The field is not sent: the remote keeps an id under this name. \
+                 Rename it with `fields`, if it is to go out."
+            );
+        }
+        true
     }
 
     /// The values of the stream's `lookup_fields`, in their order.
@@ -259,24 +272,12 @@ impl Preparer {
 
     /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.
     fn body(&mut self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
-        let reserved = &self.stream.capabilities.reserved_properties;
+        let reserved = self.stream.capabilities.reserved_properties.clone();
         let mut object = String::with_capacity(source.len());
         for (name, value) in &fields.0 {
-            if self.ids.is_id(name) {
-                continue;
+            if !self.ids.is_id(name) && !self.is_reserved(&reserved, name) {
+                push_field(&mut object, name, value.get());
             }
-            if reserved.iter().any(|reserved| reserved == name) {
-                let is_sent = self.ids.is_external_id(name);
-                if !is_sent && !std::mem::replace(&mut self.warned_reserved, true) {
-                    tracing::warn!(
-                        stream = %self.stream.name, field = %name,
-                        "The field is not sent: the remote keeps an id under this name. \
-                         Rename it with `fields`, if it is to go out."
-                    );
-                }
-                continue;
-            }
-            push_field(&mut object, name, value.get());
         }
         finish_object(object).into()
     }

@@ -12,7 +12,7 @@ use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
-use target_upsert::store::imports::{Doubts, Into, import_beside};
+use target_upsert::store::imports::{Destination, Doubts, import_beside};
 use target_upsert::store::jobs::JobId;
 use target_upsert::store::jobs::Status;
 use target_upsert::store::streams::StoredStream;
@@ -266,7 +266,7 @@ async fn follow(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     } else {
                         let base = store.base();
                         store.write_blocking(move |transaction| {
-                            let into = Into::stream(transaction, base, "rest:test", STREAM)?;
+                            let into = Destination::stream(transaction, base, "rest:test", STREAM)?;
                             import_beside(transaction, &into, &entry).map(drop)
                         })
                     }

@@ -365,6 +365,16 @@ impl Remote {
         })
     }
 
+    /// Posts a body of JSON.
+    pub fn post(&self, path: &str, body: &Value) {
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().post(format!("{}{path}", self.url));
+            let request = request.bearer_auth("sandbox-token").body(body.to_string());
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        });
+    }
+
     /// Forgets all records, as if somebody had deleted them.
     pub fn reset(&self) {
         self.runtime.block_on(async {

@@ -19,7 +19,7 @@ use crate::connector::http::Call;
 use crate::json::exact;
 use crate::record::RemoteId;
 
-/// Inputs of one call; HubSpot takes 2,000
+/// Inputs of one call, half of what HubSpot takes: a call that is lost is made again
 /// (<https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associations-guide>).
 const MAX_INPUTS: usize = 1000;
 
@@ -30,7 +30,7 @@ pub(super) struct Association {
     pub(super) to: End,
     /// Over the object of the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) from: Option<From>,
+    pub(super) from: Option<Origin>,
     pub(super) types: Vec<Type>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct End {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct From {
+pub(super) struct Origin {
     pub(super) object_type: String,
 }
 
@@ -94,7 +94,7 @@ impl Association {
         });
         Ok(Self {
             to: End { id, object_type },
-            from: from.map(|object_type| From { object_type }),
+            from: from.map(|object_type| Origin { object_type }),
             types: types.collect::<Result<_, _>>()?,
         })
     }
@@ -145,22 +145,22 @@ impl HubSpot {
                 verdicts[link.place] = refused(link.id, why);
             }
         }
-        for ((from, to), links) in by_path {
-            for links in links.chunks(MAX_INPUTS) {
-                let path = (from, to);
-                if let Err(error) = self.associate_some(path, links, verdicts).await {
-                    for link in links {
-                        let why = format!(
-                            "the association with {to} {}: {error}",
-                            link.association.to.id
-                        );
-                        let is_no = matches!(
-                            error,
-                            RequestError::Refused { .. } | RequestError::Forbidden { .. }
-                        );
-                        let verdict = &mut verdicts[link.place];
-                        *verdict = if is_no { refused(link.id, &why) } else { open(verdict, &why) };
-                    }
+        for (path, links) in by_path {
+            let mut pieces: Vec<&[Link<'_>]> = links.chunks(MAX_INPUTS).collect();
+            while let Some(piece) = pieces.pop() {
+                let Err(error) = self.associate_some(path, piece, verdicts).await else { continue };
+                if is_no(&error) && piece.len() > 1 {
+                    // One that is refused takes none of the others with it.
+                    let (left, right) = piece.split_at(piece.len() / 2);
+                    pieces.extend([right, left]);
+                    continue;
+                }
+                for link in piece {
+                    let to = &link.association.to.id;
+                    let why = format!("the association with {} {to}: {error}", path.1);
+                    let verdict = &mut verdicts[link.place];
+                    *verdict =
+                        if is_no(&error) { refused(link.id, &why) } else { open(verdict, &why) };
                 }
             }
         }
@@ -199,14 +199,8 @@ impl HubSpot {
             if done.contains(&((*id).to_owned(), to_id.clone())) {
                 continue;
             }
-            let names = |error: &&Value| {
-                let named: Vec<&str> = ["fromObjectId", "toObjectId", "ids", "id"]
-                    .into_iter()
-                    .flat_map(|kind| Problem(error).context(kind))
-                    .collect();
-                named.contains(id) || named.contains(&to_id.as_str())
-            };
-            let error = errors.iter().find(names).or(match errors {
+            let error = errors.iter().find(|error| is_about(Problem(error), id, to_id));
+            let error = error.or(match errors {
                 [only] if links.len() == 1 => Some(only),
                 _ => None,
             });
@@ -222,6 +216,18 @@ impl HubSpot {
     }
 }
 
+/// Whether an error is about the association of these two: of those that it names.
+fn is_about(problem: Problem<'_>, from: &str, to: &str) -> bool {
+    let names = |kind: &str, id: &str| {
+        let named: Vec<&str> = problem.context(kind).collect();
+        (!named.is_empty()).then(|| named.contains(&id))
+    };
+    match (names("fromObjectId", from), names("toObjectId", to)) {
+        (None, None) => false,
+        (from, to) => from != Some(false) && to != Some(false),
+    }
+}
+
 /// The two records of an association, in the form of any version.
 fn pair(result: &Value) -> Option<(String, String)> {
     let id = |names: [&str; 2]| {
@@ -230,16 +236,23 @@ fn pair(result: &Value) -> Option<(String, String)> {
     id(["/fromObjectId", "/from/id"]).zip(id(["/toObjectId", "/to/id"]))
 }
 
+/// Whether an error is the remote's no, which asking again does not change.
+pub(super) fn is_no(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
+}
+
 /// A record that was written, and whose association is refused.
 fn refused(id: &str, why: &str) -> Verdict {
     Verdict::Altered(Some(RemoteId::new(id)), why.into())
 }
 
-/// A record that was written, and what belongs to it was not.
+/// A record that was written, and what belongs to it was not: what there is to be done.
 pub(super) fn open(written: &Verdict, why: &str) -> Verdict {
     match written {
         Verdict::Created(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: true },
         Verdict::Upserted(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: false },
-        _ => Verdict::Busy(why.into()),
+        // To change it once more changes nothing.
+        Verdict::Updated(_) => Verdict::Busy(why.into()),
+        told => told.clone(),
     }
 }

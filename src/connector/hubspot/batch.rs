@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::HubSpot;
-use super::associate::Link;
+use super::associate::{Association, Link};
 use super::judge::{self, Sent};
 use super::part::Part;
 use super::paths::Room;
@@ -40,15 +40,16 @@ impl HubSpot {
             .collect::<Result<_, _>>()
             .map_err(|message| RequestError::never_sent(&message))?;
         if *action != Action::Delete {
-            self.make_fields(&mut parts).await?;
-            self.relate(&mut parts).await?;
+            self.make_fields(&mut parts).await.map_err(not_sent)?;
+            self.relate(&mut parts).await.map_err(not_sent)?;
         }
         let mut verdicts: Vec<Option<Verdict>> =
             parts.iter_mut().map(|part| part.verdict.take()).collect();
         let mut answered = WriteAnswer { status: 0, verdicts: Vec::new(), quiet: None };
         // Activities are of two objects.
         let mut objects: Vec<&str> = Vec::new();
-        for part in &parts {
+        let open = parts.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none());
+        for (part, _) in open {
             let object = part.object.as_deref().unwrap_or(object);
             if !objects.contains(&object) {
                 objects.push(object);
@@ -84,7 +85,7 @@ impl HubSpot {
         let unsent = || Verdict::InDoubt("it was not sent".into());
         answered.verdicts =
             verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unsent)).collect();
-        self.write_after(object, *action, &parts, &mut answered.verdicts).await;
+        self.write_after(object, batch, &parts, &mut answered.verdicts).await;
         Ok(answered)
     }
 
@@ -108,9 +109,12 @@ impl HubSpot {
         };
         let url = self.paths.of(Room::Objects, &[object, "batch", verb]);
         let body = Bytes::from(body(action, property, &inputs));
-        let answer = self.post(url, body, false, batch.not_after).await?;
-        let quiet = self.limits.heed(&answer, self.client.limiter());
+        self.refuse_known(&url)?;
+        self.writes(object);
+        let answer = self.post(url.clone(), body, false, batch.not_after).await?;
+        let quiet = self.limits.quiet();
         let status = answer.status;
+        self.writes(object);
         if action == Action::Delete && answer.is_success() {
             // Also of ids that nothing has.
             let verdicts = vec![Verdict::Deleted; inputs.len()];
@@ -118,32 +122,43 @@ impl HubSpot {
         }
         let redactor = self.client.redactor();
         let sent = Sent { action, property, inputs: &inputs };
-        match judge::verdicts(&sent, &answer, redactor) {
-            Some(verdicts) => Ok(WriteAnswer { status, verdicts, quiet }),
-            None => Err(failure(&answer, Call::Write { action, single: false }, redactor)),
+        if let Some(verdicts) = judge::verdicts(&sent, &answer, redactor) {
+            return Ok(WriteAnswer { status, verdicts, quiet });
         }
+        let call = Call::Write { action, single: false };
+        Err(self.noted(&url, failure(&answer, call, redactor)))
     }
 
     /// Writes what belongs to records that were written, and could not be told with them.
     async fn write_after(
         &self,
         object: &str,
-        action: Action,
+        batch: &WriteBatch,
         parts: &[Part],
         verdicts: &mut [Verdict],
     ) {
-        let ids: Vec<Option<RemoteId>> = verdicts.iter().map(written).collect();
-        if action != Action::Create {
-            let mut links: BTreeMap<&str, Vec<Link<'_>>> = BTreeMap::new();
-            for (place, (part, id)) in parts.iter().zip(&ids).enumerate() {
-                let Some(id) = id.as_ref().map(RemoteId::as_str) else { continue };
-                let link = |association| Link { place, id, association };
+        let is_made = batch.action == Action::Create;
+        let mut ids = Vec::with_capacity(parts.len());
+        let mut links: BTreeMap<&str, Vec<(usize, &Association)>> = BTreeMap::new();
+        for (place, (part, write)) in parts.iter().zip(&batch.writes).enumerate() {
+            let verdict = &mut verdicts[place];
+            let id = id_of(verdict, write);
+            let has_more = part.has_lists() || (!is_made && !part.associations.is_empty());
+            if has_more && id.is_none() && is_written(verdict) {
+                let why = "the answer does not tell its id, by which more of it was to be written";
+                *verdict = Verdict::Altered(None, why.into());
+            }
+            if id.is_some() && !is_made {
                 let own = links.entry(part.object.as_deref().unwrap_or(object)).or_default();
-                own.extend(part.associations.iter().map(link));
+                own.extend(part.associations.iter().map(|association| (place, association)));
             }
-            for (object, links) in links {
-                self.associate(object, links, verdicts).await;
-            }
+            ids.push(id);
+        }
+        for (object, links) in links {
+            let links = links.into_iter().filter_map(|(place, association)| {
+                Some(Link { place, id: ids[place].as_ref()?.as_str(), association })
+            });
+            self.associate(object, links.collect(), verdicts).await;
         }
         self.put_on_lists(parts, &ids, verdicts).await;
         for ((part, id), verdict) in parts.iter().zip(ids).zip(verdicts) {
@@ -151,6 +166,14 @@ impl HubSpot {
                 *verdict = Verdict::Altered(Some(id), missing.as_str().into());
             }
         }
+    }
+}
+
+/// An error before a record was sent: an answer that cannot be read leaves nothing in doubt.
+fn not_sent(error: RequestError) -> RequestError {
+    match error {
+        RequestError::Protocol(why) => RequestError::Unreachable(why),
+        other => other,
     }
 }
 
@@ -164,10 +187,15 @@ fn of_error(error: &RequestError) -> Verdict {
     }
 }
 
-/// The id of a record that was written.
-fn written(verdict: &Verdict) -> Option<RemoteId> {
+fn is_written(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Created(_) | Verdict::Updated(_) | Verdict::Upserted(_))
+}
+
+/// The id of a record that was written, as far as it is known.
+fn id_of(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
     match verdict {
-        Verdict::Created(id) | Verdict::Updated(id) | Verdict::Upserted(id) => id.clone(),
+        Verdict::Created(id) | Verdict::Upserted(id) => id.clone(),
+        Verdict::Updated(id) => id.clone().or_else(|| write.remote_id.clone()),
         _ => None,
     }
 }

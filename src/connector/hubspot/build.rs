@@ -1,5 +1,6 @@
 //! From a config to a connector: what is said is read, what cannot be meant refused.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -56,6 +57,8 @@ impl HubSpot {
             custom_fields: CustomFields::default(),
             lists: Lists::default(),
             deal_type: OnceCell::new(),
+            written: Mutex::default(),
+            lasting: Mutex::default(),
             namespace,
         })
     }

@@ -1,14 +1,13 @@
 //! What `check` looks at: the credential, each object, and the property that keeps external ids.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::paths::Room;
 use super::problem::failure;
 use super::{HubSpot, Place};
 use crate::connector::contract::{CheckLine, RequestError};
 use crate::connector::http::Call;
-use crate::json::exact;
 use crate::record::StreamName;
 
 impl HubSpot {
@@ -46,18 +45,9 @@ impl HubSpot {
     }
 
     async fn check_credential(&self) -> CheckLine {
-        let asked = self.get(self.paths.account()).await;
-        let redactor = self.client.redactor();
-        match asked {
-            Ok(answer) if answer.is_success() => {
-                let body: Value = answer.json(redactor).unwrap_or_default();
-                let account = body.get("portalId").and_then(exact::text).unwrap_or_default();
-                line("credential", Ok(&format!("taken by the account {account}")))
-            }
-            Ok(answer) if answer.status == 403 => {
-                line("credential", Ok("taken; it may not ask whose account it is"))
-            }
-            Ok(answer) => line("credential", Err(&failure(&answer, Call::Read, redactor))),
+        match self.account_number().await {
+            Ok(Some(account)) => line("credential", Ok(&format!("taken by the account {account}"))),
+            Ok(None) => line("credential", Ok("taken; it may not ask whose account it is")),
             Err(error) => line("credential", Err(&error)),
         }
     }

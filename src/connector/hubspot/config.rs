@@ -43,8 +43,8 @@ pub struct HubSpotConfig {
     #[serde(deserialize_with = "flag")]
     #[schemars(with = "Option<bool>")]
     pub unified_api_schema: bool,
-    /// Seconds that a record which was written may stay invisible to HubSpot's search. It is only
-    /// asked by `lookup_fields` that are not unique. Default 15.
+    /// Seconds that a record which was written may stay invisible to HubSpot's search. It is asked by
+    /// `lookup_fields` that are not unique, and for companies and deals that a note names. Default 15.
     pub search_lag_secs: Option<u64>,
     /// Gets tokens from the platform, where its environment is there (`API_KEY`, `ENV_ID`, `FLOW`,
     /// `TENANT`, `TARGET`). Default false.

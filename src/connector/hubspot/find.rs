@@ -3,7 +3,7 @@
 //! `…/batch/read` shows what was written at once; the search shows it some seconds later, and may be
 //! asked five times in a second (<https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm>).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,8 +17,10 @@ use crate::connector::http::{Answer, Call};
 use crate::json::exact;
 use crate::record::RemoteId;
 
-/// Keys of one call. So many values a filter of the search takes too.
+/// Keys of one call that reads.
 pub(super) const MAX_KEYS: usize = 100;
+/// Keys of one search, each of which may be given in two spellings: a filter takes 100 values.
+pub(super) const MAX_SEARCHED: usize = 50;
 /// Records on one page of the search.
 const MAX_PAGE: usize = 200;
 /// The other addresses of a contact, by which it is found too: apart by `;`.
@@ -91,17 +93,19 @@ impl HubSpot {
             body["idProperty"] = property.into();
         }
         let url = self.paths.of(Room::Objects, &[object, "batch", "read"]);
-        let answer = self.post(url, Bytes::from(body.to_string()), true, None).await?;
-        let quiet = self.limits.heed(&answer, self.client.limiter());
-        let body = self.body_of(&answer)?;
+        self.refuse_known(&url)?;
+        let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
+        let quiet = self.limits.quiet();
+        let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
         let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
+        let keys = Keys::new(question, |key| folded(property, key));
         let mut rows = Vec::new();
         for result in list("results") {
             let values = match property {
                 None => result.get("id").and_then(exact::text).into_iter().collect(),
                 Some(property) => values(result, property),
             };
-            rows.extend(self.rows(result, &values, question));
+            rows.extend(self.rows(result, &values, &keys));
         }
         let errors = list("errors");
         let refused: HashSet<String> = errors
@@ -109,11 +113,13 @@ impl HubSpot {
             .flat_map(|error| {
                 ["ids", "id"].into_iter().flat_map(|kind| Problem(error).context(kind))
             })
-            .map(str::to_lowercase)
+            .map(|id| folded(property, id))
             .collect();
-        let open = question.keys.iter().filter(|key| {
-            !refused.contains(&key.to_lowercase()) && !rows.iter().any(|row: &Row| row.key == **key)
-        });
+        let found: HashSet<&str> = rows.iter().map(|row: &Row| &*row.key).collect();
+        let open = question
+            .keys
+            .iter()
+            .filter(|key| !refused.contains(&folded(property, key)) && !found.contains(&***key));
         // An answer in parts that does not speak of a key does not say that nothing has it.
         let counted = body.get("numErrors").and_then(Value::as_u64).unwrap_or(errors.len() as u64);
         let untold = open.count();
@@ -149,16 +155,17 @@ impl HubSpot {
         if let Some(next) = &question.next {
             body["after"] = Value::from(&**next);
         }
-        self.client.turn(&self.searches).await?;
         let url = self.paths.of(Room::Objects, &[object, "search"]);
-        let answer = self.post(url, Bytes::from(body.to_string()), true, None).await?;
-        let body = self.body_of(&answer)?;
+        self.refuse_known(&url)?;
+        self.client.turn(&self.searches).await?;
+        let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
+        let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
         let results = body["results"].as_array().map(Vec::as_slice);
         let results =
             results.ok_or_else(|| RequestError::Protocol("the search has no results".into()))?;
-        let rows = results
-            .iter()
-            .flat_map(|result| self.rows(result, &values(result, property), question));
+        let keys = Keys::new(question, spelled);
+        let rows =
+            results.iter().flat_map(|result| self.rows(result, &values(result, property), &keys));
         let next = body.pointer("/paging/next/after").and_then(exact::text).map(Arc::from);
         Ok(Found { rows: rows.collect(), next, ..Found::default() })
     }
@@ -172,34 +179,61 @@ impl HubSpot {
         answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))
     }
 
-    /// A row for each key that one of `values` is, but for upper and lower case.
-    fn rows(&self, result: &Value, values: &[String], question: &Question) -> Vec<Row> {
+    /// A row for each key that one of `values` is.
+    fn rows(&self, result: &Value, values: &[String], keys: &Keys<'_>) -> Vec<Row> {
         let id = result.get("id").and_then(exact::text);
         let Some(id) = id.and_then(|id| self.client.redactor().unless_secret(id)) else {
             return Vec::new();
         };
         let held = result.get("properties").and_then(Value::as_object);
-        let is_of = |key: &&Arc<str>| {
-            let key = key.trim().to_lowercase();
-            values.iter().any(|value| value.trim().to_lowercase() == key)
-        };
-        let keys = question.keys.iter().filter(is_of);
         let fields = |held: &Map<String, Value>| {
-            let wanted = question
+            let wanted = keys
+                .question
                 .want
                 .iter()
                 .filter_map(|name| Some((name.to_string(), held.get(&**name)?.clone())));
             wanted.collect()
         };
-        keys.map(|key| Row {
+        let row = |key: &Arc<str>| Row {
             key: Arc::clone(key),
             remote_id: RemoteId::new(id.as_str()),
             version: None,
             fields: held.map(fields).unwrap_or_default(),
             altered: None,
-        })
-        .collect()
+        };
+        values.iter().flat_map(|value| keys.of(value)).map(row).collect()
     }
+}
+
+/// The keys of a question, by how the remote spells them.
+struct Keys<'a> {
+    question: &'a Question,
+    spell: Box<dyn Fn(&str) -> String + Send + Sync + 'a>,
+    spelled: HashMap<String, Vec<&'a Arc<str>>>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(question: &'a Question, spell: impl Fn(&str) -> String + Send + Sync + 'a) -> Self {
+        let mut keys: HashMap<String, Vec<&Arc<str>>> = HashMap::new();
+        for key in &question.keys {
+            keys.entry(spell(key)).or_default().push(key);
+        }
+        Self { question, spell: Box::new(spell), spelled: keys }
+    }
+
+    fn of(&self, value: &str) -> impl Iterator<Item = &'a Arc<str>> {
+        self.spelled.get(&(self.spell)(value)).into_iter().flatten().copied()
+    }
+}
+
+/// A value of a unique property, as HubSpot keeps it: addresses have no upper case.
+pub(super) fn folded(property: Option<&str>, value: &str) -> String {
+    if property == Some("email") { spelled(value) } else { value.to_owned() }
+}
+
+/// A value as the search compares it.
+fn spelled(value: &str) -> String {
+    value.trim().to_lowercase()
 }
 
 /// The properties that are asked for.

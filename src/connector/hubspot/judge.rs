@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::batch::trace;
+use super::find::folded;
 use super::part::Part;
 use super::problem::Problem;
-use crate::connector::contract::{Action, Verdict, Write};
+use crate::connector::contract::{Action, Rejection, Verdict, Write};
 use crate::connector::http::{Answer, Redactor};
 use crate::json::exact;
 use crate::json::fields::Fields;
@@ -48,7 +49,7 @@ pub(super) fn verdicts(
     let mut unknown = Vec::new();
     for result in results {
         match places.of_result(result, &verdicts) {
-            Some(place) => verdicts[place] = Some(of_result(sent, result, redactor)),
+            Some(place) => verdicts[place] = Some(written(sent.action, result, redactor)),
             None => unknown.push(result),
         }
     }
@@ -66,35 +67,51 @@ pub(super) fn verdicts(
     // The values that it was to have, for a remote that names nothing.
     for result in unknown {
         if let Some(place) = places.by_content(result, &verdicts) {
-            verdicts[place] = Some(of_result(sent, result, redactor));
+            verdicts[place] = Some(written(sent.action, result, redactor));
         }
     }
     let open = verdicts.iter().filter(|verdict| verdict.is_none()).count();
-    // Where there is a refusal for each record that is not named, none of them was applied.
-    let is_each_refused =
-        open > 0 && unplaced.len() >= open && !is_doubtful(&unplaced, sent, redactor);
-    let left = || match unplaced.first() {
-        Some(error) if is_each_refused => {
-            Problem(error).verdict(sent.action, sent.property, redactor)
+    let left = of_unplaced(sent, &unplaced, open, redactor);
+    Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| left.clone())).collect())
+}
+
+/// What is said of the `open` records that nothing names. Where there is a refusal for each of them,
+/// none was applied, though nobody knows which refusal is whose.
+fn of_unplaced(sent: &Sent<'_>, unplaced: &[&Value], open: usize, redactor: &Redactor) -> Verdict {
+    let mut told: Vec<Verdict> = unplaced
+        .iter()
+        .map(|error| Problem(error).verdict(sent.action, sent.property, redactor))
+        .collect();
+    told.dedup();
+    match told.as_slice() {
+        [only] if unplaced.len() >= open => match only {
+            // The id is that of one of them.
+            Verdict::Exists(Some(_)) if open > 1 => {}
+            told => return told.clone(),
+        },
+        [Verdict::Rejected(first), ..]
+            if unplaced.len() >= open
+                && told.iter().all(|verdict| matches!(verdict, Verdict::Rejected(_))) =>
+        {
+            let messages = told.iter().filter_map(|verdict| match verdict {
+                Verdict::Rejected(rejection) => Some(&*rejection.message),
+                _ => None,
+            });
+            let message = messages.collect::<Vec<_>>().join("; or: ").into();
+            return Verdict::Rejected(Rejection { message, ..first.clone() });
         }
-        _ => Verdict::InDoubt("the answer does not name it".into()),
-    };
-    Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(left)).collect())
+        _ => {}
+    }
+    Verdict::InDoubt("the answer does not name it".into())
 }
 
 const TRACE: &str = "objectWriteTraceId";
 
-fn is_doubtful(errors: &[&Value], sent: &Sent<'_>, redactor: &Redactor) -> bool {
-    errors.iter().any(|error| {
-        let verdict = Problem(error).verdict(sent.action, sent.property, redactor);
-        matches!(verdict, Verdict::InDoubt(_))
-    })
-}
-
-fn of_result(sent: &Sent<'_>, result: &Value, redactor: &Redactor) -> Verdict {
+/// What a result says of the record that it is of.
+pub(super) fn written(action: Action, result: &Value, redactor: &Redactor) -> Verdict {
     let id = result.get("id").and_then(exact::text).and_then(|id| redactor.unless_secret(id));
     let id = id.map(RemoteId::new);
-    match (sent.action, result.get("new").and_then(Value::as_bool)) {
+    match (action, result.get("new").and_then(Value::as_bool)) {
         (Action::Create, _) | (Action::Upsert, Some(true)) => Verdict::Created(id),
         (Action::Update, _) | (Action::Upsert, Some(false)) => Verdict::Updated(id),
         (Action::Upsert, None) => Verdict::Upserted(id),
@@ -106,24 +123,26 @@ fn of_result(sent: &Sent<'_>, result: &Value, redactor: &Redactor) -> Verdict {
 struct Places<'a> {
     sent: &'a Sent<'a>,
     traces: HashMap<String, usize>,
-    /// By the id that the input had, in lower case: addresses are told so.
+    /// By the id that the input had, as HubSpot spells it.
     ids: HashMap<String, usize>,
 }
 
 impl<'a> Places<'a> {
     fn new(sent: &'a Sent<'a>) -> Self {
         let traces = (0..sent.inputs.len()).map(|place| (trace(place), place)).collect();
-        let id = |write: &Write| {
-            match sent.action {
-                Action::Create => None,
-                Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
-                Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
-            }
-            .map(str::to_lowercase)
+        let id = |write: &'a Write| match sent.action {
+            Action::Create => None,
+            Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
+            Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
         };
         let ids = sent.inputs.iter().enumerate();
-        let ids = ids.filter_map(|(place, (write, _))| Some((id(write)?, place)));
+        let ids =
+            ids.filter_map(|(place, (write, _))| Some((folded(sent.property, id(write)?), place)));
         Self { sent, traces, ids: ids.collect() }
+    }
+
+    fn of_id(&self, id: &str) -> Option<usize> {
+        self.ids.get(&folded(self.sent.property, id)).copied()
     }
 
     fn of_result(&self, result: &Value, taken: &[Option<Verdict>]) -> Option<usize> {
@@ -139,7 +158,7 @@ impl<'a> Places<'a> {
                 result.get("properties")?.get(property).and_then(exact::text)
             }
         };
-        self.ids.get(&id?.to_lowercase()).copied().filter(free)
+        self.of_id(&id?).filter(free)
     }
 
     fn of_error(&self, problem: Problem<'_>) -> Vec<usize> {
@@ -149,7 +168,7 @@ impl<'a> Places<'a> {
             return traced;
         }
         let ids = ["ids", "id"].into_iter().flat_map(|kind| problem.context(kind));
-        ids.filter_map(|id| self.ids.get(&id.to_lowercase())).copied().collect()
+        ids.filter_map(|id| self.of_id(id)).collect()
     }
 
     /// The first open record all of whose values the result has. Of two that are alike, either may

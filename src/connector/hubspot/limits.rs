@@ -5,7 +5,8 @@
 //! calls in ten seconds for private apps, 110 for an app with OAuth.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::RateLimit;
@@ -33,10 +34,11 @@ const INTERVAL: &str = "x-hubspot-ratelimit-interval-milliseconds";
 /// The limit that was told last.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    /// Calls and seconds, in one number; 0 before the first answer.
-    told: AtomicU64,
+    told: Mutex<Option<RateLimit>>,
     /// The user has set one, and it stays.
     is_fixed: bool,
+    /// It was used up when an answer told of it last.
+    is_spent: AtomicBool,
 }
 
 impl Limits {
@@ -44,25 +46,29 @@ impl Limits {
         Self { is_fixed, ..Self::default() }
     }
 
-    /// Takes what an answer tells of the limit. Returns for how long all calls are to rest: others
-    /// of the account have used it up.
-    pub(super) fn heed(&self, answer: &Answer, limiter: Option<&Limiter>) -> Option<Duration> {
+    /// Takes what an answer tells of the limit.
+    pub(super) fn heed(&self, answer: &Answer, limiter: Option<&Limiter>) {
         let number = |name: &str| answer.header(name)?.trim().parse::<u32>().ok();
-        let told = number(MAX).and_then(NonZeroU32::new).map(|requests| {
+        self.is_spent.store(number(REMAINING) == Some(0), Ordering::Relaxed);
+        let said = number(MAX).and_then(NonZeroU32::new).map(|requests| {
             let secs = number(INTERVAL).unwrap_or(10_000).div_ceil(1000).clamp(1, 60);
             RateLimit { requests, per_secs: secs }
         });
-        let limit = told.unwrap_or(NONE);
-        let stamp = u64::from(limit.requests.get()) << 32 | u64::from(limit.per_secs);
-        let before = self.told.load(Ordering::Relaxed);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         // One answer without it, of a proxy, is no other limit.
-        if !self.is_fixed && before != stamp && (told.is_some() || before == 0) {
-            self.told.store(stamp, Ordering::Relaxed);
-            if let Some(limiter) = limiter {
-                limiter.change(limit);
-            }
+        let limit = said.or(*told).unwrap_or(NONE);
+        if self.is_fixed || *told == Some(limit) {
+            return;
         }
-        (number(REMAINING) == Some(0)).then_some(Duration::from_secs(1))
+        *told = Some(limit);
+        if let Some(limiter) = limiter {
+            limiter.change(limit);
+        }
+    }
+
+    /// For how long all calls are to rest: others of the account have used up the limit.
+    pub(super) fn quiet(&self) -> Option<Duration> {
+        self.is_spent.load(Ordering::Relaxed).then_some(Duration::from_secs(1))
     }
 }
 
@@ -81,25 +87,27 @@ mod tests {
         Answer::new(200, headers, "", Url::parse("http://h").unwrap())
     }
 
-    fn told(limits: &Limits) -> (u64, u64) {
-        let told = limits.told.load(Ordering::Relaxed);
-        (told >> 32, told & u64::from(u32::MAX))
+    fn told(limits: &Limits) -> Option<(u32, u32)> {
+        limits.told.lock().unwrap().map(|limit| (limit.requests.get(), limit.per_secs))
     }
 
     #[test]
     fn the_limit_is_what_the_last_answer_told() {
         let limits = Limits::default();
-        assert_eq!(limits.heed(&answer(&[(MAX, "190"), (INTERVAL, "10000")]), None), None);
-        assert_eq!(told(&limits), (190, 10));
-        assert_eq!(limits.heed(&answer(&[]), None), None);
-        assert_eq!(told(&limits), (190, 10));
-        let quiet = limits.heed(&answer(&[(MAX, "110"), (REMAINING, "0")]), None);
-        assert_eq!((quiet, told(&limits)), (Some(Duration::from_secs(1)), (110, 10)));
+        limits.heed(&answer(&[(MAX, "190"), (INTERVAL, "10000")]), None);
+        assert_eq!((told(&limits), limits.quiet()), (Some((190, 10)), None));
+        limits.heed(&answer(&[]), None);
+        assert_eq!(told(&limits), Some((190, 10)));
+        limits.heed(&answer(&[(MAX, "110"), (REMAINING, "0")]), None);
+        assert_eq!(
+            (told(&limits), limits.quiet()),
+            (Some((110, 10)), Some(Duration::from_secs(1)))
+        );
         let fixed = Limits::new(true);
         fixed.heed(&answer(&[(MAX, "190")]), None);
-        assert_eq!(told(&fixed), (0, 0));
+        assert_eq!(told(&fixed), None);
         let untold = Limits::default();
-        untold.heed(&answer(&[]), None);
-        assert_eq!(told(&untold), (1_000_000, 1));
+        untold.heed(&answer(&[(MAX, "0")]), None);
+        assert_eq!(told(&untold), Some((1_000_000, 1)));
     }
 }

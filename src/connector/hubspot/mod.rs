@@ -30,7 +30,8 @@ mod tests;
 mod unified;
 mod value;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -45,9 +46,10 @@ use url::Url;
 use self::associate::Type;
 use self::batch::{ENVELOPE_BYTES, MAX_INPUTS};
 pub use self::config::HubSpotConfig;
-use self::find::{MAX_KEYS, is_unique};
+use self::find::{MAX_KEYS, MAX_SEARCHED, is_unique};
 use self::limits::Limits;
 use self::paths::Paths;
+use self::problem::is_lasting;
 use self::unified::{CustomFields, Kind, Lists};
 use super::StreamSettings;
 use super::contract::{
@@ -81,6 +83,10 @@ pub struct HubSpot {
     lists: Lists,
     /// Of the association of a deal with a contact.
     deal_type: OnceCell<Type>,
+    /// When records of an object were written last: the search may not show them yet.
+    written: Mutex<HashMap<String, Instant>>,
+    /// Why calls to a path are refused, all of them.
+    lasting: Mutex<HashMap<String, RequestError>>,
     namespace: String,
 }
 
@@ -155,7 +161,11 @@ impl HubSpot {
         let fields = self.lookup_fields(stream, object);
         let is_indexed =
             |field: &String| is_unique(object, field) || Some(field.as_str()) == property;
-        let find_lag = if fields.iter().all(is_indexed) { Duration::ZERO } else { self.search_lag };
+        let find = if fields.iter().all(is_indexed) {
+            Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: true }
+        } else {
+            Lookup { max_ids: MAX_SEARCHED, lag: self.search_lag, ignores_case: true }
+        };
         let limits = CallLimits {
             max_records: MAX_INPUTS,
             max_bytes: usize::MAX,
@@ -171,14 +181,43 @@ impl HubSpot {
             upsert: property.map(|_| limits),
             delete: Some(limits),
             lookup: property.map(|_| at_once),
-            find: Some(Lookup { lag: find_lag, ignores_case: true, ..at_once }),
+            find: Some(find),
             read: Some(at_once),
             max_in_flight: MAX_IN_FLIGHT,
             external_id_property: property.map(str::to_owned),
+            reserved_properties: property.map(str::to_owned).into_iter().collect(),
             remote_id_names: vec!["id".to_owned(), "hs_object_id".to_owned()],
             lookup_fields: fields,
             ..Capabilities::default()
         }
+    }
+
+    /// Lets no call out that is refused for what holds of all calls to its path: halved until its
+    /// records stand alone, it would be made again for each.
+    fn refuse_known(&self, url: &Url) -> Result<(), RequestError> {
+        let lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        lasting.get(url.path()).map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// The error of a call, remembered where it holds of all calls like it.
+    fn noted(&self, url: &Url, error: RequestError) -> RequestError {
+        if is_lasting(&error) {
+            let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+            lasting.insert(url.path().to_owned(), error.clone());
+        }
+        error
+    }
+
+    /// Records of an object are about to be written, or were.
+    fn writes(&self, object: &str) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(object.to_owned(), Instant::now());
+    }
+
+    /// Whether the search shows all that this job has written of an object.
+    fn is_shown(&self, object: &str) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(object).is_none_or(|last| last.elapsed() > self.search_lag)
     }
 
     /// Sends a call with a JSON body.
@@ -209,7 +248,23 @@ impl HubSpot {
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        self.client.send(&Request { method, url, headers, body, reads_only, not_after }).await
+        let request = Request { method, url, headers, body, reads_only, not_after };
+        let answer = self.client.send(&request).await?;
+        // The search has a limit of its own, and tells none.
+        if !request.url.path().ends_with("/search") {
+            self.limits.heed(&answer, self.client.limiter());
+        }
+        Ok(answer)
+    }
+
+    /// The account's number; `None` where this token may not ask for it.
+    async fn account_number(&self) -> Result<Option<String>, RequestError> {
+        let answer = self.get(self.paths.account()).await?;
+        if matches!(answer.status, 400 | 403 | 404) {
+            return Ok(None);
+        }
+        let body = self.body_of(&answer)?;
+        Ok(body.get("portalId").and_then(exact::text))
     }
 }
 
@@ -257,13 +312,14 @@ impl Connector for HubSpot {
     }
 
     async fn account(&self) -> Result<Option<String>, RequestError> {
-        let answer = self.get(self.paths.account()).await?;
-        // Not every token may ask.
-        if matches!(answer.status, 400 | 403 | 404) {
-            return Ok(None);
+        let account = self.account_number().await?;
+        if account.is_none() {
+            tracing::warn!(
+                "HubSpot does not say whose account it is: set `namespace` in the config, if one store \
+                 is used for several accounts."
+            );
         }
-        let body = self.body_of(&answer)?;
-        Ok(body.get("portalId").and_then(exact::text))
+        Ok(account)
     }
 
     async fn check(&self, streams: &[StreamName], may_create: bool) -> Vec<CheckLine> {

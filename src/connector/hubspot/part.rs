@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::associate::Association;
 use super::shape::{ASSOCIATIONS, BESIDE, OBJECT};
-use super::unified::beside::Beside;
+use super::unified::extras::Extras;
 use crate::connector::contract::{Action, Verdict, Write};
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
 use crate::record::ExternalId;
@@ -20,7 +20,7 @@ pub(super) struct Part {
     /// The object, where the stream is of several.
     pub(super) object: Option<String>,
     pub(super) associations: Vec<Association>,
-    pub(super) beside: Beside,
+    pub(super) extras: Extras,
     /// What became of it before it was sent: it is not.
     pub(super) verdict: Option<Verdict>,
     /// What it was to be associated with, and is not there: it is written without.
@@ -43,7 +43,7 @@ impl Part {
             match &**name {
                 OBJECT => part.object = Some(read(value)?),
                 ASSOCIATIONS => part.associations = read(value)?,
-                BESIDE => part.beside = read(value)?,
+                BESIDE => part.extras = read(value)?,
                 name => match value.get() {
                     // A property that is empty has no value; one that had is cleared.
                     "null" if action == Action::Create => {}
@@ -52,15 +52,19 @@ impl Part {
                 },
             }
         }
-        if let (Some(property), Some(id)) = (property, &write.external_id)
-            && fields.get(property).is_none()
-        {
+        // A record's own property of this name was left out when it was made ready.
+        if let (Some(property), Some(id)) = (property, &write.external_id) {
             let mut text = String::new();
             push_text(&mut text, ExternalId::as_str(id));
             push_field(&mut part.properties, property, &text);
         }
         part.properties = finish_object(part.properties);
         Ok(part)
+    }
+
+    /// Whether it is put on lists, or taken off them.
+    pub(super) fn has_lists(&self) -> bool {
+        !self.extras.lists.is_empty()
     }
 
     /// Takes properties out.

@@ -166,6 +166,19 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// What HubSpot says of an object that it has not, and of a property that is not unique.
+const LASTING: [&str; 2] = ["Unable to infer object type", "by non-unique"];
+
+/// Whether a call is refused for what holds of all calls like it, in the whole job.
+pub(super) fn is_lasting(error: &RequestError) -> bool {
+    match error {
+        RequestError::Refused { message, .. } => {
+            LASTING.iter().any(|known| message.contains(known))
+        }
+        _ => false,
+    }
+}
+
 /// What an answer says that is none of success: of the call as a whole.
 pub(super) fn failure(answer: &Answer, call: Call, redactor: &Redactor) -> RequestError {
     let body = exact::parse(&answer.body).unwrap_or_default();

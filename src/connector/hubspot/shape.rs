@@ -17,7 +17,7 @@ pub(super) const ASSOCIATIONS: &str = "$associations";
 
 /// The object of a record, where its stream is of several.
 pub(super) const OBJECT: &str = "$object";
-/// What is written beside its properties: a [`Beside`](super::unified::beside::Beside).
+/// What is written beside its properties: a [`Extras`](super::unified::extras::Extras).
 pub(super) const BESIDE: &str = "$beside";
 
 const PROPERTIES: &str = "properties";
@@ -39,14 +39,16 @@ impl Shape for Properties {
         };
         let properties =
             Fields::parse(properties).map_err(|_| "its `properties` are no object".to_owned())?;
-        let outside = |name: &str| name == ASSOCIATIONS_IN || EXTERNAL_ID.contains(&name);
+        // What stands beside the properties goes over what stands among them.
+        let beside = |name: &str| name == ASSOCIATIONS_IN || EXTERNAL_ID.contains(&name);
+        let is_over = |name: &str| beside(name) && record.get(name).is_some();
         let mut flat = String::new();
-        for (name, value) in properties.0.iter().filter(|(name, _)| !outside(name)) {
+        for (name, value) in properties.0.iter().filter(|(name, _)| !is_over(name)) {
             push_field(&mut flat, name, value.get());
         }
         // As HubSpot shows a record.
         let is_id = |name: &str| name == "id" && properties.get("id").is_none();
-        for (name, value) in record.0.iter().filter(|(name, _)| outside(name) || is_id(name)) {
+        for (name, value) in record.0.iter().filter(|(name, _)| beside(name) || is_id(name)) {
             push_field(&mut flat, name, value.get());
         }
         Ok(Some(finish_object(flat)))
@@ -59,6 +61,9 @@ impl Shape for Properties {
             if *name == ASSOCIATIONS_IN {
                 associations = Some(*value).filter(|value| value.get() != "null");
                 continue;
+            }
+            if name.starts_with('$') {
+                return Err(format!("`{name}` cannot be the name of a property"));
             }
             let to_hash = moment.map_or_else(|| value::hashed(value), Into::into);
             push_field(&mut hashed, name, &to_hash);

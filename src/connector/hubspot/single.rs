@@ -6,6 +6,7 @@ use reqwest::Method;
 use url::Url;
 
 use super::HubSpot;
+use super::judge::written;
 use super::part::Part;
 use super::problem::{Problem, failure};
 use crate::connector::contract::{Action, RequestError, Verdict, WriteAnswer, WriteBatch};
@@ -30,7 +31,7 @@ impl HubSpot {
             _ => return Err(RequestError::never_sent("a path takes records, and removes none")),
         };
         let body = Bytes::from(write.body.as_bytes().to_vec());
-        self.write_one(method, url, body, batch).await
+        self.write_one(method, url, body, batch, false).await
     }
 
     /// Makes or changes a campaign.
@@ -53,7 +54,7 @@ impl HubSpot {
                 (method, Bytes::from(body))
             }
         };
-        self.write_one(method, url, body, batch).await
+        self.write_one(method, url, body, batch, true).await
     }
 
     async fn write_one(
@@ -62,26 +63,27 @@ impl HubSpot {
         url: Url,
         body: Bytes,
         batch: &WriteBatch,
+        has_id_in_path: bool,
     ) -> Result<WriteAnswer, RequestError> {
         let answer = self.send(method, url, body, false, batch.not_after).await?;
-        let quiet = self.limits.heed(&answer, self.client.limiter());
+        let quiet = self.limits.quiet();
         let redactor = self.client.redactor();
         let body = exact::parse(&answer.body).unwrap_or_default();
         let verdict = if answer.is_success() {
-            let id = body.get("id").and_then(exact::text).filter(|id| !id.is_empty());
-            let id = id.and_then(|id| redactor.unless_secret(id)).map(RemoteId::new);
-            match batch.action {
-                Action::Create | Action::Upsert => Verdict::Created(id),
-                Action::Update => Verdict::Updated(id),
-                Action::Delete => Verdict::Deleted,
-            }
+            written(batch.action, &body, redactor)
         } else {
             let told = Problem(&body).verdict(batch.action, None, redactor);
-            if !matches!(told, Verdict::Exists(Some(_))) {
-                let call = Call::Write { action: batch.action, single: false };
-                return Err(failure(&answer, call, redactor));
+            // A path that is not there is none of a record's.
+            let is_missing =
+                answer.status == 404 && has_id_in_path && batch.action != Action::Create;
+            match told {
+                _ if is_missing => Verdict::Missing,
+                Verdict::Exists(Some(_)) => told,
+                _ => {
+                    let call = Call::Write { action: batch.action, single: false };
+                    return Err(failure(&answer, call, redactor));
+                }
             }
-            told
         };
         Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet })
     }

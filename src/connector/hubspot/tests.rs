@@ -68,8 +68,10 @@ fn without_traces_ids_and_values_tell() {
     let untraced = |id: &str, properties: Value| json!({"id": id, "properties": properties});
     let body = json!({"results": [untraced("1", json!({})), untraced("0", json!({}))]});
     assert_eq!(said(Action::Update, 2, 200, &body).unwrap(), ["updated 0", "updated 1"]);
-    let body = json!({"results": [untraced("11", json!({"erp_id": "E1"})), untraced("10", json!({"erp_id": "e0"}))]});
+    let body = json!({"results": [untraced("11", json!({"erp_id": "e1"})), untraced("10", json!({"erp_id": "e0"}))]});
     assert_eq!(said(Action::Upsert, 2, 200, &body).unwrap(), ["upserted 10", "upserted 11"]);
+    let body = json!({"results": [untraced("11", json!({"erp_id": "E1"}))]});
+    assert_eq!(said(Action::Upsert, 2, 200, &body).unwrap(), ["in doubt", "in doubt"]);
     let of = |n: usize| json!({"email": format!("p{n}@example.com"), "erp_id": format!("e{n}"), "more": "x"});
     let body =
         json!({"results": [untraced("11", of(1)), untraced("10", of(0)), untraced("15", of(5))]});
@@ -102,6 +104,20 @@ fn refusals_are_told_record_by_record() {
         said(Action::Create, 3, 207, &body).unwrap(),
         ["created 10", "in doubt", "in doubt"]
     );
+    // As many refusals as records that nothing names: none of them was applied.
+    let two = |first: Value, second: Value| json!({"results": [], "errors": [first, second]});
+    let exists = |id: u32| json!({"category": "CONFLICT", "message": format!("Contact already exists. Existing ID: {id}")});
+    let validation = || error("VALIDATION_ERROR", json!({}));
+    let all = |action, body: &Value| said(action, 2, 207, body).unwrap().join(", ");
+    let no = "rejected VALIDATION_ERROR, rejected VALIDATION_ERROR";
+    assert_eq!(all(Action::Create, &two(validation(), validation())), no);
+    // But whose id it is, or which of them is missing, nobody knows.
+    for body in [two(exists(5), exists(6)), two(exists(5), exists(5)), two(exists(5), validation())]
+    {
+        assert_eq!(all(Action::Create, &body), "in doubt, in doubt");
+    }
+    let body = two(error("OBJECT_NOT_FOUND", json!({})), validation());
+    assert_eq!(all(Action::Update, &body), "in doubt, in doubt");
     // What went wrong there says nothing of what was applied.
     let body = json!({"results": [], "errors": [error("INTERNAL_ERROR", json!({}))]});
     assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["in doubt"]);

@@ -27,6 +27,7 @@ fn each_record_has_its_own_refusal() {
     input += &record("contacts", &json!({"email": "nonsense", "firstname": "Bad"}));
     place.done(input);
     assert_eq!(place.counts("contacts"), counts([("read", 6), ("created", 5), ("rejected", 1)]));
+    assert_eq!(remote.crm_by(CONTACTS, "email").len(), 5);
     let row = place.results().into_iter().find(|row| row["outcome"] == "rejected").unwrap();
     assert_eq!(
         (&row["error_class"], &row["error_code"]),
@@ -63,6 +64,8 @@ fn answers_that_are_lost_or_lack_results_make_nothing_twice() {
         place.done(contacts(numbered(250)));
         let held = remote.crm_by(CONTACTS, "email");
         assert_eq!(held.len(), 250, "{fault}: {:?}", place.counts("contacts"));
+        let kind = fault.split(',').next().unwrap();
+        assert!(remote.faults(kind) >= 1, "{fault}");
         place.done(contacts(numbered(250)));
         assert_eq!(remote.crm_by(CONTACTS, "email").len(), 250, "{fault}");
     }
@@ -253,4 +256,24 @@ fn a_link_of_the_platforms_name_takes_the_connector() {
     );
     assert!(about["settings"]["properties"]["unified_api_schema"].is_object());
     assert!(about["capabilities"].to_string().contains("allows-fetch-access-token"));
+}
+
+/// What holds of all calls is asked once, and not for each record.
+#[test]
+fn an_object_and_a_property_that_cannot_be_are_told_by_few_calls() {
+    let remote = Remote::start();
+    let companies = |stream: &str| {
+        let one = |n| record(stream, &json!({"externalId": n, "name": "Acme"}));
+        schema(stream, &["externalId", "name"]) + &(0..250).map(one).collect::<String>()
+    };
+    let options = json!({"companies": {"external_id_property": "domain"}});
+    let place = place(&remote).set("streams", options);
+    place.done(companies("companies"));
+    assert_eq!(place.counts("companies"), counts([("read", 250), ("rejected", 250)]));
+    let row = &place.results()[0];
+    assert!(row["error_message"].as_str().unwrap().contains("non-unique"), "{row}");
+    place.done(companies("dragons"));
+    assert_eq!(place.counts("dragons"), counts([("read", 250), ("rejected", 250)]));
+    let asked: u64 = remote.calls()["statuses"]["400"].as_u64().unwrap();
+    assert!(asked <= 6, "{asked}");
 }

@@ -47,7 +47,7 @@ fn call(record: Unified<'_>) -> Result<Made, String> {
             &contact,
             default_type(CALL_TO_CONTACT),
         ));
-        made.beside.deals_of = Some(contact);
+        made.extras.deals_of = Some(contact);
     }
     Ok(made)
 }

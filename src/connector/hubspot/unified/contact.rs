@@ -48,12 +48,12 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
     for field in record.list("custom_fields") {
         let field = Field::read(&field)?;
         made.set_text(&field.name, field.value.clone());
-        made.beside.fields.push(field);
+        made.extras.fields.push(field);
     }
     let names = record.list("lists");
-    made.beside.lists =
+    made.extras.lists =
         names.iter().filter_map(exact::text).filter(|name| !name.is_empty()).collect();
-    made.beside.leaves_lists = record.text("subscribe_status").as_deref() == Some("unsubscribed");
+    made.extras.leaves_lists = record.text("subscribe_status").as_deref() == Some("unsubscribed");
     Ok(made)
 }
 

@@ -34,9 +34,9 @@ pub(super) fn make(record: Unified<'_>) -> Made {
     if let Some(stage) = record.text("status").filter(|status| STAGES.contains(&status.as_str())) {
         made.set_text("dealstage", Some(stage));
     }
-    made.beside.contact_email = record.get("contact_email").and_then(exact::text);
-    if made.beside.contact_email.is_none() {
-        made.beside.contact_id = record.text("contact_id");
+    made.extras.contact_email = record.get("contact_email").and_then(exact::text);
+    if made.extras.contact_email.is_none() {
+        made.extras.contact_id = record.text("contact_id");
     }
     made
 }

@@ -46,6 +46,9 @@ impl Field {
         let text =
             |name: &str| field.get(name).and_then(exact::text).filter(|text| !text.is_empty());
         let name = text("name").ok_or("one of its `custom_fields` has no `name`")?;
+        if name.starts_with('$') {
+            return Err(format!("`{name}` cannot be the name of a custom field"));
+        }
         let kind = text("type").unwrap_or_else(|| "string".to_owned());
         if !TYPES.iter().any(|(known, _)| *known == kind) {
             return Err(format!(
@@ -133,7 +136,7 @@ impl HubSpot {
     ) -> Result<(), RequestError> {
         let mut wanted = BTreeMap::new();
         for part in parts.iter() {
-            wanted.extend(part.beside.fields.iter().map(|field| (field.name.as_str(), field)));
+            wanted.extend(part.extras.fields.iter().map(|field| (field.name.as_str(), field)));
         }
         if wanted.is_empty() {
             return Ok(());

@@ -7,16 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::super::HubSpot;
-use super::super::associate::open;
+use super::super::associate::{is_no, open};
 use super::super::part::Part;
 use super::super::paths::Room;
-use super::super::problem::failure;
-use crate::connector::contract::{Action, RequestError, Verdict};
-use crate::connector::http::Call;
+use crate::connector::contract::{RequestError, Verdict};
 use crate::json::exact;
 use crate::record::RemoteId;
 
@@ -41,53 +39,75 @@ impl HubSpot {
         let mut wishes: BTreeMap<Wish<'_>, Vec<(usize, &str)>> = BTreeMap::new();
         for (place, (part, id)) in parts.iter().zip(ids).enumerate() {
             let Some(id) = id else { continue };
-            for name in &part.beside.lists {
-                let wish = (name.as_str(), !part.beside.leaves_lists);
+            for name in &part.extras.lists {
+                let wish = (name.as_str(), !part.extras.leaves_lists);
                 wishes.entry(wish).or_default().push((place, id.as_str()));
             }
         }
         for ((name, is_on), members) in wishes {
             let ids: Vec<&str> = members.iter().map(|(_, id)| *id).collect();
-            let Err(error) = self.put_on_list(name, is_on, &ids).await else { continue };
+            let put = self.put_on_list(name, is_on, &ids).await;
             for (place, id) in members {
-                let why = format!("the list `{name}`: {error}");
-                let is_no =
-                    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. });
                 let verdict = &mut verdicts[place];
-                *verdict = if is_no {
-                    Verdict::Altered(Some(RemoteId::new(id)), why.into())
-                } else {
-                    open(verdict, &why)
-                };
+                match &put {
+                    Ok(missing) if missing.iter().any(|missing| missing == id) => {
+                        let why = format!("the list `{name}` has not taken it");
+                        *verdict = Verdict::Altered(Some(RemoteId::new(id)), why.into());
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        let why = format!("the list `{name}`: {error}");
+                        *verdict = if is_no(error) {
+                            Verdict::Altered(Some(RemoteId::new(id)), why.into())
+                        } else {
+                            open(verdict, &why)
+                        };
+                    }
+                }
             }
         }
     }
 
-    async fn put_on_list(&self, name: &str, is_on: bool, ids: &[&str]) -> Result<(), RequestError> {
-        let mut known = self.lists.0.lock().await;
-        let list = match known.get(name) {
-            Some(Some(id)) => Some(id.clone()),
-            Some(None) if !is_on => None,
-            Some(None) => Some(self.make_list(name).await?),
-            None => match self.find_list(name).await? {
-                None if is_on => Some(self.make_list(name).await?),
-                found => found,
-            },
-        };
-        known.insert(name.to_owned(), list.clone());
-        drop(known);
-        // Nobody is on a list that is not there.
-        let Some(list) = list else { return Ok(()) };
-        let (add, remove) = if is_on { (ids, &[][..]) } else { (&[][..], ids) };
-        let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
-        let url = self.paths.of(Room::Lists, &[&list, "memberships", "add-and-remove"]);
-        // To say it twice changes nothing.
-        let answer = self.send(Method::PUT, url, Bytes::from(body.to_string()), true, None).await?;
-        if answer.is_success() {
-            return Ok(());
+    /// Puts records on a list, or takes them off. Returns those that are not there.
+    async fn put_on_list(
+        &self,
+        name: &str,
+        is_on: bool,
+        ids: &[&str],
+    ) -> Result<Vec<String>, RequestError> {
+        // One that was known, and is there no more, is made again.
+        for is_last in [false, true] {
+            // Nobody is on a list that is not there.
+            let Some(list) = self.list(name, is_on).await? else { return Ok(Vec::new()) };
+            let (add, remove) = if is_on { (ids, &[][..]) } else { (&[][..], ids) };
+            let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
+            let url = self.paths.of(Room::Lists, &[&list, "memberships", "add-and-remove"]);
+            // To say it twice changes nothing.
+            let body = Bytes::from(body.to_string());
+            let answer = self.send(Method::PUT, url, body, true, None).await?;
+            if answer.status == 404 && !is_last {
+                self.lists.0.lock().await.remove(name);
+                continue;
+            }
+            let body = self.body_of(&answer)?;
+            let missing = body.get("recordIdsMissing").and_then(Value::as_array);
+            return Ok(missing.into_iter().flatten().filter_map(exact::text).collect());
         }
-        let call = Call::Write { action: Action::Update, single: false };
-        Err(failure(&answer, call, self.client.redactor()))
+        Ok(Vec::new())
+    }
+
+    /// The id of a list, which is made where it `is_needed`.
+    async fn list(&self, name: &str, is_needed: bool) -> Result<Option<String>, RequestError> {
+        let mut known = self.lists.0.lock().await;
+        let mut list = match known.get(name) {
+            Some(list) => list.clone(),
+            None => self.find_list(name).await?,
+        };
+        if list.is_none() && is_needed {
+            list = Some(self.make_list(name).await?);
+        }
+        known.insert(name.to_owned(), list.clone());
+        Ok(list)
     }
 
     async fn find_list(&self, name: &str) -> Result<Option<String>, RequestError> {
@@ -97,7 +117,7 @@ impl HubSpot {
             return Ok(None);
         }
         let body = self.body_of(&answer)?;
-        Ok(body.pointer("/list/listId").or_else(|| body.get("listId")).and_then(exact::text))
+        Ok(list_id(&body))
     }
 
     async fn make_list(&self, name: &str) -> Result<String, RequestError> {
@@ -112,7 +132,11 @@ impl HubSpot {
             }
             Err(error) => return Err(error),
         };
-        let id = body.pointer("/list/listId").or_else(|| body.get("listId")).and_then(exact::text);
-        id.ok_or_else(|| RequestError::Protocol("a list was made, and its id is not told".into()))
+        list_id(&body)
+            .ok_or_else(|| RequestError::Protocol("a list was made, and its id is not told".into()))
     }
+}
+
+fn list_id(body: &Value) -> Option<String> {
+    body.pointer("/list/listId").or_else(|| body.get("listId")).and_then(exact::text)
 }

@@ -3,18 +3,18 @@
 //!
 //! - [`contact`], [`company`], [`deal`], [`activity`], [`note`]: from a record to properties;
 //!   [`country`]: names by codes.
-//! - [`beside`]: what is written beside a record's properties: [`fields`] that are made first, records
+//! - [`extras`]: what is written beside a record's properties: [`fields`] that are made first, records
 //!   that it is associated with and that are [`related`] first, and [`lists`] that it is put on after.
 //!
 //! A property is written only where the record has its field. The hash is that of the record as it
 //! came in.
 
 mod activity;
-pub(super) mod beside;
 mod company;
 mod contact;
 mod country;
 mod deal;
+pub(super) mod extras;
 mod fields;
 mod lists;
 mod note;
@@ -22,7 +22,7 @@ mod related;
 
 use serde_json::{Map, Value};
 
-use self::beside::Beside;
+use self::extras::Extras;
 pub(super) use self::fields::CustomFields;
 pub(super) use self::lists::Lists;
 use super::associate::Association;
@@ -130,7 +130,7 @@ struct Made {
     properties: Vec<(String, Option<String>)>,
     object: Option<&'static str>,
     associations: Vec<Association>,
-    beside: Beside,
+    extras: Extras,
 }
 
 impl Made {
@@ -178,8 +178,8 @@ impl Made {
         if !self.associations.is_empty() {
             push(ASSOCIATIONS, serde_json::to_string(&self.associations));
         }
-        if self.beside != Beside::default() {
-            push(BESIDE, serde_json::to_string(&self.beside));
+        if self.extras != Extras::default() {
+            push(BESIDE, serde_json::to_string(&self.extras));
         }
         finish_object(body)
     }

@@ -27,8 +27,8 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
     if let Some(deal) = record.text("deal_id") {
         made.associations.push(Association::with("deals", &deal, default_type(TO_DEAL)));
     }
-    made.beside.company_name = record.text("company_name");
-    made.beside.deal_name = record.text("deal_name");
+    made.extras.company_name = record.text("company_name");
+    made.extras.deal_name = record.text("deal_name");
     Ok(made)
 }
 

@@ -34,24 +34,24 @@ impl HubSpot {
         parts: &mut [Part],
     ) -> Result<(), RequestError> {
         self.contacts_of_deals(parts).await?;
-        let company = |part: &Part| part.beside.company_name.clone();
+        let company = |part: &Part| part.extras.company_name.clone();
         self.by_name(parts, ("companies", "name", "company"), TO_COMPANY, company).await?;
-        let deal = |part: &Part| part.beside.deal_name.clone();
+        let deal = |part: &Part| part.extras.deal_name.clone();
         self.by_name(parts, ("deals", "dealname", "deal"), TO_DEAL, deal).await?;
         self.deals_of_calls(parts).await
     }
 
     async fn contacts_of_deals(&self, parts: &mut [Part]) -> Result<(), RequestError> {
         let emails: BTreeSet<String> =
-            parts.iter().filter_map(|part| part.beside.contact_email.clone()).collect();
-        let has_ids = parts.iter().any(|part| part.beside.contact_id.is_some());
+            parts.iter().filter_map(|part| part.extras.contact_email.clone()).collect();
+        let has_ids = parts.iter().any(|part| part.extras.contact_id.is_some());
         if emails.is_empty() && !has_ids {
             return Ok(());
         }
         let found = self.find_all("contacts", "email", emails).await?;
         let of = self.deal_type().await?;
         for part in parts {
-            let id = match (&part.beside.contact_email, &part.beside.contact_id) {
+            let id = match (&part.extras.contact_email, &part.extras.contact_id) {
                 (Some(email), _) => {
                     let ids = found.get(email).map(Vec::as_slice).unwrap_or_default();
                     if ids.is_empty() {
@@ -98,6 +98,8 @@ impl HubSpot {
         if names.is_empty() {
             return Ok(());
         }
+        // Before the answer, so that what it lacks is what was there then.
+        let is_shown = self.is_shown(object);
         let found = self.find_all(object, property, names).await?;
         for part in parts {
             let Some(name) = name(part) else { continue };
@@ -110,6 +112,11 @@ impl HubSpot {
             };
             match found.get(&name).map(Vec::as_slice).unwrap_or_default() {
                 [id] => part.associations.push(Association::with(object, id, default_type(of))),
+                // It may have been made a moment ago.
+                [] if !is_shown => {
+                    let why = format!("no {what} is found by its name yet");
+                    part.verdict = Some(Verdict::Busy(why.into()));
+                }
                 [] => part.verdict = Some(refused("No")),
                 _ => part.verdict = Some(refused("More than one")),
             }
@@ -147,16 +154,17 @@ impl HubSpot {
             }
             question.next = page.next;
             if question.next.is_none() {
-                break;
+                return Ok(found);
             }
         }
-        Ok(found)
+        let why = format!("more than {MAX_PAGES} pages of {object} have one of these names");
+        Err(RequestError::never_sent(&why))
     }
 
     /// A call belongs to the deals of its contact, too.
     async fn deals_of_calls(&self, parts: &mut [Part]) -> Result<(), RequestError> {
         let contacts: BTreeSet<String> =
-            parts.iter().filter_map(|part| part.beside.deals_of.clone()).collect();
+            parts.iter().filter_map(|part| part.extras.deals_of.clone()).collect();
         if contacts.is_empty() {
             return Ok(());
         }
@@ -173,7 +181,7 @@ impl HubSpot {
             deals.entry(from).or_default().extend(to.filter_map(exact::text));
         }
         for part in parts {
-            let deals = part.beside.deals_of.as_ref().and_then(|contact| deals.get(contact));
+            let deals = part.extras.deals_of.as_ref().and_then(|contact| deals.get(contact));
             let associations = deals.into_iter().flatten();
             let with = |deal: &String| Association::with("deals", deal, default_type(CALL_TO_DEAL));
             part.associations.extend(associations.map(with));

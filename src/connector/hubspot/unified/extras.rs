@@ -7,7 +7,7 @@ use super::fields::Field;
 /// What is done before a record is written, and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in crate::connector::hubspot) struct Beside {
+pub(in crate::connector::hubspot) struct Extras {
     /// Properties of the user's own, which are made where they are not there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) fields: Vec<Field>,
@@ -28,7 +28,7 @@ pub(in crate::connector::hubspot) struct Beside {
     pub(super) deals_of: Option<String>,
     /// The lists that a contact is put on, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) lists: Vec<String>,
+    pub(in crate::connector::hubspot) lists: Vec<String>,
     /// It is taken off them instead.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) leaves_lists: bool,
