@@ -30,10 +30,14 @@ pub(super) fn run(
         let address = running.address();
         // The one line on stdout, for scripts that let the port be chosen.
         print(format!("http://{address}\n").as_bytes())?;
-        tracing::info!(
-            "Serving until interrupted. Config for it: {{\"connector\": \"rest\", \"manifest\": \
-             \"sandbox\", \"base_url\": \"http://{address}\", \"access_token\": \"sandbox-token\"}}"
-        );
+        let all = names.is_empty();
+        for name in NAMES.iter().filter(|name| all || names.iter().any(|one| one == *name)) {
+            let manifest = if *name == "rest" { ", \"manifest\": \"sandbox\"" } else { "" };
+            tracing::info!(
+                "Serving until interrupted. Config for it: {{\"connector\": \"{name}\"{manifest}, \
+                 \"base_url\": \"http://{address}\", \"access_token\": \"sandbox-token\"}}"
+            );
+        }
         Signals::listen()?.recv().await;
         running.stop().await;
         Ok(ExitCode::Done)

@@ -14,6 +14,7 @@ use crate::config::{self, Config, Loaded, Source, StreamOptions};
 use crate::connector::contract::{Connector, RequestError};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::{self, Built, Settings, StreamSettings};
+use crate::dispatch::no_token;
 use crate::error::Error;
 use crate::sandbox::{self, Running};
 use crate::store;
@@ -149,6 +150,9 @@ impl Setup {
                 {
                     tokio::time::sleep(Duration::from_secs(asked.into())).await;
                     asked += 1;
+                }
+                Err(error @ (RequestError::Unauthorized(_) | RequestError::NotKept(_))) => {
+                    return Err(no_token(&error));
                 }
                 Err(error) => {
                     return Err(Error::remote("cannot learn whose account it is").caused_by(error).hint(

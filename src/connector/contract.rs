@@ -340,7 +340,7 @@ pub enum RequestError {
     },
     /// Not applied: the call as a whole is refused, and no record is named. The batch is halved
     /// until the bad record stands alone.
-    #[error("the remote refuses the call (status {status}): {message}")]
+    #[error("{}{message}", refused_by(*status))]
     Refused {
         /// HTTP status.
         status: u16,
@@ -358,6 +358,14 @@ pub enum RequestError {
     /// Not sent, for its turn came after [`WriteBatch::not_after`].
     #[error("not sent: its turn came when the remote might have forgotten its idempotency key")]
     TooLate,
+}
+
+/// Who refuses a call: nobody was asked where there is no status.
+fn refused_by(status: u16) -> String {
+    if status == 0 {
+        return String::new();
+    }
+    format!("the remote refuses the call (status {status}): ")
 }
 
 impl RequestError {

@@ -140,7 +140,7 @@ fn judge_failure(
 }
 
 /// What ends a job that has no token any more.
-pub(super) fn no_token(error: &RequestError) -> Error {
+pub fn no_token(error: &RequestError) -> Error {
     let text = error.to_string();
     if matches!(error, RequestError::NotKept(_)) {
         return Error::ours(text)

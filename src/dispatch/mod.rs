@@ -18,6 +18,7 @@ pub mod retry;
 mod verifying;
 
 pub use delivery::not_sent;
+pub use judging::no_token;
 pub use planned::{Held, Planned};
 pub use recovering::recover;
 

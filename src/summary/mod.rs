@@ -275,7 +275,7 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
         }
         "stream" => (
             "configuration",
-            "add the stream, or `*`, to the manifest's `streams`, or name its `object`",
+            "name the stream as the remote or the manifest does, or its `object` with `streams`",
         ),
         "bad_line" => ("data", "see how the input was made: these lines are no Singer messages"),
         "forbidden" => ("credential", "give the credential the permission that the message names"),
@@ -304,7 +304,10 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
              again, as by `jobs retry`. \
              `on_doubt: resend`, under `streams`, sends such records again without a look",
         ),
-        "altered" => ("data", "send the values as the remote keeps them: see the message"),
+        "altered" => (
+            "data",
+            "the record is there, but not as it was sent: see the message, and send it again once that is mended",
+        ),
         "not_there" | "still_there" => {
             ("remote", "the remote says yes and does something else: look at it there")
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
+use super::find::is_unique;
 use super::paths::Room;
 use super::problem::failure;
 use super::{HubSpot, Place};
@@ -72,6 +73,24 @@ impl HubSpot {
             Ok(()) => vec![line(subject, Ok(&found))],
             Err(error) => vec![line(subject, Err(&error))],
         };
+        for field in self.lookup_fields(stream, object) {
+            let subject = format!("lookup field {field} of {object}");
+            let is_there = properties.iter().any(|known| known["name"] == field);
+            let how = if is_unique(object, &field) || self.property(stream) == Some(&field) {
+                "found at once, 100 a call"
+            } else {
+                "found by the search, which shows what is new after a while"
+            };
+            lines.push(if is_there {
+                line(subject, Ok(how))
+            } else {
+                CheckLine {
+                    subject,
+                    result: Err("no property has this name".to_owned()),
+                    hint: Some("name a property of HubSpot's in `lookup_fields`".to_owned()),
+                }
+            });
+        }
         let Some(property) = self.property(stream) else { return lines };
         let subject = format!("property {property} of {object}");
         let known = properties.iter().find(|known| known["name"] == property);
@@ -81,7 +100,7 @@ impl HubSpot {
                 let group = properties.iter().find_map(|known| known["groupName"].as_str());
                 match self.create_property(object, group, property).await {
                     Ok(()) => line(subject, Ok("made, unique; records are upserted by it")),
-                    Err(error) => line(subject, Err(&error)),
+                    Err(error) => CheckLine { hint: None, ..line(subject, Err(&error)) },
                 }
             }
             Some(known) if known["hasUniqueValue"] == true => {

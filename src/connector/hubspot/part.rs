@@ -1,6 +1,6 @@
 //! A record on its way out, taken apart: its properties, and what is written beside them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -23,7 +23,7 @@ pub(super) struct Part {
     pub(super) extras: Extras,
     /// What became of it before it was sent: it is not.
     pub(super) verdict: Option<Verdict>,
-    /// What it was to be associated with, and is not there: it is written without.
+    /// What it is written without, and why.
     pub(super) missing: Option<String>,
 }
 
@@ -67,12 +67,17 @@ impl Part {
         !self.extras.lists.is_empty()
     }
 
-    /// Takes properties out.
-    pub(super) fn leave_out(&mut self, names: &HashSet<String>) {
+    /// Takes properties out, and says why.
+    pub(super) fn leave_out(&mut self, names: &HashMap<String, String>) {
         let Ok(fields) = Fields::of_text(&self.properties) else { return };
         let mut left = String::new();
-        for (name, value) in fields.0.iter().filter(|(name, _)| !names.contains(&**name)) {
-            push_field(&mut left, name, value.get());
+        for (name, value) in &fields.0 {
+            match names.get(&**name) {
+                Some(why) => {
+                    self.missing = Some(format!("the custom field `{name}` cannot be made: {why}"));
+                }
+                None => push_field(&mut left, name, value.get()),
+            }
         }
         self.properties = finish_object(left);
     }

@@ -67,7 +67,8 @@ impl Shape for Properties {
             }
             let to_hash = moment.map_or_else(|| value::hashed(value), Into::into);
             push_field(&mut hashed, name, &to_hash);
-            if !is_id {
+            // No property has this name; a tap's key has it, which is an id of somebody's.
+            if !is_id && *name != "id" {
                 push_field(&mut body, name, &value::outgoing(value));
             }
         }

@@ -1,7 +1,7 @@
 //! Properties of the user's own, which a record brings with it: they are made where they are not
 //! there.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -120,13 +120,13 @@ pub(in crate::connector::hubspot) struct CustomFields(Mutex<Known>);
 struct Known {
     is_read: bool,
     there: HashSet<String>,
-    /// Their values are left out.
-    refused: HashSet<String>,
+    /// Why; their values are left out.
+    refused: HashMap<String, String>,
 }
 
 impl HubSpot {
     /// Makes those properties of the records that are not there. The value of one that HubSpot does
-    /// not let be made is left out, and told in a warning, as the platform's target does.
+    /// not let be made is left out, and that is told of the record.
     ///
     /// # Errors
     /// When nobody can tell now.
@@ -146,19 +146,13 @@ impl HubSpot {
             self.read_fields(&mut known).await?;
         }
         for (name, field) in wanted {
-            if known.there.contains(name) || known.refused.contains(name) {
+            if known.there.contains(name) || known.refused.contains_key(name) {
                 continue;
             }
             match self.make_field(field).await? {
-                Ok(()) => known.there.insert(name.to_owned()),
-                Err(why) => {
-                    tracing::warn!(
-                        field = name,
-                        "The custom field cannot be made, and is left out: {why}"
-                    );
-                    known.refused.insert(name.to_owned())
-                }
-            };
+                Ok(()) => drop(known.there.insert(name.to_owned())),
+                Err(why) => drop(known.refused.insert(name.to_owned(), why)),
+            }
         }
         if !known.refused.is_empty() {
             for part in parts.iter_mut() {

@@ -55,7 +55,10 @@ impl HubSpot {
                 (Some(email), _) => {
                     let ids = found.get(email).map(Vec::as_slice).unwrap_or_default();
                     if ids.is_empty() {
-                        part.missing = Some(format!("no contact has the email {email}"));
+                        part.missing = Some(format!(
+                            "no contact has the email {email}; if it came in the same input, send the \
+                             record again"
+                        ));
                     }
                     ids.first().cloned()
                 }
