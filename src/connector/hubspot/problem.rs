@@ -116,7 +116,9 @@ impl<'a> Problem<'a> {
             (!digits.is_empty()).then(|| RemoteId::new(digits))
         };
         let message = self.text("message").unwrap_or_default();
-        if let Some((_, id)) = message.split_once("Existing ID: ") {
+        // Only a conflict speaks of an id: elsewhere these words may be the record's own.
+        let said = message.split_once("Existing ID: ").filter(|_| self.category() == "CONFLICT");
+        if let Some((_, id)) = said {
             return digits(id.trim());
         }
         let is_taken = |(name, code, said): (Option<String>, Option<String>, String)| {
