@@ -69,10 +69,10 @@ impl<'a> Problem<'a> {
     }
 
     /// The remote's own code: that of the first property that is wrong, else the category.
-    fn code(self) -> Option<Box<str>> {
+    fn code(self, redactor: &Redactor) -> Option<Box<str>> {
         let of_property = self.properties().into_iter().find_map(|(_, code, _)| code);
         let code = of_property.or_else(|| Some(self.category().to_owned()));
-        code.filter(|code| !code.is_empty()).map(Into::into)
+        code.filter(|code| !code.is_empty()).map(|code| redactor.excerpt(&code, MAX_CHARS).into())
     }
 
     /// What is wrong, for people. `None` when it does not say.
@@ -164,7 +164,7 @@ impl<'a> Problem<'a> {
             _ => ErrorClass::Payload,
         };
         let message = self.words(redactor).unwrap_or_else(|| "HubSpot does not say why".into());
-        Rejection { class, code: self.code(), message }
+        Rejection { class, code: self.code(redactor), message }
     }
 }
 
@@ -203,7 +203,7 @@ pub(super) fn failure(answer: &Answer, call: Call, redactor: &Redactor) -> Reque
     match meaning::meaning(answer, call, redactor) {
         Meaning::Failed(RequestError::Refused { status, code, message }) => RequestError::Refused {
             status,
-            code: problem.code().or(code),
+            code: problem.code(redactor).or(code),
             message: said.unwrap_or(message),
         },
         Meaning::Failed(RequestError::Forbidden { status, message }) => {
