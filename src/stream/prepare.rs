@@ -1,6 +1,7 @@
 //! A record is made ready: its ids are read, it is mapped, fingerprinted, validated, and its
 //! outgoing body is made.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -32,7 +33,7 @@ pub(super) struct Preparer {
     pub(super) unusable: Option<String>,
     pub(super) read: u64,
     pub(super) warned: bool,
-    pub(super) warned_reserved: bool,
+    pub(super) warned_reserved: Cell<bool>,
 }
 
 /// A record that would take too much memory. Its ids are not looked for: that too takes some.
@@ -169,7 +170,7 @@ impl Preparer {
             mapped_fields = Fields::parse(&mapped).map_err(|error| trouble(error.to_string()))?;
             prepared = &mapped_fields;
         }
-        let shaped = self.shape.clone().map(|shape| self.shaped(&*shape, prepared));
+        let shaped = self.shape.as_ref().map(|shape| self.shaped(&**shape, prepared));
         let hashed = match &shaped {
             Some(Ok(Outgoing { hashed: Some(hashed), .. })) => {
                 Some(Fields::of_text(hashed).map_err(|error| unreadable(&error))?)
@@ -223,12 +224,11 @@ impl Preparer {
     }
 
     /// What a shape makes of a record.
-    fn shaped(&mut self, shape: &dyn Shape, prepared: &Fields<'_>) -> Result<Outgoing, Trouble> {
+    fn shaped(&self, shape: &dyn Shape, prepared: &Fields<'_>) -> Result<Outgoing, Trouble> {
         let external = self.ids.platform_external(prepared);
-        let reserved = self.stream.capabilities.reserved_properties.clone();
         let mut content = Vec::with_capacity(prepared.0.len());
         for (name, value) in &prepared.0 {
-            if Some(&**name) == external || self.is_reserved(&reserved, name) {
+            if Some(&**name) == external || self.is_reserved(name) {
                 continue;
             }
             let moment = self.schema.temporal(name).and_then(|_| moment_text(value));
@@ -245,12 +245,13 @@ impl Preparer {
     }
 
     /// Whether a field is not sent, since the remote keeps an id under its name; told once.
-    fn is_reserved(&mut self, reserved: &[String], name: &str) -> bool {
+    fn is_reserved(&self, name: &str) -> bool {
+        let reserved = &self.stream.capabilities.reserved_properties;
         if !reserved.iter().any(|reserved| reserved == name) {
             return false;
         }
         let is_sent = self.ids.is_external_id(name);
-        if !is_sent && !std::mem::replace(&mut self.warned_reserved, true) {
+        if !is_sent && !self.warned_reserved.replace(true) {
             tracing::warn!(
                 stream = %self.stream.name, field = %name,
                 "The field is not sent: the remote keeps an id under this name. \
@@ -271,11 +272,10 @@ impl Preparer {
     }
 
     /// The outgoing object: all but the ids' own fields, and those that the remote's ids have.
-    fn body(&mut self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
-        let reserved = self.stream.capabilities.reserved_properties.clone();
+    fn body(&self, fields: &Fields<'_>, source: &Arc<str>) -> Arc<str> {
         let mut object = String::with_capacity(source.len());
         for (name, value) in &fields.0 {
-            if !self.ids.is_id(name) && !self.is_reserved(&reserved, name) {
+            if !self.ids.is_id(name) && !self.is_reserved(name) {
                 push_field(&mut object, name, value.get());
             }
         }

@@ -110,7 +110,7 @@ impl Interpreter {
             unusable,
             read,
             warned: false,
-            warned_reserved: false,
+            warned_reserved: false.into(),
         })
     }
 }
