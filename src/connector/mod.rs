@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use contract::Connector;
@@ -27,6 +28,7 @@ pub use error::BuildError;
 
 use crate::config::RateLimit;
 use crate::config::environment::Environment;
+use crate::config::wrong::without_value;
 
 /// What a connector is built from.
 #[derive(Clone, Default)]
@@ -114,6 +116,15 @@ pub fn config_schema(name: &str) -> Option<Value> {
         "hubspot" => Some(schemars::schema_for!(hubspot::HubSpotConfig).to_value()),
         _ => None,
     }
+}
+
+/// The keys of a connector's own, out of a config.
+fn own_keys<T: DeserializeOwned>(values: &Map<String, Value>) -> Result<T, BuildError> {
+    serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
+        let path = error.path().to_string();
+        let message = format!("config key `{path}`: {}", without_value(error.inner()));
+        BuildError::Setting { message, hint: None }
+    })
 }
 
 /// A switch of a config, where `null` is no.

@@ -11,7 +11,7 @@ use crate::json::fields::Fields;
 use crate::record::{ExternalId, RemoteId};
 
 /// The platform's field for the external id, and the alias that it takes too.
-const PLATFORM_EXTERNAL: [&str; 2] = ["externalId", "externalid"];
+pub const PLATFORM_EXTERNAL: [&str; 2] = ["externalId", "externalid"];
 
 /// Key properties that are named where all are at fault.
 const MAX_TOLD: usize = 10;

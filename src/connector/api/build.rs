@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::account::{hide_address, namespace};
 use super::address::{self, Template};
@@ -18,7 +18,7 @@ use crate::config::wrong::without_value;
 use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, client};
-use crate::connector::{BuildError, Settings};
+use crate::connector::{BuildError, Settings, own_keys};
 use crate::json::fields::Fields;
 
 /// Records a call, where nothing else is said: as `target-api` has it.
@@ -35,7 +35,7 @@ impl Api {
     /// # Errors
     /// When the config lacks what is needed, or has what cannot be used.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let config = ApiConfig::read(&settings.values)?;
+        let config: ApiConfig = own_keys(&settings.values)?;
         let redactor = Redactor::default();
         let url = config.url()?;
         hide_address(url, &redactor);
@@ -74,13 +74,6 @@ impl Api {
 }
 
 impl ApiConfig {
-    fn read(values: &Map<String, Value>) -> Result<Self, BuildError> {
-        serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
-            let path = error.path().to_string();
-            wrong(format!("config key `{path}`: {}", without_value(error.inner())))
-        })
-    }
-
     fn url(&self) -> Result<&str, BuildError> {
         self.url.as_deref().filter(|url| !url.trim().is_empty()).ok_or_else(|| {
             missing("url", "set it to the address that takes the records; `{stream}` is filled in")

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::HubSpot;
 use super::paths::Room;
-use super::problem::{Problem, failure};
+use super::problem::{Problem, failure, is_no, list};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -187,11 +187,10 @@ impl HubSpot {
             return Err(failure(&answer, call, redactor));
         }
         let body = answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))?;
-        let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        let done: HashSet<(String, String)> = list("results").iter().filter_map(pair).collect();
-        let errors = list("errors");
+        let (results, errors) = (list(&body, "results"), list(&body, "errors"));
+        let done: HashSet<(String, String)> = results.iter().filter_map(pair).collect();
         // Where nothing is refused, a count tells as much as names do.
-        if errors.is_empty() && list("results").len() == links.len() {
+        if errors.is_empty() && results.len() == links.len() {
             return Ok(());
         }
         for Link { place, id, association } in links {
@@ -234,11 +233,6 @@ fn pair(result: &Value) -> Option<(String, String)> {
         names.into_iter().find_map(|name| result.pointer(name)).and_then(exact::text)
     };
     id(["/fromObjectId", "/from/id"]).zip(id(["/toObjectId", "/to/id"]))
-}
-
-/// Whether an error is the remote's no, which asking again does not change.
-pub(super) fn is_no(error: &RequestError) -> bool {
-    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
 }
 
 /// A record that was written, and whose association is refused.

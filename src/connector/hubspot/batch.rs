@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use indexmap::IndexMap;
 
 use super::HubSpot;
 use super::associate::{Association, Link};
@@ -47,23 +48,14 @@ impl HubSpot {
             parts.iter_mut().map(|part| part.verdict.take()).collect();
         let mut answered = WriteAnswer { status: 0, verdicts: Vec::new(), quiet: None };
         // Activities are of two objects.
-        let mut objects: Vec<&str> = Vec::new();
-        let open = parts.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none());
-        for (part, _) in open {
-            let object = part.object.as_deref().unwrap_or(object);
-            if !objects.contains(&object) {
-                objects.push(object);
+        let mut objects: IndexMap<&str, Vec<usize>> = IndexMap::new();
+        for (place, part) in parts.iter().enumerate() {
+            if verdicts[place].is_none() {
+                objects.entry(part.object_or(object)).or_default().push(place);
             }
         }
         let is_alone = objects.len() == 1;
-        for own in objects {
-            let is_of = |part: &Part| part.object.as_deref().unwrap_or(object) == own;
-            let places = (0..parts.len())
-                .filter(|place| is_of(&parts[*place]) && verdicts[*place].is_none());
-            let places: Vec<usize> = places.collect();
-            if places.is_empty() {
-                continue;
-            }
+        for (own, places) in objects {
             match self.write_some(own, property, batch, &parts, &places).await {
                 Ok(some) => {
                     answered.status = some.status;
@@ -149,7 +141,7 @@ impl HubSpot {
                 *verdict = Verdict::Altered(None, why.into());
             }
             if id.is_some() && !is_made {
-                let own = links.entry(part.object.as_deref().unwrap_or(object)).or_default();
+                let own = links.entry(part.object_or(object)).or_default();
                 own.extend(part.associations.iter().map(|association| (place, association)));
             }
             ids.push(id);
@@ -205,15 +197,20 @@ pub(super) fn trace(place: usize) -> String {
     format!("record-{place}")
 }
 
+/// The id that an input has.
+pub(super) fn input_id(action: Action, write: &Write) -> Option<&str> {
+    match action {
+        Action::Create => None,
+        Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
+        Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
+    }
+}
+
 fn body(action: Action, property: Option<&str>, inputs: &[(&Write, &Part)]) -> String {
     let mut body = String::from("{\"inputs\":[");
     for (place, (write, part)) in inputs.iter().enumerate() {
         body.push_str(if place == 0 { "{" } else { ",{" });
-        let id = match action {
-            Action::Create => None,
-            Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
-            Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
-        };
+        let id = input_id(action, write);
         if let Some(id) = id {
             body.push_str("\"id\":");
             push_text(&mut body, id);

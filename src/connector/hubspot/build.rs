@@ -15,7 +15,7 @@ use super::unified::{CustomFields, Lists};
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings, PlatformSettings};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
-use crate::connector::{BuildError, Settings};
+use crate::connector::{BuildError, Settings, own_keys};
 
 /// The version of HubSpot's paths, where the config names none.
 const VERSION: &str = "2026-03";
@@ -28,7 +28,7 @@ impl HubSpot {
     /// # Errors
     /// When the config lacks what is needed, or has what cannot be used.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
-        let config = HubSpotConfig::read(&settings.values)?;
+        let config: HubSpotConfig = own_keys(&settings.values)?;
         config.refuse_api_key()?;
         let base = settings.base_url.as_deref().unwrap_or(HOST);
         let base = base_url(base).map_err(|why| wrong(why, None))?;

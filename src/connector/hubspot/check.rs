@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::find::is_unique;
 use super::paths::Room;
-use super::problem::failure;
+use super::problem::{failure, list};
 use super::{HubSpot, Place};
 use crate::connector::contract::{CheckLine, RequestError};
 use crate::connector::http::Call;
@@ -66,7 +66,7 @@ impl HubSpot {
             Ok(body) => body,
             Err(error) => return vec![line(subject, Err(&error))],
         };
-        let properties = body["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let properties = list(&body, "results");
         let count = properties.len();
         let found = format!("{count} properties; it may be read and written, 100 records a call");
         let mut lines = match self.try_scopes(object).await {

@@ -4,9 +4,8 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::config::wrong::without_value;
 use crate::connector::{BuildError, flag};
 
 /// The keys of the connector `hubspot`, beside those of every connector. Most are those of the
@@ -65,15 +64,6 @@ impl fmt::Debug for HubSpotConfig {
             .field("api_version", &self.api_version)
             .field("unified_api_schema", &self.unified_api_schema)
             .finish_non_exhaustive()
-    }
-}
-
-impl HubSpotConfig {
-    pub(super) fn read(values: &Map<String, Value>) -> Result<Self, BuildError> {
-        serde_path_to_error::deserialize(Value::Object(values.clone())).map_err(|error| {
-            let path = error.path().to_string();
-            wrong(format!("config key `{path}`: {}", without_value(error.inner())), None)
-        })
     }
 }
 

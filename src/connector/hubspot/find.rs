@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::HubSpot;
 use super::paths::Room;
-use super::problem::{Problem, failure};
+use super::problem::{Problem, failure, list};
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::connector::http::{Answer, Call};
 use crate::json::exact;
@@ -97,22 +97,19 @@ impl HubSpot {
         let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
         let quiet = self.limits.quiet();
         let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
-        let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
         let keys = Keys::new(question, |key| folded(property, key));
         let mut rows = Vec::new();
-        for result in list("results") {
+        for result in list(&body, "results") {
             let values = match property {
                 None => result.get("id").and_then(exact::text).into_iter().collect(),
                 Some(property) => values(result, property),
             };
             rows.extend(self.rows(result, &values, &keys));
         }
-        let errors = list("errors");
+        let errors = list(&body, "errors");
         let refused: HashSet<String> = errors
             .iter()
-            .flat_map(|error| {
-                ["ids", "id"].into_iter().flat_map(|kind| Problem(error).context(kind))
-            })
+            .flat_map(|error| Problem(error).ids())
             .map(|id| folded(property, id))
             .collect();
         let found: HashSet<&str> = rows.iter().map(|row: &Row| &*row.key).collect();

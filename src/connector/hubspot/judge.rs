@@ -8,15 +8,15 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::batch::trace;
+use super::batch::{input_id, trace};
 use super::find::folded;
 use super::part::Part;
-use super::problem::Problem;
+use super::problem::{Problem, list};
 use crate::connector::contract::{Action, Rejection, Verdict, Write};
 use crate::connector::http::{Answer, Redactor};
 use crate::json::exact;
 use crate::json::fields::Fields;
-use crate::record::{ExternalId, RemoteId};
+use crate::record::RemoteId;
 
 /// What was sent.
 #[derive(Debug)]
@@ -34,8 +34,7 @@ pub(super) fn verdicts(
     redactor: &Redactor,
 ) -> Option<Vec<Verdict>> {
     let body = exact::parse(&answer.body).ok()?;
-    let list = |name: &str| body[name].as_array().map(Vec::as_slice).unwrap_or_default();
-    let (results, errors) = (list("results"), list("errors"));
+    let (results, errors) = (list(&body, "results"), list(&body, "errors"));
     let is_traced = |error: &Value| Problem(error).context(TRACE).next().is_some();
     let speaks = answer.is_success() || !results.is_empty() || errors.iter().any(is_traced);
     if !speaks {
@@ -130,14 +129,10 @@ struct Places<'a> {
 impl<'a> Places<'a> {
     fn new(sent: &'a Sent<'a>) -> Self {
         let traces = (0..sent.inputs.len()).map(|place| (trace(place), place)).collect();
-        let id = |write: &'a Write| match sent.action {
-            Action::Create => None,
-            Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
-            Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
-        };
         let ids = sent.inputs.iter().enumerate();
-        let ids =
-            ids.filter_map(|(place, (write, _))| Some((folded(sent.property, id(write)?), place)));
+        let ids = ids.filter_map(|(place, (write, _))| {
+            Some((folded(sent.property, input_id(sent.action, write)?), place))
+        });
         Self { sent, traces, ids: ids.collect() }
     }
 
@@ -167,8 +162,7 @@ impl<'a> Places<'a> {
         if !traced.is_empty() {
             return traced;
         }
-        let ids = ["ids", "id"].into_iter().flat_map(|kind| problem.context(kind));
-        ids.filter_map(|id| self.of_id(id)).collect()
+        problem.ids().filter_map(|id| self.of_id(id)).collect()
     }
 
     /// The first open record all of whose values the result has. Of two that are alike, either may

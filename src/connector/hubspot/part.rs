@@ -62,6 +62,11 @@ impl Part {
         Ok(part)
     }
 
+    /// Its object; that of the stream, where it names none.
+    pub(super) fn object_or<'a>(&'a self, of_stream: &'a str) -> &'a str {
+        self.object.as_deref().unwrap_or(of_stream)
+    }
+
     /// Whether it is put on lists, or taken off them.
     pub(super) fn has_lists(&self) -> bool {
         !self.extras.lists.is_empty()

@@ -40,6 +40,11 @@ impl<'a> Problem<'a> {
         values.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
+    /// The ids of the records that it is about.
+    pub(super) fn ids(self) -> impl Iterator<Item = &'a str> {
+        ["ids", "id"].into_iter().flat_map(move |kind| self.context(kind))
+    }
+
     fn category(self) -> &'a str {
         self.text("category").or_else(|| self.text("errorType")).unwrap_or_default()
     }
@@ -166,6 +171,16 @@ impl<'a> Problem<'a> {
         let message = self.words(redactor).unwrap_or_else(|| "HubSpot does not say why".into());
         Rejection { class, code: self.code(redactor), message }
     }
+}
+
+/// What an answer lists under `name`.
+pub(super) fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
+    body[name].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether an error is the remote's no, which asking again does not change.
+pub(super) fn is_no(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
 }
 
 /// What HubSpot says of an object that it has not, and of a property that is not unique.

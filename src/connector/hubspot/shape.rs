@@ -11,6 +11,7 @@ use super::associate::Association;
 use super::value;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field};
+use crate::stream::identity::PLATFORM_EXTERNAL;
 
 /// Whom a record is to be associated with: a list of [`Association`]s.
 pub(super) const ASSOCIATIONS: &str = "$associations";
@@ -22,7 +23,6 @@ pub(super) const BESIDE: &str = "$beside";
 
 const PROPERTIES: &str = "properties";
 const ASSOCIATIONS_IN: &str = "associations";
-const EXTERNAL_ID: [&str; 2] = ["externalId", "externalid"];
 
 /// Records as the platform's `target-hubspot-v4` takes them without a unified schema.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Shape for Properties {
         let properties =
             Fields::parse(properties).map_err(|_| "its `properties` are no object".to_owned())?;
         // What stands beside the properties goes over what stands among them.
-        let beside = |name: &str| name == ASSOCIATIONS_IN || EXTERNAL_ID.contains(&name);
+        let beside = |name: &str| name == ASSOCIATIONS_IN || PLATFORM_EXTERNAL.contains(&name);
         let is_over = |name: &str| beside(name) && record.get(name).is_some();
         let mut flat = String::new();
         for (name, value) in properties.0.iter().filter(|(name, _)| !is_over(name)) {

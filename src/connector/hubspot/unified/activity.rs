@@ -64,9 +64,7 @@ fn task(record: Unified<'_>) -> Made {
             ("priority", "hs_task_priority"),
         ],
     );
-    if let Some(owner) = record.text("owner_id") {
-        made.set_text("hubspot_owner_id", Some(owner));
-    }
+    made.take_said(record, &[("owner_id", "hubspot_owner_id")]);
     made
 }
 

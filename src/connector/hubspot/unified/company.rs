@@ -1,7 +1,6 @@
 //! Companies.
 
-use super::{Made, Unified, contact, country};
-use crate::json::exact;
+use super::{Made, Unified, contact};
 
 pub(super) fn make(record: Unified<'_>) -> Made {
     let mut made = Made::default();
@@ -10,12 +9,7 @@ pub(super) fn make(record: Unified<'_>) -> Made {
     if !numbers.is_empty() {
         made.set_text("phone", contact::phone(&numbers));
     }
-    if let Some(address) = record.list("addresses").first() {
-        let text = |name: &str| address.get(name).and_then(exact::text);
-        made.set_text("city", text("city"));
-        made.set_text("state", text("state"));
-        made.set_text("country", text("country").map(|code| country::name(&code).to_owned()));
-    }
+    made.take_address(record, &[("city", "city"), ("state", "state"), ("country", "country")]);
     made
 }
 

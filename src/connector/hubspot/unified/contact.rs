@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::Field;
-use super::{Made, Unified, country};
+use super::{Made, Unified};
 use crate::json::exact;
 
 /// Fields of a record and the properties that they are.
@@ -35,16 +35,7 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
         made.set_text("phone", phone(&record.list("phone_numbers")));
     }
     made.take(record, AFTER_PHONE);
-    if let Some(address) = record.list("addresses").first() {
-        for (field, property) in OF_ADDRESS {
-            let text = address.get(field).and_then(exact::text);
-            let text = text.map(|text| match *field {
-                "country" => country::name(&text).to_owned(),
-                _ => text,
-            });
-            made.set_text(property, text);
-        }
-    }
+    made.take_address(record, OF_ADDRESS);
     for field in record.list("custom_fields") {
         let field = Field::read(&field)?;
         made.set_text(&field.name, field.value.clone());

@@ -28,9 +28,7 @@ pub(super) fn make(record: Unified<'_>) -> Made {
     if let Some(date) = record.text("close_date") {
         made.set_text("closedate", Some(in_utc(&date)));
     }
-    if let Some(owner) = record.text("owner_id") {
-        made.set_text("hubspot_owner_id", Some(owner));
-    }
+    made.take_said(record, &[("owner_id", "hubspot_owner_id")]);
     if let Some(stage) = record.text("status").filter(|status| STAGES.contains(&status.as_str())) {
         made.set_text("dealstage", Some(stage));
     }

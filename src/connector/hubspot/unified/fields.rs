@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::super::HubSpot;
 use super::super::part::Part;
 use super::super::paths::Room;
-use super::super::problem::failure;
+use super::super::problem::{failure, is_no};
 use crate::connector::contract::RequestError;
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -167,7 +167,7 @@ impl HubSpot {
         let answer = self.get(self.paths.of(Room::Properties, &["contacts"])).await?;
         let body = match self.body_of(&answer) {
             Ok(body) => body,
-            Err(RequestError::Refused { .. } | RequestError::Forbidden { .. }) => Value::Null,
+            Err(error) if is_no(&error) => Value::Null,
             Err(error) => return Err(error),
         };
         let names = body["results"].as_array().into_iter().flatten();
@@ -186,9 +186,7 @@ impl HubSpot {
             return Ok(Ok(()));
         }
         match failure(&answer, Call::Read, self.client.redactor()) {
-            error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. }) => {
-                Ok(Err(error.to_string()))
-            }
+            error if is_no(&error) => Ok(Err(error.to_string())),
             error => Err(error),
         }
     }

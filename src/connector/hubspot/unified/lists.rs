@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::super::HubSpot;
-use super::super::associate::{is_no, open};
+use super::super::associate::open;
 use super::super::part::Part;
 use super::super::paths::Room;
+use super::super::problem::is_no;
 use crate::connector::contract::{RequestError, Verdict};
 use crate::json::exact;
 use crate::record::RemoteId;

@@ -159,6 +159,29 @@ impl Made {
         }
     }
 
+    /// The same from those that say something.
+    fn take_said(&mut self, record: Unified<'_>, names: &[(&str, &str)]) {
+        for (field, property) in names {
+            if let Some(text) = record.text(field) {
+                self.set_text(property, Some(text));
+            }
+        }
+    }
+
+    /// Sets properties from the first of the record's addresses, where it has any.
+    fn take_address(&mut self, record: Unified<'_>, names: &[(&str, &str)]) {
+        let addresses = record.list("addresses");
+        let Some(address) = addresses.first() else { return };
+        for (field, property) in names {
+            let text = address.get(field).and_then(exact::text);
+            let text = text.map(|text| match *field {
+                "country" => country::name(&text).to_owned(),
+                _ => text,
+            });
+            self.set_text(property, text);
+        }
+    }
+
     fn body(self) -> String {
         let mut body = String::new();
         for (name, text) in &self.properties {

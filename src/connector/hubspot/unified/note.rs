@@ -16,11 +16,7 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
             epoch_millis(&created).ok_or_else(|| format!("created_at is no moment: {created}"))?;
         made.set_text("hs_timestamp", Some(millis.to_string()));
     }
-    for (field, property) in [("content", "hs_note_body"), ("customer_id", "hubspot_owner_id")] {
-        if let Some(text) = record.text(field) {
-            made.set_text(property, Some(text));
-        }
-    }
+    made.take_said(record, &[("content", "hs_note_body"), ("customer_id", "hubspot_owner_id")]);
     if let Some(company) = record.text("company_id") {
         made.associations.push(Association::with("companies", &company, default_type(TO_COMPANY)));
     }

@@ -11,6 +11,7 @@ use super::super::HubSpot;
 use super::super::associate::{Association, Type, default_type};
 use super::super::part::Part;
 use super::super::paths::Room;
+use super::super::problem::is_no;
 use super::note::{TO_COMPANY, TO_DEAL};
 use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Verdict};
 use crate::json::exact;
@@ -76,7 +77,7 @@ impl HubSpot {
             let url = self.paths.of(Room::Associations, &["deals", "contacts", "labels"]);
             let body = match self.body_of(&self.get(url).await?) {
                 Ok(body) => body,
-                Err(RequestError::Refused { .. } | RequestError::Forbidden { .. }) => Value::Null,
+                Err(error) if is_no(&error) => Value::Null,
                 Err(error) => return Err(error),
             };
             let first = body.pointer("/results/0");
