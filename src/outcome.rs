@@ -123,9 +123,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether the remote has it, otherwise than it was sent.
-    pub fn is_altered(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| &*trouble.code == ALTERED)
+    /// Whether the remote has it, and otherwise than it was sent, or without what belongs to it.
+    pub fn is_unfinished(&self) -> bool {
+        let is_so = |trouble: &Trouble| matches!(&*trouble.code, ALTERED | UNFINISHED);
+        self.remote_id.is_some() && self.trouble.as_ref().is_some_and(is_so)
     }
 
     /// Whether some call may have been applied, though the record was not brought to a good end.
@@ -159,6 +160,9 @@ impl Outcome {
 
 /// Code of a record that the remote has otherwise than it was sent.
 pub const ALTERED: &str = "altered";
+
+/// Code of a record that was written without some of what belongs to it.
+pub const UNFINISHED: &str = "unfinished";
 
 /// Code of a record of which a lookup, which gave no answer, would have said more.
 pub const LOOKUP_FAILED: &str = "lookup_failed";

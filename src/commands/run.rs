@@ -85,9 +85,13 @@ async fn job(
     environment: &Environment,
     retried: Option<&Job>,
 ) -> Result<ExitCode, Error> {
-    let Setup { config, connector, namespace, store: store_path, sandbox, .. } = setup;
+    let Setup { config, connector, namespace, without_account, store: store_path, sandbox, .. } =
+        setup;
     let input = intake::open_input(options.input.as_deref())?;
     let store = Arc::new(open_store(&store_path, options)?);
+    if let Some(without) = &without_account {
+        store.refuse_other_namespace(&namespace, without)?;
+    }
     let stop = CancellationToken::new();
     signals::watch(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();

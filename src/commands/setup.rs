@@ -11,7 +11,7 @@ use super::Called;
 use crate::cli::Configured;
 use crate::config::environment::Environment;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
-use crate::connector::contract::{Connector, RequestError};
+use crate::connector::contract::{Account, Connector, RequestError};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::dispatch::no_token;
@@ -31,6 +31,8 @@ pub(super) struct Setup {
     pub(super) namespace: String,
     /// The namespace is the config's own, or the sandbox's.
     is_named: bool,
+    /// The namespace without an account, where one was asked for.
+    pub(super) without_account: Option<String>,
     /// The store's file.
     pub(super) store: PathBuf,
     /// Serves as long as this lives.
@@ -122,7 +124,7 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
         None => namespace,
     };
     let store = config.store.clone();
-    Ok(Setup { config, connector, namespace, is_named, store, sandbox })
+    Ok(Setup { config, connector, namespace, is_named, without_account: None, store, sandbox })
 }
 
 /// Times that a remote is asked whose account it is, before the job is given up.
@@ -140,9 +142,13 @@ impl Setup {
         let mut asked = 1;
         loop {
             match self.connector.account().await {
-                Ok(None) => return Ok(()),
-                Ok(Some(account)) => {
-                    self.namespace.push_str(&format!("/{account}"));
+                Ok(account) => {
+                    if account != Account::Unneeded {
+                        self.without_account = Some(self.namespace.clone());
+                    }
+                    if let Account::Told(account) = account {
+                        self.namespace.push_str(&format!("/{account}"));
+                    }
                     return Ok(());
                 }
                 Err(RequestError::Unreachable(_) | RequestError::Throttled { .. })

@@ -39,6 +39,9 @@ pub struct Capabilities {
     /// [`Write::remote_id`](super::contract::Write::remote_id) where that is known. All that holds
     /// of a create holds of it: it is not sent twice.
     pub creates_again: bool,
+    /// What belongs to a record is written by calls of their own after it: one whose answer is lost
+    /// may lack it.
+    pub writes_after: bool,
     /// Calls go out one at a time, in the order of the input, over all streams. Such a remote is
     /// not looked up: a lookup would take its record out of the row.
     pub in_order: bool,

@@ -51,8 +51,8 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be told now, and could be later.
-    async fn account(&self) -> Result<Option<String>, RequestError> {
-        Ok(None)
+    async fn account(&self) -> Result<Account, RequestError> {
+        Ok(Account::Unneeded)
     }
 
     /// Asks whether the remote can be reached, takes the credential, and has the objects behind
@@ -86,6 +86,17 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Stopped`], and so does each call that comes later. What was sent has a few
     /// seconds left for its answer.
     fn stop(&self) {}
+}
+
+/// Whose account a remote is, where ids mean something in their account alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The address tells all.
+    Unneeded,
+    /// The remote's name of it.
+    Told(String),
+    /// The remote does not let this credential ask.
+    Untold,
 }
 
 /// What a lookup goes by.

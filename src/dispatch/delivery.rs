@@ -13,7 +13,7 @@ use super::{Calls, Dispatcher, Ended, Planned, in_doubt};
 use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble};
+use crate::outcome::{Fate, Trouble, UNFINISHED};
 use crate::resolve::first_bytes;
 use crate::resolve::resend::CreateKey;
 use crate::store::journal::{Intent, IntentId};
@@ -80,8 +80,13 @@ fn intent(planned: &Planned) -> Intent {
     }
 }
 
-/// A record that was not sent, since the job ended before.
+/// A record that was not sent, since the job ended before; or not once more, with what belongs to it.
 pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
+    if let Some(partial) = &planned.record.partial {
+        let why = "written, and the job ended before all that belongs to it was";
+        let action = Some(partial.action);
+        return (planned, action, Ended::trouble(Fate::Failed, Trouble::other(UNFINISHED, why)));
+    }
     let trouble = Trouble::other(NOT_SENT, "not sent: the job ended before");
     (planned, None, Ended::trouble(Fate::Failed, trouble))
 }
@@ -220,6 +225,7 @@ impl Delivery<'_> {
             let why = "it does not answer, and cannot be asked what it has";
             is_dead.then(|| self.flight.dispatcher.retry.failed(Kind::Write, why)).flatten()
         });
+        self.flight.settle_partial(resolved.partial).await?;
         self.flight.again(resolved.again).await?;
         self.settle(resolved.ended, is_last && open.is_empty()).await?;
         Ok(fatal)

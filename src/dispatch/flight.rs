@@ -9,7 +9,7 @@ use super::{Again, Calls, Dispatcher, Ended, Event, Planned, Settled};
 use crate::connector::contract::Action;
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, Outcome, Trouble};
+use crate::outcome::{Fate, Outcome, Trouble, UNFINISHED};
 use crate::resolve::gate::Key;
 use crate::store::journal::IntentId;
 use crate::store::streams::StoredStream;
@@ -35,8 +35,8 @@ impl<'a> Flight<'a> {
         drop(self.events.send(event));
     }
 
-    /// Puts on disk that records stand at the remote without some of their relations: should the
-    /// job be killed, the next one finds them by their ids, and writes them again.
+    /// Puts on disk that records stand at the remote without some of what belongs to them: should
+    /// the job be killed, the next one finds them by their ids, and writes them again.
     pub(super) async fn settle_partial(
         &self,
         written: Vec<(Planned, Partial)>,
@@ -48,7 +48,7 @@ impl<'a> Flight<'a> {
         let mut records = Vec::with_capacity(written.len());
         let mut outcomes = Vec::with_capacity(written.len());
         for (mut planned, partial) in written {
-            let trouble = Trouble::other("relations_open", "written without some of its relations");
+            let trouble = Trouble::other(UNFINISHED, "written without some of what belongs to it");
             let open = Ended {
                 fate: Fate::Failed,
                 remote_id: Some(partial.remote_id.clone()),

@@ -8,10 +8,11 @@ use super::judging::Open;
 use super::retry::Kind;
 use super::{Again, Ended, Planned, halves};
 use crate::config::stream::Mode;
-use crate::connector::contract::Capabilities;
+use crate::connector::contract::{Action, Capabilities};
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
 use crate::record::RemoteId;
+use crate::stream::Partial;
 
 /// What a lookup says of creates in doubt.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(super) struct Resolved {
     /// They are there. Whether with our content is not known, for another may have made them: they
     /// are updated.
     pub(super) again: Vec<(Planned, Again)>,
+    /// They are there, and what belongs to them may not be.
+    pub(super) partial: Vec<(Planned, Partial)>,
     /// They are not there for sure, or the remote makes no second record of them, or the user takes
     /// that into account: they may be sent again.
     pub(super) resend: Vec<Open>,
@@ -94,6 +97,12 @@ pub(super) async fn resolve(
             [id] if is_updated(finder.options.mode, finder.capabilities) => {
                 resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
             }
+            [id] if is_finished(finder.capabilities) => {
+                let (action, fate, attempts) =
+                    (Action::Create, Fate::Created, open.planned.attempts);
+                let partial = Partial { remote_id: id.clone(), action, fate, attempts };
+                resolved.partial.push((open.planned, partial));
+            }
             [id] => {
                 let ended = Ended::under(Fate::Created, Some(id.clone()));
                 resolved.ended.push((open.planned, ended));
@@ -110,6 +119,11 @@ pub(super) async fn resolve(
 /// Whether a record that is found after all is updated.
 pub(super) fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
     mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
+}
+
+/// Whether a record that is found after all may lack what belongs to it, and can be given it.
+pub(super) fn is_finished(capabilities: &Capabilities) -> bool {
+    capabilities.writes_after && capabilities.update.is_some()
 }
 
 /// The remote ids of each record, or why the remote refuses to be asked for it.

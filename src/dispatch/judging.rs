@@ -9,7 +9,7 @@ use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
 };
 use crate::error::Error;
-use crate::outcome::{ALTERED, Fate, Trouble};
+use crate::outcome::{ALTERED, Fate, Trouble, UNFINISHED};
 use crate::stream::Partial;
 
 /// A record that a call has not brought to its end, and how it ends if nothing helps.
@@ -213,7 +213,7 @@ fn judge_one(
             return judged.partial.push((planned, partial));
         }
         let why = "written without some of its relations, and the remote did not tell its id";
-        let ended = Ended::trouble(Fate::Failed, Trouble::other("relations_open", why));
+        let ended = Ended::trouble(Fate::Failed, Trouble::other(UNFINISHED, why));
         return judged.ended.push((planned, ended));
     }
     judged.ended.push((planned, ended));

@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use super::finding::{Finder, Traits};
-use super::in_doubt::{find_late, is_updated};
+use super::in_doubt::{find_late, is_finished, is_updated};
 use super::{Calls, Dispatcher, Ended};
 use crate::config::StreamOptions;
 use crate::connector::contract::{Action, Capabilities};
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble};
+use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble, UNFINISHED};
 use crate::record::{RemoteId, StreamName};
 use crate::resolve::found_by::found_by;
 use crate::store::jobs;
@@ -56,10 +56,13 @@ pub async fn recover(
             .hint("run the same input again once the remote answers; nothing is sent before")
         })?;
     }
-    let updates = is_updated(options.mode, capabilities);
+    let finds = Finds {
+        updates: is_updated(options.mode, capabilities),
+        finishes: is_finished(capabilities),
+    };
     let found = askable.into_iter().zip(found).filter_map(|(write, found)| {
         let ended = match found {
-            Ok(ids) => of_found(&ids, updates)?,
+            Ok(ids) => of_found(&ids, finds)?,
             Err(why) => {
                 let why =
                     format!("the job was killed before the answer, and the lookup failed: {why}");
@@ -85,15 +88,31 @@ pub async fn recover(
     Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
 }
 
+/// What becomes of records that are found after all, when they come again.
+#[derive(Clone, Copy)]
+struct Finds {
+    /// They are updated.
+    updates: bool,
+    /// They are given what belongs to them.
+    finishes: bool,
+}
+
 /// How a create ended whose record the remote has under `ids`; `None` where it has none: it was not
-/// created. `updates`: what is found is updated when it comes again.
-fn of_found(ids: &[RemoteId], updates: bool) -> Option<Ended> {
+/// created.
+fn of_found(ids: &[RemoteId], finds: Finds) -> Option<Ended> {
+    let under = |remote_id: &RemoteId, fate, trouble| {
+        Some(Ended { fate, remote_id: Some(remote_id.clone()), trouble: Some(trouble) })
+    };
     Some(match ids {
         [] => return None,
-        [remote_id] if updates => {
+        [remote_id] if finds.updates => {
             let why = "the job was killed before the answer; the remote has it by now";
-            let trouble = Some(Trouble::other("in_doubt", why));
-            Ended { fate: Fate::InDoubt, remote_id: Some(remote_id.clone()), trouble }
+            return under(remote_id, Fate::InDoubt, Trouble::other("in_doubt", why));
+        }
+        [remote_id] if finds.finishes => {
+            let why = "the job was killed before the answer; the remote has it by now, and may lack \
+                       what belongs to it";
+            return under(remote_id, Fate::Failed, Trouble::other(UNFINISHED, why));
         }
         [remote_id] => Ended::under(Fate::Created, Some(remote_id.clone())),
         several => {

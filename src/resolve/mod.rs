@@ -71,6 +71,11 @@ impl Known {
         }
     }
 
+    /// Under which id the record was made, where something of it may be lacking.
+    fn unfinished(&self) -> Option<&RemoteId> {
+        self.doubt()?.remote_id.as_ref()
+    }
+
     /// The same, to be corrected.
     pub fn doubt_mut(&mut self) -> Option<&mut Doubt> {
         match &mut self.written {
@@ -118,6 +123,12 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         && is_held(record, doubt)
     {
         return Plan::InDoubt(doubt.clone());
+    }
+    if let Some(remote_id) = known.unfinished().filter(|_| record.remote_id.is_none())
+        && matches!(mode, Mode::Upsert | Mode::Insert)
+    {
+        // To finish it is part of making it.
+        return update(record, remote_id.clone());
     }
     let remote_id =
         record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
@@ -318,6 +329,10 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId, doubt: Option<&Doubt>
         // A lookup has found it, which may have shown what was there no more.
         if record.remote_id.is_none() && can_look_up(record) {
             return Plan::Lookup;
+        }
+        // By an earlier job, and not finished.
+        if doubt.and_then(|doubt| doubt.remote_id.as_ref()) == Some(remote_id) {
+            return create(&record.stream.capabilities);
         }
     }
     let why = format!("the remote has no record with the id `{remote_id}`");

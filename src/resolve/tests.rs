@@ -89,7 +89,7 @@ fn doubt(key: Option<&str>) -> Doubt {
     let first_millis = chrono::Utc::now().timestamp_millis() - 5_000;
     let key = key.map(Arc::from);
     let first_millis = first_millis / 60_000 * 60_000;
-    Doubt { first_millis, last_millis: 0, fingerprint, parents: None, key }
+    Doubt { first_millis, last_millis: 0, fingerprint, parents: None, key, remote_id: None }
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Doubt {
     pub parents: Option<i64>,
     /// Under which the remote knows the same create again, if it does.
     pub key: Option<Arc<str>>,
+    /// Under which it was made after all: only whether all that belongs to it was written is open.
+    pub remote_id: Option<RemoteId>,
 }
 
 impl Doubt {
@@ -75,7 +77,7 @@ impl Store {
         let find = |connection: &Connection, stream: i64| {
             connection
                 .prepare_cached(
-                    "SELECT first_millis, last_millis, fingerprint, key, parents FROM doubts
+                    "SELECT first_millis, last_millis, fingerprint, key, parents, remote_id FROM doubts
                      WHERE stream = ? AND external_id = ?",
                 )?
                 .query_row(params![stream, id.as_str()], |row| {
@@ -85,6 +87,7 @@ impl Store {
                         fingerprint: row.get::<_, Option<[u8; 32]>>(2)?.map(Fingerprint),
                         key: row.get::<_, Option<String>>(3)?.map(Arc::from),
                         parents: row.get(4)?,
+                        remote_id: row.get::<_, Option<String>>(5)?.map(RemoteId::new),
                     })
                 })
                 .optional()
@@ -117,8 +120,8 @@ impl Store {
                      ORDER BY in_doubt LIMIT 1",
                 )?
                 .query_row(params![stream, or_before, fingerprint.0, has_begun], |row| {
+                    let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                     if !row.get::<_, bool>(1)? {
-                        let remote_id = row.get::<_, Option<String>>(0)?.map(RemoteId::new);
                         return Ok(Written::Yes(remote_id));
                     }
                     Ok(Written::InDoubt(Doubt {
@@ -127,6 +130,7 @@ impl Store {
                         fingerprint: Some(*fingerprint),
                         key: row.get::<_, Option<String>>(4)?.map(Arc::from),
                         parents: row.get(5)?,
+                        remote_id,
                     }))
                 })
                 .optional()
@@ -154,7 +158,8 @@ pub struct OpenDoubt {
     pub last_millis: i64,
 }
 
-/// Hands the doubts that jobs have left to `each`, by stream and external id.
+/// Hands the doubts that jobs have left to `each`, by stream and external id: whether something was
+/// made. What is only not finished ends by itself.
 ///
 /// # Errors
 /// What SQLite says, or `each`.
@@ -164,9 +169,10 @@ pub fn open<E: From<rusqlite::Error>>(
 ) -> Result<(), E> {
     let mut statement = connection.prepare(
         "SELECT namespace, name, external_id, first_millis, last_millis FROM (
-            SELECT stream, external_id, first_millis, last_millis FROM doubts
+            SELECT stream, external_id, first_millis, last_millis FROM doubts WHERE remote_id IS NULL
             UNION ALL
-            SELECT stream, NULL, first_millis, last_millis FROM written WHERE in_doubt)
+            SELECT stream, NULL, first_millis, last_millis FROM written
+            WHERE in_doubt AND remote_id IS NULL)
          JOIN streams ON streams.id = stream ORDER BY namespace, name, external_id, first_millis",
     )?;
     let mut rows = statement.query([])?;
@@ -223,7 +229,7 @@ pub(super) fn remember(
         return remember_content(transaction, job, outcome);
     };
     match (outcome.fate, outcome.action) {
-        (Fate::InDoubt, Some(Action::Create)) => {
+        _ if is_open(outcome) => {
             has_doubts.store(true, Ordering::Release);
             set(transaction, outcome, id)
         }
@@ -243,16 +249,10 @@ fn remember_content(
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {
         Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
-        Fate::Failed if outcome.action == Some(Action::Create) && outcome.is_altered() => false,
-        Fate::InDoubt if outcome.action == Some(Action::Create) => true,
-        // Found by what it says.
+        _ if is_open(outcome) => true,
+        // Found by what it says, or finished.
         Fate::Updated | Fate::Unchanged if outcome.action.is_some() => {
-            transaction
-                .prepare_cached(
-                    "DELETE FROM written WHERE stream = ? AND fingerprint = ? AND in_doubt",
-                )?
-                .execute(params![outcome.stream, outcome.fingerprint.0])?;
-            return Ok(());
+            return end_doubt(transaction, job, outcome);
         }
         _ => return Ok(()),
     };
@@ -283,17 +283,42 @@ fn remember_content(
     Ok(())
 }
 
+/// Whether a create is not known to have been applied as a whole.
+fn is_open(outcome: &Outcome) -> bool {
+    outcome.action == Some(Action::Create)
+        && (outcome.fate == Fate::InDoubt || outcome.is_unfinished())
+}
+
+/// A record without an external id was brought to a good end.
+fn end_doubt(transaction: &Transaction<'_>, job: JobId, outcome: &Outcome) -> rusqlite::Result<()> {
+    let (stream, fingerprint) = (outcome.stream, outcome.fingerprint.0);
+    transaction
+        .prepare_cached(
+            "DELETE FROM written
+             WHERE stream = ? AND fingerprint = ? AND in_doubt AND remote_id IS NULL",
+        )?
+        .execute(params![stream, fingerprint])?;
+    // It was made, and its input may come again.
+    transaction
+        .prepare_cached(
+            "UPDATE written SET in_doubt = 0, job = ? WHERE stream = ? AND fingerprint = ? AND in_doubt",
+        )?
+        .execute(params![job, stream, fingerprint])?;
+    Ok(())
+}
+
 fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO doubts
-                 (stream, external_id, last_millis, first_millis, fingerprint, key, parents)
-             VALUES (?, ?, ?, ?, ?, ?, ?)
+                 (stream, external_id, last_millis, first_millis, fingerprint, key, parents,
+                  remote_id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET last_millis = excluded.last_millis,
                  first_millis = CASE WHEN key IS excluded.key
                      THEN min(first_millis, excluded.first_millis) ELSE excluded.first_millis END,
                  fingerprint = excluded.fingerprint, key = excluded.key,
-                 parents = excluded.parents",
+                 parents = excluded.parents, remote_id = excluded.remote_id",
         )?
         .execute(params![
             outcome.stream,
@@ -303,6 +328,7 @@ fn set(connection: &Connection, outcome: &Outcome, id: &ExternalId) -> rusqlite:
             outcome.fingerprint.0,
             outcome.key,
             outcome.parents,
+            outcome.remote_id.as_ref().map(RemoteId::as_str),
         ])?;
     Ok(())
 }
@@ -318,6 +344,16 @@ pub(super) fn clear_all(connection: &Connection, stream: i64) -> rusqlite::Resul
     let of_contents =
         connection.execute("DELETE FROM written WHERE stream = ? AND in_doubt", [stream])?;
     Ok(of_ids + of_contents)
+}
+
+/// Forgets what was made of this external id and not finished: the remote has it no more.
+pub(super) fn lose(connection: &Connection, stream: i64, id: &ExternalId) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM doubts WHERE stream = ? AND external_id = ? AND remote_id IS NOT NULL",
+        )?
+        .execute(params![stream, id.as_str()])
+        .map(drop)
 }
 
 /// Forgets that a create of this external id is in doubt, if it is.

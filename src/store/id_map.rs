@@ -162,7 +162,10 @@ impl Store {
         }
         let (ids, stream) = (lost.clone(), stream.id);
         self.write(move |transaction| {
-            ids.iter().try_for_each(|id| remove(transaction, stream, id).map(drop))
+            ids.iter().try_for_each(|id| {
+                doubts::lose(transaction, stream, id)?;
+                remove(transaction, stream, id).map(drop)
+            })
         })
         .await?;
         self.overlay.insert(lost.into_iter().map(|id| ((stream, id), Change::Remove)));

@@ -131,7 +131,7 @@ CREATE TABLE id_runs (
 ) WITHOUT ROWID;
 
 -- Fingerprints of records without an external id that were written, as long as their input may come
--- again; those in doubt until something tells of them.
+-- again; those in doubt, or made and not finished, until something tells of them.
 CREATE TABLE written (
     stream INTEGER NOT NULL,
     -- 1: not by a job of this store, but as a state tells that was passed in.
@@ -139,7 +139,7 @@ CREATE TABLE written (
     fingerprint BLOB NOT NULL,
     job INTEGER NOT NULL,
     remote_id TEXT,
-    -- 1: sent, and nobody knows whether it was applied.
+    -- 1: sent, and nobody knows whether it was applied; with a remote id, whether all of it was.
     in_doubt INTEGER NOT NULL DEFAULT 0,
     -- Of one in doubt: when it was sent first and last, in milliseconds of Unix time, and under which
     -- idempotency key.
@@ -161,6 +161,8 @@ CREATE TABLE doubts (
     fingerprint BLOB,
     key TEXT,
     parents INTEGER,
+    -- where it was made, and what belongs to it may be lacking
+    remote_id TEXT,
     PRIMARY KEY (stream, external_id)
 ) WITHOUT ROWID;
 

@@ -172,10 +172,53 @@ fn moved(stream: &str, before: &str, object: Option<&str>) -> Error {
 }
 
 impl Store {
+    /// Refuses a job whose remote tells its account for the first time, or does not tell it any more:
+    /// the same records are known under another namespace. `without`: the namespace of one that tells
+    /// no account.
+    ///
+    /// # Errors
+    /// Exit code 2: the store has such ids. Exit code 5: what SQLite says.
+    pub fn refuse_other_namespace(&self, namespace: &str, without: &str) -> Result<(), Error> {
+        let find = |connection: &Connection| other_namespace(connection, namespace, without);
+        let other = match self.read(find)? {
+            Some(other) => Some(other),
+            None => self.base.read(find).map_err(|error| self.error(error))?,
+        };
+        let Some(other) = other else { return Ok(()) };
+        Err(Error::usage(format!(
+            "the store has ids of this remote under the namespace `{other}`, and this job would keep its \
+             own under `{namespace}`: records that are known would be made a second time"
+        ))
+        .hint(format!(
+            "if it is the same account, set `namespace` to `{other}` in the config; if it is another one, \
+             to a name of your own"
+        )))
+    }
+
     /// Whether other streams are written to the object of `stream`.
     pub fn shares_object(&self, stream: &StoredStream) -> bool {
         !self.siblings.of(stream.id).is_empty()
     }
+}
+
+/// A namespace of the same remote in which something is known: the one without an account beside one
+/// with, or the other way round.
+fn other_namespace(
+    connection: &Connection,
+    namespace: &str,
+    without: &str,
+) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT namespace FROM streams WHERE namespace <> ?1
+             AND (namespace = ?2 OR (?1 = ?2 AND substr(namespace, 1, length(?2) + 1) = ?2 || '/'))
+             AND (EXISTS (SELECT 1 FROM id_map WHERE stream = streams.id)
+                OR EXISTS (SELECT 1 FROM doubts WHERE stream = streams.id)
+                OR EXISTS (SELECT 1 FROM written WHERE stream = streams.id)
+                OR EXISTS (SELECT 1 FROM intents WHERE stream = streams.id)) LIMIT 1",
+        )?
+        .query_row(params![namespace, without], |row| row.get(0))
+        .optional()
 }
 
 /// The number of a stream, made if it is new.

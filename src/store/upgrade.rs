@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 
 /// Version of the tables, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 pub(super) const OLDEST: i64 = 2;
 /// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 4] = [TO_3, TO_4, TO_5, TO_6];
+const UPGRADES: [&str; 5] = [TO_3, TO_4, TO_5, TO_6, TO_7];
 /// What an idempotency key needs to be used again by the next job, and intents of other calls than
 /// creates.
 const TO_3: &str = "
@@ -69,6 +69,8 @@ const TO_6: &str = "
         is_gone INTEGER NOT NULL, remote_id TEXT, fingerprint BLOB, custom_data TEXT, parents INTEGER,
         PRIMARY KEY (run, stream, external_id)) WITHOUT ROWID;
 ";
+/// Records that were made, and not with all that belongs to them.
+const TO_7: &str = "ALTER TABLE doubts ADD COLUMN remote_id TEXT;";
 
 /// Brings a store of `version` up to [`VERSION`].
 pub(super) fn bring_up(transaction: &Transaction<'_>, version: i64) -> rusqlite::Result<()> {

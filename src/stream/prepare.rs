@@ -12,6 +12,7 @@ use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
+use crate::config::stream::Mode;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::outcome::Trouble;
@@ -201,7 +202,12 @@ impl Preparer {
                 tracing::warn!(stream = %self.stream.name, "{reason}; more of this are not told");
             }
         }
-        let shaped = shaped.transpose()?;
+        // Of a record that is deleted nothing goes out.
+        let is_deleted = self.stream.options.mode == Mode::Delete;
+        let shaped = match shaped {
+            Some(Err(_)) if is_deleted => Some(Outgoing { body: "{}".to_owned(), hashed: None }),
+            shaped => shaped.transpose()?,
+        };
         looked_up?;
         record.body = match shaped {
             Some(shaped) => shaped.body.into(),

@@ -329,7 +329,11 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
              ids doubts` lists it, and the README says how, under \"When an answer is lost\"; then \
              `target-upsert jobs retry last` writes the record",
         ),
-        "relations_open" | "no_parent" => {
+        "unfinished" => (
+            "remote",
+            "run the same input again, or `target-upsert jobs retry last`: what is lacking is written then",
+        ),
+        "no_parent" => {
             ("data", "mend the parent that the message names, then run the same input again")
         }
         "not_sent" => (

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::HubSpot;
 use super::paths::Room;
-use super::problem::{Problem, failure, is_no, list};
+use super::problem::{Problem, failure, is_error, is_no, list};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -178,7 +178,7 @@ impl HubSpot {
                 json!({"from": {"id": id}, "to": {"id": association.to.id}, "types": association.types})
             })
             .collect();
-        let url = self.paths.of(Room::Associations, &[from, to, "batch", "create"]);
+        let url = self.paths.of(Room::Associations, &[from, to, "batch", "create"])?;
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, false, None).await?;
         let redactor = self.client.redactor();
@@ -189,8 +189,8 @@ impl HubSpot {
         let body = answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))?;
         let (results, errors) = (list(&body, "results"), list(&body, "errors"));
         let done: HashSet<(String, String)> = results.iter().filter_map(pair).collect();
-        // Where nothing is refused, a count tells as much as names do.
-        if errors.is_empty() && results.len() == links.len() {
+        // Where nothing is refused and nothing is named, a count tells as much as names do.
+        if !is_error(&body) && done.is_empty() && results.len() == links.len() {
             return Ok(());
         }
         for Link { place, id, association } in links {
@@ -218,8 +218,8 @@ impl HubSpot {
 /// Whether an error is about the association of these two: of those that it names.
 fn is_about(problem: Problem<'_>, from: &str, to: &str) -> bool {
     let names = |kind: &str, id: &str| {
-        let named: Vec<&str> = problem.context(kind).collect();
-        (!named.is_empty()).then(|| named.contains(&id))
+        let named: Vec<String> = problem.context(kind).collect();
+        (!named.is_empty()).then(|| named.iter().any(|named| named == id))
     };
     match (names("fromObjectId", from), names("toObjectId", to)) {
         (None, None) => false,

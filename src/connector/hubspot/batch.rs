@@ -5,18 +5,23 @@
 //! result is whose. `…/batch/archive` takes ids, and answers with nothing.
 //! <https://developers.hubspot.com/docs/api-reference/latest/crm/objects/objects/guide>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::HubSpot;
 use super::associate::{Association, Link};
+use super::find::object_id;
 use super::judge::{self, Sent};
 use super::part::Part;
 use super::paths::Room;
 use super::problem::failure;
-use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
+use crate::connector::contract::{
+    Action, By, ErrorClass, Question, Rejection, RequestError, Verdict, Write, WriteAnswer,
+    WriteBatch,
+};
 use crate::connector::http::Call;
 use crate::json::fields::push_text;
 use crate::record::{ExternalId, RemoteId};
@@ -28,14 +33,16 @@ pub(super) const MAX_INPUTS: usize = 100;
 pub(super) const ENVELOPE_BYTES: usize = 160;
 
 impl HubSpot {
-    /// Writes records of `object`. `property`: where their external ids are kept.
+    /// Writes records of any of `objects`: of the first, where they do not say which. `property`: where
+    /// their external ids are kept.
     pub(super) async fn write_batch(
         &self,
-        object: &str,
+        objects: &[&str],
         property: Option<&str>,
         batch: &WriteBatch,
     ) -> Result<WriteAnswer, RequestError> {
         let WriteBatch { action, writes, .. } = batch;
+        let object = objects.first().copied().unwrap_or_default();
         let parts = writes.iter().map(|write| Part::of(write, *action, property));
         let mut parts: Vec<Part> = parts
             .collect::<Result<_, _>>()
@@ -43,6 +50,8 @@ impl HubSpot {
         if *action != Action::Delete {
             self.make_fields(&mut parts).await.map_err(not_sent)?;
             self.relate(&mut parts).await.map_err(not_sent)?;
+        } else if objects.len() > 1 {
+            self.find_objects(objects, batch, &mut parts).await.map_err(not_sent)?;
         }
         let mut verdicts: Vec<Option<Verdict>> =
             parts.iter_mut().map(|part| part.verdict.take()).collect();
@@ -81,6 +90,51 @@ impl HubSpot {
         Ok(answered)
     }
 
+    /// Finds which of `objects` records are of that are to be archived, whatever they say of it
+    /// themselves.
+    async fn find_objects(
+        &self,
+        objects: &[&str],
+        batch: &WriteBatch,
+        parts: &mut [Part],
+    ) -> Result<(), RequestError> {
+        let id = |write: &Write| input_id(Action::Delete, write).map(Arc::from);
+        let keys: BTreeSet<Arc<str>> = batch.writes.iter().filter_map(id).collect();
+        let question = Question {
+            stream: batch.stream.clone(),
+            by: By::RemoteId,
+            keys: keys.into_iter().collect(),
+            want: Vec::new(),
+            sent: HashMap::new(),
+            next: None,
+        };
+        let mut found: HashMap<Arc<str>, Vec<&str>> = HashMap::new();
+        for object in objects {
+            for row in self.read(object, None, &question).await?.rows {
+                found.entry(row.key).or_default().push(object);
+            }
+        }
+        for (part, write) in parts.iter_mut().zip(&batch.writes) {
+            let own =
+                id(write).and_then(|id| found.get(&id)).map(Vec::as_slice).unwrap_or_default();
+            match own {
+                [] => part.verdict = Some(Verdict::Missing),
+                [object] => part.object = Some((*object).to_owned()),
+                // What it says of itself tells them apart.
+                several if part.object.as_deref().is_some_and(|own| several.contains(&own)) => {}
+                several => {
+                    part.verdict = Some(Verdict::Rejected(Rejection {
+                        class: ErrorClass::Payload,
+                        code: Some("ambiguous".into()),
+                        message: format!("{} have this id: say its `type`", several.join(" and "))
+                            .into(),
+                    }));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Writes records of one object, by their places in the batch.
     async fn write_some(
         &self,
@@ -99,7 +153,7 @@ impl HubSpot {
             Action::Upsert => "upsert",
             Action::Delete => "archive",
         };
-        let url = self.paths.of(Room::Objects, &[object, "batch", verb]);
+        let url = self.paths.of(Room::Objects, &[object, "batch", verb])?;
         let body = Bytes::from(body(action, property, &inputs));
         self.refuse_known(&url)?;
         self.writes(object);
@@ -107,11 +161,6 @@ impl HubSpot {
         let quiet = self.limits.quiet();
         let status = answer.status;
         self.writes(object);
-        if action == Action::Delete && answer.is_success() {
-            // Also of ids that nothing has.
-            let verdicts = vec![Verdict::Deleted; inputs.len()];
-            return Ok(WriteAnswer { status, verdicts, quiet });
-        }
         let redactor = self.client.redactor();
         let sent = Sent { action, property, inputs: &inputs };
         if let Some(verdicts) = judge::verdicts(&sent, &answer, redactor) {
@@ -187,7 +236,10 @@ fn is_written(verdict: &Verdict) -> bool {
 fn id_of(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
     match verdict {
         Verdict::Created(id) | Verdict::Upserted(id) => id.clone(),
-        Verdict::Updated(id) => id.clone().or_else(|| write.remote_id.clone()),
+        Verdict::Updated(id) => {
+            let own = || input_id(Action::Update, write).map(RemoteId::new);
+            id.clone().or_else(own)
+        }
         _ => None,
     }
 }
@@ -202,7 +254,9 @@ pub(super) fn input_id(action: Action, write: &Write) -> Option<&str> {
     match action {
         Action::Create => None,
         Action::Upsert => write.external_id.as_ref().map(ExternalId::as_str),
-        Action::Update | Action::Delete => write.remote_id.as_ref().map(RemoteId::as_str),
+        Action::Update | Action::Delete => {
+            write.remote_id.as_ref().map(|id| object_id(id.as_str()))
+        }
     }
 }
 

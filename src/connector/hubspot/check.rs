@@ -1,7 +1,7 @@
 //! What `check` looks at: the credential, each object, and the property that keeps external ids.
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::find::is_unique;
 use super::paths::Room;
@@ -61,8 +61,7 @@ impl HubSpot {
         may_create: bool,
     ) -> Vec<CheckLine> {
         let subject = format!("object {object}");
-        let asked = self.get(self.paths.of(Room::Properties, &[object])).await;
-        let body = match asked.and_then(|answer| self.body_of(&answer)) {
+        let body = match self.properties(object).await {
             Ok(body) => body,
             Err(error) => return vec![line(subject, Err(&error))],
         };
@@ -124,11 +123,16 @@ impl HubSpot {
         lines
     }
 
+    async fn properties(&self, object: &str) -> Result<Value, RequestError> {
+        let answer = self.get(self.paths.of(Room::Properties, &[object])?).await?;
+        self.body_of(&answer)
+    }
+
     /// Asks for no record, and changes none: HubSpot looks at the scopes before it looks at what is
     /// asked for.
     async fn try_scopes(&self, object: &str) -> Result<(), RequestError> {
         for verb in ["read", "update"] {
-            let url = self.paths.of(Room::Objects, &[object, "batch", verb]);
+            let url = self.paths.of(Room::Objects, &[object, "batch", verb])?;
             let answer = self.post(url, Bytes::from_static(b"{\"inputs\":[]}"), true, None).await?;
             if answer.status == 403 {
                 return Err(failure(&answer, Call::Read, self.client.redactor()));
@@ -149,7 +153,7 @@ impl HubSpot {
             "groupName": group.unwrap_or("contactinformation"), "hasUniqueValue": true,
             "description": "The id of the record in the system that it comes from.",
         });
-        let url = self.paths.of(Room::Properties, &[object]);
+        let url = self.paths.of(Room::Properties, &[object])?;
         let answer = self.post(url, Bytes::from(property.to_string()), false, None).await?;
         self.body_of(&answer).map(drop)
     }

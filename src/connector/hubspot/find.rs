@@ -3,7 +3,7 @@
 //! `…/batch/read` shows what was written at once; the search shows it some seconds later, and may be
 //! asked five times in a second (<https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm>).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 use super::HubSpot;
 use super::paths::Room;
 use super::problem::{Problem, failure, list};
-use crate::connector::contract::{By, Found, Question, RequestError, Row};
+use crate::connector::contract::{
+    Action, By, Found, Question, Rejection, RequestError, Row, Verdict,
+};
 use crate::connector::http::{Answer, Call};
 use crate::json::exact;
 use crate::record::RemoteId;
@@ -28,8 +30,7 @@ const MORE_EMAILS: &str = "hs_additional_emails";
 
 /// Whether a property tells records of an object apart, in any account.
 pub(super) fn is_unique(object: &str, property: &str) -> bool {
-    property == "hs_object_id"
-        || (property == "email" && matches!(object, "contacts" | "contact" | "0-1"))
+    property == "hs_object_id" || (property == "email" && object == "contacts")
 }
 
 impl HubSpot {
@@ -76,7 +77,7 @@ impl HubSpot {
     }
 
     /// By ids, or by the values of a unique property.
-    async fn read(
+    pub(super) async fn read(
         &self,
         object: &str,
         property: Option<&str>,
@@ -87,12 +88,18 @@ impl HubSpot {
         if property == Some("email") {
             names.push(MORE_EMAILS);
         }
-        let inputs: Vec<Value> = question.keys.iter().map(|key| json!({"id": &**key})).collect();
+        // Two spellings of one id are one input, and two rows.
+        let ids: BTreeSet<&str> = question
+            .keys
+            .iter()
+            .map(|key| if property.is_none() { object_id(key) } else { key })
+            .collect();
+        let inputs: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
         let mut body = json!({"inputs": inputs, "properties": names, "propertiesWithHistory": []});
         if let Some(property) = property {
             body["idProperty"] = property.into();
         }
-        let url = self.paths.of(Room::Objects, &[object, "batch", "read"]);
+        let url = self.paths.of(Room::Objects, &[object, "batch", "read"])?;
         self.refuse_known(&url)?;
         let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
         let quiet = self.limits.quiet();
@@ -106,26 +113,52 @@ impl HubSpot {
             };
             rows.extend(self.rows(result, &values, &keys));
         }
-        let errors = list(&body, "errors");
-        let refused: HashSet<String> = errors
-            .iter()
-            .flat_map(|error| Problem(error).ids())
-            .map(|id| folded(property, id))
-            .collect();
-        let found: HashSet<&str> = rows.iter().map(|row: &Row| &*row.key).collect();
-        let open = question
-            .keys
-            .iter()
-            .filter(|key| !refused.contains(&folded(property, key)) && !found.contains(&***key));
-        // An answer in parts that does not speak of a key does not say that nothing has it.
-        let counted = body.get("numErrors").and_then(Value::as_u64).unwrap_or(errors.len() as u64);
-        let untold = open.count();
-        if answer.status == 207 && untold > 0 && !(refused.is_empty() && counted >= untold as u64) {
-            let why =
-                format!("the answer does not say of {untold} keys whether something has them");
-            return Err(RequestError::Unreachable(why.into()));
+        if answer.status == 207 {
+            self.hear_missing(property, question, &rows, &body)?;
         }
         Ok(Found { rows, quiet, ..Found::default() })
+    }
+
+    /// An answer in parts that does not say of a key that nothing has it says nothing of it.
+    fn hear_missing(
+        &self,
+        property: Option<&str>,
+        question: &Question,
+        rows: &[Row],
+        body: &Value,
+    ) -> Result<(), RequestError> {
+        let errors = list(body, "errors");
+        let mut missing: HashSet<String> = HashSet::new();
+        for error in errors.iter().map(Problem) {
+            if matches!(error.category(), "OBJECT_NOT_FOUND" | "NOT_FOUND" | "") {
+                missing.extend(error.ids().map(|id| folded(property, &id)));
+                continue;
+            }
+            let Rejection { code, message, .. } = error.rejection(self.client.redactor());
+            // A key that it does not take stands alone once the call is halved.
+            return Err(match error.verdict(Action::Update, None, self.client.redactor()) {
+                Verdict::Rejected(_) => RequestError::Refused { status: 207, code, message },
+                _ => RequestError::Unreachable(message),
+            });
+        }
+        let found: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
+        let lacking: HashSet<String> = question
+            .keys
+            .iter()
+            .filter(|key| !found.contains(&***key))
+            .map(|key| folded(property, key))
+            .collect();
+        let counted = body.get("numErrors").and_then(Value::as_u64).unwrap_or(errors.len() as u64);
+        // As many as there are, whatever way they are spelled; or errors that name none.
+        let is_told = lacking.iter().all(|key| missing.contains(key))
+            || missing.len() == lacking.len()
+            || (missing.is_empty() && counted >= lacking.len() as u64);
+        if is_told {
+            return Ok(());
+        }
+        let why =
+            format!("the answer does not say of {} keys whether something has them", lacking.len());
+        Err(RequestError::Unreachable(why.into()))
     }
 
     async fn search(
@@ -152,7 +185,7 @@ impl HubSpot {
         if let Some(next) = &question.next {
             body["after"] = Value::from(&**next);
         }
-        let url = self.paths.of(Room::Objects, &[object, "search"]);
+        let url = self.paths.of(Room::Objects, &[object, "search"])?;
         self.refuse_known(&url)?;
         self.client.turn(&self.searches).await?;
         let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
@@ -223,9 +256,24 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// A value of a unique property, as HubSpot keeps it: addresses have no upper case.
+/// A value of a unique property, as HubSpot keeps it: addresses have no upper case. Without a
+/// property, an id.
 pub(super) fn folded(property: Option<&str>, value: &str) -> String {
-    if property == Some("email") { spelled(value) } else { value.to_owned() }
+    match property {
+        None => object_id(value).to_owned(),
+        Some("email") => spelled(value),
+        Some(_) => value.to_owned(),
+    }
+}
+
+/// An id as HubSpot has it: a tap that keeps numbers as floats tells 9 as 9.0.
+pub(super) fn object_id(id: &str) -> &str {
+    let whole = id.split_once('.').filter(|(whole, rest)| {
+        let is =
+            |text: &str, one: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| one(&b));
+        is(whole, u8::is_ascii_digit) && is(rest, |digit| *digit == b'0')
+    });
+    whole.map_or(id, |(whole, _)| whole)
 }
 
 /// A value as the search compares it.

@@ -2,20 +2,20 @@
 //!
 //! Results come in any order, and some may be missing. A record's is known by its trace id; where the
 //! remote does not tell that again, by its id, or by the values that it was to have. What the answer
-//! does not name is in doubt.
+//! does not name, and what it says two things of, is in doubt.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::batch::{input_id, trace};
+use super::content;
 use super::find::folded;
 use super::part::Part;
-use super::problem::{Problem, list};
+use super::problem::{Problem, is_error, list};
 use crate::connector::contract::{Action, Rejection, Verdict, Write};
 use crate::connector::http::{Answer, Redactor};
 use crate::json::exact;
-use crate::json::fields::Fields;
 use crate::record::RemoteId;
 
 /// What was sent.
@@ -27,89 +27,264 @@ pub(super) struct Sent<'a> {
     pub(super) inputs: &'a [(&'a Write, &'a Part)],
 }
 
-/// A verdict for each record; `None` where the answer speaks of none of them.
+/// A verdict for each record; `None` where the answer does not speak of them.
 pub(super) fn verdicts(
     sent: &Sent<'_>,
     answer: &Answer,
     redactor: &Redactor,
 ) -> Option<Vec<Verdict>> {
+    let judge = Judge { sent, redactor, places: Places::new(sent) };
+    if sent.action == Action::Delete && answer.is_success() {
+        return judge.archived(&answer.body);
+    }
     let body = exact::parse(&answer.body).ok()?;
-    let (results, errors) = (list(&body, "results"), list(&body, "errors"));
-    let is_traced = |error: &Value| Problem(error).context(TRACE).next().is_some();
-    let speaks = answer.is_success() || !results.is_empty() || errors.iter().any(is_traced);
-    if !speaks {
-        // Of a call with one record, what is said of the call is said of that.
-        let verdict = Problem(&body).verdict(sent.action, sent.property, redactor);
-        let is_told = matches!(verdict, Verdict::Exists(_) | Verdict::Missing);
-        return (is_told && sent.inputs.len() == 1).then(|| vec![verdict]);
+    if answer.is_success() || !list(&body, "results").is_empty() {
+        return Some(judge.written(&body));
     }
-    let places = Places::new(sent);
-    let mut verdicts: Vec<Option<Verdict>> = vec![None; sent.inputs.len()];
-    let mut unknown = Vec::new();
-    for result in results {
-        match places.of_result(result, &verdicts) {
-            Some(place) => verdicts[place] = Some(written(sent.action, result, redactor)),
-            None => unknown.push(result),
-        }
-    }
-    let mut unplaced = Vec::new();
-    for error in errors {
-        let named = places.of_error(Problem(error));
-        if named.is_empty() {
-            unplaced.push(error);
-        }
-        for place in named {
-            let verdict = Problem(error).verdict(sent.action, sent.property, redactor);
-            verdicts[place].get_or_insert(verdict);
-        }
-    }
-    // The values that it was to have, for a remote that names nothing.
-    for result in unknown {
-        if let Some(place) = places.by_content(result, &verdicts) {
-            verdicts[place] = Some(written(sent.action, result, redactor));
-        }
-    }
-    let open = verdicts.iter().filter(|verdict| verdict.is_none()).count();
-    let left = of_unplaced(sent, &unplaced, open, redactor);
-    Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| left.clone())).collect())
+    // Any other status is about the caller, or the remote.
+    matches!(answer.status, 400 | 404 | 409 | 422).then(|| judge.refused(&body)).flatten()
 }
 
-/// What is said of the `open` records that nothing names. Where there is a refusal for each of them,
-/// none was applied, though nobody knows which refusal is whose.
-fn of_unplaced(sent: &Sent<'_>, unplaced: &[&Value], open: usize, redactor: &Redactor) -> Verdict {
-    let mut told: Vec<Verdict> = unplaced
-        .iter()
-        .map(|error| Problem(error).verdict(sent.action, sent.property, redactor))
-        .collect();
-    told.dedup();
-    match told.as_slice() {
-        [only] if unplaced.len() >= open => match only {
-            // The id is that of one of them.
-            Verdict::Exists(Some(_)) if open > 1 => {}
-            told => return told.clone(),
-        },
-        [Verdict::Rejected(first), ..]
-            if unplaced.len() >= open
-                && told.iter().all(|verdict| matches!(verdict, Verdict::Rejected(_))) =>
-        {
-            let messages = told.iter().filter_map(|verdict| match verdict {
-                Verdict::Rejected(rejection) => Some(&*rejection.message),
-                _ => None,
-            });
-            let message = messages.collect::<Vec<_>>().join("; or: ").into();
-            return Verdict::Rejected(Rejection { message, ..first.clone() });
-        }
-        _ => {}
+/// What an answer says of one record.
+#[derive(Clone, Debug, Default)]
+struct Said<'a> {
+    results: Vec<&'a Value>,
+    errors: Vec<&'a Value>,
+}
+
+impl Said<'_> {
+    fn is_nothing(&self) -> bool {
+        self.results.is_empty() && self.errors.is_empty()
     }
-    Verdict::InDoubt("the answer does not name it".into())
+
+    /// The id that it was written under, where it is told.
+    fn id(&self) -> Option<String> {
+        self.results.first().and_then(|result| id(result))
+    }
+}
+
+struct Judge<'a> {
+    sent: &'a Sent<'a>,
+    redactor: &'a Redactor,
+    places: Places<'a>,
+}
+
+impl Judge<'_> {
+    /// Of a call some of whose records were written.
+    fn written(&self, body: &Value) -> Vec<Verdict> {
+        let (results, errors) = (list(body, "results"), list(body, "errors"));
+        let (said, unplaced) = self.heard(results, errors);
+        let open = said.iter().filter(|said| said.is_nothing()).count();
+        // One error for each record that has no result: then nothing else can be meant.
+        let is_counted = results.len() + errors.len() == said.len()
+            && body.get("numErrors").and_then(Value::as_u64) == u64::try_from(errors.len()).ok();
+        let left = self.of_unplaced(&unplaced, open, is_counted);
+        let verdicts = said.iter().enumerate().map(|(place, own)| {
+            if own.is_nothing() { left.clone() } else { self.verdict(place, &said) }
+        });
+        if open > 0 || unplaced.is_empty() {
+            return verdicts.collect();
+        }
+        let why = format!("of one record of its call, HubSpot says: {}", self.words(&unplaced));
+        verdicts.map(|verdict| altered(verdict, &why)).collect()
+    }
+
+    /// What is said of each record, and the errors that name none.
+    fn heard<'b>(
+        &self,
+        results: &'b [Value],
+        errors: &'b [Value],
+    ) -> (Vec<Said<'b>>, Vec<&'b Value>) {
+        let mut said = vec![Said::default(); self.sent.inputs.len()];
+        let (mut unknown, mut unplaced) = (Vec::new(), Vec::new());
+        for result in results {
+            match self.places.of_result(result) {
+                Some(place) => said[place].results.push(result),
+                None => unknown.push(result),
+            }
+        }
+        for error in errors {
+            let named = self.places.of_error(Problem(error));
+            if named.is_empty() {
+                unplaced.push(error);
+            }
+            for place in named {
+                said[place].errors.push(error);
+            }
+        }
+        if self.sent.action == Action::Create {
+            let is_open = |place: &usize| said[*place].is_nothing();
+            let open: Vec<usize> = (0..said.len()).filter(is_open).collect();
+            let parts: Vec<&Part> = open.iter().map(|place| self.sent.inputs[*place].1).collect();
+            let unknown = unknown.into_iter().filter(|result| result.get(TRACE).is_none());
+            for (place, result) in content::matched(&parts, unknown) {
+                said[open[place]].results.push(result);
+            }
+        }
+        (said, unplaced)
+    }
+
+    /// Of a call that is refused as a whole: none of its records was written. It may speak of each.
+    fn refused(&self, body: &Value) -> Option<Vec<Verdict>> {
+        let mut said = vec![Said::default(); self.sent.inputs.len()];
+        for error in list(body, "errors") {
+            let named = self.places.of_error(Problem(error));
+            for place in named {
+                said[place].errors.push(error);
+            }
+        }
+        if !said.iter().any(Said::is_nothing) {
+            // What is wrong stands at the record, of what kind it is at the call.
+            let code = Problem(body).code(self.redactor);
+            let verdicts = said.iter().map(|said| match self.refusal(&said.errors) {
+                Verdict::Rejected(no) => {
+                    Verdict::Rejected(Rejection { code: no.code.or_else(|| code.clone()), ..no })
+                }
+                verdict => verdict,
+            });
+            return Some(verdicts.collect());
+        }
+        // Of a call with one record, what is said of the call is said of that.
+        let verdict = self.refusal(&[body]);
+        let is_told = matches!(verdict, Verdict::Exists(_) | Verdict::Missing);
+        (is_told && said.len() == 1).then(|| vec![verdict])
+    }
+
+    /// Of records that were archived, which has no answer but to those that were not. To archive
+    /// what is gone is no error.
+    fn archived(&self, body: &[u8]) -> Option<Vec<Verdict>> {
+        let count = self.sent.inputs.len();
+        if body.trim_ascii().is_empty() {
+            return Some(vec![Verdict::Deleted; count]);
+        }
+        let body = exact::parse(body).ok()?;
+        if !is_error(&body) {
+            return Some(vec![Verdict::Deleted; count]);
+        }
+        let errors = list(&body, "errors");
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; count];
+        let mut is_named = !errors.is_empty();
+        for error in errors {
+            let named = self.places.of_error(Problem(error));
+            is_named &= !named.is_empty();
+            for place in named {
+                verdicts[place] = Some(self.refusal(&[error]));
+            }
+        }
+        let left = if is_named {
+            Verdict::Deleted
+        } else if count == 1 {
+            self.refusal(&errors.first().map_or_else(|| vec![&body], |error| vec![error]))
+        } else {
+            Verdict::InDoubt(UNNAMED.into())
+        };
+        Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| left.clone())).collect())
+    }
+
+    /// What became of one record that the answer speaks of. `said`: what it says of all.
+    fn verdict(&self, place: usize, said: &[Said<'_>]) -> Verdict {
+        let own = &said[place];
+        let Some(result) = own.results.first() else { return self.refusal(&own.errors) };
+        if self.is_contradicted(place, said) {
+            return Verdict::InDoubt("the answer contradicts itself".into());
+        }
+        let verdict = written(self.sent.action, result, self.redactor);
+        if own.errors.is_empty() { verdict } else { altered(verdict, &self.words(&own.errors)) }
+    }
+
+    /// Whether the results of a record are at odds: with each other, with what was sent, or with
+    /// those of other records.
+    fn is_contradicted(&self, place: usize, said: &[Said<'_>]) -> bool {
+        let (write, _) = self.sent.inputs[place];
+        let own = said[place].id();
+        if said[place].results.iter().any(|result| id(result) != own) {
+            return true;
+        }
+        let property = self.sent.property.filter(|_| self.sent.action != Action::Update);
+        let is_other = |property: &str| {
+            let told = said[place].results[0].get("properties")?.get(property)?;
+            let sent = write.external_id.as_ref()?.as_str();
+            Some(folded(Some(property), &exact::text(told)?) != folded(Some(property), sent))
+        };
+        if property.and_then(is_other).unwrap_or(false) {
+            return true;
+        }
+        let Some(own) = own else { return false };
+        if self.sent.action == Action::Update {
+            // Records that were merged have the id of one of them. Where that is another's of the
+            // call, its own result must say so too.
+            let other = self.places.of_id(&own).filter(|other| *other != place);
+            return other.is_some_and(|other| said[other].id().is_some_and(|id| id != own));
+        }
+        let is_same =
+            |(other, said): (usize, &Said<'_>)| other != place && said.id() == Some(own.clone());
+        said.iter().enumerate().any(is_same)
+    }
+
+    /// What refusals of one record say of it.
+    fn refusal(&self, errors: &[&Value]) -> Verdict {
+        let (action, property) = (self.sent.action, self.sent.property);
+        let told =
+            errors.iter().map(|error| Problem(error).verdict(action, property, self.redactor));
+        let told: Vec<Verdict> = told.collect();
+        let other = told.iter().find(|verdict| !matches!(verdict, Verdict::Rejected(_)));
+        match (other, told.first()) {
+            (Some(other), _) => other.clone(),
+            (None, Some(Verdict::Rejected(first))) => {
+                let message = self.words(errors).into();
+                Verdict::Rejected(Rejection { message, ..first.clone() })
+            }
+            _ => Verdict::InDoubt(UNNAMED.into()),
+        }
+    }
+
+    /// What is said of the `open` records that nothing names. Where there is a refusal for each of
+    /// them, none was applied, though nobody knows which refusal is whose.
+    fn of_unplaced(&self, unplaced: &[&Value], open: usize, is_counted: bool) -> Verdict {
+        let verdict = self.refusal(unplaced);
+        let is_of_each = match &verdict {
+            // The id is that of one of them.
+            Verdict::Exists(_) | Verdict::Missing => unplaced.len() == 1,
+            Verdict::Rejected(_) => true,
+            _ => false,
+        };
+        if !unplaced.is_empty()
+            && is_of_each
+            && (open == 1 || (is_counted && unplaced.len() == open))
+        {
+            return verdict;
+        }
+        Verdict::InDoubt(UNNAMED.into())
+    }
+
+    fn words(&self, errors: &[&Value]) -> String {
+        let mut words: Vec<Box<str>> =
+            errors.iter().map(|error| Problem(error).rejection(self.redactor).message).collect();
+        words.dedup();
+        words.join("; or: ")
+    }
 }
 
 const TRACE: &str = "objectWriteTraceId";
+const UNNAMED: &str = "the answer does not name it";
+
+fn id(result: &Value) -> Option<String> {
+    result.get("id").and_then(exact::text)
+}
+
+/// What was written, and not as it was to be.
+fn altered(verdict: Verdict, why: &str) -> Verdict {
+    match verdict {
+        Verdict::Created(id) | Verdict::Updated(id) | Verdict::Upserted(id) => {
+            Verdict::Altered(id, why.into())
+        }
+        verdict => verdict,
+    }
+}
 
 /// What a result says of the record that it is of.
 pub(super) fn written(action: Action, result: &Value, redactor: &Redactor) -> Verdict {
-    let id = result.get("id").and_then(exact::text).and_then(|id| redactor.unless_secret(id));
-    let id = id.map(RemoteId::new);
+    let id = id(result).and_then(|id| redactor.unless_secret(id)).map(RemoteId::new);
     match (action, result.get("new").and_then(Value::as_bool)) {
         (Action::Create, _) | (Action::Upsert, Some(true)) => Verdict::Created(id),
         (Action::Update, _) | (Action::Upsert, Some(false)) => Verdict::Updated(id),
@@ -129,60 +304,44 @@ struct Places<'a> {
 impl<'a> Places<'a> {
     fn new(sent: &'a Sent<'a>) -> Self {
         let traces = (0..sent.inputs.len()).map(|place| (trace(place), place)).collect();
-        let ids = sent.inputs.iter().enumerate();
-        let ids = ids.filter_map(|(place, (write, _))| {
-            Some((folded(sent.property, input_id(sent.action, write)?), place))
-        });
-        Self { sent, traces, ids: ids.collect() }
+        let mut places = Self { sent, traces, ids: HashMap::new() };
+        for (place, (write, _)) in sent.inputs.iter().enumerate() {
+            if let Some(id) = input_id(sent.action, write) {
+                places.ids.insert(places.spelled(id), place);
+            }
+        }
+        places
+    }
+
+    fn spelled(&self, id: &str) -> String {
+        folded(self.sent.property.filter(|_| self.sent.action == Action::Upsert), id)
     }
 
     fn of_id(&self, id: &str) -> Option<usize> {
-        self.ids.get(&folded(self.sent.property, id)).copied()
+        self.ids.get(&self.spelled(id)).copied()
     }
 
-    fn of_result(&self, result: &Value, taken: &[Option<Verdict>]) -> Option<usize> {
-        let free = |place: &usize| taken[*place].is_none();
+    fn of_result(&self, result: &Value) -> Option<usize> {
         if let Some(trace) = result.get(TRACE).and_then(Value::as_str) {
-            return self.traces.get(trace).copied().filter(free);
+            return self.traces.get(trace).copied();
         }
         let id = match self.sent.action {
             Action::Create => None,
-            Action::Update | Action::Delete => result.get("id").and_then(exact::text),
+            Action::Update | Action::Delete => id(result),
             Action::Upsert => {
                 let property = self.sent.property?;
                 result.get("properties")?.get(property).and_then(exact::text)
             }
         };
-        self.of_id(&id?).filter(free)
+        self.of_id(&id?)
     }
 
     fn of_error(&self, problem: Problem<'_>) -> Vec<usize> {
-        let traced = problem.context(TRACE).filter_map(|trace| self.traces.get(trace));
-        let traced: Vec<usize> = traced.copied().collect();
+        let traced = problem.context(TRACE).filter_map(|trace| self.traces.get(&trace).copied());
+        let traced: Vec<usize> = traced.collect();
         if !traced.is_empty() {
             return traced;
         }
-        problem.ids().filter_map(|id| self.of_id(id)).collect()
-    }
-
-    /// The first open record all of whose values the result has. Of two that are alike, either may
-    /// have either id.
-    fn by_content(&self, result: &Value, taken: &[Option<Verdict>]) -> Option<usize> {
-        if result.get(TRACE).is_some() || self.sent.action != Action::Create {
-            return None;
-        }
-        let held = result.get("properties")?;
-        let has_all = |part: &Part| {
-            Fields::of_text(&part.properties).is_ok_and(|fields| {
-                !fields.0.is_empty()
-                    && fields.0.iter().all(|(name, value)| {
-                        let sent: Option<String> = serde_json::from_str(value.get()).ok();
-                        held.get(&**name).and_then(exact::text) == sent
-                    })
-            })
-        };
-        let mut open =
-            self.sent.inputs.iter().enumerate().filter(|(place, _)| taken[*place].is_none());
-        open.find(|(_, (_, part))| has_all(part)).map(|(place, _)| place)
+        problem.ids().filter_map(|id| self.of_id(&id)).collect()
     }
 }

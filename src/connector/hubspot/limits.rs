@@ -61,6 +61,13 @@ impl Limits {
             return;
         }
         *told = Some(limit);
+        if limit.requests.get() < limit.per_secs {
+            tracing::warn!(
+                requests = limit.requests,
+                seconds = limit.per_secs,
+                "HubSpot lets less than one call a second through: the job takes long."
+            );
+        }
         if let Some(limiter) = limiter {
             limiter.change(limit);
         }

@@ -3,8 +3,8 @@
 //! - [`config`] and [`mod@build`]: from a config to a connector; [`paths`]: where its calls go;
 //!   [`limits`]: how many of them.
 //! - [`shape`] and [`value`]: from a record to properties; [`part`]: those, on their way out.
-//! - [`batch`]: records are written, and [`judge`]: what the answer says of each; [`single`]: what
-//!   has no bulk calls; [`associate`]: whom a record belongs to.
+//! - [`batch`]: records are written, and [`judge`]: what the answer says of each, [`content`]: where it
+//!   names nobody; [`single`]: what has no bulk calls; [`associate`]: whom a record belongs to.
 //! - [`unified`]: records in the platform's own schema.
 //! - [`find`]: records are looked for; [`check`]: what there is; [`problem`]: HubSpot's refusals.
 //!
@@ -17,9 +17,11 @@ mod batch;
 mod build;
 mod check;
 mod config;
+mod content;
 mod find;
 mod judge;
 mod limits;
+mod object;
 mod part;
 mod paths;
 mod problem;
@@ -53,7 +55,7 @@ use self::problem::is_lasting;
 use self::unified::{CustomFields, Kind, Lists};
 use super::StreamSettings;
 use super::contract::{
-    CallLimits, Capabilities, CheckLine, Connector, Found, Lookup, Question, RequestError,
+    Account, CallLimits, Capabilities, CheckLine, Connector, Found, Lookup, Question, RequestError,
     WriteAnswer, WriteBatch,
 };
 use super::http::rate_limit::Limiter;
@@ -64,6 +66,9 @@ use crate::record::StreamName;
 
 /// Calls at once. With 190 calls in ten seconds, more would only wait.
 const MAX_IN_FLIGHT: usize = 10;
+
+/// Digits of an account's number.
+const MAX_ACCOUNT: usize = 20;
 
 /// A HubSpot account.
 #[derive(Debug)]
@@ -138,7 +143,10 @@ impl HubSpot {
             });
             return kind.map(Place::Unified);
         }
-        Ok(if name == "campaigns" { Place::Campaigns } else { Place::Object(name.into()) })
+        Ok(match name {
+            "campaigns" => Place::Campaigns,
+            name => Place::Object(object::known(name).into()),
+        })
     }
 
     /// Where external ids of a stream are kept.
@@ -188,6 +196,7 @@ impl HubSpot {
             reserved_properties: property.map(str::to_owned).into_iter().collect(),
             remote_id_names: vec!["id".to_owned(), "hs_object_id".to_owned()],
             lookup_fields: fields,
+            writes_after: self.is_unified,
             ..Capabilities::default()
         }
     }
@@ -264,7 +273,16 @@ impl HubSpot {
             return Ok(None);
         }
         let body = self.body_of(&answer)?;
-        Ok(body.get("portalId").and_then(exact::text))
+        let number = body.get("portalId").and_then(exact::text);
+        let is_number = |text: &String| {
+            (1..=MAX_ACCOUNT).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        // Anything else could be what another answers, under this address.
+        let number = number.filter(is_number).ok_or_else(|| {
+            RequestError::Protocol("the account's details have no number as `portalId`".into())
+        });
+        number.map(Some)
     }
 }
 
@@ -311,15 +329,15 @@ impl Connector for HubSpot {
         }
     }
 
-    async fn account(&self) -> Result<Option<String>, RequestError> {
-        let account = self.account_number().await?;
-        if account.is_none() {
+    async fn account(&self) -> Result<Account, RequestError> {
+        let Some(number) = self.account_number().await? else {
             tracing::warn!(
                 "HubSpot does not say whose account it is: set `namespace` in the config, if one store \
                  is used for several accounts."
             );
-        }
-        Ok(account)
+            return Ok(Account::Untold);
+        };
+        Ok(Account::Told(number))
     }
 
     async fn check(&self, streams: &[StreamName], may_create: bool) -> Vec<CheckLine> {
@@ -341,11 +359,10 @@ impl Connector for HubSpot {
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
         match self.place(&batch.stream)? {
             Place::Object(object) => {
-                self.write_batch(&object, self.property(&batch.stream), batch).await
+                self.write_batch(&[&object], self.property(&batch.stream), batch).await
             }
             Place::Unified(kind) => {
-                let object = kind.objects().first().copied().unwrap_or_default();
-                self.write_batch(object, self.property(&batch.stream), batch).await
+                self.write_batch(kind.objects(), self.property(&batch.stream), batch).await
             }
             Place::Campaigns => self.write_campaign(batch).await,
             Place::Path(url) => self.write_path(url, batch).await,

@@ -67,17 +67,24 @@ impl Part {
         self.object.as_deref().unwrap_or(of_stream)
     }
 
+    /// Whether another one leaves the same at the remote.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.properties == other.properties
+            && self.associations == other.associations
+            && self.extras == other.extras
+    }
+
     /// Whether it is put on lists, or taken off them.
     pub(super) fn has_lists(&self) -> bool {
         !self.extras.lists.is_empty()
     }
 
-    /// Takes properties out, and says why.
+    /// Takes those of its own custom fields out that `names` has, and says why.
     pub(super) fn leave_out(&mut self, names: &HashMap<String, String>) {
         let Ok(fields) = Fields::of_text(&self.properties) else { return };
         let mut left = String::new();
         for (name, value) in &fields.0 {
-            match names.get(&**name) {
+            match names.get(&**name).filter(|_| self.extras.has_field(name)) {
                 Some(why) => {
                     self.missing = Some(format!("the custom field `{name}` cannot be made: {why}"));
                 }

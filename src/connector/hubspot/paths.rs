@@ -7,6 +7,7 @@
 use percent_encoding::utf8_percent_encode;
 use url::Url;
 
+use crate::connector::contract::RequestError;
 use crate::connector::http::SEGMENT;
 
 /// Where HubSpot is.
@@ -59,7 +60,10 @@ impl Paths {
     }
 
     /// A path of a room. Its segments are encoded.
-    pub(super) fn of(&self, room: Room, segments: &[&str]) -> Url {
+    ///
+    /// # Errors
+    /// One of them leads elsewhere.
+    pub(super) fn of(&self, room: Room, segments: &[&str]) -> Result<Url, RequestError> {
         let name = room.name();
         let start = match (&self.date, room) {
             (Some(date), _) => format!("crm/{name}/{date}"),
@@ -70,7 +74,10 @@ impl Paths {
     }
 
     /// Marketing campaigns, which are no objects of the CRM.
-    pub(super) fn campaigns(&self, id: Option<&str>) -> Url {
+    ///
+    /// # Errors
+    /// The id leads elsewhere.
+    pub(super) fn campaigns(&self, id: Option<&str>) -> Result<Url, RequestError> {
         let start = match &self.date {
             Some(date) => format!("marketing/campaigns/{date}"),
             None => "marketing/v3/campaigns".to_owned(),
@@ -80,12 +87,12 @@ impl Paths {
 
     /// Where tokens are given.
     pub(super) fn token(&self) -> Url {
-        self.at(&format!("oauth/{}", self.date.as_deref().unwrap_or("v3")), &["token"])
+        self.below(&format!("oauth/{}/token", self.date.as_deref().unwrap_or("v3")))
     }
 
     /// Whose account it is.
     pub(super) fn account(&self) -> Url {
-        self.at(&format!("account-info/{}", self.date.as_deref().unwrap_or("v3")), &["details"])
+        self.below(&format!("account-info/{}/details", self.date.as_deref().unwrap_or("v3")))
     }
 
     /// A path that a stream's name gives, with its query.
@@ -95,8 +102,11 @@ impl Paths {
     pub(super) fn full(&self, path: &str) -> Result<Url, String> {
         let (path, query) =
             path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) || path.contains('#') {
-            return Err("a part of its path is `.`, `..` or has a `#`".to_owned());
+        let has_odd = |text: &str| text.contains(['#', '\\']) || text.contains(char::is_control);
+        if path.split('/').any(leads_elsewhere) || has_odd(path) || query.is_some_and(has_odd) {
+            return Err("a part of its path is `.` or `..`, or it has a `#`, a `\\` or a control \
+                        character"
+                .to_owned());
         }
         let mut url = self.base.clone();
         let own = self.base.path().trim_end_matches('/');
@@ -105,16 +115,31 @@ impl Paths {
         Ok(url)
     }
 
-    fn at(&self, start: &str, segments: &[&str]) -> Url {
-        let mut path = format!("{}/{start}", self.base.path().trim_end_matches('/'));
+    fn at(&self, start: &str, segments: &[&str]) -> Result<Url, RequestError> {
+        let mut path = start.to_owned();
         for segment in segments {
+            if leads_elsewhere(segment) {
+                let why = format!("`{segment}` cannot stand in a path");
+                return Err(RequestError::never_sent(&why));
+            }
             path.push('/');
             path.extend(utf8_percent_encode(segment, SEGMENT));
         }
+        Ok(self.below(&path))
+    }
+
+    fn below(&self, path: &str) -> Url {
         let mut url = self.base.clone();
-        url.set_path(&path);
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
         url
     }
+}
+
+/// Whether a segment is a step on the way, encoded or not
+/// (<https://url.spec.whatwg.org/#double-dot-path-segment>).
+fn leads_elsewhere(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    matches!(plain.as_str(), "." | "..")
 }
 
 #[cfg(test)]
@@ -128,7 +153,7 @@ mod tests {
     #[test]
     fn a_date_stands_behind_the_room_and_a_number_before_it() {
         let of = |version: &str, room, segments: &[&str]| {
-            paths(version).of(room, segments).path().to_owned()
+            paths(version).of(room, segments).unwrap().path().to_owned()
         };
         let batch = ["contacts", "batch", "read"];
         assert_eq!(
@@ -156,8 +181,21 @@ mod tests {
         let paths = paths("v3");
         let url = paths.full("/crm/v3/objects/notes?archived=false").unwrap();
         assert_eq!(url.as_str(), "http://h/below/crm/v3/objects/notes?archived=false");
-        for path in ["/a/../../b", "/./a", "/a#b"] {
+        for path in [
+            "/a/../../b",
+            "/./a",
+            "/a#b",
+            "/a/%2e%2E/b",
+            "/a/.%2e/b",
+            "/a\\..\\b",
+            "/a/.\t./b",
+            "/a?x=1#y",
+        ] {
             paths.full(path).unwrap_err();
+        }
+        for id in [".", ".."] {
+            paths.campaigns(Some(id)).unwrap_err();
+            paths.of(Room::Objects, &[id, "batch", "read"]).unwrap_err();
         }
     }
 }

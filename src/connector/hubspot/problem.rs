@@ -35,17 +35,17 @@ impl<'a> Problem<'a> {
     }
 
     /// What its context says of `kind`.
-    pub(super) fn context(self, kind: &str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn context(self, kind: &str) -> impl Iterator<Item = String> + use<'a> {
         let values = self.0.get("context").and_then(|context| context.get(kind));
-        values.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        values.and_then(Value::as_array).into_iter().flatten().filter_map(exact::text)
     }
 
     /// The ids of the records that it is about.
-    pub(super) fn ids(self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn ids(self) -> impl Iterator<Item = String> + use<'a> {
         ["ids", "id"].into_iter().flat_map(move |kind| self.context(kind))
     }
 
-    fn category(self) -> &'a str {
+    pub(super) fn category(self) -> &'a str {
         self.text("category").or_else(|| self.text("errorType")).unwrap_or_default()
     }
 
@@ -74,7 +74,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The remote's own code: that of the first property that is wrong, else the category.
-    fn code(self, redactor: &Redactor) -> Option<Box<str>> {
+    pub(super) fn code(self, redactor: &Redactor) -> Option<Box<str>> {
         let of_property = self.properties().into_iter().find_map(|(_, code, _)| code);
         let code = of_property.or_else(|| Some(self.category().to_owned()));
         code.filter(|code| !code.is_empty()).map(|code| redactor.excerpt(&code, MAX_CHARS).into())
@@ -101,7 +101,7 @@ impl<'a> Problem<'a> {
                 }
             }
         };
-        let scopes: Vec<&str> = ["requiredGranularScopes", "requiredScopes"]
+        let scopes: Vec<String> = ["requiredGranularScopes", "requiredScopes"]
             .into_iter()
             .flat_map(|kind| self.context(kind))
             .chain(self.0.get("errors").and_then(Value::as_array).into_iter().flatten().flat_map(
@@ -171,6 +171,13 @@ impl<'a> Problem<'a> {
         let message = self.words(redactor).unwrap_or_else(|| "HubSpot does not say why".into());
         Rejection { class, code: self.code(redactor), message }
     }
+}
+
+/// Whether an answer of success tells of something that was not done.
+pub(super) fn is_error(body: &Value) -> bool {
+    body["status"] == "error"
+        || !list(body, "errors").is_empty()
+        || body["numErrors"].as_u64().is_some_and(|count| count > 0)
 }
 
 /// What an answer lists under `name`.

@@ -3,14 +3,15 @@
 
 use bytes::Bytes;
 use reqwest::Method;
+use serde_json::Value;
 use url::Url;
 
 use super::HubSpot;
 use super::judge::written;
 use super::part::Part;
-use super::problem::{Problem, failure};
+use super::problem::{Problem, failure, is_error, list};
 use crate::connector::contract::{Action, RequestError, Verdict, WriteAnswer, WriteBatch};
-use crate::connector::http::Call;
+use crate::connector::http::{Call, Redactor};
 use crate::json::exact;
 use crate::record::RemoteId;
 
@@ -43,7 +44,7 @@ impl HubSpot {
             return Err(RequestError::never_sent("campaigns are written one by one"));
         };
         let id = write.remote_id.as_ref().map(RemoteId::as_str);
-        let url = self.paths.campaigns(id);
+        let url = self.paths.campaigns(id)?;
         let (method, body) = match batch.action {
             Action::Delete => (Method::DELETE, Bytes::new()),
             action => {
@@ -68,9 +69,14 @@ impl HubSpot {
         let answer = self.send(method, url, body, false, batch.not_after).await?;
         let quiet = self.limits.quiet();
         let redactor = self.client.redactor();
-        let body = exact::parse(&answer.body).unwrap_or_default();
+        let call = Call::Write { action: batch.action, single: false };
+        let parsed = exact::parse(&answer.body);
+        if answer.is_success() && parsed.is_err() && !answer.body.trim_ascii().is_empty() {
+            return Err(failure(&answer, call, redactor));
+        }
+        let body = parsed.unwrap_or_default();
         let verdict = if answer.is_success() {
-            written(batch.action, &body, redactor)
+            of_success(batch.action, &body, redactor)
         } else {
             let told = Problem(&body).verdict(batch.action, None, redactor);
             // A path that is not there is none of a record's.
@@ -80,11 +86,30 @@ impl HubSpot {
                 _ if is_missing => Verdict::Missing,
                 Verdict::Exists(Some(_)) => told,
                 _ => {
-                    let call = Call::Write { action: batch.action, single: false };
                     return Err(failure(&answer, call, redactor));
                 }
             }
         };
         Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet })
+    }
+}
+
+/// What an answer of success says of its record. It may carry a refusal all the same: that of the
+/// record, or beside what was written.
+fn of_success(action: Action, body: &Value, redactor: &Redactor) -> Verdict {
+    let verdict = written(action, body, redactor);
+    if !is_error(body) {
+        return verdict;
+    }
+    let problem = Problem(list(body, "errors").first().unwrap_or(body));
+    match verdict {
+        Verdict::Created(Some(id)) | Verdict::Updated(Some(id)) => {
+            Verdict::Altered(Some(id), problem.rejection(redactor).message)
+        }
+        // A path may take several at once.
+        _ if !list(body, "results").is_empty() => {
+            Verdict::Altered(None, problem.rejection(redactor).message)
+        }
+        _ => problem.verdict(action, None, redactor),
     }
 }

@@ -58,9 +58,38 @@ fn results_are_known_by_their_traces() {
     assert_eq!(created, ["created 10", "in doubt", "created 12"]);
     let upserted = said(Action::Upsert, 3, 200, &body).unwrap();
     assert_eq!(upserted, ["created 10", "in doubt", "updated 12"]);
-    // One that comes twice, and one of a stranger, say nothing more.
-    let body = json!({"results": [result(0, "10"), result(0, "11"), result(9, "19"), {"id": "7"}]});
+    // A stranger's says nothing more.
+    let body = json!({"results": [result(0, "10"), result(9, "19"), {"id": "7"}]});
     assert_eq!(said(Action::Create, 2, 201, &body).unwrap(), ["created 10", "in doubt"]);
+}
+
+/// What is said of a record twice, or of two at once, is in doubt.
+#[test]
+fn contradictions_are_in_doubt() {
+    let both = |action, results: Value| said(action, 2, 200, &json!({"results": results})).unwrap();
+    let doubt = ["in doubt", "in doubt"];
+    assert_eq!(both(Action::Create, json!([result(0, "10"), result(0, "11")])), doubt);
+    assert_eq!(both(Action::Create, json!([result(0, "10"), result(1, "10")])), doubt);
+    assert_eq!(both(Action::Upsert, json!([result(0, "10"), result(1, "10")])), doubt);
+    let of = |n: usize, id: &str, erp_id: &str| json!({"id": id, "objectWriteTraceId": format!("record-{n}"), "properties": {"erp_id": erp_id}, "new": true});
+    for action in [Action::Create, Action::Upsert] {
+        assert_eq!(both(action, json!([of(0, "10", "e1"), of(1, "11", "e0")])), doubt);
+        assert_eq!(
+            both(action, json!([of(0, "10", "e0"), of(1, "11", "e1")])),
+            ["created 10", "created 11"]
+        );
+    }
+    // Another id than the one that was sent: the record was merged into that, which may be the
+    // other's, where its own result says so too.
+    assert_eq!(
+        both(Action::Update, json!([result(0, "7"), result(1, "7")])),
+        ["updated 7", "updated 7"]
+    );
+    assert_eq!(
+        both(Action::Update, json!([result(0, "1"), result(1, "1")])),
+        ["updated 1", "updated 1"]
+    );
+    assert_eq!(both(Action::Update, json!([result(0, "1"), result(1, "0")])), doubt);
 }
 
 #[test]
@@ -105,12 +134,15 @@ fn refusals_are_told_record_by_record() {
         ["created 10", "in doubt", "in doubt"]
     );
     // As many refusals as records that nothing names: none of them was applied.
-    let two = |first: Value, second: Value| json!({"results": [], "errors": [first, second]});
+    let two = |first: Value, second: Value| json!({"results": [], "numErrors": 2, "errors": [first, second]});
     let exists = |id: u32| json!({"category": "CONFLICT", "message": format!("Contact already exists. Existing ID: {id}")});
     let validation = || error("VALIDATION_ERROR", json!({}));
     let all = |action, body: &Value| said(action, 2, 207, body).unwrap().join(", ");
     let no = "rejected VALIDATION_ERROR, rejected VALIDATION_ERROR";
     assert_eq!(all(Action::Create, &two(validation(), validation())), no);
+    // Both may be about one of them, where nobody says that it is one for each.
+    let uncounted = json!({"results": [], "errors": [validation(), validation()]});
+    assert_eq!(all(Action::Create, &uncounted), "in doubt, in doubt");
     // But whose id it is, or which of them is missing, nobody knows.
     for body in [two(exists(5), exists(6)), two(exists(5), exists(5)), two(exists(5), validation())]
     {
@@ -121,6 +153,56 @@ fn refusals_are_told_record_by_record() {
     // What went wrong there says nothing of what was applied.
     let body = json!({"results": [], "errors": [error("INTERNAL_ERROR", json!({}))]});
     assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["in doubt"]);
+}
+
+/// What was written, and what is said beside it.
+#[test]
+fn a_refusal_beside_results_is_told() {
+    let error = |context: Value| json!({"category": "VALIDATION_ERROR", "message": "no", "context": context});
+    let told = |context: Value| {
+        let body =
+            json!({"results": [result(0, "10"), result(1, "11")], "errors": [error(context)]});
+        said(Action::Create, 2, 207, &body).unwrap()
+    };
+    let altered = r#"Altered(Some("10"), "no")"#;
+    assert_eq!(told(json!({"objectWriteTraceId": ["record-0"]})), [altered, "created 11"]);
+    let all = told(json!({}));
+    assert!(
+        all.iter().all(|one| one.starts_with("Altered(") && one.contains("of one record")),
+        "{all:?}"
+    );
+}
+
+/// Nothing of a call that is refused as a whole was applied: one that does not speak of each record
+/// says nothing of them, and is halved.
+#[test]
+fn a_refused_call_speaks_of_all_or_of_none() {
+    let of = |n: usize| json!({"message": "bad", "context": {"objectWriteTraceId": [format!("record-{n}")]}});
+    let body =
+        |errors: Value| json!({"category": "VALIDATION_ERROR", "message": "no", "errors": errors});
+    assert_eq!(said(Action::Create, 2, 400, &body(json!([of(1)]))), None);
+    let all = said(Action::Create, 2, 400, &body(json!([of(1), of(0)]))).unwrap();
+    assert_eq!(all, ["rejected VALIDATION_ERROR"; 2]);
+    // Whatever it lists.
+    for status in [401, 403, 429, 500, 503] {
+        assert_eq!(said(Action::Create, 2, status, &body(json!([of(1), of(0)]))), None);
+    }
+}
+
+/// Ids may be numbers, and what is not archived is not gone.
+#[test]
+fn what_was_archived_is_told_by_what_was_not() {
+    let gone =
+        |status: u16, body: &Value| said(Action::Delete, 2, status, body).unwrap().join(", ");
+    let error = |ids: Value| json!({"category": "VALIDATION_ERROR", "message": "no", "context": {"ids": ids}});
+    let told = |error: Value| json!({"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [error]});
+    assert_eq!(gone(200, &json!({"status": "COMPLETE", "results": []})), "Deleted, Deleted");
+    assert_eq!(gone(207, &told(error(json!([1])))), "Deleted, rejected VALIDATION_ERROR");
+    assert_eq!(gone(207, &told(error(json!([])))), "in doubt, in doubt");
+    assert_eq!(
+        gone(200, &json!({"status": "error", "category": "VALIDATION_ERROR"})),
+        "in doubt, in doubt"
+    );
 }
 
 /// As HubSpot answered a batch, in June 2026.

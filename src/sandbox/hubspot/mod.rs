@@ -9,11 +9,12 @@
 //! - [`catalog`]: what a new account has; [`object`]: that, and what was made since.
 //! - [`rules`]: what is taken; [`problem`]: how a refusal is told; [`shown`]: how a record is.
 //! - the routes: [`one`], [`batch`], [`search`], [`associations`], [`properties`], [`lists`],
-//!   [`account`].
+//!   [`campaigns`], [`account`].
 
 mod account;
 mod associations;
 mod batch;
+mod campaigns;
 mod catalog;
 mod lists;
 mod object;
@@ -135,6 +136,14 @@ const ROUTES: &[Route] = routes! {
             "/crm/{version}/objects/{object}/{id}/associations/{to}/{to_id}/{type}",
             associations::put_default,
         );
+        Route::new(Method::POST, "/marketing/campaigns/{version}", campaigns::create);
+        Route::new(Method::GET, "/marketing/campaigns/{version}/{id}", campaigns::get);
+        Route::new(Method::PATCH, "/marketing/campaigns/{version}/{id}", campaigns::update);
+        Route::new(Method::DELETE, "/marketing/campaigns/{version}/{id}", campaigns::delete);
+        Route::new(Method::POST, "/marketing/{version}/campaigns", campaigns::create);
+        Route::new(Method::GET, "/marketing/{version}/campaigns/{id}", campaigns::get);
+        Route::new(Method::PATCH, "/marketing/{version}/campaigns/{id}", campaigns::update);
+        Route::new(Method::DELETE, "/marketing/{version}/campaigns/{id}", campaigns::delete);
         Route::new(Method::GET, "/crm-object-schemas/{version}/schemas", properties::schemas);
         Route::new(Method::GET, "/crm/{version}/schemas", properties::schemas);
         Route::new(Method::POST, "/crm-object-schemas/{version}/schemas", properties::create_schema);

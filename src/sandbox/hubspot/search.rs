@@ -28,6 +28,9 @@ const PAGE: usize = 10;
 /// Results of one search, over all its pages.
 const MAX_RESULTS: usize = 10_000;
 
+/// Values of one filter.
+const MAX_VALUES: usize = 100;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Search {
@@ -137,6 +140,9 @@ fn check(memory: &mut Memory, object: &Object, filter: &Filter) -> Result<(), Pr
     let is_number = |value: &Option<String>| {
         value.as_ref().is_none_or(|value| value.trim().parse::<f64>().is_ok())
     };
+    if filter.values.as_ref().is_some_and(|values| values.len() > MAX_VALUES) {
+        return Err(Problem::invalid(format!("more than {MAX_VALUES} values in one filter")));
+    }
     if property.kind == Kind::Number && !is_number(&filter.value) {
         return Err(Problem::invalid(format!("a value for {name} is no number")));
     }

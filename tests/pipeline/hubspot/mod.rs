@@ -1,7 +1,9 @@
 //! HubSpot: what its remote holds after jobs of its connector, and by how many calls.
 
+mod answers;
 mod objects;
 mod refusals;
+mod unfinished;
 mod unified;
 
 use std::collections::BTreeMap;

@@ -180,6 +180,55 @@ fn an_account_that_is_not_told_ends_the_job_before_it_begins() {
     assert_eq!(remote.crm(CONTACTS).len(), 1);
 }
 
+/// Under another namespace, what is known would be made once more.
+#[test]
+fn an_account_that_is_told_once_and_not_again_ends_the_job() {
+    for (call, before, now) in [(1, "", "/62515"), (2, "/62515", "")] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'GET /account-info/*/*', calls: [{call}], do: status, status: 403}}]}}"
+        ));
+        let companies = schema("companies", &["externalId", "name"])
+            + &record("companies", &json!({"externalId": "a", "name": "Acme"}));
+        let place = place(&remote);
+        place.done(&companies);
+        let ran = place.run(&companies);
+        assert_eq!((ran.code, remote.crm(COMPANIES).len()), (2, 1), "{}", ran.stderr);
+        let host = remote.url.trim_start_matches("http://");
+        for told in [format!("`hubspot:{host}{before}`"), format!("`hubspot:{host}{now}`")] {
+            assert!(ran.stderr.contains(&told), "{told}: {}", ran.stderr);
+        }
+        // As the hint has it.
+        let place = place.set("namespace", format!("hubspot:{host}{before}"));
+        place.done(&companies);
+        assert_eq!(remote.crm(COMPANIES).len(), 1);
+    }
+    // What is no account's details is another remote's answer, or a proxy's.
+    let remote = Remote::with(
+        "{faults: [{on: 'GET /account-info/*/*', do: status, status: 200, body: '{\"portal\": 1}'}]}",
+    );
+    let ran = place(&remote).run(contacts(numbered(1)));
+    assert_eq!((ran.code, remote.crm(CONTACTS).len()), (3, 0), "{}", ran.stderr);
+}
+
+/// A token that no header can hold is not kept; the refresh token that came with it is.
+#[test]
+fn a_token_that_cannot_be_used_is_not_kept() {
+    let body =
+        json!({"access_token": "new\ntoken", "refresh_token": "next-refresh", "expires_in": 1800});
+    let fault = json!({"on": "POST /oauth/*/token", "do": "status", "status": 200, "body": body.to_string()});
+    let remote = Remote::with(&json!({"faults": [fault]}).to_string());
+    let place = Place::with(json!({"connector": "hubspot", "base_url": remote.url,
+        "refresh_token": "sandbox-refresh", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}));
+    let ran = place.run(contacts(numbered(1)));
+    assert_eq!((ran.code, remote.crm(CONTACTS).len()), (3, 0), "{}", ran.stderr);
+    let kept: serde_json::Value = serde_json::from_str(&place.read("config.json")).unwrap();
+    assert_eq!(
+        (&kept["access_token"], &kept["refresh_token"]),
+        (&json!(null), &json!("next-refresh"))
+    );
+    assert!(!ran.stderr.contains("new\ntoken"), "{}", ran.stderr);
+}
+
 /// The platform hands out tokens where it can, and says so where it cannot.
 #[test]
 fn tokens_come_from_the_platform() {

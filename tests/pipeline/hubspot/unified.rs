@@ -227,6 +227,99 @@ fn a_note_of_a_company_that_was_just_made_waits_for_it() {
     );
 }
 
+/// What is no list, or says neither yes nor no, is told: nothing at the remote is wiped by it.
+#[test]
+fn a_field_of_another_kind_wipes_nothing() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    let with = |name: &str, value: Value| {
+        let mut content = json!({"externalId": "a", "email": "ann@example.com"});
+        content[name] = value;
+        one("contacts", &content)
+    };
+    place.done(with("phone_numbers", json!([{"number": "123"}])));
+    for (name, value, told) in [
+        ("phone_numbers", json!("+1 555"), "`phone_numbers`"),
+        ("phone_numbers", json!([true]), "`phone_numbers`"),
+        ("addresses", json!("1 Main St"), "`addresses`"),
+        ("addresses", json!(["1 Main St"]), "`addresses`"),
+        ("lists", json!({"a": 1}), "`lists`"),
+        ("lists", json!([{"a": 1}]), "`lists`"),
+        ("custom_fields", json!({"vip": true}), "`custom_fields`"),
+        ("custom_fields", json!([{"name": "vip", "type": "bool", "value": "yes"}]), "`yes`"),
+    ] {
+        place.done(with(name, value.clone()));
+        let row = &place.results()[0];
+        assert_eq!(row["outcome"], "rejected", "{name} {value}: {row}");
+        assert!(row["error_message"].as_str().unwrap().contains(told), "{row}");
+    }
+    assert_eq!(remote.crm(CONTACTS)[0]["phone"], "123");
+    place.done(with("custom_fields", json!([{"name": "vip", "type": "bool", "value": 1}])));
+    assert_eq!(remote.crm(CONTACTS)[0]["vip"], "true");
+}
+
+/// Whether it is a call or a task is known by its id, and not by what the record says.
+#[test]
+fn activities_are_deleted_by_their_ids() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    let activity = |content: &Value| record("activities", content);
+    let names = ["externalId", "type", "title"];
+    place.done(
+        schema("activities", &names)
+            + &activity(&json!({"externalId": "t", "type": "task", "title": "T"}))
+            + &activity(&json!({"externalId": "u", "type": "task", "title": "U"}))
+            + &activity(&json!({"externalId": "c", "type": "call", "title": "C"})),
+    );
+    assert_eq!((remote.crm("0-27").len(), remote.crm("0-48").len()), (2, 1));
+    let place = place.set("streams", json!({"*": {"mode": "delete"}}));
+    place.done(
+        schema("activities", &names)
+            + &activity(&json!({"externalId": "t"}))
+            + &activity(&json!({"externalId": "u", "type": "call"}))
+            + &activity(&json!({"externalId": "c", "type": "call"})),
+    );
+    assert_eq!(place.counts("activities"), counts([("read", 3), ("deleted", 3)]));
+    assert_eq!((remote.crm("0-27").len(), remote.crm("0-48").len()), (0, 0));
+}
+
+/// One that a list does not take takes none of the others with it.
+#[test]
+fn a_list_that_refuses_a_call_is_asked_for_fewer() {
+    let remote = Remote::with(
+        "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1], do: status, status: 400}]}",
+    );
+    let place = unified(&remote);
+    let contact = |n: usize| {
+        record("contacts", &json!({"email": format!("p{n}@example.com"), "lists": ["news"]}))
+    };
+    place.done(schema("contacts", &["email", "lists"]) + &(0..4).map(contact).collect::<String>());
+    assert_eq!(place.counts("contacts"), counts([("read", 4), ("created", 4)]));
+    assert_eq!((remote.members("news").len(), remote.faults("status")), (4, 1));
+}
+
+/// A filter of the search takes a hundred values.
+#[test]
+fn many_names_are_looked_for_in_several_searches() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    let company = |n: usize| record("companies", &json!({"name": format!("Acme {n}")}));
+    place.done(schema("companies", &["name"]) + &(0..80).map(company).collect::<String>());
+    let note = |n: usize| {
+        record(
+            "notes",
+            &json!({"content": "x", "company_name": format!("Acme {n}"),
+            "created_at": "2024-01-15T11:00:00Z"}),
+        )
+    };
+    place.done(
+        schema("notes", &["content", "company_name", "created_at"])
+            + &(0..80).map(note).collect::<String>(),
+    );
+    assert_eq!(place.counts("notes"), counts([("read", 80), ("created", 80)]));
+    assert_eq!(remote.calls_of("POST /crm/objects/{version}/{object}/search"), 2);
+}
+
 /// A list that somebody deletes is made again, and who is not there is told.
 #[test]
 fn what_a_list_has_not_taken_is_told() {

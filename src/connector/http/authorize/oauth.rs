@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
@@ -139,8 +140,13 @@ impl OAuth {
             endpoint.redactor.add_token(secret);
         }
         let left = body.get("expires_in").and_then(number).map(seconds_left);
-        self.keep(access, refresh, left).await?;
+        let is_usable = HeaderValue::from_str(access).is_ok();
+        // The old refresh token may be used up, so that the new one is kept in any case.
+        self.keep(Some(access).filter(|_| is_usable), refresh, left.filter(|_| is_usable)).await?;
         drop(turn);
+        if !is_usable {
+            return Err(Endpoint::unusable("with an `access_token` that no header can hold"));
+        }
         Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into).or(newer), left })
     }
 
@@ -182,13 +188,15 @@ impl OAuth {
     /// token is used up, a job that dies must not take the new one with it.
     async fn keep(
         &self,
-        access: &str,
+        access: Option<&str>,
         refresh: Option<&str>,
         left: Option<Duration>,
     ) -> Result<(), RequestError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let mut values = Map::new();
-        values.insert("access_token".to_owned(), access.into());
+        if let Some(access) = access {
+            values.insert("access_token".to_owned(), access.into());
+        }
         if let Some(refresh) = refresh {
             values.insert("refresh_token".to_owned(), refresh.into());
         }

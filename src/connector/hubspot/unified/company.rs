@@ -2,15 +2,15 @@
 
 use super::{Made, Unified, contact};
 
-pub(super) fn make(record: Unified<'_>) -> Made {
+pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
     let mut made = Made::default();
     made.take(record, &[("name", "name"), ("website", "domain"), ("industry", "industry")]);
-    let numbers = record.list("phone_numbers");
+    let numbers = record.list("phone_numbers")?;
     if !numbers.is_empty() {
-        made.set_text("phone", contact::phone(&numbers));
+        made.set_text("phone", contact::phone(&numbers)?);
     }
-    made.take_address(record, &[("city", "city"), ("state", "state"), ("country", "country")]);
-    made
+    made.take_address(record, &[("city", "city"), ("state", "state"), ("country", "country")])?;
+    Ok(made)
 }
 
 #[cfg(test)]

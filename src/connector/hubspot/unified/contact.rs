@@ -32,29 +32,51 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
     let mut made = Made::default();
     made.take(record, PLAIN);
     if record.get("phone_numbers").is_some() {
-        made.set_text("phone", phone(&record.list("phone_numbers")));
+        made.set_text("phone", phone(&record.list("phone_numbers")?)?);
     }
     made.take(record, AFTER_PHONE);
-    made.take_address(record, OF_ADDRESS);
-    for field in record.list("custom_fields") {
+    made.take_address(record, OF_ADDRESS)?;
+    for field in record.list("custom_fields")? {
         let field = Field::read(&field)?;
+        let is_known = made.has(&field.name);
         made.set_text(&field.name, field.value.clone());
-        made.extras.fields.push(field);
+        // A property that HubSpot has itself is not to be made.
+        if !is_known {
+            made.extras.fields.push(field);
+        }
     }
-    let names = record.list("lists");
-    made.extras.lists =
-        names.iter().filter_map(exact::text).filter(|name| !name.is_empty()).collect();
+    for name in record.list("lists")? {
+        let name = exact::text(&name).ok_or("one of its `lists` is no name")?;
+        if !name.is_empty() {
+            made.extras.lists.push(name);
+        }
+    }
     made.extras.leaves_lists = record.text("subscribe_status").as_deref() == Some("unsubscribed");
     Ok(made)
 }
 
 /// The first number there is.
-pub(super) fn phone(numbers: &[Value]) -> Option<String> {
-    numbers.iter().find_map(|one| match one {
-        Value::Object(one) => one.get("number").map(exact::text),
-        Value::String(number) => Some(Some(number.clone())),
-        _ => None,
-    })?
+///
+/// # Errors
+/// For people: what is listed is no number, and no object with one.
+pub(super) fn phone(numbers: &[Value]) -> Result<Option<String>, String> {
+    for one in numbers {
+        match one {
+            Value::Null => {}
+            Value::Object(one) => {
+                if let Some(number) = one.get("number") {
+                    return Ok(exact::text(number));
+                }
+            }
+            one => {
+                let number = exact::text(one).filter(|_| !one.is_boolean());
+                return number
+                    .map(Some)
+                    .ok_or("one of its `phone_numbers` is no number".to_owned());
+            }
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

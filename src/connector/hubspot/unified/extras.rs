@@ -33,3 +33,10 @@ pub(in crate::connector::hubspot) struct Extras {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) leaves_lists: bool,
 }
+
+impl Extras {
+    /// Whether one of the properties of the user's own has this name.
+    pub(in crate::connector::hubspot) fn has_field(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+}

@@ -12,6 +12,7 @@ use super::super::HubSpot;
 use super::super::part::Part;
 use super::super::paths::Room;
 use super::super::problem::{failure, is_no};
+use super::text_of;
 use crate::connector::contract::RequestError;
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -56,12 +57,15 @@ impl Field {
                  string and number"
             ));
         }
-        let value = field.get("value").and_then(exact::text);
-        let value = value.map(|value| match kind.as_str() {
-            "date" => day(&value).unwrap_or(&value).to_owned(),
-            "bool" => value.eq_ignore_ascii_case("true").to_string(),
-            _ => value,
-        });
+        let value = match (kind.as_str(), field.get("value").and_then(text_of)) {
+            ("date", Some(value)) => Some(day(&value).unwrap_or(&value).to_owned()),
+            ("bool", Some(value)) => yes_or_no(&value).map_err(|()| {
+                format!(
+                    "the custom field `{name}` is `true` or `false`, and has the value `{value}`"
+                )
+            })?,
+            (_, value) => value,
+        };
         Ok(Self {
             label: text("label").unwrap_or_else(|| name.clone()),
             name: name.to_lowercase(),
@@ -87,6 +91,16 @@ impl Field {
             "fieldType": edited, "options": options,
         })
     }
+}
+
+/// A text that says yes or no, as HubSpot spells it; nothing where it says nothing.
+fn yes_or_no(text: &str) -> Result<Option<String>, ()> {
+    Ok(match text.to_ascii_lowercase().as_str() {
+        "" => None,
+        "true" | "1" => Some("true".to_owned()),
+        "false" | "0" => Some("false".to_owned()),
+        _ => return Err(()),
+    })
 }
 
 /// The first day in a text: `2026-1-2` or `20260102`.
@@ -164,7 +178,7 @@ impl HubSpot {
 
     /// Which there are. Where that may not be asked, each is tried to be made.
     async fn read_fields(&self, known: &mut Known) -> Result<(), RequestError> {
-        let answer = self.get(self.paths.of(Room::Properties, &["contacts"])).await?;
+        let answer = self.get(self.paths.of(Room::Properties, &["contacts"])?).await?;
         let body = match self.body_of(&answer) {
             Ok(body) => body,
             Err(error) if is_no(&error) => Value::Null,
@@ -178,7 +192,7 @@ impl HubSpot {
 
     /// Makes one; why not, where HubSpot says no.
     async fn make_field(&self, field: &Field) -> Result<Result<(), String>, RequestError> {
-        let url = self.paths.of(Room::Properties, &["contacts"]);
+        let url = self.paths.of(Room::Properties, &["contacts"])?;
         let body = Bytes::from(field.definition().to_string());
         // Made twice, it is there.
         let answer = self.post(url, body, true, None).await?;

@@ -45,9 +45,16 @@ impl HubSpot {
                 wishes.entry(wish).or_default().push((place, id.as_str()));
             }
         }
-        for ((name, is_on), members) in wishes {
+        let mut pieces: Vec<_> = wishes.into_iter().collect();
+        while let Some(((name, is_on), mut members)) = pieces.pop() {
             let ids: Vec<&str> = members.iter().map(|(_, id)| *id).collect();
             let put = self.put_on_list(name, is_on, &ids).await;
+            if put.as_ref().is_err_and(is_refused) && members.len() > 1 {
+                // One that is refused takes none of the others with it.
+                let right = members.split_off(members.len() / 2);
+                pieces.extend([((name, is_on), right), ((name, is_on), members)]);
+                continue;
+            }
             for (place, id) in members {
                 let verdict = &mut verdicts[place];
                 match &put {
@@ -82,7 +89,7 @@ impl HubSpot {
             let Some(list) = self.list(name, is_on).await? else { return Ok(Vec::new()) };
             let (add, remove) = if is_on { (ids, &[][..]) } else { (&[][..], ids) };
             let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
-            let url = self.paths.of(Room::Lists, &[&list, "memberships", "add-and-remove"]);
+            let url = self.paths.of(Room::Lists, &[&list, "memberships", "add-and-remove"])?;
             // To say it twice changes nothing.
             let body = Bytes::from(body.to_string());
             let answer = self.send(Method::PUT, url, body, true, None).await?;
@@ -112,7 +119,7 @@ impl HubSpot {
     }
 
     async fn find_list(&self, name: &str) -> Result<Option<String>, RequestError> {
-        let url = self.paths.of(Room::Lists, &["object-type-id", CONTACTS, "name", name]);
+        let url = self.paths.of(Room::Lists, &["object-type-id", CONTACTS, "name", name])?;
         let answer = self.get(url).await?;
         if answer.status == 404 {
             return Ok(None);
@@ -123,7 +130,7 @@ impl HubSpot {
 
     async fn make_list(&self, name: &str) -> Result<String, RequestError> {
         let body = json!({"name": name, "objectTypeId": CONTACTS, "processingType": "MANUAL"});
-        let url = self.paths.of(Room::Lists, &[]);
+        let url = self.paths.of(Room::Lists, &[])?;
         // A name is of one list: whoever makes it twice is refused.
         let answer = self.post(url, Bytes::from(body.to_string()), true, None).await?;
         let body = match self.body_of(&answer) {
@@ -136,6 +143,11 @@ impl HubSpot {
         list_id(&body)
             .ok_or_else(|| RequestError::Protocol("a list was made, and its id is not told".into()))
     }
+}
+
+/// Whether a call is refused for what it holds, perhaps for one record of it.
+fn is_refused(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refused { status: 400 | 404 | 409 | 422, .. })
 }
 
 fn list_id(body: &Value) -> Option<String> {

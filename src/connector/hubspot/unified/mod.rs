@@ -87,7 +87,7 @@ impl Shape for Kind {
         let record = Unified(&record);
         let made = match self {
             Self::Contact => contact::make(record)?,
-            Self::Company => company::make(record),
+            Self::Company => company::make(record)?,
             Self::Deal => deal::make(record),
             Self::Activity => activity::make(record)?,
             Self::Note => note::make(record)?,
@@ -114,13 +114,27 @@ impl<'a> Unified<'a> {
         self.get(name).and_then(exact::text).filter(|text| !text.is_empty())
     }
 
-    /// A list, or the JSON text of one.
-    fn list(self, name: &str) -> Vec<Value> {
+    /// A list, or the JSON text of one; empty where there is none.
+    ///
+    /// # Errors
+    /// For people: it is none.
+    fn list(self, name: &str) -> Result<Vec<Value>, String> {
+        let no_list = || format!("its `{name}` are no list");
         match self.get(name) {
-            Some(Value::Array(list)) => list.clone(),
-            Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
-            _ => Vec::new(),
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(list)) => Ok(list.clone()),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(Vec::new()),
+            Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| no_list()),
+            Some(_) => Err(no_list()),
         }
+    }
+}
+
+/// What HubSpot is to hold of a value: a text, of a list or an object its JSON.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(_) | Value::Object(_) => Some(value.to_string()),
+        value => exact::text(value),
     }
 }
 
@@ -136,11 +150,11 @@ struct Made {
 impl Made {
     /// Sets a property; to nothing where the value says nothing.
     fn set(&mut self, name: &str, value: Option<&Value>) {
-        let text = match value {
-            Some(list @ (Value::Array(_) | Value::Object(_))) => Some(list.to_string()),
-            value => value.and_then(exact::text),
-        };
-        self.set_text(name, text);
+        self.set_text(name, value.and_then(text_of));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.properties.iter().any(|(known, _)| known == name)
     }
 
     fn set_text(&mut self, name: &str, text: Option<String>) {
@@ -169,9 +183,15 @@ impl Made {
     }
 
     /// Sets properties from the first of the record's addresses, where it has any.
-    fn take_address(&mut self, record: Unified<'_>, names: &[(&str, &str)]) {
-        let addresses = record.list("addresses");
-        let Some(address) = addresses.first() else { return };
+    ///
+    /// # Errors
+    /// For people: they are no addresses.
+    fn take_address(&mut self, record: Unified<'_>, names: &[(&str, &str)]) -> Result<(), String> {
+        let addresses = record.list("addresses")?;
+        let Some(address) = addresses.first() else { return Ok(()) };
+        if !address.is_object() {
+            return Err("the first of its `addresses` is no object".to_owned());
+        }
         for (field, property) in names {
             let text = address.get(field).and_then(exact::text);
             let text = text.map(|text| match *field {
@@ -180,6 +200,7 @@ impl Made {
             });
             self.set_text(property, text);
         }
+        Ok(())
     }
 
     fn body(self) -> String {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::HubSpot;
 use super::super::associate::{Association, Type, default_type};
+use super::super::find::{MAX_KEYS, MAX_SEARCHED, is_unique};
 use super::super::part::Part;
 use super::super::paths::Room;
 use super::super::problem::is_no;
@@ -74,7 +75,7 @@ impl HubSpot {
     /// The type that the account tells first, as the platform's target takes it.
     async fn deal_type(&self) -> Result<Type, RequestError> {
         let read = || async {
-            let url = self.paths.of(Room::Associations, &["deals", "contacts", "labels"]);
+            let url = self.paths.of(Room::Associations, &["deals", "contacts", "labels"])?;
             let body = match self.body_of(&self.get(url).await?) {
                 Ok(body) => body,
                 Err(error) if is_no(&error) => Value::Null,
@@ -136,33 +137,38 @@ impl HubSpot {
         values: BTreeSet<String>,
     ) -> Result<HashMap<String, Vec<String>>, RequestError> {
         let mut found: HashMap<String, Vec<String>> = HashMap::new();
-        let mut question = Question {
-            stream: StreamName::new(object),
-            by: By::Field(property.into()),
-            keys: values.into_iter().map(Arc::from).collect(),
-            want: Vec::new(),
-            sent: HashMap::new(),
-            next: None,
-        };
-        if question.keys.is_empty() {
-            return Ok(found);
-        }
-        for _ in 0..MAX_PAGES {
-            let page = self.find(object, None, &question).await?;
-            for row in page.rows {
-                let ids = found.entry(row.key.to_string()).or_default();
-                let id = row.remote_id.to_string();
-                if !ids.contains(&id) {
-                    ids.push(id);
+        let values: Vec<Arc<str>> = values.into_iter().map(Arc::from).collect();
+        let most = if is_unique(object, property) { MAX_KEYS } else { MAX_SEARCHED };
+        for keys in values.chunks(most) {
+            let mut question = Question {
+                stream: StreamName::new(object),
+                by: By::Field(property.into()),
+                keys: keys.to_vec(),
+                want: Vec::new(),
+                sent: HashMap::new(),
+                next: None,
+            };
+            for page in 1.. {
+                let found_here = self.find(object, None, &question).await?;
+                for row in found_here.rows {
+                    let ids = found.entry(row.key.to_string()).or_default();
+                    let id = row.remote_id.to_string();
+                    if !ids.contains(&id) {
+                        ids.push(id);
+                    }
+                }
+                question.next = found_here.next;
+                if question.next.is_none() {
+                    break;
+                }
+                if page == MAX_PAGES {
+                    let why =
+                        format!("more than {MAX_PAGES} pages of {object} have one of these names");
+                    return Err(RequestError::never_sent(&why));
                 }
             }
-            question.next = page.next;
-            if question.next.is_none() {
-                return Ok(found);
-            }
         }
-        let why = format!("more than {MAX_PAGES} pages of {object} have one of these names");
-        Err(RequestError::never_sent(&why))
+        Ok(found)
     }
 
     /// A call belongs to the deals of its contact, too.
@@ -173,7 +179,7 @@ impl HubSpot {
             return Ok(());
         }
         let inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
-        let url = self.paths.of(Room::Associations, &["contacts", "deals", "batch", "read"]);
+        let url = self.paths.of(Room::Associations, &["contacts", "deals", "batch", "read"])?;
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, true, None).await?;
         let body = self.body_of(&answer)?;
