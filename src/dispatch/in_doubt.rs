@@ -88,42 +88,57 @@ pub(super) async fn resolve(
                 continue;
             }
         };
-        match ids.as_slice() {
-            [] => {
+        match Late::of(&ids, finder.options.mode, finder.capabilities) {
+            Late::NotThere => {
                 open.fate = Fate::Failed;
                 open.planned.is_doubtful = false;
                 resolved.resend.push(open);
             }
-            [id] if is_updated(finder.options.mode, finder.capabilities) => {
-                resolved.again.push((open.planned, Again::Exists(Some(id.clone()))));
+            Late::ToUpdate(id) => {
+                resolved.again.push((open.planned, Again::Exists(Some(id))));
             }
-            [id] if is_finished(finder.capabilities) => {
+            Late::MayLackRest(remote_id) => {
                 let (action, fate, attempts) =
                     (Action::Create, Fate::Created, open.planned.attempts);
-                let partial = Partial { remote_id: id.clone(), action, fate, attempts };
+                let partial = Partial { remote_id, action, fate, attempts };
                 resolved.partial.push((open.planned, partial));
             }
-            [id] => {
-                let ended = Ended::under(Fate::Created, Some(id.clone()));
-                resolved.ended.push((open.planned, ended));
+            Late::Made(id) => {
+                resolved.ended.push((open.planned, Ended::under(Fate::Created, Some(id))));
             }
-            several => {
-                let why = format!("the remote has {} records of it", several.len());
-                resolved.ended.push(in_doubt(open, "ambiguous", why));
-            }
+            Late::Ambiguous(why) => resolved.ended.push(in_doubt(open, "ambiguous", why)),
         }
     }
     resolved
 }
 
-/// Whether a record that is found after all is updated.
-pub(super) fn is_updated(mode: Mode, capabilities: &Capabilities) -> bool {
-    mode == Mode::Upsert && (capabilities.update.is_some() || capabilities.upsert.is_some())
+/// What a create in doubt has come to, by the remote ids that a lookup has found for it.
+pub(super) enum Late {
+    /// It was not made.
+    NotThere,
+    /// It is there. Whether with our content is not known, for another may have made it.
+    ToUpdate(RemoteId),
+    /// It is there, and may lack what belongs to it.
+    MayLackRest(RemoteId),
+    /// It was made.
+    Made(RemoteId),
+    /// There are several: how many, for people.
+    Ambiguous(String),
 }
 
-/// Whether a record that is found after all may lack what belongs to it, and can be given it.
-pub(super) fn is_finished(capabilities: &Capabilities) -> bool {
-    capabilities.writes_after && capabilities.update.is_some()
+impl Late {
+    pub(super) fn of(ids: &[RemoteId], mode: Mode, capabilities: &Capabilities) -> Self {
+        let Capabilities { update, upsert, writes_after, .. } = capabilities;
+        match ids {
+            [] => Self::NotThere,
+            [id] if mode == Mode::Upsert && (update.is_some() || upsert.is_some()) => {
+                Self::ToUpdate(id.clone())
+            }
+            [id] if *writes_after && update.is_some() => Self::MayLackRest(id.clone()),
+            [id] => Self::Made(id.clone()),
+            several => Self::Ambiguous(format!("the remote has {} records of it", several.len())),
+        }
+    }
 }
 
 /// The remote ids of each record, or why the remote refuses to be asked for it.

@@ -4,14 +4,14 @@
 use std::time::Instant;
 
 use super::finding::{Finder, Traits};
-use super::in_doubt::{find_late, is_finished, is_updated};
+use super::in_doubt::{Late, find_late};
 use super::{Calls, Dispatcher, Ended};
 use crate::config::StreamOptions;
 use crate::connector::contract::{Action, Capabilities};
 use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Outcome, Trouble, UNFINISHED};
-use crate::record::{RemoteId, StreamName};
+use crate::record::StreamName;
 use crate::resolve::found_by::found_by;
 use crate::store::jobs;
 use crate::store::journal::Intent;
@@ -56,13 +56,9 @@ pub async fn recover(
             .hint("run the same input again once the remote answers; nothing is sent before")
         })?;
     }
-    let finds = Finds {
-        updates: is_updated(options.mode, capabilities),
-        finishes: is_finished(capabilities),
-    };
     let found = askable.into_iter().zip(found).filter_map(|(write, found)| {
         let ended = match found {
-            Ok(ids) => of_found(&ids, finds)?,
+            Ok(ids) => of_found(Late::of(&ids, options.mode, capabilities))?,
             Err(why) => {
                 let why =
                     format!("the job was killed before the answer, and the lookup failed: {why}");
@@ -88,38 +84,28 @@ pub async fn recover(
     Ok(dispatcher.store.record_late(leftover.job, outcomes, leftover.intent).await?)
 }
 
-/// What becomes of records that are found after all, when they come again.
-#[derive(Clone, Copy)]
-struct Finds {
-    /// They are updated.
-    updates: bool,
-    /// They are given what belongs to them.
-    finishes: bool,
-}
-
-/// How a create ended whose record the remote has under `ids`; `None` where it has none: it was not
-/// created.
-fn of_found(ids: &[RemoteId], finds: Finds) -> Option<Ended> {
-    let under = |remote_id: &RemoteId, fate, trouble| {
-        Some(Ended { fate, remote_id: Some(remote_id.clone()), trouble: Some(trouble) })
+/// How a create ended that a killed job had sent; `None`: it was not made.
+fn of_found(late: Late) -> Option<Ended> {
+    let under = |id, fate, code, why| {
+        let trouble = Some(Trouble::other(code, why));
+        Some(Ended { fate, remote_id: Some(id), trouble })
     };
-    Some(match ids {
-        [] => return None,
-        [remote_id] if finds.updates => {
+    match late {
+        Late::NotThere => None,
+        Late::ToUpdate(id) => {
             let why = "the job was killed before the answer; the remote has it by now";
-            return under(remote_id, Fate::InDoubt, Trouble::other("in_doubt", why));
+            under(id, Fate::InDoubt, "in_doubt", why)
         }
-        [remote_id] if finds.finishes => {
+        Late::MayLackRest(id) => {
             let why = "the job was killed before the answer; the remote has it by now, and may lack \
                        what belongs to it";
-            return under(remote_id, Fate::Failed, Trouble::other(UNFINISHED, why));
+            under(id, Fate::Failed, UNFINISHED, why)
         }
-        [remote_id] => Ended::under(Fate::Created, Some(remote_id.clone())),
-        several => {
-            let why = format!("the remote has {} records of it", several.len());
-            Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why))
+        Late::Made(id) => Some(Ended::under(Fate::Created, Some(id))),
+        Late::Ambiguous(why) => {
+            Some(Ended::trouble(Fate::InDoubt, Trouble::other("ambiguous", why)))
         }
-    })
+    }
 }
 
 fn outcome(stream: i64, sent_millis: i64, write: Intent, ended: Ended) -> Outcome {

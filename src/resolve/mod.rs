@@ -118,7 +118,8 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
     {
         return Plan::Unchanged(mapped.and_then(|mapped| mapped.remote_id.clone()));
     }
-    if let Some(doubt) = known.doubt.as_ref().filter(|_| capabilities.creates_again)
+    if let Some(doubt) = known.doubt.as_ref().filter(|doubt| doubt.remote_id.is_none())
+        && capabilities.creates_again
         && matches!(mode, Mode::Upsert | Mode::Update)
         && is_held(record, doubt)
     {
@@ -128,7 +129,10 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
         && matches!(mode, Mode::Upsert | Mode::Insert)
     {
         // To finish it is part of making it.
-        return update(record, remote_id.clone());
+        let plan = update(record, remote_id.clone());
+        if !matches!(plan, Plan::Refuse(_)) {
+            return plan;
+        }
     }
     let remote_id =
         record.remote_id.clone().or_else(|| mapped.and_then(|mapped| mapped.remote_id.clone()));
@@ -145,6 +149,9 @@ pub fn plan(record: &Record, known: &Known) -> Plan {
             // What it is found by, another record may have been too, and was written over it.
             _ if has_values => Plan::Lookup,
             Some(Written::Yes(remote_id)) if skip_unchanged => Plan::Unchanged(remote_id.clone()),
+            Some(Written::InDoubt(Doubt { remote_id: Some(id), .. })) => {
+                exists(&format!("the remote has it as `{id}`, and cannot be told to change it"))
+            }
             Some(Written::InDoubt(doubt)) if is_held(record, doubt) => Plan::InDoubt(doubt.clone()),
             _ => create(capabilities),
         };
@@ -323,15 +330,16 @@ pub fn plan_missing(record: &Record, remote_id: &RemoteId, doubt: Option<&Doubt>
         return Plan::Gone(remote_id.clone());
     }
     if options.on_missing == OnMissing::Recreate {
+        // By an earlier job, and not finished: that doubt has ended.
+        let is_unfinished = doubt.is_some_and(|doubt| doubt.remote_id.as_ref() == Some(remote_id));
         if record.external_id.is_some() {
-            return find(record, doubt);
+            return find(record, doubt.filter(|_| !is_unfinished));
         }
         // A lookup has found it, which may have shown what was there no more.
         if record.remote_id.is_none() && can_look_up(record) {
             return Plan::Lookup;
         }
-        // By an earlier job, and not finished.
-        if doubt.and_then(|doubt| doubt.remote_id.as_ref()) == Some(remote_id) {
+        if is_unfinished {
             return create(&record.stream.capabilities);
         }
     }

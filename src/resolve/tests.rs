@@ -139,6 +139,36 @@ fn a_record_without_ids_is_known_by_its_content() {
     assert_eq!(plan(&record, &open), Plan::InDoubt(doubt(None)));
 }
 
+/// Made, and not with all that belongs to it: finished where it can be changed, in mode `insert` too.
+#[test]
+fn what_is_unfinished_is_finished_under_its_id() {
+    let id = RemoteId::from("8");
+    let unfinished = Doubt { remote_id: Some(id.clone()), ..doubt(None) };
+    let of_map = Known { doubt: Some(unfinished.clone()), ..mapped("8", 1) };
+    let of_content =
+        Known { written: Some(Written::InDoubt(unfinished.clone())), ..Known::default() };
+    let update = Plan::Write(Action::Update, Some(id.clone()));
+    for mode in [Mode::Upsert, Mode::Insert] {
+        for (external, known) in [(Some("a"), &of_map), (None, &of_content)] {
+            let mut record = record(capabilities(true, true), external);
+            Arc::get_mut(&mut record.stream).unwrap().options.mode = mode;
+            assert_eq!(plan(&record, known), update, "{mode:?} {external:?}");
+        }
+    }
+    let again = Capabilities { update: None, creates_again: true, ..capabilities(false, false) };
+    let create = Plan::Write(Action::Create, Some(id.clone()));
+    assert_eq!(plan(&record(again, Some("a")), &of_map), create);
+    // What cannot be changed is there all the same, and is not made again.
+    let only_made = Capabilities { update: None, ..capabilities(false, false) };
+    assert!(matches!(plan(&record(only_made, None), &of_content), Plan::Skip(..)));
+    // Deleted in the meantime, it is made anew; whether it was made is in no doubt.
+    for external in [Some("a"), None] {
+        let record = record(capabilities(false, false), external);
+        let anew = Plan::Write(Action::Create, None);
+        assert_eq!(plan_missing(&record, &id, Some(&unfinished)), anew, "{external:?}");
+    }
+}
+
 #[test]
 fn several_matches_and_missing_ones() {
     let record = record(capabilities(false, true), Some("a"));

@@ -180,17 +180,17 @@ impl Store {
     /// Exit code 2: the store has such ids. Exit code 5: what SQLite says.
     pub fn refuse_other_namespace(&self, namespace: &str, without: &str) -> Result<(), Error> {
         let find = |connection: &Connection| other_namespace(connection, namespace, without);
-        let other = match self.read(find)? {
-            Some(other) => Some(other),
+        let others = match self.read(find)? {
+            Some(others) => Some(others),
             None => self.base.read(find).map_err(|error| self.error(error))?,
         };
-        let Some(other) = other else { return Ok(()) };
+        let Some(others) = others else { return Ok(()) };
         Err(Error::usage(format!(
-            "the store has ids of this remote under the namespace `{other}`, and this job would keep its \
-             own under `{namespace}`: records that are known would be made a second time"
+            "the store has ids of this remote under `{others}`, and this job would keep its own under \
+             `{namespace}`: records that are known would be made a second time"
         ))
         .hint(format!(
-            "if it is the same account, set `namespace` to `{other}` in the config; if it is another one, \
+            "if it is the same account, set `namespace` in the config to `{others}`; if it is another one, \
              to a name of your own"
         )))
     }
@@ -201,8 +201,8 @@ impl Store {
     }
 }
 
-/// A namespace of the same remote in which something is known: the one without an account beside one
-/// with, or the other way round.
+/// The namespaces of the same remote in which something is known: the one without an account beside
+/// one with, or the other way round. As they stand in a sentence between backticks.
 fn other_namespace(
     connection: &Connection,
     namespace: &str,
@@ -210,15 +210,15 @@ fn other_namespace(
 ) -> rusqlite::Result<Option<String>> {
     connection
         .prepare_cached(
-            "SELECT namespace FROM streams WHERE namespace <> ?1
+            "SELECT group_concat(DISTINCT namespace) FROM streams WHERE namespace <> ?1
              AND (namespace = ?2 OR (?1 = ?2 AND substr(namespace, 1, length(?2) + 1) = ?2 || '/'))
              AND (EXISTS (SELECT 1 FROM id_map WHERE stream = streams.id)
                 OR EXISTS (SELECT 1 FROM doubts WHERE stream = streams.id)
                 OR EXISTS (SELECT 1 FROM written WHERE stream = streams.id)
-                OR EXISTS (SELECT 1 FROM intents WHERE stream = streams.id)) LIMIT 1",
+                OR EXISTS (SELECT 1 FROM intents WHERE stream = streams.id))",
         )?
-        .query_row(params![namespace, without], |row| row.get(0))
-        .optional()
+        .query_row(params![namespace, without], |row| row.get::<_, Option<String>>(0))
+        .map(|others| others.map(|others| others.replace(',', "` or `")))
 }
 
 /// The number of a stream, made if it is new.

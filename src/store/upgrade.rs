@@ -69,8 +69,20 @@ const TO_6: &str = "
         is_gone INTEGER NOT NULL, remote_id TEXT, fingerprint BLOB, custom_data TEXT, parents INTEGER,
         PRIMARY KEY (run, stream, external_id)) WITHOUT ROWID;
 ";
-/// Records that were made, and not with all that belongs to them.
-const TO_7: &str = "ALTER TABLE doubts ADD COLUMN remote_id TEXT;";
+/// Records that were made, and not with all that belongs to them; and HubSpot's objects, each of which
+/// has one name now.
+const TO_7: &str = "
+    ALTER TABLE doubts ADD COLUMN remote_id TEXT;
+    WITH names (object, name) AS (VALUES
+        ('0-1', 'contacts'), ('contact', 'contacts'), ('0-2', 'companies'), ('company', 'companies'),
+        ('0-3', 'deals'), ('deal', 'deals'), ('0-5', 'tickets'), ('ticket', 'tickets'),
+        ('0-7', 'products'), ('0-8', 'line_items'), ('0-14', 'quotes'), ('0-18', 'communications'),
+        ('0-27', 'tasks'), ('task', 'tasks'), ('0-46', 'notes'), ('note', 'notes'),
+        ('0-47', 'meetings'), ('0-48', 'calls'), ('call', 'calls'), ('0-49', 'emails'),
+        ('0-116', 'postal_mail'), ('0-136', 'leads'))
+    UPDATE streams SET object = (SELECT name FROM names WHERE names.object = streams.object)
+    WHERE namespace LIKE 'hubspot%' AND object IN (SELECT object FROM names);
+";
 
 /// Brings a store of `version` up to [`VERSION`].
 pub(super) fn bring_up(transaction: &Transaction<'_>, version: i64) -> rusqlite::Result<()> {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::HubSpot;
-use super::paths::Room;
+use super::paths::Api;
 use super::problem::{Problem, failure, is_error, is_no, list};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
@@ -70,8 +70,7 @@ impl Association {
     }
 
     fn read_one(one: &Value) -> Result<Self, String> {
-        let text =
-            |value: Option<&Value>| value.and_then(exact::text).filter(|text| !text.is_empty());
+        let text = |value: Option<&Value>| value.and_then(exact::text);
         let to = one.get("to");
         let id = text(to.and_then(|to| to.get("id")));
         let id = id.ok_or_else(|| format!("to id is required for the association {one}"))?;
@@ -178,7 +177,7 @@ impl HubSpot {
                 json!({"from": {"id": id}, "to": {"id": association.to.id}, "types": association.types})
             })
             .collect();
-        let url = self.paths.of(Room::Associations, &[from, to, "batch", "create"])?;
+        let url = self.paths.of(Api::Associations, &[from, to, "batch", "create"])?;
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, false, None).await?;
         let redactor = self.client.redactor();

@@ -14,9 +14,9 @@ use indexmap::IndexMap;
 use super::HubSpot;
 use super::associate::{Association, Link};
 use super::find::object_id;
-use super::judge::{self, Sent};
+use super::judge::{self, Sent, altered};
 use super::part::Part;
-use super::paths::Room;
+use super::paths::Api;
 use super::problem::failure;
 use crate::connector::contract::{
     Action, By, ErrorClass, Question, Rejection, RequestError, Verdict, Write, WriteAnswer,
@@ -83,9 +83,9 @@ impl HubSpot {
                 }
             }
         }
-        let unsent = || Verdict::InDoubt("it was not sent".into());
+        let untold = || Verdict::InDoubt("nothing was said of it".into());
         answered.verdicts =
-            verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unsent)).collect();
+            verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(untold)).collect();
         self.write_after(object, batch, &parts, &mut answered.verdicts).await;
         Ok(answered)
     }
@@ -153,7 +153,7 @@ impl HubSpot {
             Action::Upsert => "upsert",
             Action::Delete => "archive",
         };
-        let url = self.paths.of(Room::Objects, &[object, "batch", verb])?;
+        let url = self.paths.of(Api::Objects, &[object, "batch", verb])?;
         let body = Bytes::from(body(action, property, &inputs));
         self.refuse_known(&url)?;
         self.writes(object);
@@ -202,9 +202,15 @@ impl HubSpot {
             self.associate(object, links.collect(), verdicts).await;
         }
         self.put_on_lists(parts, &ids, verdicts).await;
-        for ((part, id), verdict) in parts.iter().zip(ids).zip(verdicts) {
-            if let (Some(missing), Some(id)) = (&part.missing, id) {
-                *verdict = Verdict::Altered(Some(id), missing.as_str().into());
+        for (part, verdict) in parts.iter().zip(verdicts) {
+            for missing in &part.missing {
+                *verdict = match &*verdict {
+                    Verdict::Altered(id, why) => {
+                        Verdict::Altered(id.clone(), format!("{why}; {missing}").into())
+                    }
+                    // One that is open is written once more, and tells it then.
+                    verdict => altered(verdict.clone(), missing),
+                };
             }
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::find::is_unique;
-use super::paths::Room;
+use super::paths::Api;
 use super::problem::{failure, list};
 use super::{HubSpot, Place};
 use crate::connector::contract::{CheckLine, RequestError};
@@ -124,7 +124,7 @@ impl HubSpot {
     }
 
     async fn properties(&self, object: &str) -> Result<Value, RequestError> {
-        let answer = self.get(self.paths.of(Room::Properties, &[object])?).await?;
+        let answer = self.get(self.paths.of(Api::Properties, &[object])?).await?;
         self.body_of(&answer)
     }
 
@@ -132,7 +132,7 @@ impl HubSpot {
     /// asked for.
     async fn try_scopes(&self, object: &str) -> Result<(), RequestError> {
         for verb in ["read", "update"] {
-            let url = self.paths.of(Room::Objects, &[object, "batch", verb])?;
+            let url = self.paths.of(Api::Objects, &[object, "batch", verb])?;
             let answer = self.post(url, Bytes::from_static(b"{\"inputs\":[]}"), true, None).await?;
             if answer.status == 403 {
                 return Err(failure(&answer, Call::Read, self.client.redactor()));
@@ -153,7 +153,7 @@ impl HubSpot {
             "groupName": group.unwrap_or("contactinformation"), "hasUniqueValue": true,
             "description": "The id of the record in the system that it comes from.",
         });
-        let url = self.paths.of(Room::Properties, &[object])?;
+        let url = self.paths.of(Api::Properties, &[object])?;
         let answer = self.post(url, Bytes::from(property.to_string()), false, None).await?;
         self.body_of(&answer).map(drop)
     }

@@ -5,11 +5,16 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::find::folded;
 use super::part::Part;
 use crate::json::exact;
 
-/// Which of `parts` each of `results` can only be of, as far as that is so: by their places. A result
-/// is one of those all of whose values it has. Of parts that are alike, either may have either.
+/// Which of `parts` results are of: by their places. A result is one of those all of whose values it
+/// has. Of parts that are alike, either may have either.
+///
+/// HubSpot may spell a value otherwise, so that a result lacks a value of its own part and has all of
+/// another's that has fewer. So a match counts where each of both has one, or where all other parts
+/// have another value for something that this one has too.
 pub(super) fn matched<'a>(
     parts: &[&Part],
     results: impl Iterator<Item = &'a Value>,
@@ -35,12 +40,33 @@ pub(super) fn matched<'a>(
             places.retain(|other| *other != place);
         }
     }
+    if matched.len() < parts.len() || !open.is_empty() {
+        let is_told_apart = |place: usize| {
+            (0..sent.len()).all(|other| {
+                parts[other].is_like(parts[place]) || differs(&sent[place], &sent[other])
+            })
+        };
+        matched.retain(|(place, _)| is_told_apart(*place));
+    }
     matched
 }
 
+/// Whether something that both have is not the same.
+fn differs(one: &HashMap<String, Value>, other: &HashMap<String, Value>) -> bool {
+    one.iter().any(|(name, value)| {
+        let other = other.get(name);
+        other.is_some_and(|other| spelled(name, other) != spelled(name, value))
+    })
+}
+
+fn spelled(name: &str, value: &Value) -> Option<String> {
+    exact::text(value).map(|text| folded(Some(name), &text))
+}
+
 fn has_all(result: &Value, sent: &HashMap<String, Value>) -> bool {
-    let held = |name: &str| result.get("properties")?.get(name).and_then(exact::text);
-    !sent.is_empty() && sent.iter().all(|(name, value)| held(name) == exact::text(value))
+    let held = |name: &str| spelled(name, result.get("properties")?.get(name)?);
+    let is_same = |(name, value): (&String, &Value)| held(name) == spelled(name, value);
+    !sent.is_empty() && sent.iter().all(is_same)
 }
 
 #[cfg(test)]
@@ -76,5 +102,14 @@ mod tests {
         alike.sort_unstable();
         assert_eq!(alike, [Some(0), Some(1)]);
         assert_eq!(places(&[json!({})], &[json!({"a": "1"})]), [None]);
+        // A value that is spelled otherwise makes one look like another.
+        let sent = [json!({"name": "Ann"}), json!({"name": "Ann", "phone": "+1 5"})];
+        let held = [json!({"name": "Ann", "phone": "15"}), json!({"name": "Ann"})];
+        assert_eq!(places(&sent, &held), [None, None]);
+        // One that lacks its result takes nothing from those that nobody else can be.
+        let sent = [1, 2, 3].map(|n| json!({"name": "Ann", "phone": n.to_string()}));
+        assert_eq!(places(&sent, &[sent[2].clone(), sent[0].clone()]), [Some(1), None, Some(0)]);
+        let email = |text: &str| [json!({"email": text})];
+        assert_eq!(places(&email("ANN@x.com "), &email("ann@x.com")), [Some(0)]);
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::HubSpot;
-use super::paths::Room;
-use super::problem::{Problem, failure, list};
+use super::paths::Api;
+use super::problem::{Problem, failure, is_error, list};
 use crate::connector::contract::{
     Action, By, Found, Question, Rejection, RequestError, Row, Verdict,
 };
@@ -70,7 +70,6 @@ impl HubSpot {
                 return Err(RequestError::never_sent(&why));
             }
             all.rows.extend(found.rows);
-            all.next = found.next;
             all.quiet = all.quiet.max(found.quiet);
         }
         Ok(all)
@@ -99,21 +98,22 @@ impl HubSpot {
         if let Some(property) = property {
             body["idProperty"] = property.into();
         }
-        let url = self.paths.of(Room::Objects, &[object, "batch", "read"])?;
+        let url = self.paths.of(Api::Objects, &[object, "batch", "read"])?;
         self.refuse_known(&url)?;
         let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
         let quiet = self.limits.quiet();
         let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
         let keys = Keys::new(question, |key| folded(property, key));
+        let results = results(&body)?;
         let mut rows = Vec::new();
-        for result in list(&body, "results") {
+        for result in results {
             let values = match property {
                 None => result.get("id").and_then(exact::text).into_iter().collect(),
                 Some(property) => values(result, property),
             };
             rows.extend(self.rows(result, &values, &keys));
         }
-        if answer.status == 207 {
+        if answer.status == 207 || is_error(&body) {
             self.hear_missing(property, question, &rows, &body)?;
         }
         Ok(Found { rows, quiet, ..Found::default() })
@@ -130,7 +130,7 @@ impl HubSpot {
         let errors = list(body, "errors");
         let mut missing: HashSet<String> = HashSet::new();
         for error in errors.iter().map(Problem) {
-            if matches!(error.category(), "OBJECT_NOT_FOUND" | "NOT_FOUND" | "") {
+            if error.is_not_found() {
                 missing.extend(error.ids().map(|id| folded(property, &id)));
                 continue;
             }
@@ -185,14 +185,12 @@ impl HubSpot {
         if let Some(next) = &question.next {
             body["after"] = Value::from(&**next);
         }
-        let url = self.paths.of(Room::Objects, &[object, "search"])?;
+        let url = self.paths.of(Api::Objects, &[object, "search"])?;
         self.refuse_known(&url)?;
         self.client.turn(&self.searches).await?;
         let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
         let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
-        let results = body["results"].as_array().map(Vec::as_slice);
-        let results =
-            results.ok_or_else(|| RequestError::Protocol("the search has no results".into()))?;
+        let results = results(&body)?;
         let keys = Keys::new(question, spelled);
         let rows =
             results.iter().flat_map(|result| self.rows(result, &values(result, property), &keys));
@@ -254,6 +252,12 @@ impl<'a> Keys<'a> {
     fn of(&self, value: &str) -> impl Iterator<Item = &'a Arc<str>> {
         self.spelled.get(&(self.spell)(value)).into_iter().flatten().copied()
     }
+}
+
+/// What an answer to a question lists. Without a list it says nothing of what is there.
+fn results(body: &Value) -> Result<&[Value], RequestError> {
+    let results = body.get("results").and_then(Value::as_array).map(Vec::as_slice);
+    results.ok_or_else(|| RequestError::Protocol("the answer has no list of results".into()))
 }
 
 /// A value of a unique property, as HubSpot keeps it: addresses have no upper case. Without a

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use super::batch::{input_id, trace};
 use super::content;
 use super::find::folded;
 use super::part::Part;
-use super::problem::{Problem, is_error, list};
+use super::problem::{Problem, is_error, is_of_content, list};
 use crate::connector::contract::{Action, Rejection, Verdict, Write};
 use crate::connector::http::{Answer, Redactor};
 use crate::json::exact;
@@ -41,8 +42,7 @@ pub(super) fn verdicts(
     if answer.is_success() || !list(&body, "results").is_empty() {
         return Some(judge.written(&body));
     }
-    // Any other status is about the caller, or the remote.
-    matches!(answer.status, 400 | 404 | 409 | 422).then(|| judge.refused(&body)).flatten()
+    is_of_content(answer.status).then(|| judge.refused(&body)).flatten()
 }
 
 /// What an answer says of one record.
@@ -85,7 +85,8 @@ impl Judge<'_> {
         if open > 0 || unplaced.is_empty() {
             return verdicts.collect();
         }
-        let why = format!("of one record of its call, HubSpot says: {}", self.words(&unplaced));
+        let why =
+            format!("of one record of its call, HubSpot says: {}", self.words(&unplaced, ALL));
         verdicts.map(|verdict| altered(verdict, &why)).collect()
     }
 
@@ -124,19 +125,13 @@ impl Judge<'_> {
         (said, unplaced)
     }
 
-    /// Of a call that is refused as a whole: none of its records was written. It may speak of each.
+    /// Of a call that is refused as a whole, which applies nothing. It may speak of each record.
     fn refused(&self, body: &Value) -> Option<Vec<Verdict>> {
-        let mut said = vec![Said::default(); self.sent.inputs.len()];
-        for error in list(body, "errors") {
-            let named = self.places.of_error(Problem(error));
-            for place in named {
-                said[place].errors.push(error);
-            }
-        }
+        let (said, _) = self.heard(&[], list(body, "errors"));
         if !said.iter().any(Said::is_nothing) {
             // What is wrong stands at the record, of what kind it is at the call.
             let code = Problem(body).code(self.redactor);
-            let verdicts = said.iter().map(|said| match self.refusal(&said.errors) {
+            let verdicts = said.iter().map(|said| match self.refusal(&said.errors, ALL) {
                 Verdict::Rejected(no) => {
                     Verdict::Rejected(Rejection { code: no.code.or_else(|| code.clone()), ..no })
                 }
@@ -145,7 +140,7 @@ impl Judge<'_> {
             return Some(verdicts.collect());
         }
         // Of a call with one record, what is said of the call is said of that.
-        let verdict = self.refusal(&[body]);
+        let verdict = self.refusal(&[body], ALL);
         let is_told = matches!(verdict, Verdict::Exists(_) | Verdict::Missing);
         (is_told && said.len() == 1).then(|| vec![verdict])
     }
@@ -153,60 +148,59 @@ impl Judge<'_> {
     /// Of records that were archived, which has no answer but to those that were not. To archive
     /// what is gone is no error.
     fn archived(&self, body: &[u8]) -> Option<Vec<Verdict>> {
-        let count = self.sent.inputs.len();
         if body.trim_ascii().is_empty() {
-            return Some(vec![Verdict::Deleted; count]);
+            return Some(vec![Verdict::Deleted; self.sent.inputs.len()]);
         }
         let body = exact::parse(body).ok()?;
-        if !is_error(&body) {
-            return Some(vec![Verdict::Deleted; count]);
-        }
         let errors = list(&body, "errors");
-        let mut verdicts: Vec<Option<Verdict>> = vec![None; count];
-        let mut is_named = !errors.is_empty();
-        for error in errors {
-            let named = self.places.of_error(Problem(error));
-            is_named &= !named.is_empty();
-            for place in named {
-                verdicts[place] = Some(self.refusal(&[error]));
-            }
-        }
-        let left = if is_named {
+        let (said, unplaced) = self.heard(&[], errors);
+        let is_counted = body
+            .get("numErrors")
+            .and_then(Value::as_u64)
+            .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == errors.len()));
+        let left = if !is_error(&body) || (!errors.is_empty() && unplaced.is_empty() && is_counted)
+        {
             Verdict::Deleted
-        } else if count == 1 {
-            self.refusal(&errors.first().map_or_else(|| vec![&body], |error| vec![error]))
+        } else if said.len() == 1 {
+            self.refusal(if errors.is_empty() { vec![&body] } else { unplaced }.as_slice(), ALL)
         } else {
             Verdict::InDoubt(UNNAMED.into())
         };
-        Some(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| left.clone())).collect())
+        let verdicts = said.iter().map(|own| {
+            if own.is_nothing() { left.clone() } else { self.refusal(&own.errors, ALL) }
+        });
+        Some(verdicts.collect())
     }
 
     /// What became of one record that the answer speaks of. `said`: what it says of all.
     fn verdict(&self, place: usize, said: &[Said<'_>]) -> Verdict {
         let own = &said[place];
-        let Some(result) = own.results.first() else { return self.refusal(&own.errors) };
+        let Some(result) = own.results.first() else { return self.refusal(&own.errors, ALL) };
         if self.is_contradicted(place, said) {
             return Verdict::InDoubt("the answer contradicts itself".into());
         }
         let verdict = written(self.sent.action, result, self.redactor);
-        if own.errors.is_empty() { verdict } else { altered(verdict, &self.words(&own.errors)) }
+        if own.errors.is_empty() {
+            verdict
+        } else {
+            altered(verdict, &self.words(&own.errors, ALL))
+        }
     }
 
     /// Whether the results of a record are at odds: with each other, with what was sent, or with
     /// those of other records.
     fn is_contradicted(&self, place: usize, said: &[Said<'_>]) -> bool {
-        let (write, _) = self.sent.inputs[place];
         let own = said[place].id();
         if said[place].results.iter().any(|result| id(result) != own) {
             return true;
         }
-        let property = self.sent.property.filter(|_| self.sent.action != Action::Update);
-        let is_other = |property: &str| {
+        // HubSpot may spell a value otherwise, but not as another's.
+        let told = |property: &str| {
             let told = said[place].results[0].get("properties")?.get(property)?;
-            let sent = write.external_id.as_ref()?.as_str();
-            Some(folded(Some(property), &exact::text(told)?) != folded(Some(property), sent))
+            self.places.of_external_id(&exact::text(told)?)
         };
-        if property.and_then(is_other).unwrap_or(false) {
+        let told = self.sent.property.filter(|_| self.sent.action != Action::Update).and_then(told);
+        if told.is_some_and(|told| told != place) {
             return true;
         }
         let Some(own) = own else { return false };
@@ -221,27 +215,32 @@ impl Judge<'_> {
         said.iter().enumerate().any(is_same)
     }
 
-    /// What refusals of one record say of it.
-    fn refusal(&self, errors: &[&Value]) -> Verdict {
+    /// What refusals of one record say of it; `between`: how they go together.
+    fn refusal(&self, errors: &[&Value], between: &str) -> Verdict {
         let (action, property) = (self.sent.action, self.sent.property);
         let told =
             errors.iter().map(|error| Problem(error).verdict(action, property, self.redactor));
-        let told: Vec<Verdict> = told.collect();
-        let other = told.iter().find(|verdict| !matches!(verdict, Verdict::Rejected(_)));
-        match (other, told.first()) {
-            (Some(other), _) => other.clone(),
-            (None, Some(Verdict::Rejected(first))) => {
-                let message = self.words(errors).into();
-                Verdict::Rejected(Rejection { message, ..first.clone() })
-            }
-            _ => Verdict::InDoubt(UNNAMED.into()),
+        // What may have been applied is not sent again, whatever else is said.
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::InDoubt(_) => 0,
+            Verdict::Busy(_) => 1,
+            Verdict::Rejected(_) => 3,
+            _ => 2,
+        };
+        match told.min_by_key(rank) {
+            Some(Verdict::Rejected(first)) => Verdict::Rejected(Rejection {
+                message: self.words(errors, between).into(),
+                ..first
+            }),
+            Some(verdict) => verdict,
+            None => Verdict::InDoubt(UNNAMED.into()),
         }
     }
 
     /// What is said of the `open` records that nothing names. Where there is a refusal for each of
     /// them, none was applied, though nobody knows which refusal is whose.
     fn of_unplaced(&self, unplaced: &[&Value], open: usize, is_counted: bool) -> Verdict {
-        let verdict = self.refusal(unplaced);
+        let verdict = self.refusal(unplaced, if open == 1 { ALL } else { ONE_OF });
         let is_of_each = match &verdict {
             // The id is that of one of them.
             Verdict::Exists(_) | Verdict::Missing => unplaced.len() == 1,
@@ -257,14 +256,15 @@ impl Judge<'_> {
         Verdict::InDoubt(UNNAMED.into())
     }
 
-    fn words(&self, errors: &[&Value]) -> String {
-        let mut words: Vec<Box<str>> =
-            errors.iter().map(|error| Problem(error).rejection(self.redactor).message).collect();
-        words.dedup();
-        words.join("; or: ")
+    fn words(&self, errors: &[&Value], between: &str) -> String {
+        let words = errors.iter().map(|error| Problem(error).rejection(self.redactor).message);
+        words.collect::<IndexSet<_>>().into_iter().collect::<Vec<_>>().join(between)
     }
 }
 
+/// Between refusals that all hold, and between those of which one does.
+const ALL: &str = "; ";
+const ONE_OF: &str = "; or: ";
 const TRACE: &str = "objectWriteTraceId";
 const UNNAMED: &str = "the answer does not name it";
 
@@ -273,7 +273,7 @@ fn id(result: &Value) -> Option<String> {
 }
 
 /// What was written, and not as it was to be.
-fn altered(verdict: Verdict, why: &str) -> Verdict {
+pub(super) fn altered(verdict: Verdict, why: &str) -> Verdict {
     match verdict {
         Verdict::Created(id) | Verdict::Updated(id) | Verdict::Upserted(id) => {
             Verdict::Altered(id, why.into())
@@ -299,15 +299,20 @@ struct Places<'a> {
     traces: HashMap<String, usize>,
     /// By the id that the input had, as HubSpot spells it.
     ids: HashMap<String, usize>,
+    external_ids: HashMap<String, usize>,
 }
 
 impl<'a> Places<'a> {
     fn new(sent: &'a Sent<'a>) -> Self {
         let traces = (0..sent.inputs.len()).map(|place| (trace(place), place)).collect();
-        let mut places = Self { sent, traces, ids: HashMap::new() };
+        let (ids, external_ids) = (HashMap::new(), HashMap::new());
+        let mut places = Self { sent, traces, ids, external_ids };
         for (place, (write, _)) in sent.inputs.iter().enumerate() {
             if let Some(id) = input_id(sent.action, write) {
                 places.ids.insert(places.spelled(id), place);
+            }
+            if let Some(id) = &write.external_id {
+                places.external_ids.insert(folded(sent.property, id.as_str()), place);
             }
         }
         places
@@ -319,6 +324,10 @@ impl<'a> Places<'a> {
 
     fn of_id(&self, id: &str) -> Option<usize> {
         self.ids.get(&self.spelled(id)).copied()
+    }
+
+    fn of_external_id(&self, id: &str) -> Option<usize> {
+        self.external_ids.get(&folded(self.sent.property, id)).copied()
     }
 
     fn of_result(&self, result: &Value) -> Option<usize> {

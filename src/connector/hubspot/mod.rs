@@ -68,7 +68,7 @@ use crate::record::StreamName;
 const MAX_IN_FLIGHT: usize = 10;
 
 /// Digits of an account's number.
-const MAX_ACCOUNT: usize = 20;
+const MAX_ACCOUNT_DIGITS: usize = 20;
 
 /// A HubSpot account.
 #[derive(Debug)]
@@ -275,7 +275,7 @@ impl HubSpot {
         let body = self.body_of(&answer)?;
         let number = body.get("portalId").and_then(exact::text);
         let is_number = |text: &String| {
-            (1..=MAX_ACCOUNT).contains(&text.len())
+            (1..=MAX_ACCOUNT_DIGITS).contains(&text.len())
                 && text.bytes().all(|byte| byte.is_ascii_digit())
         };
         // Anything else could be what another answers, under this address.

@@ -24,7 +24,7 @@ pub(super) struct Part {
     /// What became of it before it was sent: it is not.
     pub(super) verdict: Option<Verdict>,
     /// What it is written without, and why.
-    pub(super) missing: Option<String>,
+    pub(super) missing: Vec<String>,
 }
 
 impl Part {
@@ -86,7 +86,8 @@ impl Part {
         for (name, value) in &fields.0 {
             match names.get(&**name).filter(|_| self.extras.has_field(name)) {
                 Some(why) => {
-                    self.missing = Some(format!("the custom field `{name}` cannot be made: {why}"));
+                    let why = format!("the custom field `{name}` cannot be made: {why}");
+                    self.missing.push(why);
                 }
                 None => push_field(&mut left, name, value.get()),
             }

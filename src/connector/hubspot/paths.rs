@@ -1,7 +1,7 @@
 //! Where HubSpot's calls go: paths with a date in them, or those of before.
 //!
 //! <https://developers.hubspot.com/docs/api-reference/latest/overview>: since March 2026 a path has
-//! its version behind its room (`/crm/objects/2026-03/contacts`); before, it had a number in front of
+//! its version behind the name of its API (`/crm/objects/2026-03/contacts`); before, it had a number in front of
 //! it (`/crm/v3/objects/contacts`, and `v4` for associations). Those end in 2027.
 
 use percent_encoding::utf8_percent_encode;
@@ -21,16 +21,16 @@ pub(super) struct Paths {
     date: Option<String>,
 }
 
-/// A room of HubSpot's API.
+/// One of HubSpot's APIs for the CRM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum Api {
     Objects,
     Associations,
     Properties,
     Lists,
 }
 
-impl Room {
+impl Api {
     fn name(self) -> &'static str {
         match self {
             Self::Objects => "objects",
@@ -59,15 +59,15 @@ impl Paths {
         Ok(Self { base, date })
     }
 
-    /// A path of a room. Its segments are encoded.
+    /// A path of one of the APIs. Its segments are encoded.
     ///
     /// # Errors
     /// One of them leads elsewhere.
-    pub(super) fn of(&self, room: Room, segments: &[&str]) -> Result<Url, RequestError> {
-        let name = room.name();
-        let start = match (&self.date, room) {
+    pub(super) fn of(&self, api: Api, segments: &[&str]) -> Result<Url, RequestError> {
+        let name = api.name();
+        let start = match (&self.date, api) {
             (Some(date), _) => format!("crm/{name}/{date}"),
-            (None, Room::Associations) => format!("crm/v4/{name}"),
+            (None, Api::Associations) => format!("crm/v4/{name}"),
             (None, _) => format!("crm/v3/{name}"),
         };
         self.at(&start, segments)
@@ -151,24 +151,24 @@ mod tests {
     }
 
     #[test]
-    fn a_date_stands_behind_the_room_and_a_number_before_it() {
-        let of = |version: &str, room, segments: &[&str]| {
-            paths(version).of(room, segments).unwrap().path().to_owned()
+    fn a_date_stands_behind_the_api_and_a_number_before_it() {
+        let of = |version: &str, api, segments: &[&str]| {
+            paths(version).of(api, segments).unwrap().path().to_owned()
         };
         let batch = ["contacts", "batch", "read"];
         assert_eq!(
-            of("2026-03", Room::Objects, &batch),
+            of("2026-03", Api::Objects, &batch),
             "/below/crm/objects/2026-03/contacts/batch/read"
         );
-        assert_eq!(of("v3", Room::Objects, &batch), "/below/crm/v3/objects/contacts/batch/read");
+        assert_eq!(of("v3", Api::Objects, &batch), "/below/crm/v3/objects/contacts/batch/read");
         let pair = ["deals", "contacts", "labels"];
-        let dated = of("2026-09", Room::Associations, &pair);
+        let dated = of("2026-09", Api::Associations, &pair);
         assert_eq!(dated, "/below/crm/associations/2026-09/deals/contacts/labels");
         assert_eq!(
-            of("v3", Room::Associations, &pair),
+            of("v3", Api::Associations, &pair),
             "/below/crm/v4/associations/deals/contacts/labels"
         );
-        assert_eq!(of("v3", Room::Lists, &["a/b c"]), "/below/crm/v3/lists/a%2Fb%20c");
+        assert_eq!(of("v3", Api::Lists, &["a/b c"]), "/below/crm/v3/lists/a%2Fb%20c");
         assert_eq!(paths("v3").token().path(), "/below/oauth/v3/token");
         assert_eq!(paths("2026-03").token().path(), "/below/oauth/2026-03/token");
     }
@@ -195,7 +195,7 @@ mod tests {
         }
         for id in [".", ".."] {
             paths.campaigns(Some(id)).unwrap_err();
-            paths.of(Room::Objects, &[id, "batch", "read"]).unwrap_err();
+            paths.of(Api::Objects, &[id, "batch", "read"]).unwrap_err();
         }
     }
 }

@@ -45,8 +45,17 @@ impl<'a> Problem<'a> {
         ["ids", "id"].into_iter().flat_map(move |kind| self.context(kind))
     }
 
-    pub(super) fn category(self) -> &'a str {
+    fn category(self) -> &'a str {
         self.text("category").or_else(|| self.text("errorType")).unwrap_or_default()
+    }
+
+    /// Whether something is not there that was asked for. Ids without a word more are such.
+    pub(super) fn is_not_found(self) -> bool {
+        match self.category() {
+            "OBJECT_NOT_FOUND" | "NOT_FOUND" => true,
+            "" => self.ids().next().is_some(),
+            _ => false,
+        }
     }
 
     /// What is wrong with single properties: name, code and message, as far as told.
@@ -153,7 +162,7 @@ impl<'a> Problem<'a> {
         }
         match self.category() {
             "CONFLICT" if action == Action::Create => Verdict::Exists(None),
-            "OBJECT_NOT_FOUND" if matches!(action, Action::Update | Action::Delete) => {
+            _ if self.is_not_found() && matches!(action, Action::Update | Action::Delete) => {
                 Verdict::Missing
             }
             "RATE_LIMITS" | "RATE_LIMIT" | "LOCKED" => Verdict::Busy(said()),
@@ -171,6 +180,11 @@ impl<'a> Problem<'a> {
         let message = self.words(redactor).unwrap_or_else(|| "HubSpot does not say why".into());
         Rejection { class, code: self.code(redactor), message }
     }
+}
+
+/// Whether a status is about what was sent: any other is about the caller, or the remote.
+pub(super) fn is_of_content(status: u16) -> bool {
+    matches!(status, 400 | 404 | 409 | 422)
 }
 
 /// Whether an answer of success tells of something that was not done.

@@ -9,7 +9,7 @@ use url::Url;
 use super::HubSpot;
 use super::judge::written;
 use super::part::Part;
-use super::problem::{Problem, failure, is_error, list};
+use super::problem::{Problem, failure, is_error, is_of_content, list};
 use crate::connector::contract::{Action, RequestError, Verdict, WriteAnswer, WriteBatch};
 use crate::connector::http::{Call, Redactor};
 use crate::json::exact;
@@ -79,12 +79,10 @@ impl HubSpot {
             of_success(batch.action, &body, redactor)
         } else {
             let told = Problem(&body).verdict(batch.action, None, redactor);
-            // A path that is not there is none of a record's.
-            let is_missing =
-                answer.status == 404 && has_id_in_path && batch.action != Action::Create;
             match told {
-                _ if is_missing => Verdict::Missing,
-                Verdict::Exists(Some(_)) => told,
+                // A path that is not there is none of a record's.
+                Verdict::Missing if has_id_in_path && answer.status == 404 => told,
+                Verdict::Exists(Some(_)) if is_of_content(answer.status) => told,
                 _ => {
                     return Err(failure(&answer, call, redactor));
                 }

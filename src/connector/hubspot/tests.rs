@@ -79,6 +79,11 @@ fn contradictions_are_in_doubt() {
             ["created 10", "created 11"]
         );
     }
+    // A value that HubSpot spells otherwise is nobody else's.
+    assert_eq!(
+        both(Action::Create, json!([of(0, "10", "E-0"), of(1, "11", "e1")])),
+        ["created 10", "created 11"]
+    );
     // Another id than the one that was sent: the record was merged into that, which may be the
     // other's, where its own result says so too.
     assert_eq!(
@@ -150,6 +155,10 @@ fn refusals_are_told_record_by_record() {
     }
     let body = two(error("OBJECT_NOT_FOUND", json!({})), validation());
     assert_eq!(all(Action::Update, &body), "in doubt, in doubt");
+    // What may have been applied is not sent again, though it is said to be busy too.
+    let traced = |category: &str| error(category, json!({"objectWriteTraceId": ["record-0"]}));
+    let body = json!({"results": [], "errors": [traced("RATE_LIMITS"), traced("INTERNAL_ERROR")]});
+    assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["in doubt"]);
     // What went wrong there says nothing of what was applied.
     let body = json!({"results": [], "errors": [error("INTERNAL_ERROR", json!({}))]});
     assert_eq!(said(Action::Create, 1, 207, &body).unwrap(), ["in doubt"]);
@@ -199,6 +208,9 @@ fn what_was_archived_is_told_by_what_was_not() {
     assert_eq!(gone(200, &json!({"status": "COMPLETE", "results": []})), "Deleted, Deleted");
     assert_eq!(gone(207, &told(error(json!([1])))), "Deleted, rejected VALIDATION_ERROR");
     assert_eq!(gone(207, &told(error(json!([])))), "in doubt, in doubt");
+    // Another one is not listed.
+    let two = json!({"results": [], "numErrors": 2, "errors": [error(json!([1]))]});
+    assert_eq!(gone(207, &two), "in doubt, rejected VALIDATION_ERROR");
     assert_eq!(
         gone(200, &json!({"status": "error", "category": "VALIDATION_ERROR"})),
         "in doubt, in doubt"

@@ -3,11 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{COMPANIES, CONTACTS, place, schema};
+use super::{COMPANIES, CONTACTS, DEALS, place, schema};
 use crate::support::{Place, Ran, Remote, record, secrets};
-
-/// HubSpot's number of deals.
-const DEALS: &str = "0-3";
 
 /// A remote whose first call of `route` is answered so: after it was applied, or not.
 fn answering(route: &str, is_applied: bool, status: u16, body: &Value) -> Remote {
@@ -213,34 +210,68 @@ fn campaigns_are_made_changed_and_made_again() {
     assert_eq!((outcomes(&place), remote.crm("campaigns").len()), (vec!["deleted".to_owned()], 0));
 }
 
+/// A proxy's page is no word of HubSpot's about a campaign.
+#[test]
+fn a_campaign_is_missing_only_where_hubspot_says_so() {
+    let page = json!("<html>no such host</html>");
+    let remote = answering("PATCH /marketing/campaigns/*/*", false, 404, &page);
+    let place = place(&remote);
+    let campaign = |name: &str| {
+        let one = json!({"externalId": "a", "hs_name": name});
+        schema("campaigns", &["externalId", "hs_name"]) + &record("campaigns", &one)
+    };
+    place.done(campaign("Inbound"));
+    place.done(campaign("Outbound"));
+    assert_eq!((outcomes(&place), remote.crm("campaigns").len()), (vec!["rejected".to_owned()], 1));
+}
+
 fn ann(name: &str) -> String {
     let one = json!({"email": "ann@example.com", "firstname": name});
     schema("contacts", &["email", "firstname"]) + &record("contacts", &one)
 }
 
-/// A lookup that fails for a key does not say that nothing has it; one that spells it another way
-/// does.
+/// A lookup that fails for a key, or says nothing at all, does not say that nothing has it; one that
+/// spells it another way does.
 #[test]
 fn only_what_is_said_not_to_be_there_is_made() {
-    let read = "POST /crm/objects/*/contacts/batch/read";
+    const READ: &str = "POST /crm/objects/*/contacts/batch/read";
     let of = |category: &str, id: &str| {
         let error = json!({"status": "error", "category": category, "message": "x", "context": {"ids": [id]}});
         json!({"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [error]})
     };
-    for category in ["INTERNAL_ERROR", "RATE_LIMITS"] {
-        let remote = answering(read, false, 207, &of(category, "ann@example.com"));
-        remote.post(
-            "/crm/objects/2026-03/contacts",
-            &json!({"properties": {"email": "ann@example.com"}}),
-        );
+    let creates =
+        |remote: &Remote| remote.calls_of("POST /crm/objects/{version}/{object}/batch/create");
+    let reads =
+        |remote: &Remote| remote.calls_of("POST /crm/objects/{version}/{object}/batch/read");
+    for (status, body) in [
+        (207, of("INTERNAL_ERROR", "ann@example.com")),
+        (207, of("RATE_LIMITS", "ann@example.com")),
+        (200, json!({"status": "error", "message": "x"})),
+        (
+            200,
+            json!({"status": "error", "message": "x", "results": [], "numErrors": 1,
+            "errors": [{"category": "INTERNAL_ERROR", "message": "x"}]}),
+        ),
+        (200, json!({})),
+    ] {
+        let remote = answering(READ, false, status, &body);
+        let ann_there = json!({"properties": {"email": "ann@example.com"}});
+        remote.post("/crm/objects/2026-03/contacts", &ann_there);
         let place = place(&remote);
-        place.done(ann("Ann"));
-        assert_eq!((outcomes(&place), remote.crm(CONTACTS).len()), (vec!["updated".to_owned()], 1));
+        let ran = place.run(ann("Ann"));
+        assert_eq!(
+            (creates(&remote), remote.crm(CONTACTS).len()),
+            (0, 1),
+            "{body}: {}",
+            ran.stderr
+        );
+        place.done(ann("Bea"));
+        assert_eq!((outcomes(&place), creates(&remote)), (vec!["updated".to_owned()], 0), "{body}");
     }
-    let remote = answering(read, false, 207, &of("OBJECT_NOT_FOUND", "anń@example.com"));
+    let remote = answering(READ, false, 207, &of("OBJECT_NOT_FOUND", "anń@example.com"));
     let place = place(&remote);
     place.done(ann("Ann"));
-    assert_eq!(outcomes(&place), ["created"]);
+    assert_eq!((outcomes(&place), reads(&remote)), (vec!["created".to_owned()], 1));
 }
 
 /// An answer about other associations is none about these: they are made.
@@ -281,22 +312,21 @@ fn names_do_not_lead_elsewhere() {
     assert!(asked.keys().all(|route| route.contains("account-info")), "{asked:?}");
 }
 
-/// One object under several names has one set of ids.
+/// What one stream has made of an object, another of the same object finds before the search shows it.
 #[test]
 fn an_object_is_the_same_by_any_of_its_names() {
-    let remote = Remote::start();
-    let by = json!({"external_id_property": "erp_id"});
-    let place = place(&remote).set("streams", json!({"companies": by, "0-2": by, "company": by}));
-    place.file("config.json", place.config.to_string());
-    place.call(&["check", "--create", "--config", "config.json"]);
+    let remote = Remote::with("{search_lag_ms: 2000}");
+    let place = place(&remote)
+        .set("search_lag_secs", 3)
+        .set("streams", json!({"*": {"lookup_fields": ["domain"]}}));
     let mut input = String::new();
     for (n, stream) in ["companies", "0-2", "company"].into_iter().enumerate() {
-        input += &schema(stream, &["externalId", "name"]);
-        input += &record(stream, &json!({"externalId": "a", "name": n.to_string()}));
+        input += &schema(stream, &["domain", "name"]);
+        input += &record(stream, &json!({"domain": "a.example", "name": n.to_string()}));
     }
     place.done(input);
-    let held = remote.crm_by(COMPANIES, "erp_id");
-    assert_eq!((held.len(), &held["a"]["name"]), (1, &json!("2")));
+    let held = remote.crm(COMPANIES);
+    assert_eq!((held.len(), &held[0]["name"]), (1, &json!("2")));
 }
 
 /// A token that an answer tells again, in whatever place, is told to nobody.

@@ -10,16 +10,31 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{Place, Remote, text};
+use crate::support::{Place, Remote, record, text};
 
 /// HubSpot's numbers of objects.
 const CONTACTS: &str = "0-1";
 const COMPANIES: &str = "0-2";
+const DEALS: &str = "0-3";
+
+/// What puts contacts on a list, and takes them off.
+const ON_LIST: &str = "PUT /crm/lists/*/*/memberships/add-and-remove";
 
 /// A place whose jobs write to the sandbox's HubSpot.
 fn place(remote: &Remote) -> Place {
     Place::with(json!({"connector": "hubspot", "base_url": remote.url,
         "access_token": "sandbox-token", "retry": {"base_millis": 1}}))
+}
+
+/// The same for records in the hosted platform's unified schema.
+fn unified(remote: &Remote) -> Place {
+    place(remote).set("unified_api_schema", true).set("search_lag_secs", 0)
+}
+
+/// A stream with one record.
+fn one(stream: &str, content: &Value) -> String {
+    let names: Vec<&str> = content.as_object().unwrap().keys().map(String::as_str).collect();
+    schema(stream, &names) + &record(stream, content)
 }
 
 /// A SCHEMA line of a stream with these properties, of any kind.

@@ -5,26 +5,13 @@ use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{CONTACTS, place, schema};
+use super::{CONTACTS, DEALS, ON_LIST, one, schema, unified};
 use crate::support::{Place, Remote, counts, finish, record};
-
-/// HubSpot's number of deals.
-const DEALS: &str = "0-3";
-const ON_LIST: &str = "PUT /crm/lists/*/*/memberships/add-and-remove";
-
-fn unified(remote: &Remote) -> Place {
-    place(remote).set("unified_api_schema", true).set("search_lag_secs", 0)
-}
 
 fn inserting(remote: &Remote) -> Place {
     unified(remote).set("streams", json!({"*": {"mode": "insert"}}))
-}
-
-fn one(stream: &str, content: &Value) -> String {
-    let names: Vec<&str> = content.as_object().unwrap().keys().map(String::as_str).collect();
-    schema(stream, &names) + &record(stream, content)
 }
 
 fn on_list() -> String {
@@ -65,6 +52,45 @@ fn one_that_is_deleted_before_it_is_finished_is_made_again() {
     place.done(&deal);
     assert_eq!(place.counts("deals"), counts([("read", 1), ("created", 1)]));
     assert_eq!(remote.crm(DEALS).len(), 1);
+}
+
+/// The same for one that has an id, and what follows is written once it is there.
+#[test]
+fn one_with_an_id_that_is_deleted_before_it_is_finished_is_made_again() {
+    let remote = Remote::start();
+    let place = unified(&remote);
+    let deal = one(
+        "deals",
+        &json!({"externalId": "d", "title": "Big", "contact_email": "ann@example.com"}),
+    );
+    place.done(&deal);
+    remote.delete_crm("deals", remote.crm(DEALS)[0]["id"].as_str().unwrap());
+    for _ in 0..2 {
+        place.done(&deal);
+        assert_eq!(place.counts("deals"), counts([("read", 1), ("failed", 1)]));
+        assert_eq!(remote.crm(DEALS).len(), 1);
+    }
+    place.done(one("contacts", &json!({"email": "ann@example.com"})));
+    place.done(&deal);
+    assert_eq!(place.counts("deals"), counts([("read", 1), ("updated", 1)]));
+}
+
+/// What is refused and what is only late go together: both are told, and the late is made good.
+#[test]
+fn what_is_late_is_tried_again_beside_what_is_refused() {
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 503}},
+                   {{on: 'GET /crm/properties/*/contacts', do: status, status: 403}},
+                   {{on: 'POST /crm/properties/*/contacts', do: status, status: 403}}]}}"
+    ));
+    let place = unified(&remote);
+    let fields = json!([{"name": "tier", "value": "gold"}, {"name": "rank", "value": "1"}]);
+    let contact = json!({"email": "ann@example.com", "lists": ["news"], "custom_fields": fields});
+    place.done(one("contacts", &contact));
+    let row = &place.results()[0];
+    assert_eq!((&row["outcome"], remote.members("news").len()), (&json!("failed"), 1), "{row}");
+    let told = row["error_message"].as_str().unwrap();
+    assert!(told.contains("`tier`") && told.contains("`rank`"), "{told}");
 }
 
 /// To put a new contact on its lists is part of inserting it.
@@ -175,6 +201,7 @@ fn a_signal_before_the_rest_tells_what_is_there() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let row = &place.results()[0];
     assert_eq!((&row["outcome"], &row["RemoteId"]), (&json!("failed"), &json!("1")), "{row}");
+    assert_eq!((remote.crm(CONTACTS).len(), remote.members("news").len()), (1, 0));
     assert!(!row["error_message"].as_str().unwrap().starts_with("not sent"), "{row}");
 }
 

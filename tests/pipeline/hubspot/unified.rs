@@ -2,17 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{COMPANIES, CONTACTS, place, schema};
-use crate::support::{Place, Remote, counts, record};
-
-fn unified(remote: &Remote) -> Place {
-    place(remote).set("unified_api_schema", true).set("search_lag_secs", 0)
-}
-
-fn one(stream: &str, content: &Value) -> String {
-    let names: Vec<&str> = content.as_object().unwrap().keys().map(String::as_str).collect();
-    schema(stream, &names) + &record(stream, content)
-}
+use super::{COMPANIES, CONTACTS, DEALS, ON_LIST, one, schema, unified};
+use crate::support::{Remote, counts, record};
 
 #[test]
 fn contacts_are_found_by_email_and_put_on_lists() {
@@ -42,9 +33,9 @@ fn contacts_are_found_by_email_and_put_on_lists() {
 /// The contact is made, and what follows is refused for a while: it is made once, and on the list.
 #[test]
 fn what_follows_a_create_is_tried_again_without_making_it_twice() {
-    let remote = Remote::with(
-        "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1, 2], do: status, status: 503}]}",
-    );
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1, 2], do: status, status: 503}}]}}"
+    ));
     let place = unified(&remote);
     // Nothing but the id map knows it, and it goes on two lists.
     let input = one(
@@ -79,7 +70,7 @@ fn companies_and_deals_belong_to_whom_they_name() {
     let deal = |content: Value| one("opportunities", &content);
     place.done(deal(json!({"externalId": "d", "title": "Big", "monetary_amount": 1000.5,
         "status": "closedwon", "close_date": "2026-05-06T07:08:09", "contact_email": "ANN@example.com"})));
-    let deals = remote.crm("0-3");
+    let deals = remote.crm(DEALS);
     assert_eq!(
         (&deals[0]["dealname"], &deals[0]["amount"], &deals[0]["dealstage"]),
         (&json!("Big"), &json!("1000.5"), &json!("closedwon"))
@@ -90,7 +81,7 @@ fn companies_and_deals_belong_to_whom_they_name() {
         .done(deal(json!({"externalId": "e", "title": "Lone", "contact_email": "no@example.com"})));
     let row = &place.results()[0];
     assert_eq!(row["outcome"], "failed", "{row}");
-    assert_eq!(remote.crm("0-3").len(), 2);
+    assert_eq!(remote.crm(DEALS).len(), 2);
     assert!(row["error_message"].as_str().unwrap().contains("no@example.com"), "{row}");
     place.done(deal(json!({"externalId": "d", "title": "Bigger", "contact_id": 1})));
     assert_eq!(place.counts("opportunities"), counts([("read", 1), ("updated", 1)]));
@@ -192,9 +183,9 @@ fn a_stream_that_the_schema_has_not_is_told() {
 #[test]
 fn what_a_killed_job_has_left_out_is_written_by_the_next() {
     for step in ["answered:1", "recorded:1", "partial:1", "sent:1"] {
-        let remote = Remote::with(
-            "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1], do: status, status: 503}]}",
-        );
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 503}}]}}"
+        ));
         let place = unified(&remote);
         let input = one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]}));
         place.dies_at(step, &input);
@@ -243,6 +234,8 @@ fn a_field_of_another_kind_wipes_nothing() {
         ("phone_numbers", json!([true]), "`phone_numbers`"),
         ("addresses", json!("1 Main St"), "`addresses`"),
         ("addresses", json!(["1 Main St"]), "`addresses`"),
+        ("addresses", json!([{"city": ["Rome"]}]), "`city`"),
+        ("phone_numbers", json!([{"number": {}}]), "`phone_numbers`"),
         ("lists", json!({"a": 1}), "`lists`"),
         ("lists", json!([{"a": 1}]), "`lists`"),
         ("custom_fields", json!({"vip": true}), "`custom_fields`"),
@@ -254,6 +247,10 @@ fn a_field_of_another_kind_wipes_nothing() {
         assert!(row["error_message"].as_str().unwrap().contains(told), "{row}");
     }
     assert_eq!(remote.crm(CONTACTS)[0]["phone"], "123");
+    place.done(with("phone_numbers", json!([{"number": null}, {"number": "5"}])));
+    assert_eq!(remote.crm(CONTACTS)[0]["phone"], "5");
+    place.done(with("lists", json!([""])));
+    assert_eq!(place.results()[0]["outcome"], "updated");
     place.done(with("custom_fields", json!([{"name": "vip", "type": "bool", "value": 1}])));
     assert_eq!(remote.crm(CONTACTS)[0]["vip"], "true");
 }
@@ -286,9 +283,9 @@ fn activities_are_deleted_by_their_ids() {
 /// One that a list does not take takes none of the others with it.
 #[test]
 fn a_list_that_refuses_a_call_is_asked_for_fewer() {
-    let remote = Remote::with(
-        "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1], do: status, status: 400}]}",
-    );
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 400}}]}}"
+    ));
     let place = unified(&remote);
     let contact = |n: usize| {
         record("contacts", &json!({"email": format!("p{n}@example.com"), "lists": ["news"]}))
@@ -317,17 +314,57 @@ fn many_names_are_looked_for_in_several_searches() {
             + &(0..80).map(note).collect::<String>(),
     );
     assert_eq!(place.counts("notes"), counts([("read", 80), ("created", 80)]));
+    let of_notes = remote.crm("0-46");
+    let has_one = |note: &serde_json::Map<String, Value>| {
+        remote.associated("notes", note["id"].as_str().unwrap(), "companies").len() == 1
+    };
+    assert!(of_notes.iter().all(has_one));
     assert_eq!(remote.calls_of("POST /crm/objects/{version}/{object}/search"), 2);
 }
 
-/// A list that somebody deletes is made again, and who is not there is told.
+/// A list that somebody deletes is made again.
 #[test]
-fn what_a_list_has_not_taken_is_told() {
-    let missing = "{faults: [{on: 'PUT /crm/lists/*/*/memberships/add-and-remove', calls: [1], do: status, \
-                   status: 404}]}";
-    let remote = Remote::with(missing);
+fn a_list_that_is_not_there_any_more_is_made_again() {
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 404}}]}}"
+    ));
     let place = unified(&remote);
     place.done(one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]})));
-    assert_eq!(remote.members("news").len(), 1);
+    assert_eq!((remote.members("news").len(), remote.faults("status")), (1, 1));
+}
+
+#[test]
+fn what_a_list_has_not_taken_is_told() {
+    let body = r#"{"recordsIdsAdded": [], "recordIdsMissing": ["1"]}"#;
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 200, body: '{body}'}}]}}"
+    ));
+    let place = unified(&remote);
+    let contact = one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]}));
+    place.done(&contact);
+    let row = &place.results()[0];
+    assert_eq!((&row["outcome"], &row["RemoteId"]), (&json!("failed"), &json!("1")), "{row}");
+    assert_eq!((remote.crm(CONTACTS).len(), remote.members("news").len()), (1, 0));
+    place.done(&contact);
+    assert_eq!((remote.crm(CONTACTS).len(), remote.members("news").len()), (1, 1));
+}
+
+/// A call belongs to the deals of its contact: that they cannot be told now is not that it has none.
+#[test]
+fn deals_of_a_calls_contact_are_asked_for_until_they_are_told() {
+    let error =
+        json!({"category": "INTERNAL_ERROR", "message": "x", "context": {"fromObjectId": ["1"]}});
+    let body = json!({"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [error]});
+    let fault = json!({"on": "POST /crm/associations/*/contacts/deals/batch/read", "calls": [1],
+        "do": "status", "status": 207, "body": body.to_string()});
+    let remote = Remote::with(&json!({"faults": [fault]}).to_string());
+    let place = unified(&remote);
+    place.done(one("contacts", &json!({"email": "ann@example.com"})));
+    place.done(one("deals", &json!({"title": "Big", "contact_id": "1"})));
+    let call = json!({"externalId": "c", "type": "call", "title": "Sales", "contact_id": "1",
+        "activity_datetime": "2024-01-15T10:30:00Z"});
+    place.done(one("activities", &call));
     assert_eq!(remote.faults("status"), 1);
+    let id = place.results()[0]["RemoteId"].as_str().unwrap().to_owned();
+    assert_eq!(remote.associated("calls", &id, "deals"), ["2"]);
 }

@@ -46,8 +46,8 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
         }
     }
     for name in record.list("lists")? {
-        let name = exact::text(&name).ok_or("one of its `lists` is no name")?;
-        if !name.is_empty() {
+        if name != "" {
+            let name = exact::text(&name).ok_or("one of its `lists` is no name")?;
             made.extras.lists.push(name);
         }
     }
@@ -61,19 +61,11 @@ pub(super) fn make(record: Unified<'_>) -> Result<Made, String> {
 /// For people: what is listed is no number, and no object with one.
 pub(super) fn phone(numbers: &[Value]) -> Result<Option<String>, String> {
     for one in numbers {
-        match one {
-            Value::Null => {}
-            Value::Object(one) => {
-                if let Some(number) = one.get("number") {
-                    return Ok(exact::text(number));
-                }
-            }
-            one => {
-                let number = exact::text(one).filter(|_| !one.is_boolean());
-                return number
-                    .map(Some)
-                    .ok_or("one of its `phone_numbers` is no number".to_owned());
-            }
+        match one.as_object().map_or(Some(one), |one| one.get("number")) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(number)) => return Ok(Some(number.clone())),
+            Some(Value::Number(number)) => return Ok(Some(number.to_string())),
+            Some(_) => return Err("one of its `phone_numbers` is no number".to_owned()),
         }
     }
     Ok(None)

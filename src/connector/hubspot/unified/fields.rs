@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::super::HubSpot;
 use super::super::part::Part;
-use super::super::paths::Room;
+use super::super::paths::Api;
 use super::super::problem::{failure, is_no};
 use super::text_of;
 use crate::connector::contract::RequestError;
@@ -44,8 +44,7 @@ impl Field {
     /// # Errors
     /// For people: it has no name, or a type that HubSpot has not.
     pub(super) fn read(field: &Value) -> Result<Self, String> {
-        let text =
-            |name: &str| field.get(name).and_then(exact::text).filter(|text| !text.is_empty());
+        let text = |name: &str| field.get(name).and_then(exact::text);
         let name = text("name").ok_or("one of its `custom_fields` has no `name`")?;
         if name.starts_with('$') {
             return Err(format!("`{name}` cannot be the name of a custom field"));
@@ -178,7 +177,7 @@ impl HubSpot {
 
     /// Which there are. Where that may not be asked, each is tried to be made.
     async fn read_fields(&self, known: &mut Known) -> Result<(), RequestError> {
-        let answer = self.get(self.paths.of(Room::Properties, &["contacts"])?).await?;
+        let answer = self.get(self.paths.of(Api::Properties, &["contacts"])?).await?;
         let body = match self.body_of(&answer) {
             Ok(body) => body,
             Err(error) if is_no(&error) => Value::Null,
@@ -192,7 +191,7 @@ impl HubSpot {
 
     /// Makes one; why not, where HubSpot says no.
     async fn make_field(&self, field: &Field) -> Result<Result<(), String>, RequestError> {
-        let url = self.paths.of(Room::Properties, &["contacts"])?;
+        let url = self.paths.of(Api::Properties, &["contacts"])?;
         let body = Bytes::from(field.definition().to_string());
         // Made twice, it is there.
         let answer = self.post(url, body, true, None).await?;

@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use super::super::HubSpot;
 use super::super::associate::open;
 use super::super::part::Part;
-use super::super::paths::Room;
-use super::super::problem::is_no;
+use super::super::paths::Api;
+use super::super::problem::{is_no, is_of_content};
 use crate::connector::contract::{RequestError, Verdict};
 use crate::json::exact;
 use crate::record::RemoteId;
@@ -84,24 +84,25 @@ impl HubSpot {
         ids: &[&str],
     ) -> Result<Vec<String>, RequestError> {
         // One that was known, and is there no more, is made again.
-        for is_last in [false, true] {
+        let mut is_last = false;
+        loop {
             // Nobody is on a list that is not there.
             let Some(list) = self.list(name, is_on).await? else { return Ok(Vec::new()) };
             let (add, remove) = if is_on { (ids, &[][..]) } else { (&[][..], ids) };
             let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
-            let url = self.paths.of(Room::Lists, &[&list, "memberships", "add-and-remove"])?;
+            let url = self.paths.of(Api::Lists, &[&list, "memberships", "add-and-remove"])?;
             // To say it twice changes nothing.
             let body = Bytes::from(body.to_string());
             let answer = self.send(Method::PUT, url, body, true, None).await?;
             if answer.status == 404 && !is_last {
                 self.lists.0.lock().await.remove(name);
+                is_last = true;
                 continue;
             }
             let body = self.body_of(&answer)?;
             let missing = body.get("recordIdsMissing").and_then(Value::as_array);
             return Ok(missing.into_iter().flatten().filter_map(exact::text).collect());
         }
-        Ok(Vec::new())
     }
 
     /// The id of a list, which is made where it `is_needed`.
@@ -119,7 +120,7 @@ impl HubSpot {
     }
 
     async fn find_list(&self, name: &str) -> Result<Option<String>, RequestError> {
-        let url = self.paths.of(Room::Lists, &["object-type-id", CONTACTS, "name", name])?;
+        let url = self.paths.of(Api::Lists, &["object-type-id", CONTACTS, "name", name])?;
         let answer = self.get(url).await?;
         if answer.status == 404 {
             return Ok(None);
@@ -130,7 +131,7 @@ impl HubSpot {
 
     async fn make_list(&self, name: &str) -> Result<String, RequestError> {
         let body = json!({"name": name, "objectTypeId": CONTACTS, "processingType": "MANUAL"});
-        let url = self.paths.of(Room::Lists, &[])?;
+        let url = self.paths.of(Api::Lists, &[])?;
         // A name is of one list: whoever makes it twice is refused.
         let answer = self.post(url, Bytes::from(body.to_string()), true, None).await?;
         let body = match self.body_of(&answer) {
@@ -147,7 +148,7 @@ impl HubSpot {
 
 /// Whether a call is refused for what it holds, perhaps for one record of it.
 fn is_refused(error: &RequestError) -> bool {
-    matches!(error, RequestError::Refused { status: 400 | 404 | 409 | 422, .. })
+    matches!(error, RequestError::Refused { status, .. } if is_of_content(*status))
 }
 
 fn list_id(body: &Value) -> Option<String> {

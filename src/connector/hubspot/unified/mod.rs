@@ -111,7 +111,7 @@ impl<'a> Unified<'a> {
 
     /// A text or a number that says something.
     fn text(self, name: &str) -> Option<String> {
-        self.get(name).and_then(exact::text).filter(|text| !text.is_empty())
+        self.get(name).and_then(exact::text)
     }
 
     /// A list, or the JSON text of one; empty where there is none.
@@ -193,7 +193,11 @@ impl Made {
             return Err("the first of its `addresses` is no object".to_owned());
         }
         for (field, property) in names {
-            let text = address.get(field).and_then(exact::text);
+            let value = address.get(field).unwrap_or(&Value::Null);
+            if value.is_array() || value.is_object() {
+                return Err(format!("`{field}` of the first of its `addresses` is no text"));
+            }
+            let text = exact::text(value);
             let text = text.map(|text| match *field {
                 "country" => country::name(&text).to_owned(),
                 _ => text,

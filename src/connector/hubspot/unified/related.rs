@@ -11,8 +11,8 @@ use super::super::HubSpot;
 use super::super::associate::{Association, Type, default_type};
 use super::super::find::{MAX_KEYS, MAX_SEARCHED, is_unique};
 use super::super::part::Part;
-use super::super::paths::Room;
-use super::super::problem::is_no;
+use super::super::paths::Api;
+use super::super::problem::{Problem, is_no, list};
 use super::note::{TO_COMPANY, TO_DEAL};
 use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Verdict};
 use crate::json::exact;
@@ -22,12 +22,14 @@ use crate::record::StreamName;
 /// call with a deal.
 const DEAL_TO_CONTACT: u64 = 3;
 const CALL_TO_DEAL: u64 = 206;
+/// What HubSpot says of a record that nothing is associated with.
+const NO_ASSOCIATIONS: &str = "NO_ASSOCIATIONS_FOUND";
 /// Pages of a search for names.
 const MAX_PAGES: usize = 50;
 
 impl HubSpot {
-    /// Finds whom the records belong to. A record that names one that is not there, or several, is
-    /// refused.
+    /// Finds whom the records belong to. A note whose company or deal is not there, or is several, is
+    /// refused; a deal whose contact is not there is written without it, and that is told.
     ///
     /// # Errors
     /// When nobody can tell now; nothing was written then.
@@ -57,7 +59,7 @@ impl HubSpot {
                 (Some(email), _) => {
                     let ids = found.get(email).map(Vec::as_slice).unwrap_or_default();
                     if ids.is_empty() {
-                        part.missing = Some(format!(
+                        part.missing.push(format!(
                             "no contact has the email {email}; if it came in the same input, send the \
                              record again"
                         ));
@@ -75,7 +77,7 @@ impl HubSpot {
     /// The type that the account tells first, as the platform's target takes it.
     async fn deal_type(&self) -> Result<Type, RequestError> {
         let read = || async {
-            let url = self.paths.of(Room::Associations, &["deals", "contacts", "labels"])?;
+            let url = self.paths.of(Api::Associations, &["deals", "contacts", "labels"])?;
             let body = match self.body_of(&self.get(url).await?) {
                 Ok(body) => body,
                 Err(error) if is_no(&error) => Value::Null,
@@ -179,10 +181,19 @@ impl HubSpot {
             return Ok(());
         }
         let inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
-        let url = self.paths.of(Room::Associations, &["contacts", "deals", "batch", "read"])?;
+        let url = self.paths.of(Api::Associations, &["contacts", "deals", "batch", "read"])?;
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, true, None).await?;
         let body = self.body_of(&answer)?;
+        // Of a contact without deals it is an error that it has none.
+        let has_none = |error: &Value| {
+            Problem(error).is_not_found()
+                || error["subCategory"].as_str().is_some_and(|what| what.ends_with(NO_ASSOCIATIONS))
+        };
+        if let Some(error) = list(&body, "errors").iter().find(|error| !has_none(error)) {
+            let Rejection { message, .. } = Problem(error).rejection(self.client.redactor());
+            return Err(RequestError::Unreachable(message));
+        }
         let mut deals: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for result in body["results"].as_array().into_iter().flatten() {
             let Some(from) = result.pointer("/from/id").and_then(exact::text) else { continue };
