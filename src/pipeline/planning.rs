@@ -198,6 +198,8 @@ impl Job {
                 self.end_locally(&planned, None, Ended::trouble(Fate::Failed, trouble), true);
             }
             Plan::InDoubt(doubt) => {
+                // What the remote misses is not where it may have been made.
+                planned.remote_id = None;
                 let sent = crate::store::jobs::at_millis(doubt.first_millis);
                 let why = format!(
                     "sent by an earlier job at {sent}, and nothing tells whether it was applied"
