@@ -21,6 +21,10 @@ pub trait Shape: fmt::Debug + Send + Sync {
     /// For people: the record cannot be read so.
     fn flat(&self, record: &Fields<'_>) -> Result<Option<String>, String>;
 
+    /// Whether a field of a flat record goes out under its name: only there can the remote id of
+    /// another record take its place.
+    fn goes_out(&self, name: &str) -> bool;
+
     /// What goes out of a flat record, and what is hashed of it.
     ///
     /// # Errors

@@ -247,6 +247,10 @@ impl Job {
             held.left = Some(left);
         }
         planned.held = Some(held);
+        if action == Action::Update {
+            // Another one, where it was merged into that.
+            planned.remote_id = Some(row.remote_id);
+        }
         self.gather(Task::Write(action), planned);
     }
 

@@ -3,7 +3,32 @@
 use crate::config::StreamOptions;
 use crate::config::stream::Mode;
 use crate::connector::contract::Capabilities;
+use crate::connector::shape::Shape;
 use crate::error::Error;
+
+/// Refuses relations that a shape would send elsewhere: the id that stands in the record would go out
+/// as the remote's, and name a stranger.
+///
+/// # Errors
+/// Exit code 2, naming the field.
+pub(super) fn can_relate(
+    stream: &str,
+    options: &StreamOptions,
+    shape: Option<&dyn Shape>,
+) -> Result<(), Error> {
+    let Some(shape) = shape else { return Ok(()) };
+    let Some(relation) = options.relations.iter().find(|one| !shape.goes_out(&one.field)) else {
+        return Ok(());
+    };
+    let field = &relation.field;
+    let what = format!(
+        "`relations` of stream `{stream}` cannot be carried out: `{field}` does not go out as it is"
+    );
+    Err(Error::usage(what).hint(
+        "take the relation out, and give the remote's id in the record; or send the stream in the \
+         remote's own form",
+    ))
+}
 
 /// Refuses options that the remote cannot carry out, before the stream's first record.
 ///

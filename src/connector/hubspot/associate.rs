@@ -189,7 +189,8 @@ impl HubSpot {
         let (results, errors) = (list(&body, "results"), list(&body, "errors"));
         let done: HashSet<(String, String)> = results.iter().filter_map(pair).collect();
         // Where nothing is refused and nothing is named, a count tells as much as names do.
-        if !is_error(&body) && done.is_empty() && results.len() == links.len() {
+        let is_counted = results.len() == links.len() && results.iter().all(Value::is_object);
+        if !is_error(&body) && done.is_empty() && is_counted {
             return Ok(());
         }
         for Link { place, id, association } in links {

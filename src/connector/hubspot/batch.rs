@@ -157,7 +157,7 @@ impl HubSpot {
         let body = Bytes::from(body(action, property, &inputs));
         self.refuse_known(&url)?;
         self.writes(object);
-        let answer = self.post(url.clone(), body, false, batch.not_after).await?;
+        let answer = self.post(url.clone(), body.clone(), false, batch.not_after).await?;
         let quiet = self.limits.quiet();
         let status = answer.status;
         self.writes(object);
@@ -167,7 +167,7 @@ impl HubSpot {
             return Ok(WriteAnswer { status, verdicts, quiet });
         }
         let call = Call::Write { action, single: false };
-        Err(self.noted(&url, failure(&answer, call, redactor)))
+        Err(self.noted(&url, &body, failure(&answer, call, redactor)))
     }
 
     /// Writes what belongs to records that were written, and could not be told with them.

@@ -28,6 +28,9 @@ const MAX_PAGE: usize = 200;
 /// The other addresses of a contact, by which it is found too: apart by `;`.
 const MORE_EMAILS: &str = "hs_additional_emails";
 
+/// The ids of the records that were merged into one: apart by `;`.
+const MERGED: &str = "hs_merged_object_ids";
+
 /// Whether a property tells records of an object apart, in any account.
 pub(super) fn is_unique(object: &str, property: &str) -> bool {
     property == "hs_object_id" || (property == "email" && object == "contacts")
@@ -84,36 +87,57 @@ impl HubSpot {
     ) -> Result<Found, RequestError> {
         let mut names = wanted(question);
         names.extend(property);
+        names.extend(property.is_none().then_some(MERGED));
         if property == Some("email") {
             names.push(MORE_EMAILS);
         }
         // Two spellings of one id are one input, and two rows.
-        let ids: BTreeSet<&str> = question
+        let asked: BTreeSet<&str> = question
             .keys
             .iter()
             .map(|key| if property.is_none() { object_id(key) } else { key })
             .collect();
-        let inputs: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+        let inputs: Vec<Value> = asked.iter().map(|id| json!({"id": id})).collect();
         let mut body = json!({"inputs": inputs, "properties": names, "propertiesWithHistory": []});
         if let Some(property) = property {
             body["idProperty"] = property.into();
         }
         let url = self.paths.of(Api::Objects, &[object, "batch", "read"])?;
         self.refuse_known(&url)?;
-        let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
+        let sent = Bytes::from(body.to_string());
+        let answer = self.post(url.clone(), sent.clone(), true, None).await?;
         let quiet = self.limits.quiet();
-        let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
+        let body = self.body_of(&answer).map_err(|error| self.noted(&url, &sent, error))?;
         let keys = Keys::new(question, |key| folded(property, key));
         let results = results(&body)?;
         let mut rows = Vec::new();
+        let mut unknown = Vec::new();
         for result in results {
             let values = match property {
-                None => result.get("id").and_then(exact::text).into_iter().collect(),
+                None => ids(result),
                 Some(property) => values(result, property),
             };
-            rows.extend(self.rows(result, &values, &keys));
+            let own = self.rows(result, &values, &keys)?;
+            if own.is_empty() {
+                unknown.push(result);
+            }
+            rows.extend(own);
         }
-        if answer.status == 207 || is_error(&body) {
+        // What one id alone has led to is that record, under whatever id: others were merged into it.
+        let is_there = |rows: &[Row], key: &str| rows.iter().any(|row| &*row.key == key);
+        let lacking: Vec<&Arc<str>> =
+            question.keys.iter().filter(|key| !is_there(&rows, key)).collect();
+        match (unknown.as_slice(), lacking.as_slice()) {
+            ([], _) | (_, []) => {}
+            ([result], [key]) if list(&body, "errors").is_empty() => {
+                rows.extend(self.rows(result, &[key.to_string()], &keys)?);
+            }
+            _ => {
+                let message = "the answer has records that nobody asked for".into();
+                return Err(RequestError::Refused { status: answer.status, code: None, message });
+            }
+        }
+        if answer.status == 207 || is_error(&body) || body["status"] == "PENDING" {
             self.hear_missing(property, question, &rows, &body)?;
         }
         Ok(Found { rows, quiet, ..Found::default() })
@@ -127,6 +151,10 @@ impl HubSpot {
         rows: &[Row],
         body: &Value,
     ) -> Result<(), RequestError> {
+        if body["status"].as_str().is_some_and(|status| status != "COMPLETE" && status != "error") {
+            let why = "the answer to a batch is not complete";
+            return Err(RequestError::Unreachable(why.into()));
+        }
         let errors = list(body, "errors");
         let mut missing: HashSet<String> = HashSet::new();
         for error in errors.iter().map(Problem) {
@@ -152,7 +180,7 @@ impl HubSpot {
         // As many as there are, whatever way they are spelled; or errors that name none.
         let is_told = lacking.iter().all(|key| missing.contains(key))
             || missing.len() == lacking.len()
-            || (missing.is_empty() && counted >= lacking.len() as u64);
+            || (missing.is_empty() && !errors.is_empty() && counted >= lacking.len() as u64);
         if is_told {
             return Ok(());
         }
@@ -188,14 +216,35 @@ impl HubSpot {
         let url = self.paths.of(Api::Objects, &[object, "search"])?;
         self.refuse_known(&url)?;
         self.client.turn(&self.searches).await?;
-        let answer = self.post(url.clone(), Bytes::from(body.to_string()), true, None).await?;
-        let body = self.body_of(&answer).map_err(|error| self.noted(&url, error))?;
+        let sent = Bytes::from(body.to_string());
+        let answer = self.post(url.clone(), sent.clone(), true, None).await?;
+        let body = self.body_of(&answer).map_err(|error| self.noted(&url, &sent, error))?;
         let results = results(&body)?;
         let keys = Keys::new(question, spelled);
-        let rows =
-            results.iter().flat_map(|result| self.rows(result, &values(result, property), &keys));
         let next = body.pointer("/paging/next/after").and_then(exact::text).map(Arc::from);
-        Ok(Found { rows: rows.collect(), next, ..Found::default() })
+        let total = body.get("total").and_then(Value::as_u64).unwrap_or_default();
+        if is_error(&body) || (results.is_empty() && total > 0 && question.next.is_none()) {
+            let why = "the search does not show what it has found";
+            return Err(RequestError::Unreachable(why.into()));
+        }
+        let mut rows = Vec::new();
+        for result in results {
+            let own = self.rows(result, &values(result, property), &keys)?;
+            match question.keys.as_slice() {
+                _ if !own.is_empty() => rows.extend(own),
+                // What a search for one value finds has it, however it is spelled.
+                [key] => rows.extend(self.rows(result, &[key.to_string()], &keys)?),
+                _ => {
+                    let message = "the search has found what has none of the values".into();
+                    return Err(RequestError::Refused {
+                        status: answer.status,
+                        code: None,
+                        message,
+                    });
+                }
+            }
+        }
+        Ok(Found { rows, next, ..Found::default() })
     }
 
     /// The body of an answer of success.
@@ -208,12 +257,22 @@ impl HubSpot {
     }
 
     /// A row for each key that one of `values` is.
-    fn rows(&self, result: &Value, values: &[String], keys: &Keys<'_>) -> Vec<Row> {
-        let id = result.get("id").and_then(exact::text);
-        let Some(id) = id.and_then(|id| self.client.redactor().unless_secret(id)) else {
-            return Vec::new();
-        };
+    ///
+    /// # Errors
+    /// The properties that are asked for are not told: that they are empty must not be believed.
+    fn rows(
+        &self,
+        result: &Value,
+        values: &[String],
+        keys: &Keys<'_>,
+    ) -> Result<Vec<Row>, RequestError> {
+        let id = id_of(result).and_then(|id| self.client.redactor().unless_secret(id));
+        let Some(id) = id else { return Ok(Vec::new()) };
         let held = result.get("properties").and_then(Value::as_object);
+        if held.is_none() && !wanted(keys.question).is_empty() {
+            let why = "the answer has a record without the properties that were asked for";
+            return Err(RequestError::Protocol(why.into()));
+        }
         let fields = |held: &Map<String, Value>| {
             let wanted = keys
                 .question
@@ -229,8 +288,22 @@ impl HubSpot {
             fields: held.map(fields).unwrap_or_default(),
             altered: None,
         };
-        values.iter().flat_map(|value| keys.of(value)).map(row).collect()
+        Ok(values.iter().flat_map(|value| keys.of(value)).map(row).collect())
     }
+}
+
+/// The id that an answer tells of a record: a text or a number.
+pub(super) fn id_of(result: &Value) -> Option<String> {
+    let id = result.get("id").filter(|id| id.is_string() || id.is_number());
+    id.and_then(exact::text).map(|id| object_id(&id).to_owned())
+}
+
+/// A record's id, and those of the records that were merged into it.
+fn ids(result: &Value) -> Vec<String> {
+    let merged = result.get("properties").and_then(|held| held.get(MERGED)).and_then(exact::text);
+    let merged = merged.unwrap_or_default();
+    let merged = merged.split(';').filter(|id| !id.is_empty()).map(str::to_owned);
+    id_of(result).into_iter().chain(merged).collect()
 }
 
 /// The keys of a question, by how the remote spells them.
@@ -282,7 +355,7 @@ pub(super) fn object_id(id: &str) -> &str {
 
 /// A value as the search compares it.
 fn spelled(value: &str) -> String {
-    value.trim().to_lowercase()
+    object_id(value.trim()).to_lowercase()
 }
 
 /// The properties that are asked for.

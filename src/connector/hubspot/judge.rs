@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::batch::{input_id, trace};
 use super::content;
-use super::find::folded;
+use super::find::{folded, id_of};
 use super::part::Part;
 use super::problem::{Problem, is_error, is_of_content, list};
 use crate::connector::contract::{Action, Rejection, Verdict, Write};
@@ -59,7 +59,7 @@ impl Said<'_> {
 
     /// The id that it was written under, where it is told.
     fn id(&self) -> Option<String> {
-        self.results.first().and_then(|result| id(result))
+        self.results.first().and_then(|result| id_of(result))
     }
 }
 
@@ -191,7 +191,7 @@ impl Judge<'_> {
     /// those of other records.
     fn is_contradicted(&self, place: usize, said: &[Said<'_>]) -> bool {
         let own = said[place].id();
-        if said[place].results.iter().any(|result| id(result) != own) {
+        if said[place].results.iter().any(|result| id_of(result) != own) {
             return true;
         }
         // HubSpot may spell a value otherwise, but not as another's.
@@ -268,10 +268,6 @@ const ONE_OF: &str = "; or: ";
 const TRACE: &str = "objectWriteTraceId";
 const UNNAMED: &str = "the answer does not name it";
 
-fn id(result: &Value) -> Option<String> {
-    result.get("id").and_then(exact::text)
-}
-
 /// What was written, and not as it was to be.
 pub(super) fn altered(verdict: Verdict, why: &str) -> Verdict {
     match verdict {
@@ -284,7 +280,7 @@ pub(super) fn altered(verdict: Verdict, why: &str) -> Verdict {
 
 /// What a result says of the record that it is of.
 pub(super) fn written(action: Action, result: &Value, redactor: &Redactor) -> Verdict {
-    let id = id(result).and_then(|id| redactor.unless_secret(id)).map(RemoteId::new);
+    let id = id_of(result).and_then(|id| redactor.unless_secret(id)).map(RemoteId::new);
     match (action, result.get("new").and_then(Value::as_bool)) {
         (Action::Create, _) | (Action::Upsert, Some(true)) => Verdict::Created(id),
         (Action::Update, _) | (Action::Upsert, Some(false)) => Verdict::Updated(id),
@@ -336,7 +332,7 @@ impl<'a> Places<'a> {
         }
         let id = match self.sent.action {
             Action::Create => None,
-            Action::Update | Action::Delete => id(result),
+            Action::Update | Action::Delete => id_of(result),
             Action::Upsert => {
                 let property = self.sent.property?;
                 result.get("properties")?.get(property).and_then(exact::text)

@@ -208,9 +208,10 @@ impl HubSpot {
         lasting.get(url.path()).map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// The error of a call, remembered where it holds of all calls like it.
-    fn noted(&self, url: &Url, error: RequestError) -> RequestError {
-        if is_lasting(&error) {
+    /// The error of a call, remembered where it holds of all calls like it. `sent`: what it may say
+    /// again.
+    fn noted(&self, url: &Url, sent: &[u8], error: RequestError) -> RequestError {
+        if is_lasting(&error, sent) {
             let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
             lasting.insert(url.path().to_owned(), error.clone());
         }
@@ -275,7 +276,8 @@ impl HubSpot {
         let body = self.body_of(&answer)?;
         let number = body.get("portalId").and_then(exact::text);
         let is_number = |text: &String| {
-            (1..=MAX_ACCOUNT_DIGITS).contains(&text.len())
+            !text.starts_with('0')
+                && (1..=MAX_ACCOUNT_DIGITS).contains(&text.len())
                 && text.bytes().all(|byte| byte.is_ascii_digit())
         };
         // Anything else could be what another answers, under this address.

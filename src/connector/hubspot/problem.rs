@@ -189,9 +189,10 @@ pub(super) fn is_of_content(status: u16) -> bool {
 
 /// Whether an answer of success tells of something that was not done.
 pub(super) fn is_error(body: &Value) -> bool {
+    let is_empty = |list: &Value| list.is_null() || list.as_array().is_some_and(Vec::is_empty);
     body["status"] == "error"
-        || !list(body, "errors").is_empty()
-        || body["numErrors"].as_u64().is_some_and(|count| count > 0)
+        || !is_empty(&body["errors"])
+        || exact::text(&body["numErrors"]).is_some_and(|count| count.trim() != "0")
 }
 
 /// What an answer lists under `name`.
@@ -207,12 +208,13 @@ pub(super) fn is_no(error: &RequestError) -> bool {
 /// What HubSpot says of an object that it has not, and of a property that is not unique.
 const LASTING: [&str; 2] = ["Unable to infer object type", "by non-unique"];
 
-/// Whether a call is refused for what holds of all calls like it, in the whole job.
-pub(super) fn is_lasting(error: &RequestError) -> bool {
+/// Whether a call is refused for what holds of all calls like it, in the whole job. Words that stand in
+/// what was `sent` may be a record's own.
+pub(super) fn is_lasting(error: &RequestError, sent: &[u8]) -> bool {
     match error {
-        RequestError::Refused { message, .. } => {
-            LASTING.iter().any(|known| message.contains(known))
-        }
+        RequestError::Refused { message, .. } => LASTING.iter().any(|known| {
+            message.contains(known) && memchr::memmem::find(sent, known.as_bytes()).is_none()
+        }),
         _ => false,
     }
 }

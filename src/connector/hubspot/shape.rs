@@ -54,6 +54,10 @@ impl Shape for Properties {
         Ok(Some(finish_object(flat)))
     }
 
+    fn goes_out(&self, name: &str) -> bool {
+        name != ASSOCIATIONS_IN && name != "id"
+    }
+
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
         let (mut body, mut hashed) = (String::new(), String::new());
         let mut associations = None;

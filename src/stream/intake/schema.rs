@@ -10,7 +10,7 @@ use crate::record::StreamName;
 use crate::singer::message;
 use crate::singer::schema::RecordSchema;
 use crate::singer::values::{self, MAX_VALUES};
-use crate::stream::ability::can_do;
+use crate::stream::ability::{can_do, can_relate};
 use crate::stream::identity::IdFields;
 use crate::stream::mapping::Mapping;
 use crate::stream::prepare::{Extension, Preparer};
@@ -86,6 +86,7 @@ impl Interpreter {
         let mapping = Mapping::compile(name, &options.fields)?;
         if unusable.is_none() {
             can_do(name, &options, &capabilities)?;
+            can_relate(name, &options, shape.as_deref())?;
         }
         let before = self.streams.get(name);
         let index = before.map_or(self.streams.len(), |before| before.stream.index);

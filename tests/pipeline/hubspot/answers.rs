@@ -210,6 +210,97 @@ fn campaigns_are_made_changed_and_made_again() {
     assert_eq!((outcomes(&place), remote.crm("campaigns").len()), (vec!["deleted".to_owned()], 0));
 }
 
+/// Values that are not told are not empty.
+#[test]
+fn what_is_not_told_of_a_record_is_not_filled() {
+    for properties in [json!(null), json!([])] {
+        let body =
+            json!({"status": "COMPLETE", "results": [{"id": "1", "properties": properties}]});
+        let remote = answering("POST /crm/objects/*/deals/batch/read", false, 200, &body);
+        remote.post("/crm/objects/2026-03/deals", &json!({"properties": {"dealname": "Theirs"}}));
+        let place = place(&remote).set("only_upsert_empty_fields", true);
+        place.run(deals(&[json!({"externalId": "a", "id": "1", "dealname": "Mine", "amount": 5})]));
+        let held = remote.crm(DEALS);
+        assert_eq!((held.len(), &held[0]["dealname"]), (1, &json!("Theirs")));
+    }
+}
+
+/// A record that was merged into another is that one: it is not made again.
+#[test]
+fn a_merged_record_is_the_one_that_it_was_merged_into() {
+    for properties in [
+        json!({"dealname": "Big", "amount": null}),
+        json!({"dealname": "Big", "hs_merged_object_ids": "8;1"}),
+    ] {
+        let body =
+            json!({"status": "COMPLETE", "results": [{"id": "2", "properties": properties}]});
+        let remote = answering("POST /crm/objects/*/deals/batch/read", false, 200, &body);
+        for name in ["Old", "Big"] {
+            remote.post("/crm/objects/2026-03/deals", &json!({"properties": {"dealname": name}}));
+        }
+        remote.delete_crm("deals", "1");
+        let place = place(&remote).set("only_upsert_empty_fields", true);
+        place
+            .done(deals(&[json!({"externalId": "a", "id": "1", "dealname": "Mine", "amount": 5})]));
+        let held = remote.crm(DEALS);
+        assert_eq!((held.len(), &held[0]["dealname"]), (1, &json!("Big")), "{:?}", place.results());
+    }
+}
+
+/// What HubSpot says again of a record's own words holds of that record alone.
+#[test]
+fn a_records_own_words_block_no_others() {
+    let refusal = json!({"status": "error", "category": "VALIDATION_ERROR",
+        "message": "sort by non-unique was not one of the allowed options"});
+    let fault = json!({"on": CREATE, "calls": [1, 2, 3], "do": "status", "status": 400, "body": refusal.to_string()});
+    let remote = Remote::with(&json!({"faults": [fault]}).to_string());
+    let place = place(&remote);
+    let names = ["sort by non-unique", "b", "c", "d", "e"];
+    let all: Vec<Value> =
+        names.iter().map(|name| json!({"externalId": name, "dealname": name})).collect();
+    place.done(deals(&all));
+    // The call is halved: three times refused, the first stands alone.
+    assert_eq!(
+        (outcomes(&place), remote.crm(DEALS).len()),
+        (
+            {
+                let mut told = vec!["created".to_owned(); 5];
+                told[0] = "rejected".to_owned();
+                told
+            },
+            4
+        ),
+        "{:?}",
+        place.results()
+    );
+}
+
+/// What a search has found and does not show, or spells otherwise, is there.
+#[test]
+fn what_a_search_has_found_is_there() {
+    let search = "POST /crm/objects/*/deals/search";
+    for (body, outcome) in [
+        (json!({"total": 1, "results": []}), "updated"),
+        (json!({"total": 0, "results": [], "status": "error"}), "updated"),
+        (
+            json!({"total": 1, "results": [{"id": "1", "properties": {"dealname": "100.00"}}]}),
+            "updated",
+        ),
+    ] {
+        let remote = answering(search, false, 200, &body);
+        remote.post("/crm/objects/2026-03/deals", &json!({"properties": {"dealname": "100"}}));
+        let place = place(&remote)
+            .set("search_lag_secs", 0)
+            .set("streams", json!({"deals": {"lookup_fields": ["dealname"]}}));
+        place.done(deals(&[json!({"dealname": "100", "amount": 5})]));
+        assert_eq!(
+            (outcomes(&place), remote.crm(DEALS).len()),
+            (vec![outcome.to_owned()], 1),
+            "{body}"
+        );
+    }
+}
+
 /// A proxy's page is no word of HubSpot's about a campaign.
 #[test]
 fn a_campaign_is_missing_only_where_hubspot_says_so() {
@@ -253,6 +344,8 @@ fn only_what_is_said_not_to_be_there_is_made() {
             "errors": [{"category": "INTERNAL_ERROR", "message": "x"}]}),
         ),
         (200, json!({})),
+        (200, json!({"status": "PENDING", "results": []})),
+        (207, json!({"results": [], "numErrors": "1", "errors": {"category": "INTERNAL_ERROR"}})),
     ] {
         let remote = answering(READ, false, status, &body);
         let ann_there = json!({"properties": {"email": "ann@example.com"}});

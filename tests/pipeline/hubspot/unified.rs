@@ -322,6 +322,49 @@ fn many_names_are_looked_for_in_several_searches() {
     assert_eq!(remote.calls_of("POST /crm/objects/{version}/{object}/search"), 2);
 }
 
+/// In the unified schema an id would go out as HubSpot's, and name a stranger.
+#[test]
+fn relations_that_would_name_a_stranger_are_refused() {
+    let remote = Remote::start();
+    let relations = |stream: &str, field: &str| json!({stream: {"relations": [{"field": field, "stream": "contacts"}]}});
+    let place = unified(&remote).set("streams", relations("deals", "contact_id"));
+    let deal = one("deals", &json!({"externalId": "d", "title": "Big", "contact_id": "1"}));
+    let ran = place.run(&deal);
+    assert_eq!((ran.code, remote.crm(DEALS).len()), (2, 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`contact_id`"), "{}", ran.stderr);
+    let place =
+        place.set("unified_api_schema", false).set("streams", relations("deals", "associations"));
+    let ran = place.run(&deal);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+/// That a list was changed is believed of an answer that does not say otherwise.
+#[test]
+fn a_list_that_answers_with_an_error_is_asked_again() {
+    let body = r#"{"status": "error", "message": "later"}"#;
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: '{ON_LIST}', calls: [1], do: status, status: 200, body: '{body}'}}]}}"
+    ));
+    let place = unified(&remote);
+    place.done(one("contacts", &json!({"email": "ann@example.com", "lists": ["news"]})));
+    assert_eq!((remote.members("news").len(), remote.faults("status")), (1, 1));
+}
+
+/// A list that HubSpot does not let be made is asked for once, and not for each contact.
+#[test]
+fn a_list_that_cannot_be_made_costs_few_calls() {
+    let remote = Remote::with("{faults: [{on: 'POST /crm/lists/*', do: status, status: 400}]}");
+    let place = unified(&remote);
+    let contact = |n: usize| {
+        record("contacts", &json!({"email": format!("p{n}@example.com"), "lists": ["news"]}))
+    };
+    place
+        .done(schema("contacts", &["email", "lists"]) + &(0..150).map(contact).collect::<String>());
+    assert_eq!(place.counts("contacts"), counts([("read", 150), ("failed", 150)]));
+    assert_eq!(remote.crm(CONTACTS).len(), 150);
+    assert!(remote.faults("status") <= 2, "{}", remote.faults("status"));
+}
+
 /// A list that somebody deletes is made again.
 #[test]
 fn a_list_that_is_not_there_any_more_is_made_again() {

@@ -125,6 +125,9 @@ fn day(text: &str) -> Option<&str> {
     })
 }
 
+/// Names that are kept, at most; HubSpot lets an object have some 1,000 properties of the user's own.
+const MAX_KEPT: usize = 5000;
+
 /// Those that are known to be there, and those that cannot be made.
 #[derive(Debug, Default)]
 pub(in crate::connector::hubspot) struct CustomFields(Mutex<Known>);
@@ -171,6 +174,13 @@ impl HubSpot {
             for part in parts.iter_mut() {
                 part.leave_out(&known.refused);
             }
+        }
+        // The names come from the records: what is forgotten is tried again.
+        if known.refused.len() > MAX_KEPT {
+            known.refused.clear();
+        }
+        if known.there.len() > MAX_KEPT {
+            *known = Known::default();
         }
         Ok(())
     }

@@ -14,17 +14,24 @@ use super::super::HubSpot;
 use super::super::associate::open;
 use super::super::part::Part;
 use super::super::paths::Api;
-use super::super::problem::{is_no, is_of_content};
-use crate::connector::contract::{RequestError, Verdict};
+use super::super::problem::{Problem, is_error, is_no, is_of_content};
+use crate::connector::contract::{Rejection, RequestError, Verdict};
 use crate::json::exact;
 use crate::record::RemoteId;
 
 /// HubSpot's number of contacts.
 const CONTACTS: &str = "0-1";
 
-/// The ids of lists, by name; those that are not there have none.
+/// Lists whose names are kept, at most: they come from the records, and a name that is forgotten is
+/// asked for again.
+const MAX_KEPT: usize = 5000;
+
+/// The ids of lists, by name; those that are not there have none, and those that HubSpot does not let
+/// be made have its no.
 #[derive(Debug, Default)]
-pub(in crate::connector::hubspot) struct Lists(Mutex<HashMap<String, Option<String>>>);
+pub(in crate::connector::hubspot) struct Lists(Mutex<HashMap<String, Known>>);
+
+type Known = Result<Option<String>, RequestError>;
 
 /// A list, by its name, and whether who is meant is to be on it.
 type Wish<'a> = (&'a str, bool);
@@ -45,16 +52,32 @@ impl HubSpot {
                 wishes.entry(wish).or_default().push((place, id.as_str()));
             }
         }
-        let mut pieces: Vec<_> = wishes.into_iter().collect();
-        while let Some(((name, is_on), mut members)) = pieces.pop() {
-            let ids: Vec<&str> = members.iter().map(|(_, id)| *id).collect();
-            let put = self.put_on_list(name, is_on, &ids).await;
-            if put.as_ref().is_err_and(is_refused) && members.len() > 1 {
-                // One that is refused takes none of the others with it.
-                let right = members.split_off(members.len() / 2);
-                pieces.extend([((name, is_on), right), ((name, is_on), members)]);
-                continue;
-            }
+        // With whether the list was made anew for them.
+        let mut pieces: Vec<_> =
+            wishes.into_iter().map(|(wish, members)| (wish, members, false)).collect();
+        while let Some(((name, is_on), mut members, is_anew)) = pieces.pop() {
+            let put = match self.list(name, is_on).await {
+                // Nobody is on a list that is not there.
+                Ok(None) => continue,
+                Err(error) => Err(error),
+                Ok(Some(list)) => {
+                    let put = self.change_members(&list, is_on, &members).await;
+                    if !is_anew && matches!(put, Err(RequestError::Refused { status: 404, .. })) {
+                        // It was known, and is there no more.
+                        self.lists.0.lock().await.remove(name);
+                        pieces.push(((name, is_on), members, true));
+                        continue;
+                    }
+                    if put.as_ref().is_err_and(is_refused) && members.len() > 1 {
+                        // One that is refused takes none of the others with it.
+                        let right = members.split_off(members.len() / 2);
+                        let halves = [right, members];
+                        pieces.extend(halves.map(|half| ((name, is_on), half, is_anew)));
+                        continue;
+                    }
+                    put
+                }
+            };
             for (place, id) in members {
                 let verdict = &mut verdicts[place];
                 match &put {
@@ -77,45 +100,47 @@ impl HubSpot {
     }
 
     /// Puts records on a list, or takes them off. Returns those that are not there.
-    async fn put_on_list(
+    async fn change_members(
         &self,
-        name: &str,
+        list: &str,
         is_on: bool,
-        ids: &[&str],
+        members: &[(usize, &str)],
     ) -> Result<Vec<String>, RequestError> {
-        // One that was known, and is there no more, is made again.
-        let mut is_last = false;
-        loop {
-            // Nobody is on a list that is not there.
-            let Some(list) = self.list(name, is_on).await? else { return Ok(Vec::new()) };
-            let (add, remove) = if is_on { (ids, &[][..]) } else { (&[][..], ids) };
-            let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
-            let url = self.paths.of(Api::Lists, &[&list, "memberships", "add-and-remove"])?;
-            // To say it twice changes nothing.
-            let body = Bytes::from(body.to_string());
-            let answer = self.send(Method::PUT, url, body, true, None).await?;
-            if answer.status == 404 && !is_last {
-                self.lists.0.lock().await.remove(name);
-                is_last = true;
-                continue;
-            }
-            let body = self.body_of(&answer)?;
-            let missing = body.get("recordIdsMissing").and_then(Value::as_array);
-            return Ok(missing.into_iter().flatten().filter_map(exact::text).collect());
+        let ids: Vec<&str> = members.iter().map(|(_, id)| *id).collect();
+        let (add, remove) = if is_on { (ids, Vec::new()) } else { (Vec::new(), ids) };
+        let body = json!({"recordIdsToAdd": add, "recordIdsToRemove": remove});
+        let url = self.paths.of(Api::Lists, &[list, "memberships", "add-and-remove"])?;
+        // To say it twice changes nothing.
+        let answer = self.send(Method::PUT, url, Bytes::from(body.to_string()), true, None).await?;
+        if answer.is_success() && answer.body.trim_ascii().is_empty() {
+            return Ok(Vec::new());
         }
+        let body = self.body_of(&answer)?;
+        if !body.is_object() || is_error(&body) {
+            let Rejection { message, .. } = Problem(&body).rejection(self.client.redactor());
+            return Err(RequestError::Unreachable(message));
+        }
+        let missing = body.get("recordIdsMissing").and_then(Value::as_array);
+        Ok(missing.into_iter().flatten().filter_map(exact::text).collect())
     }
 
     /// The id of a list, which is made where it `is_needed`.
-    async fn list(&self, name: &str, is_needed: bool) -> Result<Option<String>, RequestError> {
+    async fn list(&self, name: &str, is_needed: bool) -> Known {
         let mut known = self.lists.0.lock().await;
         let mut list = match known.get(name) {
-            Some(list) => list.clone(),
+            Some(list) => list.clone()?,
             None => self.find_list(name).await?,
         };
         if list.is_none() && is_needed {
-            list = Some(self.make_list(name).await?);
+            let made = self.make_list(name).await;
+            if let Err(error) = &made
+                && is_no(error)
+            {
+                keep(&mut known, name, Err(error.clone()));
+            }
+            list = Some(made?);
         }
-        known.insert(name.to_owned(), list.clone());
+        keep(&mut known, name, Ok(list.clone()));
         Ok(list)
     }
 
@@ -144,6 +169,13 @@ impl HubSpot {
         list_id(&body)
             .ok_or_else(|| RequestError::Protocol("a list was made, and its id is not told".into()))
     }
+}
+
+fn keep(known: &mut HashMap<String, Known>, name: &str, list: Known) {
+    if known.len() >= MAX_KEPT {
+        known.clear();
+    }
+    known.insert(name.to_owned(), list);
 }
 
 /// Whether a call is refused for what it holds, perhaps for one record of it.

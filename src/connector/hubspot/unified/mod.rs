@@ -78,6 +78,10 @@ impl Shape for Kind {
         Ok(None)
     }
 
+    fn goes_out(&self, _: &str) -> bool {
+        false
+    }
+
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
         let mut record = Map::new();
         for Incoming { name, value, .. } in fields.iter().filter(|field| !field.is_id) {

@@ -24,7 +24,7 @@ const DEAL_TO_CONTACT: u64 = 3;
 const CALL_TO_DEAL: u64 = 206;
 /// What HubSpot says of a record that nothing is associated with.
 const NO_ASSOCIATIONS: &str = "NO_ASSOCIATIONS_FOUND";
-/// Pages of a search for names.
+/// Pages of what is asked for, at most.
 const MAX_PAGES: usize = 50;
 
 impl HubSpot {
@@ -180,11 +180,37 @@ impl HubSpot {
         if contacts.is_empty() {
             return Ok(());
         }
-        let inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
+        let mut deals: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
+        for _ in 0..MAX_PAGES {
+            if inputs.is_empty() {
+                break;
+            }
+            inputs = self.page_of_deals(&inputs, &mut deals).await?;
+        }
+        for part in parts {
+            let deals = part.extras.deals_of.as_ref().and_then(|contact| deals.get(contact));
+            let associations = deals.into_iter().flatten();
+            let with = |deal: &String| Association::with("deals", deal, default_type(CALL_TO_DEAL));
+            part.associations.extend(associations.map(with));
+        }
+        Ok(())
+    }
+
+    /// Adds the deals of contacts, and returns what asks for those that have more.
+    async fn page_of_deals(
+        &self,
+        inputs: &[Value],
+        deals: &mut BTreeMap<String, Vec<String>>,
+    ) -> Result<Vec<Value>, RequestError> {
         let url = self.paths.of(Api::Associations, &["contacts", "deals", "batch", "read"])?;
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, true, None).await?;
         let body = self.body_of(&answer)?;
+        let Some(results) = body.get("results").and_then(Value::as_array) else {
+            let why = "the answer does not tell the deals of contacts";
+            return Err(RequestError::Unreachable(why.into()));
+        };
         // Of a contact without deals it is an error that it has none.
         let has_none = |error: &Value| {
             Problem(error).is_not_found()
@@ -194,19 +220,16 @@ impl HubSpot {
             let Rejection { message, .. } = Problem(error).rejection(self.client.redactor());
             return Err(RequestError::Unreachable(message));
         }
-        let mut deals: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for result in body["results"].as_array().into_iter().flatten() {
+        let mut more = Vec::new();
+        for result in results {
             let Some(from) = result.pointer("/from/id").and_then(exact::text) else { continue };
+            if let Some(after) = result.pointer("/paging/next/after").and_then(exact::text) {
+                more.push(json!({"id": from, "after": after}));
+            }
             let to = result["to"].as_array().into_iter().flatten();
             let to = to.filter_map(|to| to.get("toObjectId").or_else(|| to.get("id")));
             deals.entry(from).or_default().extend(to.filter_map(exact::text));
         }
-        for part in parts {
-            let deals = part.extras.deals_of.as_ref().and_then(|contact| deals.get(contact));
-            let associations = deals.into_iter().flatten();
-            let with = |deal: &String| Association::with("deals", deal, default_type(CALL_TO_DEAL));
-            part.associations.extend(associations.map(with));
-        }
-        Ok(())
+        Ok(more)
     }
 }
