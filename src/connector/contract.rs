@@ -127,6 +127,13 @@ pub struct Question {
     pub next: Option<Arc<str>>,
 }
 
+impl Question {
+    /// Asks for the first page of ids, and for nothing of the records.
+    pub fn of_ids(stream: StreamName, by: By, keys: Vec<Arc<str>>) -> Self {
+        Self { stream, by, keys, want: Vec::new(), sent: HashMap::new(), next: None }
+    }
+}
+
 /// What a lookup found.
 #[derive(Clone, Debug, Default)]
 pub struct Found {

@@ -119,6 +119,11 @@ fn begin(transaction: &Transaction<'_>, job: JobId, stream: i64) -> rusqlite::Re
     Ok(())
 }
 
+/// That ids of a stream are known, or are in doubt.
+const HAS_IDS: &str = "EXISTS (SELECT 1 FROM id_map WHERE stream = streams.id)
+    OR EXISTS (SELECT 1 FROM doubts WHERE stream = streams.id)
+    OR EXISTS (SELECT 1 FROM intents WHERE stream = streams.id)";
+
 /// The object that something is known of, where that is not the one that the stream is written to
 /// now.
 fn other_object(
@@ -127,13 +132,10 @@ fn other_object(
     object: Option<&str>,
 ) -> rusqlite::Result<Option<String>> {
     connection
-        .prepare_cached(
-            "SELECT object FROM streams WHERE id = ?1 AND object <> ?2 AND (
-                EXISTS (SELECT 1 FROM id_map WHERE stream = ?1)
-                OR EXISTS (SELECT 1 FROM doubts WHERE stream = ?1)
-                OR EXISTS (SELECT 1 FROM written WHERE stream = ?1 AND in_doubt)
-                OR EXISTS (SELECT 1 FROM intents WHERE stream = ?1))",
-        )?
+        .prepare_cached(&format!(
+            "SELECT object FROM streams WHERE id = ?1 AND object <> ?2 AND ({HAS_IDS}
+                    OR EXISTS (SELECT 1 FROM written WHERE stream = streams.id AND in_doubt))"
+        ))?
         .query_row(params![stream, object], |row| row.get(0))
         .optional()
 }
@@ -210,12 +212,11 @@ fn other_namespace(
 ) -> rusqlite::Result<Option<String>> {
     connection
         .prepare_cached(
-            "SELECT group_concat(DISTINCT namespace) FROM streams WHERE namespace <> ?1
-             AND (namespace = ?2 OR (?1 = ?2 AND substr(namespace, 1, length(?2) + 1) = ?2 || '/'))
-             AND (EXISTS (SELECT 1 FROM id_map WHERE stream = streams.id)
-                OR EXISTS (SELECT 1 FROM doubts WHERE stream = streams.id)
-                OR EXISTS (SELECT 1 FROM written WHERE stream = streams.id)
-                OR EXISTS (SELECT 1 FROM intents WHERE stream = streams.id))",
+            &format!(
+                "SELECT group_concat(DISTINCT namespace) FROM streams WHERE namespace <> ?1
+                 AND (namespace = ?2 OR (?1 = ?2 AND substr(namespace, 1, length(?2) + 1) = ?2 || '/'))
+                 AND ({HAS_IDS} OR EXISTS (SELECT 1 FROM written WHERE stream = streams.id))"
+            ),
         )?
         .query_row(params![namespace, without], |row| row.get::<_, Option<String>>(0))
         .map(|others| others.map(|others| others.replace(',', "` or `")))

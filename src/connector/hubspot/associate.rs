@@ -158,8 +158,7 @@ impl HubSpot {
                     let to = &link.association.to.id;
                     let why = format!("the association with {} {to}: {error}", path.1);
                     let verdict = &mut verdicts[link.place];
-                    *verdict =
-                        if is_no(&error) { refused(link.id, &why) } else { open(verdict, &why) };
+                    *verdict = not_done(verdict, link.id, &error, &why);
                 }
             }
         }
@@ -235,13 +234,19 @@ fn pair(result: &Value) -> Option<(String, String)> {
     id(["/fromObjectId", "/from/id"]).zip(id(["/toObjectId", "/to/id"]))
 }
 
-/// A record that was written, and whose association is refused.
-fn refused(id: &str, why: &str) -> Verdict {
+/// A record that was written, and what belongs to it was not: for `error`, which may be the remote's
+/// no.
+pub(super) fn not_done(written: &Verdict, id: &str, error: &RequestError, why: &str) -> Verdict {
+    if is_no(error) { refused(id, why) } else { open(written, why) }
+}
+
+/// A record that was written, and what belongs to it is refused.
+pub(super) fn refused(id: &str, why: &str) -> Verdict {
     Verdict::Altered(Some(RemoteId::new(id)), why.into())
 }
 
 /// A record that was written, and what belongs to it was not: what there is to be done.
-pub(super) fn open(written: &Verdict, why: &str) -> Verdict {
+fn open(written: &Verdict, why: &str) -> Verdict {
     match written {
         Verdict::Created(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: true },
         Verdict::Upserted(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: false },

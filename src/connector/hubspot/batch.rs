@@ -100,14 +100,8 @@ impl HubSpot {
     ) -> Result<(), RequestError> {
         let id = |write: &Write| input_id(Action::Delete, write).map(Arc::from);
         let keys: BTreeSet<Arc<str>> = batch.writes.iter().filter_map(id).collect();
-        let question = Question {
-            stream: batch.stream.clone(),
-            by: By::RemoteId,
-            keys: keys.into_iter().collect(),
-            want: Vec::new(),
-            sent: HashMap::new(),
-            next: None,
-        };
+        let keys = keys.into_iter().collect();
+        let question = Question::of_ids(batch.stream.clone(), By::RemoteId, keys);
         let mut found: HashMap<Arc<str>, Vec<&str>> = HashMap::new();
         for object in objects {
             for row in self.read(object, None, &question).await?.rows {
@@ -183,7 +177,7 @@ impl HubSpot {
         let mut links: BTreeMap<&str, Vec<(usize, &Association)>> = BTreeMap::new();
         for (place, (part, write)) in parts.iter().zip(&batch.writes).enumerate() {
             let verdict = &mut verdicts[place];
-            let id = id_of(verdict, write);
+            let id = written_id(verdict, write);
             let has_more = part.has_lists() || (!is_made && !part.associations.is_empty());
             if has_more && id.is_none() && is_written(verdict) {
                 let why = "the answer does not tell its id, by which more of it was to be written";
@@ -239,7 +233,7 @@ fn is_written(verdict: &Verdict) -> bool {
 }
 
 /// The id of a record that was written, as far as it is known.
-fn id_of(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
+fn written_id(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
     match verdict {
         Verdict::Created(id) | Verdict::Upserted(id) => id.clone(),
         Verdict::Updated(id) => {

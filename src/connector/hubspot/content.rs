@@ -15,16 +15,17 @@ use crate::json::exact;
 /// HubSpot may spell a value otherwise, so that a result lacks a value of its own part and has all of
 /// another's that has fewer. So a match counts where each of both has one, or where all other parts
 /// have another value for something that this one has too.
-pub(super) fn matched<'a>(
-    parts: &[&Part],
-    results: impl Iterator<Item = &'a Value>,
-) -> Vec<(usize, &'a Value)> {
+pub(super) fn matched<'a>(parts: &[&Part], results: &[&'a Value]) -> Vec<(usize, &'a Value)> {
+    if results.is_empty() {
+        return Vec::new();
+    }
     let sent: Vec<HashMap<String, Value>> = parts
         .iter()
         .map(|part| serde_json::from_str(&part.properties).unwrap_or_default())
         .collect();
     let mut open: Vec<(&Value, Vec<usize>)> = results
-        .map(|result| (result, (0..sent.len()).filter(|at| has_all(result, &sent[*at])).collect()))
+        .iter()
+        .map(|result| (*result, (0..sent.len()).filter(|at| has_all(result, &sent[*at])).collect()))
         .collect();
     let mut matched = Vec::new();
     let is_sure = |places: &[usize]| {
@@ -81,7 +82,8 @@ mod tests {
             .map(|sent| Part { properties: sent.to_string(), ..Part::default() })
             .collect();
         let results: Vec<Value> = held.iter().map(|held| json!({"properties": held})).collect();
-        let matched = matched(&parts.iter().collect::<Vec<_>>(), results.iter());
+        let told: Vec<&Value> = results.iter().collect();
+        let matched = matched(&parts.iter().collect::<Vec<_>>(), &told);
         let of = |part: usize| {
             let (_, result) = matched.iter().find(|(place, _)| *place == part)?;
             results.iter().position(|other| std::ptr::eq(other, *result))

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::HubSpot;
 use super::paths::Api;
-use super::problem::{Problem, failure, is_error, list};
+use super::problem::{Problem, failure, is_error, list, num_errors};
 use crate::connector::contract::{
     Action, By, Found, Question, Rejection, RequestError, Row, Verdict,
 };
@@ -123,14 +123,16 @@ impl HubSpot {
             }
             rows.extend(own);
         }
-        // What one id alone has led to is that record, under whatever id: others were merged into it.
-        let is_there = |rows: &[Row], key: &str| rows.iter().any(|row| &*row.key == key);
-        let lacking: Vec<&Arc<str>> =
-            question.keys.iter().filter(|key| !is_there(&rows, key)).collect();
+        let found: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
+        let mut lacking: Vec<&str> = question.keys.iter().map(|key| &**key).collect();
+        lacking.retain(|key| !found.contains(key));
         match (unknown.as_slice(), lacking.as_slice()) {
             ([], _) | (_, []) => {}
+            // What one id alone has led to is that record, under whatever id: others were merged into
+            // it.
             ([result], [key]) if list(&body, "errors").is_empty() => {
-                rows.extend(self.rows(result, &[key.to_string()], &keys)?);
+                rows.extend(self.rows(result, &[(*key).to_owned()], &keys)?);
+                lacking.clear();
             }
             _ => {
                 let message = "the answer has records that nobody asked for".into();
@@ -138,17 +140,17 @@ impl HubSpot {
             }
         }
         if answer.status == 207 || is_error(&body) || body["status"] == "PENDING" {
-            self.hear_missing(property, question, &rows, &body)?;
+            self.hear_missing(property, &lacking, &body)?;
         }
         Ok(Found { rows, quiet, ..Found::default() })
     }
 
     /// An answer in parts that does not say of a key that nothing has it says nothing of it.
+    /// `lacking`: the keys that have no row.
     fn hear_missing(
         &self,
         property: Option<&str>,
-        question: &Question,
-        rows: &[Row],
+        lacking: &[&str],
         body: &Value,
     ) -> Result<(), RequestError> {
         if body["status"].as_str().is_some_and(|status| status != "COMPLETE" && status != "error") {
@@ -169,18 +171,12 @@ impl HubSpot {
                 _ => RequestError::Unreachable(message),
             });
         }
-        let found: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
-        let lacking: HashSet<String> = question
-            .keys
-            .iter()
-            .filter(|key| !found.contains(&***key))
-            .map(|key| folded(property, key))
-            .collect();
-        let counted = body.get("numErrors").and_then(Value::as_u64).unwrap_or(errors.len() as u64);
+        let lacking: HashSet<String> = lacking.iter().map(|key| folded(property, key)).collect();
+        let counted = num_errors(body).unwrap_or(errors.len());
         // As many as there are, whatever way they are spelled; or errors that name none.
         let is_told = lacking.iter().all(|key| missing.contains(key))
             || missing.len() == lacking.len()
-            || (missing.is_empty() && !errors.is_empty() && counted >= lacking.len() as u64);
+            || (missing.is_empty() && !errors.is_empty() && counted >= lacking.len());
         if is_told {
             return Ok(());
         }
@@ -300,10 +296,7 @@ pub(super) fn id_of(result: &Value) -> Option<String> {
 
 /// A record's id, and those of the records that were merged into it.
 fn ids(result: &Value) -> Vec<String> {
-    let merged = result.get("properties").and_then(|held| held.get(MERGED)).and_then(exact::text);
-    let merged = merged.unwrap_or_default();
-    let merged = merged.split(';').filter(|id| !id.is_empty()).map(str::to_owned);
-    id_of(result).into_iter().chain(merged).collect()
+    id_of(result).into_iter().chain(listed(result, MERGED)).collect()
 }
 
 /// The keys of a question, by how the remote spells them.
@@ -328,7 +321,7 @@ impl<'a> Keys<'a> {
 }
 
 /// What an answer to a question lists. Without a list it says nothing of what is there.
-fn results(body: &Value) -> Result<&[Value], RequestError> {
+pub(super) fn results(body: &Value) -> Result<&[Value], RequestError> {
     let results = body.get("results").and_then(Value::as_array).map(Vec::as_slice);
     results.ok_or_else(|| RequestError::Protocol("the answer has no list of results".into()))
 }
@@ -365,11 +358,19 @@ fn wanted(question: &Question) -> Vec<&str> {
 
 /// The values by which a record is found.
 fn values(result: &Value, property: &str) -> Vec<String> {
-    let text = |name: &str| result.get("properties")?.get(name).and_then(exact::text);
-    let mut values: Vec<String> = text(property).into_iter().collect();
+    let mut values: Vec<String> = held(result, property).into_iter().collect();
     if property == "email" {
-        let more = text(MORE_EMAILS).unwrap_or_default();
-        values.extend(more.split(';').filter(|text| !text.is_empty()).map(str::to_owned));
+        values.extend(listed(result, MORE_EMAILS));
     }
     values
+}
+
+fn held(result: &Value, property: &str) -> Option<String> {
+    result.get("properties")?.get(property).and_then(exact::text)
+}
+
+/// What a property lists, apart by `;`.
+fn listed(result: &Value, property: &str) -> Vec<String> {
+    let text = held(result, property).unwrap_or_default();
+    text.split(';').filter(|one| !one.is_empty()).map(str::to_owned).collect()
 }

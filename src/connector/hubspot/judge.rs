@@ -13,7 +13,7 @@ use super::batch::{input_id, trace};
 use super::content;
 use super::find::{folded, id_of};
 use super::part::Part;
-use super::problem::{Problem, is_error, is_of_content, list};
+use super::problem::{Problem, is_error, is_of_content, list, num_errors};
 use crate::connector::contract::{Action, Rejection, Verdict, Write};
 use crate::connector::http::{Answer, Redactor};
 use crate::json::exact;
@@ -56,10 +56,25 @@ impl Said<'_> {
     fn is_nothing(&self) -> bool {
         self.results.is_empty() && self.errors.is_empty()
     }
+}
 
-    /// The id that it was written under, where it is told.
-    fn id(&self) -> Option<String> {
-        self.results.first().and_then(|result| id_of(result))
+/// The ids that an answer tells.
+struct Ids {
+    /// Of each record, the one that it was written under.
+    of: Vec<Option<String>>,
+    /// Of how many each is.
+    times: HashMap<String, usize>,
+}
+
+impl Ids {
+    fn new(said: &[Said<'_>]) -> Self {
+        let of_one = |said: &Said<'_>| said.results.first().and_then(|result| id_of(result));
+        let of: Vec<Option<String>> = said.iter().map(of_one).collect();
+        let mut times = HashMap::new();
+        for id in of.iter().flatten() {
+            *times.entry(id.clone()).or_default() += 1;
+        }
+        Self { of, times }
     }
 }
 
@@ -76,11 +91,12 @@ impl Judge<'_> {
         let (said, unplaced) = self.heard(results, errors);
         let open = said.iter().filter(|said| said.is_nothing()).count();
         // One error for each record that has no result: then nothing else can be meant.
-        let is_counted = results.len() + errors.len() == said.len()
-            && body.get("numErrors").and_then(Value::as_u64) == u64::try_from(errors.len()).ok();
+        let is_counted =
+            results.len() + errors.len() == said.len() && num_errors(body) == Some(errors.len());
         let left = self.of_unplaced(&unplaced, open, is_counted);
+        let ids = Ids::new(&said);
         let verdicts = said.iter().enumerate().map(|(place, own)| {
-            if own.is_nothing() { left.clone() } else { self.verdict(place, &said) }
+            if own.is_nothing() { left.clone() } else { self.verdict(place, own, &ids) }
         });
         if open > 0 || unplaced.is_empty() {
             return verdicts.collect();
@@ -117,8 +133,8 @@ impl Judge<'_> {
             let is_open = |place: &usize| said[*place].is_nothing();
             let open: Vec<usize> = (0..said.len()).filter(is_open).collect();
             let parts: Vec<&Part> = open.iter().map(|place| self.sent.inputs[*place].1).collect();
-            let unknown = unknown.into_iter().filter(|result| result.get(TRACE).is_none());
-            for (place, result) in content::matched(&parts, unknown) {
+            unknown.retain(|result: &&Value| result.get(TRACE).is_none());
+            for (place, result) in content::matched(&parts, &unknown) {
                 said[open[place]].results.push(result);
             }
         }
@@ -154,10 +170,7 @@ impl Judge<'_> {
         let body = exact::parse(body).ok()?;
         let errors = list(&body, "errors");
         let (said, unplaced) = self.heard(&[], errors);
-        let is_counted = body
-            .get("numErrors")
-            .and_then(Value::as_u64)
-            .is_none_or(|count| usize::try_from(count).is_ok_and(|count| count == errors.len()));
+        let is_counted = num_errors(&body).is_none_or(|count| count == errors.len());
         let left = if !is_error(&body) || (!errors.is_empty() && unplaced.is_empty() && is_counted)
         {
             Verdict::Deleted
@@ -172,11 +185,10 @@ impl Judge<'_> {
         Some(verdicts.collect())
     }
 
-    /// What became of one record that the answer speaks of. `said`: what it says of all.
-    fn verdict(&self, place: usize, said: &[Said<'_>]) -> Verdict {
-        let own = &said[place];
+    /// What became of one record that the answer speaks of. `ids`: those that it tells of all.
+    fn verdict(&self, place: usize, own: &Said<'_>, ids: &Ids) -> Verdict {
         let Some(result) = own.results.first() else { return self.refusal(&own.errors, ALL) };
-        if self.is_contradicted(place, said) {
+        if self.is_contradicted(place, own, ids) {
             return Verdict::InDoubt("the answer contradicts itself".into());
         }
         let verdict = written(self.sent.action, result, self.redactor);
@@ -189,14 +201,14 @@ impl Judge<'_> {
 
     /// Whether the results of a record are at odds: with each other, with what was sent, or with
     /// those of other records.
-    fn is_contradicted(&self, place: usize, said: &[Said<'_>]) -> bool {
-        let own = said[place].id();
-        if said[place].results.iter().any(|result| id_of(result) != own) {
+    fn is_contradicted(&self, place: usize, said: &Said<'_>, ids: &Ids) -> bool {
+        let own = ids.of[place].as_ref();
+        if said.results.iter().skip(1).any(|result| id_of(result).as_ref() != own) {
             return true;
         }
         // HubSpot may spell a value otherwise, but not as another's.
         let told = |property: &str| {
-            let told = said[place].results[0].get("properties")?.get(property)?;
+            let told = said.results[0].get("properties")?.get(property)?;
             self.places.of_external_id(&exact::text(told)?)
         };
         let told = self.sent.property.filter(|_| self.sent.action != Action::Update).and_then(told);
@@ -207,12 +219,10 @@ impl Judge<'_> {
         if self.sent.action == Action::Update {
             // Records that were merged have the id of one of them. Where that is another's of the
             // call, its own result must say so too.
-            let other = self.places.of_id(&own).filter(|other| *other != place);
-            return other.is_some_and(|other| said[other].id().is_some_and(|id| id != own));
+            let other = self.places.of_id(own).filter(|other| *other != place);
+            return other.is_some_and(|other| ids.of[other].as_ref().is_some_and(|id| id != own));
         }
-        let is_same =
-            |(other, said): (usize, &Said<'_>)| other != place && said.id() == Some(own.clone());
-        said.iter().enumerate().any(is_same)
+        ids.times.get(own).is_some_and(|times| *times > 1)
     }
 
     /// What refusals of one record say of it; `between`: how they go together.
@@ -295,6 +305,7 @@ struct Places<'a> {
     traces: HashMap<String, usize>,
     /// By the id that the input had, as HubSpot spells it.
     ids: HashMap<String, usize>,
+    /// Of records that are made, by the external ids that they were to have.
     external_ids: HashMap<String, usize>,
 }
 
@@ -307,7 +318,9 @@ impl<'a> Places<'a> {
             if let Some(id) = input_id(sent.action, write) {
                 places.ids.insert(places.spelled(id), place);
             }
-            if let Some(id) = &write.external_id {
+            if let (Action::Create, Some(_), Some(id)) =
+                (sent.action, sent.property, &write.external_id)
+            {
                 places.external_ids.insert(folded(sent.property, id.as_str()), place);
             }
         }
@@ -323,7 +336,10 @@ impl<'a> Places<'a> {
     }
 
     fn of_external_id(&self, id: &str) -> Option<usize> {
-        self.external_ids.get(&folded(self.sent.property, id)).copied()
+        match self.sent.action {
+            Action::Upsert => self.of_id(id),
+            _ => self.external_ids.get(&folded(self.sent.property, id)).copied(),
+        }
     }
 
     fn of_result(&self, result: &Value) -> Option<usize> {

@@ -187,6 +187,11 @@ pub(super) fn is_of_content(status: u16) -> bool {
     matches!(status, 400 | 404 | 409 | 422)
 }
 
+/// How many errors an answer says that it has, where it does.
+pub(super) fn num_errors(body: &Value) -> Option<usize> {
+    body.get("numErrors").and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok())
+}
+
 /// Whether an answer of success tells of something that was not done.
 pub(super) fn is_error(body: &Value) -> bool {
     let is_empty = |list: &Value| list.is_null() || list.as_array().is_some_and(Vec::is_empty);

@@ -1,6 +1,5 @@
 //! Sends the calls of the connector and reads what comes back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -241,14 +240,7 @@ impl Rest {
         let subject = format!("object {}", bound.object);
         if bound.capabilities.lookup.is_some() {
             let nobody: Arc<str> = "target-upsert-check".into();
-            let question = Question {
-                stream: stream.clone(),
-                by: By::ExternalId,
-                keys: vec![nobody],
-                want: Vec::new(),
-                sent: HashMap::new(),
-                next: None,
-            };
+            let question = Question::of_ids(stream.clone(), By::ExternalId, vec![nobody]);
             match self.answer(&question).await {
                 Ok(_) => able.push_str("; the lookup answers"),
                 Err(error) => {

@@ -188,14 +188,15 @@ fn a_path_and_a_campaign_are_refused_by_an_answer_of_success() {
     }
 }
 
+fn campaign(name: &str) -> String {
+    let one = json!({"externalId": "a", "hs_name": name});
+    schema("campaigns", &["externalId", "hs_name"]) + &record("campaigns", &one)
+}
+
 #[test]
 fn campaigns_are_made_changed_and_made_again() {
     let remote = Remote::start();
     let place = place(&remote);
-    let campaign = |name: &str| {
-        let one = json!({"externalId": "a", "hs_name": name});
-        schema("campaigns", &["externalId", "hs_name"]) + &record("campaigns", &one)
-    };
     place.done(campaign("Inbound"));
     place.done(campaign("Outbound"));
     assert_eq!(outcomes(&place), ["updated"]);
@@ -307,10 +308,6 @@ fn a_campaign_is_missing_only_where_hubspot_says_so() {
     let page = json!("<html>no such host</html>");
     let remote = answering("PATCH /marketing/campaigns/*/*", false, 404, &page);
     let place = place(&remote);
-    let campaign = |name: &str| {
-        let one = json!({"externalId": "a", "hs_name": name});
-        schema("campaigns", &["externalId", "hs_name"]) + &record("campaigns", &one)
-    };
     place.done(campaign("Inbound"));
     place.done(campaign("Outbound"));
     assert_eq!((outcomes(&place), remote.crm("campaigns").len()), (vec!["rejected".to_owned()], 1));

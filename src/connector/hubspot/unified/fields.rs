@@ -12,7 +12,7 @@ use super::super::HubSpot;
 use super::super::part::Part;
 use super::super::paths::Api;
 use super::super::problem::{failure, is_no};
-use super::text_of;
+use super::{MAX_KEPT, text_of};
 use crate::connector::contract::RequestError;
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -125,9 +125,6 @@ fn day(text: &str) -> Option<&str> {
     })
 }
 
-/// Names that are kept, at most; HubSpot lets an object have some 1,000 properties of the user's own.
-const MAX_KEPT: usize = 5000;
-
 /// Those that are known to be there, and those that cannot be made.
 #[derive(Debug, Default)]
 pub(in crate::connector::hubspot) struct CustomFields(Mutex<Known>);
@@ -175,7 +172,6 @@ impl HubSpot {
                 part.leave_out(&known.refused);
             }
         }
-        // The names come from the records: what is forgotten is tried again.
         if known.refused.len() > MAX_KEPT {
             known.refused.clear();
         }

@@ -11,20 +11,17 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::super::HubSpot;
-use super::super::associate::open;
+use super::super::associate::{not_done, refused};
 use super::super::part::Part;
 use super::super::paths::Api;
 use super::super::problem::{Problem, is_error, is_no, is_of_content};
+use super::MAX_KEPT;
 use crate::connector::contract::{Rejection, RequestError, Verdict};
 use crate::json::exact;
 use crate::record::RemoteId;
 
 /// HubSpot's number of contacts.
 const CONTACTS: &str = "0-1";
-
-/// Lists whose names are kept, at most: they come from the records, and a name that is forgotten is
-/// asked for again.
-const MAX_KEPT: usize = 5000;
 
 /// The ids of lists, by name; those that are not there have none, and those that HubSpot does not let
 /// be made have its no.
@@ -83,16 +80,12 @@ impl HubSpot {
                 match &put {
                     Ok(missing) if missing.iter().any(|missing| missing == id) => {
                         let why = format!("the list `{name}` has not taken it");
-                        *verdict = Verdict::Altered(Some(RemoteId::new(id)), why.into());
+                        *verdict = refused(id, &why);
                     }
                     Ok(_) => {}
                     Err(error) => {
                         let why = format!("the list `{name}`: {error}");
-                        *verdict = if is_no(error) {
-                            Verdict::Altered(Some(RemoteId::new(id)), why.into())
-                        } else {
-                            open(verdict, &why)
-                        };
+                        *verdict = not_done(verdict, id, error, &why);
                     }
                 }
             }

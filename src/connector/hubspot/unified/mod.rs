@@ -66,6 +66,10 @@ impl Kind {
     }
 }
 
+/// Names of lists and of properties that are kept, at most: they come from the records, and what is
+/// forgotten is asked for again.
+const MAX_KEPT: usize = 5000;
+
 /// Names of the streams, for people.
 pub(super) const STREAMS: &str = "contacts, companies, deals, activities and notes";
 

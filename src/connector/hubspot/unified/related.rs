@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::super::HubSpot;
 use super::super::associate::{Association, Type, default_type};
-use super::super::find::{MAX_KEYS, MAX_SEARCHED, is_unique};
+use super::super::find::{MAX_KEYS, MAX_SEARCHED, is_unique, results};
 use super::super::part::Part;
 use super::super::paths::Api;
 use super::super::problem::{Problem, is_no, list};
 use super::note::{TO_COMPANY, TO_DEAL};
-use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Verdict};
+use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Row, Verdict};
 use crate::json::exact;
 use crate::record::StreamName;
 
@@ -142,35 +142,35 @@ impl HubSpot {
         let values: Vec<Arc<str>> = values.into_iter().map(Arc::from).collect();
         let most = if is_unique(object, property) { MAX_KEYS } else { MAX_SEARCHED };
         for keys in values.chunks(most) {
-            let mut question = Question {
-                stream: StreamName::new(object),
-                by: By::Field(property.into()),
-                keys: keys.to_vec(),
-                want: Vec::new(),
-                sent: HashMap::new(),
-                next: None,
-            };
-            for page in 1.. {
-                let found_here = self.find(object, None, &question).await?;
-                for row in found_here.rows {
-                    let ids = found.entry(row.key.to_string()).or_default();
-                    let id = row.remote_id.to_string();
-                    if !ids.contains(&id) {
-                        ids.push(id);
-                    }
-                }
-                question.next = found_here.next;
-                if question.next.is_none() {
-                    break;
-                }
-                if page == MAX_PAGES {
-                    let why =
-                        format!("more than {MAX_PAGES} pages of {object} have one of these names");
-                    return Err(RequestError::never_sent(&why));
+            let by = By::Field(property.into());
+            let question = Question::of_ids(StreamName::new(object), by, keys.to_vec());
+            for row in self.all_pages(object, question).await? {
+                let ids = found.entry(row.key.to_string()).or_default();
+                let id = row.remote_id.to_string();
+                if !ids.contains(&id) {
+                    ids.push(id);
                 }
             }
         }
         Ok(found)
+    }
+
+    async fn all_pages(
+        &self,
+        object: &str,
+        mut question: Question,
+    ) -> Result<Vec<Row>, RequestError> {
+        let mut rows = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page = self.find(object, None, &question).await?;
+            rows.extend(page.rows);
+            question.next = page.next;
+            if question.next.is_none() {
+                return Ok(rows);
+            }
+        }
+        let why = format!("more than {MAX_PAGES} pages of {object} have one of these names");
+        Err(RequestError::never_sent(&why))
     }
 
     /// A call belongs to the deals of its contact, too.
@@ -207,10 +207,7 @@ impl HubSpot {
         let body = Bytes::from(json!({"inputs": inputs}).to_string());
         let answer = self.post(url, body, true, None).await?;
         let body = self.body_of(&answer)?;
-        let Some(results) = body.get("results").and_then(Value::as_array) else {
-            let why = "the answer does not tell the deals of contacts";
-            return Err(RequestError::Unreachable(why.into()));
-        };
+        let results = results(&body)?;
         // Of a contact without deals it is an error that it has none.
         let has_none = |error: &Value| {
             Problem(error).is_not_found()
