@@ -8,7 +8,7 @@ use crate::error::{Error, ExitCode};
 use crate::sandbox::{Faults, Options};
 
 /// All are served at one address, whichever are named: their paths do not meet.
-const NAMES: [&str; 2] = ["rest", "hubspot"];
+const NAMES: [&str; 3] = ["rest", "hubspot", "salesforce"];
 
 pub(super) fn run(
     names: &[String],

@@ -4,11 +4,19 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::faults::Faults;
-use super::remote::{Access, Answer, Plan, Remote, Request, Route};
+use super::remote::{Access, Answer, Plan, Remote, Request, Route, usual_body_bytes};
 
 /// The administration, as one more remote.
-pub(super) const REMOTE: Remote =
-    Remote { prefix: "/_sandbox", routes: ROUTES, refusal, quota: super::rest::quota, apart: None };
+pub(super) const REMOTE: Remote = Remote {
+    prefix: "/_sandbox",
+    routes: ROUTES,
+    refusal,
+    quota: super::rest::quota,
+    apart: None,
+    throttled: StatusCode::TOO_MANY_REQUESTS,
+    counted: |_| Vec::new(),
+    max_body_bytes: usual_body_bytes,
+};
 
 const ROUTES: &[Route] = &[
     Route {

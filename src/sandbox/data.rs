@@ -89,6 +89,16 @@ impl Data {
         out.push_str("}\n");
     }
 
+    /// How much is noted and not written, in bytes.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Forgets what was noted since [`Data::pending`] was this.
+    pub(super) fn forget(&mut self, pending: usize) {
+        self.pending.truncate(pending);
+    }
+
     /// Writes what was noted. After an error the file holds what it held before.
     pub(super) fn write(&mut self) -> io::Result<()> {
         let pending = std::mem::take(&mut self.pending);

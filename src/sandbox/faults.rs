@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::SandboxError;
 use super::fault::Fault;
+use super::salesforce::Options as Salesforce;
 
 /// The greatest delay that a file may ask for, in milliseconds: one day.
 pub(super) const MAX_DELAY_MS: u64 = 86_400_000;
@@ -66,6 +67,8 @@ pub struct Faults {
     pub(super) refresh_token_grace_ms: u64,
     /// How many requests are let through. Without it, all.
     pub(super) rate_limit: Option<RateLimit>,
+    /// What is of Salesforce only.
+    pub(super) salesforce: Salesforce,
     /// What goes wrong. Of several that a request meets at once, the first in the file is done.
     pub(super) faults: Vec<Fault>,
 }
@@ -89,6 +92,7 @@ impl Default for Faults {
             rotate_refresh_token: false,
             refresh_token_grace_ms: 0,
             rate_limit: None,
+            salesforce: Salesforce::default(),
             faults: Vec::new(),
         }
     }
@@ -125,6 +129,8 @@ impl FromStr for Faults {
             faults.latency_jitter_ms,
             faults.search_lag_ms,
             faults.refresh_token_grace_ms,
+            faults.salesforce.job_ms,
+            faults.salesforce.lock_ms,
         ];
         if let Some(delay) = delays.iter().find(|delay| **delay > MAX_DELAY_MS) {
             return Err(wrong(format!(

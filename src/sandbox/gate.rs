@@ -29,8 +29,6 @@ use super::spoil::{self, Body};
 use super::strikes::Strike;
 use super::world::World;
 
-/// Bytes of a request's body, at most.
-const MAX_BODY_BYTES: usize = 1_000_000;
 /// Bytes of a body that is too long that are still taken off the wire, so that its client is there
 /// to read the refusal.
 const MAX_DISCARDED_BYTES: usize = 64 << 20;
@@ -69,11 +67,15 @@ pub(super) async fn answer(
     request: hyper::Request<Incoming>,
 ) -> Option<Response<Body>> {
     let (parts, body) = request.into_parts();
-    let body = read(body).await?;
     let found = routes::find(shared.remotes, &parts.method, parts.uri.path());
     let (access, template) = match &found {
         Found::Route(_, route, _) => (route.access, route.template),
         Found::Method(..) | Found::Nothing(_) => (Access::Token, "(no route)"),
+    };
+    let max_bytes = (found.remote().max_body_bytes)(template);
+    let body = match read(body, max_bytes).await? {
+        Some(body) => Ok(body),
+        None => Err(max_bytes),
     };
     let call = Call {
         remote: found.remote(),
@@ -92,7 +94,11 @@ pub(super) async fn answer(
 
     if access == Access::Admin {
         let answer = match plan {
-            Ok(plan) => (plan.run)(&mut shared.lock(), Instant::now()),
+            Ok(plan) => {
+                let (mut world, now) = (shared.lock(), Instant::now());
+                settle(&mut world, now);
+                (plan.run)(&mut world, now)
+            }
             Err(answer) => answer,
         };
         return Some(spoil::whole(answer));
@@ -147,8 +153,8 @@ impl Drop for Flight {
     }
 }
 
-/// Reads a body. `None`: the client went away. `Some(None)`: it is too long.
-async fn read(mut body: Incoming) -> Option<Option<Bytes>> {
+/// Reads a body of up to `max_bytes`. `None`: the client went away. `Some(None)`: it is too long.
+async fn read(mut body: Incoming, max_bytes: usize) -> Option<Option<Bytes>> {
     let mut bytes = BytesMut::new();
     let mut length = 0;
     loop {
@@ -159,22 +165,22 @@ async fn read(mut body: Incoming) -> Option<Option<Bytes>> {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
         };
         length += data.len();
-        if length > MAX_DISCARDED_BYTES {
+        if length > max_bytes + MAX_DISCARDED_BYTES {
             return None;
-        } else if length <= MAX_BODY_BYTES {
+        } else if length <= max_bytes {
             bytes.extend_from_slice(&data);
         }
     }
-    Some((length <= MAX_BODY_BYTES).then(|| bytes.freeze()))
+    Some((length <= max_bytes).then(|| bytes.freeze()))
 }
 
-/// Has the route read the request.
+/// Has the route read the request; `body` is its limit in bytes where it is over that.
 fn plan(
     faults: &Faults,
     found: Found,
     headers: hyper::HeaderMap,
     query: String,
-    body: Option<Bytes>,
+    body: Result<Bytes, usize>,
 ) -> Result<Plan, Answer> {
     let remote = found.remote();
     let refuse = |status, message: &str| Err(refused(remote, status, message));
@@ -186,11 +192,11 @@ fn plan(
             answer.headers.push((ALLOW, methods.join(", ")));
             Err(answer)
         }
-        (_, None) => {
-            let message = format!("the body is over the limit of {MAX_BODY_BYTES} bytes");
+        (_, Err(max_bytes)) => {
+            let message = format!("the body is over the limit of {max_bytes} bytes");
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
         }
-        (Found::Route(_, route, places), Some(body)) => {
+        (Found::Route(_, route, places), Ok(body)) => {
             (route.plan)(&Request { headers, places, query, body }, faults)
         }
     }
@@ -236,23 +242,26 @@ fn admit(
         if let Err(message) = world.tokens.spend(authorization, &faults, now) {
             return Err(refused(call.remote, StatusCode::UNAUTHORIZED, message));
         }
+        quota.extend((call.remote.counted)(world));
         if let Some(limit) = &faults.rate_limit {
             let apart = call.remote.apart.filter(|(end, _)| call.template.ends_with(end));
             let left = if let Some((_, requests)) = apart {
                 world.apart.take(&RateLimit { requests, per_secs: 1, ..*limit }, now)
             } else {
                 let left = world.window.take(limit, now);
-                *quota = (call.remote.quota)(&Quota {
+                quota.extend((call.remote.quota)(&Quota {
                     limit,
                     remaining: left.unwrap_or_default(),
                     reset_secs: world.window.reset_secs(limit, now),
-                });
+                }));
                 left
             };
             if let Err(wait) = left {
-                let status = StatusCode::TOO_MANY_REQUESTS;
+                let status = call.remote.throttled;
                 let mut answer = refused(call.remote, status, "too many requests");
-                answer.headers.extend(limit.retry_after(wait));
+                if status == StatusCode::TOO_MANY_REQUESTS {
+                    answer.headers.extend(limit.retry_after(wait));
+                }
                 return Err(answer);
             }
         }
@@ -329,13 +338,25 @@ fn before(call: &Call, act: &Act) -> Option<Ending> {
     Some(Ending::Answer(answer))
 }
 
+/// Does what has come due since the last request, whoever asks first.
+fn settle(world: &mut World, now: Instant) {
+    world.settle(now);
+    let (changed, written) = world.memory.commit();
+    world.calls.applied(changed);
+    if let Err(error) = written {
+        tracing::warn!(%error, "The data file of the sandbox lacks what a job has written.");
+    }
+}
+
 /// Runs a plan and writes the data file. A create whose idempotency key has been seen is not run.
 fn run(world: &mut World, call: &Call, plan: Plan) -> Answer {
     let key = plan.idempotency.filter(|_| world.faults.idempotency);
     if let Some(answer) = key.as_ref().and_then(|key| world.answers.get(key)) {
         return answer.clone();
     }
-    let answer = (plan.run)(world, Instant::now());
+    let now = Instant::now();
+    settle(world, now);
+    let answer = (plan.run)(world, now);
     let (changed, written) = world.memory.commit();
     world.calls.applied(changed);
     if let Err(error) = written {

@@ -21,15 +21,40 @@ pub(super) struct Memory {
     last_id: u64,
     data: Option<Data>,
     changed: Changed,
+    /// What undoes the writes since the first mark that is still open; empty without one.
+    undo: Vec<Undo>,
+    marks: usize,
+}
+
+/// A record as it was before a write.
+#[derive(Debug)]
+struct Undo {
+    object: String,
+    id: u64,
+    /// `None`: it was not there.
+    record: Option<Record>,
+}
+
+/// A state of the memory that [`Memory::end`] may go back to. They end in the reverse of the order
+/// in which they began.
+#[derive(Debug)]
+pub(super) struct Mark {
+    undo: usize,
+    changed: Changed,
+    pending: usize,
 }
 
 /// The records of one object.
 #[derive(Debug, Default)]
 struct Table {
     records: BTreeMap<u64, Record>,
-    /// Property → value → ids. A property is indexed from the first time it is looked for.
+    /// Property → value → ids. A property is indexed from the first time it is looked for; one
+    /// whose name begins with [`FOLDED`] by its values in lower case.
     indexes: HashMap<Box<str>, HashMap<Box<str>, Vec<u64>>>,
 }
+
+/// In front of a property's name: to be found in any case of its letters.
+pub(super) const FOLDED: char = '~';
 
 /// How many records were written since the last commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +120,7 @@ impl Memory {
         if !table.indexes.contains_key(property) {
             let mut index: HashMap<Box<str>, Vec<u64>> = HashMap::new();
             for (id, record) in &table.records {
-                if let Some(value) = record.fields().id_text(property) {
+                if let Some(value) = indexed(&record.fields(), property) {
                     index.entry(value.into()).or_default().push(*id);
                 }
             }
@@ -103,6 +128,44 @@ impl Memory {
         }
         let found = table.indexes.get(property).and_then(|index| index.get(value));
         found.map_or(&[], Vec::as_slice)
+    }
+
+    /// The id that the next record is going to have.
+    pub(super) fn next_id(&self) -> u64 {
+        self.last_id + 1
+    }
+
+    /// Begins something that may have to be undone as a whole.
+    pub(super) fn begin(&mut self) -> Mark {
+        self.marks += 1;
+        let pending = self.data.as_ref().map_or(0, Data::pending);
+        Mark { undo: self.undo.len(), changed: self.changed, pending }
+    }
+
+    /// Ends what [`Memory::begin`] began: as it is, or with every write since then undone. The ids
+    /// of records that are undone are not given out again.
+    pub(super) fn end(&mut self, mark: &Mark, is_kept: bool) {
+        self.marks -= 1;
+        if !is_kept {
+            while self.undo.len() > mark.undo {
+                let Some(Undo { object, id, record }) = self.undo.pop() else { break };
+                let Some(table) = self.tables.get_mut(&object) else { continue };
+                let now = table.records.remove(&id).map(|record| record.fields());
+                let before = record.as_ref().map(Record::fields);
+                for (property, index) in &mut table.indexes {
+                    forget(index, now.as_ref().and_then(|now| indexed(now, property)), id);
+                    remember(index, before.as_ref().and_then(|old| indexed(old, property)), id);
+                }
+                table.records.extend(record.map(|record| (id, record)));
+            }
+            self.changed = mark.changed;
+            if let Some(data) = &mut self.data {
+                data.forget(mark.pending);
+            }
+        }
+        if self.marks == 0 {
+            self.undo.clear();
+        }
     }
 
     /// Makes a record and returns its id.
@@ -118,9 +181,12 @@ impl Memory {
         }
         if let Some(table) = self.tables.get_mut(object) {
             for (property, index) in &mut table.indexes {
-                remember(index, fields.id_text(property), id);
+                remember(index, indexed(fields, property), id);
             }
             table.records.insert(id, record);
+        }
+        if self.marks > 0 {
+            self.undo.push(Undo { object: object.to_owned(), id, record: None });
         }
         self.changed.created += 1;
         id
@@ -135,9 +201,13 @@ impl Memory {
             return false;
         };
         let mut merged = record.fields();
+        if self.marks > 0 {
+            let record = Some(Record::new(&merged, record.created));
+            self.undo.push(Undo { object: object.to_owned(), id, record });
+        }
         for (property, index) in &mut table.indexes {
-            let (old, new) = (merged.id_text(property), fields.id_text(property));
-            if fields.get(property).is_some() && old != new {
+            let (old, new) = (indexed(&merged, property), indexed(&fields, property));
+            if fields.get(property.trim_start_matches(FOLDED)).is_some() && old != new {
                 forget(index, old, id);
                 remember(index, new, id);
             }
@@ -161,7 +231,10 @@ impl Memory {
         };
         let fields = record.fields();
         for (property, index) in &mut table.indexes {
-            forget(index, fields.id_text(property), id);
+            forget(index, indexed(&fields, property), id);
+        }
+        if self.marks > 0 {
+            self.undo.push(Undo { object: object.to_owned(), id, record: Some(record) });
         }
         if let Some(data) = &mut self.data {
             data.note(object, id, None);
@@ -189,6 +262,14 @@ impl Memory {
 pub(super) fn id(text: &str) -> Option<u64> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| canonical)
+}
+
+/// Under what a record stands in the index of a property.
+fn indexed(fields: &Fields, property: &str) -> Option<String> {
+    match property.strip_prefix(FOLDED) {
+        Some(name) => Some(fields.id_text(name)?.to_lowercase()),
+        None => fields.id_text(property),
+    }
 }
 
 fn remember(index: &mut HashMap<Box<str>, Vec<u64>>, value: Option<String>, id: u64) {

@@ -11,7 +11,7 @@
 //! - `world`: what is remembered: `memory` of `record`s with its `data` file, `tokens`,
 //!   the rate limit's `window`, and the counts of `calls`.
 //! - `remote`: what a remote is made of; `routes` finds the one that is meant; then the remotes
-//!   themselves: `admin`, `rest` and `hubspot`.
+//!   themselves: `admin`, `rest`, `hubspot` and `salesforce`.
 //!
 //! # A new remote
 //! One folder with routes and plain functions, and its name in `REMOTES`. Tokens, the rate limit,
@@ -30,6 +30,7 @@ mod record;
 mod remote;
 mod rest;
 mod routes;
+mod salesforce;
 mod server;
 mod spoil;
 mod strikes;
@@ -53,7 +54,8 @@ pub use fault::{Fault, RetryAfter};
 pub use faults::{Faults, RateLimit, RetryAfterForm};
 
 /// All that are served, on one port. The first also answers for paths that belong to none.
-static REMOTES: &[remote::Remote] = &[rest::REMOTE, hubspot::REMOTE, admin::REMOTE];
+static REMOTES: &[remote::Remote] =
+    &[rest::REMOTE, hubspot::REMOTE, salesforce::REMOTE, admin::REMOTE];
 
 /// How a sandbox is started.
 #[derive(Debug, Default)]

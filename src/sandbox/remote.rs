@@ -29,6 +29,17 @@ pub(super) struct Remote {
     pub(super) quota: fn(&Quota<'_>) -> Vec<(HeaderName, String)>,
     /// Calls of these routes have a limit of their own, and are told none: requests a second.
     pub(super) apart: Option<(&'static str, u64)>,
+    /// Status of a call that the rate limit refuses. Only a 429 tells when to come back.
+    pub(super) throttled: StatusCode,
+    /// Counts a call that has a good token, and says what its answer tells in any case.
+    pub(super) counted: fn(&mut World) -> Vec<(HeaderName, String)>,
+    /// Bytes of a request's body, at most, by the route's template.
+    pub(super) max_body_bytes: fn(&str) -> usize,
+}
+
+/// What the body of a request has at most where the remote sets no limit of its own.
+pub(super) fn usual_body_bytes(_template: &str) -> usize {
+    1_000_000
 }
 
 /// The limit on requests, after one of them.
@@ -159,8 +170,10 @@ pub(super) enum Content {
     Empty,
     /// JSON text.
     Json(String),
+    /// Text of this media type.
+    Text(&'static str, String),
     /// The verdicts of a bulk call.
-    Rows(Rows),
+    Rows(Box<Rows>),
 }
 
 /// The verdicts of a bulk call, still apart from each other.
@@ -172,14 +185,21 @@ pub(super) struct Rows {
     pub(super) stranger: String,
     /// Whether the remote promises no order.
     pub(super) any_order: bool,
-    /// Makes the body of them.
-    pub(super) envelope: fn(&[Row]) -> String,
+    /// What the body begins with, for an envelope that needs more than the verdicts.
+    pub(super) head: String,
+    /// Media type of the body.
+    pub(super) media_type: &'static str,
+    /// Makes the body of [`Rows::head`] and the verdicts.
+    pub(super) envelope: fn(&str, &[Row]) -> String,
 }
+
+/// The media type of most bodies.
+pub(super) const JSON: &str = "application/json";
 
 /// One verdict of a bulk call.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// JSON text.
+    /// JSON text, or a line of another media type.
     pub(super) json: String,
     pub(super) applied: bool,
 }

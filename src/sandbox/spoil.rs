@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::fault::Act;
-use super::remote::{Answer, Content, Rows};
+use super::remote::{Answer, Content, JSON, Rows};
 
 const HTML: &str = "<!doctype html>\n<html><head><title>Sign in</title></head>\
     <body><h1>Sign in</h1><p>Your session is over.</p></body></html>\n";
@@ -30,29 +30,29 @@ pub(super) fn answer(
     shuffle: Option<&mut fastrand::Rng>,
 ) -> Response<Body> {
     let Answer { mut status, headers, content } = answer;
-    let mut json = match content {
-        Content::Empty => None,
-        Content::Json(json) => Some(json.into_bytes()),
-        Content::Rows(rows) => Some(verdicts(rows, act, shuffle).into_bytes()),
+    let (media_type, mut body) = match content {
+        Content::Empty => (JSON, None),
+        Content::Json(json) => (JSON, Some(json.into_bytes())),
+        Content::Text(media_type, text) => (media_type, Some(text.into_bytes())),
+        Content::Rows(rows) => (rows.media_type, Some(verdicts(*rows, act, shuffle).into_bytes())),
     };
     match act {
         Some(Act::EmptyAfter { status: told }) => {
             status = StatusCode::from_u16(*told).unwrap_or(StatusCode::OK);
-            json = None;
+            body = None;
         }
         Some(Act::TruncateAfter) => {
-            if let Some(json) = &mut json {
-                json.truncate(json.len() / 2);
+            if let Some(body) = &mut body {
+                body.truncate(body.len() / 2);
             }
         }
         _ => {}
     }
-    let has_json = json.is_some();
-    let mut response = Response::new(Body::Full(Bytes::from(json.unwrap_or_default())));
+    let has_body = body.is_some();
+    let mut response = Response::new(Body::Full(Bytes::from(body.unwrap_or_default())));
     *response.status_mut() = status;
-    if has_json {
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
+    if has_body {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     }
     add_headers(&mut response, headers);
     response
@@ -86,7 +86,7 @@ pub(super) fn add_headers(response: &mut Response<Body>, headers: Vec<(HeaderNam
 }
 
 fn verdicts(rows: Rows, act: Option<&Act>, shuffle: Option<&mut fastrand::Rng>) -> String {
-    let Rows { verdicts: mut rows, stranger, any_order, envelope } = rows;
+    let Rows { verdicts: mut rows, stranger, any_order, head, envelope, .. } = rows;
     if let Some(Act::ExtraResults { count }) = act {
         let stranger = super::remote::Row { json: stranger, applied: false };
         rows.extend(std::iter::repeat_n(stranger, *count));
@@ -102,7 +102,7 @@ fn verdicts(rows: Rows, act: Option<&Act>, shuffle: Option<&mut fastrand::Rng>) 
             !dropped
         });
     }
-    envelope(&rows)
+    envelope(&head, &rows)
 }
 
 /// The body of an answer.

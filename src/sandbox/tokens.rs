@@ -77,7 +77,8 @@ impl Tokens {
         }
     }
 
-    fn issue(&mut self, faults: &Faults, now: Instant) -> String {
+    /// Gives out an access token.
+    pub(super) fn issue(&mut self, faults: &Faults, now: Instant) -> String {
         self.issued += 1;
         let token = format!("sandbox-access-{}", self.issued);
         let until = now + Duration::from_secs(faults.token_secs.min(u64::from(u32::MAX)));
@@ -124,7 +125,12 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
         "" => return Err(refused("invalid_request", "`grant_type` is missing")),
         _ => return Err(refused("unsupported_grant_type", "the grant is not known")),
     };
-    Ok(Plan::reading(move |world, now| {
+    Ok(grant(refresh))
+}
+
+/// Gives out an access token, for this refresh token or without one.
+pub(super) fn grant(refresh: Option<String>) -> Plan {
+    Plan::reading(move |world, now| {
         let tokens = &mut world.tokens;
         if refresh.as_ref().is_some_and(|token| !tokens.is_good(token, now)) {
             return refused("invalid_grant", "the refresh token is not known, or was used up");
@@ -141,7 +147,7 @@ pub(super) fn plan(request: &Request, _faults: &Faults) -> Result<Plan, Answer> 
             body["refresh_token"] = tokens.rotate(&old, grace, now).into();
         }
         Answer::json(StatusCode::OK, body.to_string())
-    }))
+    })
 }
 
 fn refused(error: &str, description: &str) -> Answer {

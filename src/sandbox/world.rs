@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::calls::Calls;
 use super::faults::Faults;
 use super::memory::Memory;
 use super::remote::Answer;
+use super::salesforce;
 use super::strikes::Strikes;
 use super::tokens::Tokens;
 use super::window::Window;
@@ -26,10 +28,12 @@ pub(super) struct World {
     pub(super) calls: Calls,
     /// First answers by idempotency key.
     pub(super) answers: HashMap<String, Answer>,
+    pub(super) salesforce: salesforce::State,
 }
 
 impl World {
     pub(super) fn new(faults: Arc<Faults>, memory: Memory) -> Self {
+        let salesforce = salesforce::State::new(&faults, &memory);
         Self {
             faults,
             memory,
@@ -39,7 +43,13 @@ impl World {
             strikes: Strikes::default(),
             calls: Calls::default(),
             answers: HashMap::new(),
+            salesforce,
         }
+    }
+
+    /// Does what was put off until now or earlier.
+    pub(super) fn settle(&mut self, now: Instant) {
+        salesforce::settle(self, now);
     }
 
     /// Back to the start: no records, no counts, the first tokens; the faults strike as they did.
@@ -50,6 +60,8 @@ impl World {
         self.strikes = Strikes::default();
         self.calls.reset();
         self.answers.clear();
-        self.memory.reset()
+        let reset = self.memory.reset();
+        self.salesforce = salesforce::State::new(&self.faults, &self.memory);
+        reset
     }
 }

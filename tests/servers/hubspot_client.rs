@@ -23,7 +23,7 @@ fn reads_what_is_sent() {
 }
 
 /// Runs a suite of tests in Python, all of which are to pass.
-fn passes(suite: &str, environment: &[(&str, &str)], tests: usize) {
+pub(crate) fn passes(suite: &str, environment: &[(&str, &str)], tests: usize) {
     let folder = tempfile::tempdir().unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers").join(suite);
     let ran = Command::new(program("python"))

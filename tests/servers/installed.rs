@@ -18,9 +18,20 @@ pub(crate) fn tap() -> PathBuf {
     installed("tap", "tap-rest-api")
 }
 
+/// The folder where npm has installed packages of Node.
+pub(crate) fn node_folder() -> PathBuf {
+    let folder = target("node");
+    let packages = folder.join("node_modules");
+    assert!(packages.exists(), "{} is not there: `tests/run` installs it", packages.display());
+    folder
+}
+
+fn target(folder: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(folder)
+}
+
 fn installed(folder: &str, name: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = target.parent().unwrap().join(folder).join("bin").join(name);
+    let path = target(folder).join("bin").join(name);
     assert!(path.exists(), "{} is not there: `tests/run` installs it", path.display());
     path
 }

@@ -13,6 +13,7 @@ mod installed;
 mod kinto;
 mod meltano;
 mod proxy;
+mod salesforce_client;
 mod singer_sdk;
 #[path = "../support/mod.rs"]
 mod support;

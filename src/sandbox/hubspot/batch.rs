@@ -19,7 +19,7 @@ use super::shown::{Wanted, show};
 use super::{body, object_name, reading, target, writing};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::memory::{self, Memory};
-use crate::sandbox::remote::{Answer, Content, Plan, Request, Row, Rows, Target};
+use crate::sandbox::remote::{Answer, Content, JSON, Plan, Request, Row, Rows, Target};
 use crate::store::jobs;
 
 /// Inputs of one call.
@@ -144,14 +144,20 @@ fn write(request: &Request, doing: Doing) -> Result<Plan, Answer> {
                 Row { json: problem.in_batch().to_string(), applied: false }
             }
         });
-        let rows =
-            Rows { verdicts: rows.collect(), stranger: stranger(doing), any_order: true, envelope };
+        let rows = Rows {
+            verdicts: rows.collect(),
+            stranger: stranger(doing),
+            any_order: true,
+            head: String::new(),
+            media_type: JSON,
+            envelope,
+        };
         let status = match (is_refused, doing) {
             (true, _) => StatusCode::MULTI_STATUS,
             (false, Doing::Create) => StatusCode::CREATED,
             (false, _) => StatusCode::OK,
         };
-        Ok(Answer { status, headers: Vec::new(), content: Content::Rows(rows) })
+        Ok(Answer { status, headers: Vec::new(), content: Content::Rows(Box::new(rows)) })
     }))
 }
 
@@ -275,7 +281,7 @@ fn stranger(doing: Doing) -> String {
     stranger.to_string()
 }
 
-fn envelope(rows: &[Row]) -> String {
+fn envelope(_head: &str, rows: &[Row]) -> String {
     let rows = rows.iter().filter_map(|row| serde_json::from_str::<Value>(&row.json).ok());
     let (refused, results): (Vec<Value>, Vec<Value>) =
         rows.partition(|row| row["status"] == "error");

@@ -27,13 +27,15 @@ mod shown;
 
 use std::time::Instant;
 
-use hyper::Method;
 use hyper::header::HeaderName;
+use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 
 use self::problem::Problem;
 use super::memory::Memory;
-use super::remote::{Access, Answer, Plan, Quota, Remote, Request, Route, Target};
+use super::remote::{
+    Access, Answer, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
+};
 
 /// The account's number.
 const PORTAL: u64 = 62_515;
@@ -47,6 +49,9 @@ pub(super) const REMOTE: Remote = Remote {
     refusal: problem::refusal,
     quota,
     apart: Some(("/search", 5)),
+    throttled: StatusCode::TOO_MANY_REQUESTS,
+    counted: |_| Vec::new(),
+    max_body_bytes: usual_body_bytes,
 };
 
 /// <https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines>

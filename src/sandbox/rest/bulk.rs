@@ -9,7 +9,7 @@ use super::{EXT_ID, idempotency, inputs, object, target};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::memory::{self, Memory};
 use crate::sandbox::record::{Fields, id_text};
-use crate::sandbox::remote::{Answer, Content, Plan, Request, Row, Rows};
+use crate::sandbox::remote::{Answer, Content, JSON, Plan, Request, Row, Rows};
 use crate::sandbox::world::World;
 
 /// `POST /v1/{object}/batch`: upsert by `ext_id`.
@@ -115,10 +115,12 @@ fn plan(request: &Request, inputs: Vec<Input>) -> Result<Plan, Answer> {
             verdicts: rows.collect(),
             stranger: applied(0, u64::MAX, Some("\"nobody-asked\"".to_owned()), false),
             any_order: true,
+            head: String::new(),
+            media_type: JSON,
             envelope,
         };
         let status = if failed { StatusCode::MULTI_STATUS } else { StatusCode::OK };
-        Answer { status, headers: Vec::new(), content: Content::Rows(rows) }
+        Answer { status, headers: Vec::new(), content: Content::Rows(Box::new(rows)) }
     }))
 }
 
@@ -152,7 +154,7 @@ fn named(ext_id: Option<String>) -> String {
     ext_id.map(|json| format!(",\"ext_id\":{json}")).unwrap_or_default()
 }
 
-fn envelope(rows: &[Row]) -> String {
+fn envelope(_head: &str, rows: &[Row]) -> String {
     let rows: Vec<_> = rows.iter().map(|row| row.json.as_str()).collect();
     format!("{{\"results\":[{}]}}", rows.join(","))
 }

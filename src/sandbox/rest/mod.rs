@@ -18,7 +18,9 @@ use self::rules::Problem;
 use super::faults::Faults;
 use super::memory;
 use super::record::Fields;
-use super::remote::{Access, Answer, Plan, Quota, Remote, Request, Route, Target};
+use super::remote::{
+    Access, Answer, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
+};
 use super::tokens;
 
 /// The property that holds the external id.
@@ -29,8 +31,16 @@ const MAX_ROWS: usize = 100;
 const MAX_OBJECT_BYTES: usize = 100;
 
 /// The remote.
-pub(super) const REMOTE: Remote =
-    Remote { prefix: "/v1", routes: ROUTES, refusal, quota, apart: None };
+pub(super) const REMOTE: Remote = Remote {
+    prefix: "/v1",
+    routes: ROUTES,
+    refusal,
+    quota,
+    apart: None,
+    throttled: StatusCode::TOO_MANY_REQUESTS,
+    counted: |_| Vec::new(),
+    max_body_bytes: usual_body_bytes,
+};
 
 /// As many APIs name them.
 pub(super) fn quota(quota: &Quota<'_>) -> Vec<(HeaderName, String)> {

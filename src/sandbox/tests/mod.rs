@@ -5,6 +5,7 @@ mod data;
 mod faults;
 mod hubspot;
 mod records;
+mod salesforce;
 mod tokens;
 
 use std::fmt::Debug;
