@@ -150,7 +150,7 @@ impl Outcome {
             // All but a create is simply sent again.
             Fate::InDoubt => {
                 self.action != Some(Action::Create)
-                    || &*trouble.code == LOOKUP_FAILED
+                    || matches!(&*trouble.code, LOOKUP_FAILED | UNDER_WAY)
                     || self.may_be_resent
             }
             _ => false,
@@ -166,6 +166,9 @@ pub const UNFINISHED: &str = "unfinished";
 
 /// Code of a record of which a lookup, which gave no answer, would have said more.
 pub const LOOKUP_FAILED: &str = "lookup_failed";
+
+/// Code of a record whose bulk job was under way when its job ended: the next one finds out.
+pub const UNDER_WAY: &str = "under_way";
 
 /// Why a record was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]

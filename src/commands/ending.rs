@@ -21,7 +21,7 @@ use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::report::TellError;
 use crate::store::unreadable;
-use crate::summary::{JobError, Proof, StreamSummary, Summary};
+use crate::summary::{JobError, PlannedCounts, Proof, StreamSummary, Summary};
 
 /// What is to be done about records that may stand at the remote.
 const IN_DOUBT: &str = "what stays in doubt then is listed by `target-upsert ids doubts`, and the README \
@@ -115,7 +115,7 @@ fn summarize(
     finished: Finished,
     error: Option<&Error>,
 ) -> Summary {
-    let Finished { streams, input, errors, .. } = finished;
+    let Finished { streams, input, errors, quota, .. } = finished;
     let seconds = started.clock.elapsed().as_secs_f64();
     let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
     let proof = if error.is_some_and(Error::is_of_store) { proof.cut_off() } else { proof };
@@ -137,6 +137,7 @@ fn summarize(
         exit_code: 0,
         error: None,
         dry_run: options.dry_run,
+        quota,
         input,
         streams: streams.into_iter().map(with_rate).collect(),
         errors: errors.finish(),
@@ -356,6 +357,15 @@ fn calls(count: u64) -> String {
     format!("{count} call{}", if count == 1 { "" } else { "s" })
 }
 
+/// What a plan takes of the remote.
+fn needed(planned: &PlannedCounts) -> String {
+    match planned.bulk_jobs {
+        0 => calls(planned.calls),
+        1 => format!("{} and 1 bulk job", calls(planned.calls)),
+        jobs => format!("{} and {jobs} bulk jobs", calls(planned.calls)),
+    }
+}
+
 /// The summary in a few lines on stderr.
 fn tell(summary: &Summary) {
     for group in summary.errors.iter().take(10) {
@@ -379,9 +389,13 @@ fn tell(summary: &Summary) {
                 planned.upsert,
                 planned.delete,
                 stream.counts.unchanged,
-                calls(planned.calls)
+                needed(planned)
             );
         }
+    }
+    if let Some(quota) = &summary.quota {
+        let left = quota.max.saturating_sub(quota.used);
+        tracing::info!("{left} of {} calls are left.", quota.max);
     }
     let status = summary.status.as_str().replace('_', " ");
     let requests: u64 = summary.streams.values().map(|stream| stream.requests).sum();

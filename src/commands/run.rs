@@ -15,16 +15,18 @@ use super::{Called, about, ending, outputs, runtime, signals};
 use crate::cli::{Progress, Run};
 use crate::config::StateFormat;
 use crate::config::environment::Environment;
-use crate::connector::contract::Capabilities;
+use crate::connector::contract::{Capabilities, StreamSchema};
 use crate::dispatch::concurrency::Limiter;
 use crate::dispatch::retry::Retry;
 use crate::dispatch::{Dispatcher, recover};
 use crate::error::{Error, ExitCode};
 use crate::ids;
+use crate::json::fields::Fields;
 use crate::pipeline::{self, Chunk, Finished, GRACE, Wiring};
 use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
+use crate::singer::message::{self, Message};
 use crate::singer::schema::STACK_BYTES;
 use crate::store::jobs::Job;
 use crate::store::recovery::Leftover;
@@ -132,10 +134,14 @@ async fn job(
         prepared = prepare(&started, options) => prepared,
         never = is_late => never,
     };
-    let finished = match prepared {
+    let mut finished = match prepared {
         Ok(()) => walk(&started, options, input, stop).await,
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
+    if options.dry_run {
+        // That it cannot be told now keeps nobody from the rest.
+        finished.quota = connector.quota().await.unwrap_or_default();
+    }
     let code = ending::end(started, options, finished).await;
     if let Some(running) = sandbox {
         running.stop().await;
@@ -181,14 +187,32 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
     }
     for leftover in leftovers {
         let stream = StreamName::new(leftover.stream_name.as_str());
-        let options = started.config.stream(stream.as_str());
+        let mut options = started.config.stream(stream.as_str());
+        learn_of(started, &leftover).await?;
         let capabilities = started.dispatcher.connector.capabilities(&stream).unwrap_or_default();
+        capabilities.settle(&mut options);
         if is_elsewhere(&leftover, &capabilities) {
             continue;
         }
         recover(&started.dispatcher, leftover, &capabilities, &options, started.clock).await?;
     }
     Ok(())
+}
+
+/// Has the connector learn of the stream of a leftover, as of one that comes in.
+async fn learn_of(started: &Started, leftover: &Leftover) -> Result<(), Error> {
+    let Some(line) = started.store.schema_of(leftover)? else { return Ok(()) };
+    let Ok(Message::Schema(schema)) = message::parse(line.as_bytes()) else { return Ok(()) };
+    let fields = Fields::parse(schema.schema).ok();
+    let properties =
+        fields.as_ref().and_then(|fields| Fields::parse(fields.get("properties")?).ok());
+    let properties = properties.into_iter().flat_map(|properties| properties.0);
+    let learned = StreamSchema {
+        stream: &StreamName::new(leftover.stream_name.as_str()),
+        properties: &properties.map(|(name, _)| name.into_owned()).collect::<Vec<_>>(),
+        keys: &schema.key_properties,
+    };
+    setup::learn(&started.dispatcher.connector, &learned).await
 }
 
 /// A call that was to change records when a job was killed may be applied for as long as its remote
@@ -230,6 +254,9 @@ async fn walk(
     let for_streams = config.clone();
     let intake =
         Intake::new(input, intake_options, move |name| for_streams.stream(name), connector);
+    let runtime = tokio::runtime::Handle::current();
+    let intake =
+        intake.learning(move |connector, schema| runtime.block_on(setup::learn(connector, schema)));
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let thread = std::thread::Builder::new().name("intake".to_owned()).stack_size(STACK_BYTES);
     let reading = thread.spawn(move || read(intake, &sender));

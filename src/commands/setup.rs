@@ -11,7 +11,7 @@ use super::Called;
 use crate::cli::Configured;
 use crate::config::environment::Environment;
 use crate::config::{self, Config, Loaded, Source, StreamOptions};
-use crate::connector::contract::{Account, Connector, RequestError};
+use crate::connector::contract::{Account, Connector, RequestError, StreamSchema};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::{self, Built, Settings, StreamSettings};
 use crate::dispatch::no_token;
@@ -127,7 +127,7 @@ pub(super) async fn setup(loaded: Loaded, called: &Called) -> Result<Setup, Erro
     Ok(Setup { config, connector, namespace, is_named, without_account: None, store, sandbox })
 }
 
-/// Times that a remote is asked whose account it is, before the job is given up.
+/// Times that a remote is asked for something, before the job is given up.
 const ASKS: u32 = 4;
 
 impl Setup {
@@ -139,35 +139,65 @@ impl Setup {
         if self.is_named {
             return Ok(());
         }
-        let mut asked = 1;
-        loop {
-            match self.connector.account().await {
-                Ok(account) => {
-                    if account != Account::Unneeded {
-                        self.without_account = Some(self.namespace.clone());
-                    }
-                    if let Account::Told(account) = account {
-                        self.namespace.push_str(&format!("/{account}"));
-                    }
-                    return Ok(());
+        match patiently(|| self.connector.account()).await {
+            Ok(account) => {
+                if account != Account::Unneeded {
+                    self.without_account = Some(self.namespace.clone());
                 }
-                Err(RequestError::Unreachable(_) | RequestError::Throttled { .. })
-                    if asked < ASKS =>
-                {
-                    tokio::time::sleep(Duration::from_secs(asked.into())).await;
-                    asked += 1;
+                if let Account::Told(account) = account {
+                    self.namespace.push_str(&format!("/{account}"));
                 }
-                Err(error @ (RequestError::Unauthorized(_) | RequestError::NotKept(_))) => {
-                    return Err(no_token(&error));
-                }
-                Err(error) => {
-                    return Err(Error::remote("cannot learn whose account it is").caused_by(error).hint(
-                        "see `target-upsert check`; or set `namespace` in the config, which is then \
-                         what tells this account's ids from another's",
-                    ));
-                }
+                Ok(())
             }
+            Err(error) => Err(of_refused(error, "cannot learn whose account it is", || {
+                "see `target-upsert check`; or set `namespace` in the config, which is then what tells \
+                 this account's ids from another's"
+                    .to_owned()
+            })),
         }
+    }
+}
+
+/// Has the connector learn of a stream what the remote alone can tell.
+///
+/// # Errors
+/// Exit code 3. That the remote has no such object is said of the stream's records.
+pub(super) async fn learn(
+    connector: &Arc<dyn Connector>,
+    schema: &StreamSchema<'_>,
+) -> Result<(), Error> {
+    match patiently(|| connector.learn(schema)).await {
+        Ok(()) | Err(RequestError::Refused { .. } | RequestError::Forbidden { .. }) => Ok(()),
+        Err(error) => {
+            let what = format!("cannot learn what the remote has for stream `{}`", schema.stream);
+            let hint = || "see `target-upsert check`, then run the same input again".to_owned();
+            Err(of_refused(error, &what, hint))
+        }
+    }
+}
+
+/// Asks a remote that does not answer a few times more.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, RequestError>
+where
+    F: Future<Output = Result<T, RequestError>>,
+{
+    let mut asked = 1;
+    loop {
+        match ask().await {
+            Err(RequestError::Unreachable(_) | RequestError::Throttled { .. }) if asked < ASKS => {
+                tokio::time::sleep(Duration::from_secs(asked.into())).await;
+                asked += 1;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// What ends a job that could not ask.
+fn of_refused(error: RequestError, what: &str, hint: impl Fn() -> String) -> Error {
+    match error {
+        error @ (RequestError::Unauthorized(_) | RequestError::NotKept(_)) => no_token(&error),
+        error => Error::remote(what.to_owned()).caused_by(error).hint(hint()),
     }
 }
 
@@ -194,6 +224,8 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
             .collect(),
         rate_limit: config.rate_limit,
         environment: Environment::read(),
+        cache: (config.store != Path::new(":memory:"))
+            .then(|| config.store.parent().unwrap_or(Path::new("")).to_owned()),
         values,
     }
 }
@@ -205,7 +237,7 @@ async fn start_sandbox(
     config: &mut Config,
     values: &mut Map<String, Value>,
 ) -> Result<Running, Error> {
-    const REMOTES: &[&str] = &["rest", "hubspot"];
+    const REMOTES: &[&str] = &["rest", "hubspot", "salesforce"];
     if !REMOTES.contains(&remote) {
         let told = where_near(remote, nearest(remote, REMOTES.iter().copied()).is_some());
         return Err(Error::usage(format!("there is no such sandbox{told}"))
@@ -230,7 +262,9 @@ async fn start_sandbox(
         values.insert("manifest".to_owned(), "sandbox".into());
     }
     values.insert("access_token".to_owned(), "sandbox-token".into());
-    values.remove("refresh_token");
+    for key in ["refresh_token", "private_key"] {
+        values.remove(key);
+    }
     Ok(running)
 }
 

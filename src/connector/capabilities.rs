@@ -6,8 +6,10 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use reqwest::header::HeaderName;
 
+use super::bulk::BulkLimits;
 use super::contract::Action;
 use crate::config::StreamOptions;
+use crate::config::stream::{Fields, LookupMethod, Mode};
 
 /// What a remote can do with one object, and how it wants it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +60,24 @@ pub struct Capabilities {
     pub remote_id_names: Vec<String>,
     /// The `lookup_fields` of a stream that has none of its own.
     pub lookup_fields: Vec<String>,
+    /// Large batches go out as bulk jobs.
+    pub bulk: Option<BulkLimits>,
+    /// Records that are gathered before they are parted into calls, where those that
+    /// [lock](super::shape::Shape::locks) the same one are to go out together; 0: no more than a call
+    /// takes.
+    pub gathers: usize,
+    /// The `lookup_method` of a stream where the config says none.
+    pub lookup_method: Option<LookupMethod>,
+    /// Under which names a record's body has what it is found by, where the connector says that
+    /// itself: over the stream's `lookup_fields`.
+    pub lookup_names: Vec<String>,
     /// How batches are named, where the remote is told.
     pub batch_ids: Option<BatchIds>,
+    /// The field of a record that is its external id, where nothing in the config or the input says
+    /// another one. A record may do without.
+    pub external_id_field: Option<String>,
+    /// Records are changed, and none is made: the mode `upsert` is `update`.
+    pub only_updates: bool,
     /// Where the remote keeps the external id, if it does.
     pub external_id_property: Option<String>,
     /// Names under which the connector itself puts ids into a record. A record's own fields of
@@ -86,6 +104,20 @@ impl Capabilities {
     pub fn lag(&self, options: &StreamOptions) -> Duration {
         let find = self.find.filter(|_| !options.lookup_names().is_empty());
         [self.lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
+    }
+
+    /// What a stream's options are, where neither the config nor the stream says.
+    pub fn settle(&self, options: &mut StreamOptions) {
+        if options.lookup_fields.is_none() && !self.lookup_fields.is_empty() {
+            options.lookup_fields = Some(Fields::Several(self.lookup_fields.clone()));
+        }
+        if !self.lookup_names.is_empty() {
+            options.lookup_fields = Some(Fields::Several(self.lookup_names.clone()));
+        }
+        options.lookup_method = options.lookup_method.or(self.lookup_method);
+        if self.only_updates && options.mode == Mode::Upsert {
+            options.mode = Mode::Update;
+        }
     }
 
     /// What a call takes that does `action`; `None`: the remote cannot do it.

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use super::bulk::{Bulk, BulkLimits, Opened, Progress, Ticket};
 pub use super::capabilities::{
     BatchIds, CallLimits, Capabilities, KEY_LIFE_SECS, KeyHeader, Lookup,
 };
@@ -40,6 +42,16 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`RequestError::Refused`] when no object of the remote answers to this stream.
     fn capabilities(&self, stream: &StreamName) -> Result<Capabilities, RequestError>;
+
+    /// Learns what the remote alone can tell of the object behind a stream, before its first record
+    /// and before its [`capabilities`](Connector::capabilities) are asked for. Reads only.
+    ///
+    /// # Errors
+    /// A refusal is of that stream's records: its capabilities say it again. Anything else keeps the
+    /// job from going on.
+    async fn learn(&self, _schema: &StreamSchema<'_>) -> Result<(), RequestError> {
+        Ok(())
+    }
 
     /// How records of `stream` are made ready; `None`: they go out as they are.
     fn shape(&self, _stream: &StreamName) -> Option<Arc<dyn Shape>> {
@@ -82,10 +94,44 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// refused is `Ok`.
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError>;
 
+    /// How bulk jobs are made, where the remote takes them: for batches within
+    /// [`Capabilities::bulk`].
+    fn bulk(&self) -> Option<&dyn Bulk> {
+        None
+    }
+
+    /// What is left of the calls that may be made, where the remote tells. Reads only.
+    ///
+    /// # Errors
+    /// When it cannot be told now.
+    async fn quota(&self) -> Result<Option<Quota>, RequestError> {
+        Ok(None)
+    }
+
     /// Nothing more is to leave: calls that wait for their turn, by a rate limit of our own, end in
     /// [`RequestError::Stopped`], and so does each call that comes later. What was sent has a few
     /// seconds left for its answer.
     fn stop(&self) {}
+}
+
+/// What a SCHEMA says of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSchema<'a> {
+    /// The Singer stream.
+    pub stream: &'a StreamName,
+    /// Names of the top-level properties.
+    pub properties: &'a [String],
+    /// Names of those that are the tap's key.
+    pub keys: &'a [String],
+}
+
+/// Calls that may be made in a time, over all that share the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Quota {
+    /// Those that were made.
+    pub used: u64,
+    /// Those that may be.
+    pub max: u64,
 }
 
 /// Whose account a remote is, where ids mean something in their account alone.
@@ -277,6 +323,9 @@ pub enum Verdict {
     Altered(Option<RemoteId>, Box<str>),
     /// The remote's no, to this record alone; sending it again cannot help.
     Rejected(Rejection),
+    /// Not applied: a record that it names is not there. That may be on its way in another call; where
+    /// it is not, this is the remote's no.
+    NoParent(Rejection),
     /// Not applied this time (a lock, a limit on this record), or not all of it, where to apply it
     /// twice leaves the same; sending it again can help.
     Busy(Box<str>),
@@ -348,6 +397,9 @@ pub enum RequestError {
     /// The job ends.
     #[error("{0}")]
     NotKept(Box<str>),
+    /// Not sent: a quota is used up as far as it may be. The job ends.
+    #[error("{0}")]
+    Spent(Box<str>),
     /// Not applied: the credential may not do this to this object. The records are rejected.
     #[error("the credential lacks a permission (status {status}): {message}")]
     Forbidden {

@@ -31,6 +31,18 @@ pub trait Shape: fmt::Debug + Send + Sync {
     /// For people: what is wrong with the record.
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String>;
 
+    /// Whether a write of any record [locks](Shape::locks) another one.
+    fn locks_any(&self) -> bool {
+        false
+    }
+
+    /// The record of another object that is locked while this one is written, by its
+    /// [body](Outgoing::body): those that lock the same go out together, or one call after the
+    /// other.
+    fn locks(&self, _body: &str) -> Option<String> {
+        None
+    }
+
     /// A body that was [made](Outgoing::body), as the state tells it: an object that looks like what
     /// the remote was sent.
     fn told(&self, body: &str) -> String;

@@ -9,8 +9,8 @@ use super::flight::Flight;
 use super::judging::{Judged, Open, UNREACHABLE, judge};
 use super::retry::{GaveUp, Kind, Tries};
 use super::verifying::verify;
-use super::{Calls, Dispatcher, Ended, Planned, in_doubt};
-use crate::connector::contract::{Action, RequestError, Write, WriteAnswer, WriteBatch};
+use super::{Calls, Dispatcher, Ended, Event, Planned, in_doubt};
+use crate::connector::contract::{Action, RequestError, WriteAnswer, WriteBatch};
 use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble, UNFINISHED};
@@ -49,7 +49,7 @@ pub(super) async fn deliver(
     if !writes.is_empty() {
         let lookup = flight.stream.options.lookup_by();
         let store = &dispatcher.store;
-        let intended = store.intend(dispatcher.job, flight.stored.id, action, lookup, writes);
+        let intended = store.intend(dispatcher.job, flight.stored.id, action, lookup, None, writes);
         delivery.intent = Some(intended.await?);
         point("intended");
     }
@@ -67,7 +67,7 @@ pub(super) async fn deliver(
     fatal.map_or(Ok(()), Err)
 }
 
-fn intent(planned: &Planned) -> Intent {
+pub(super) fn intent(planned: &Planned) -> Intent {
     let record = &planned.record;
     Intent {
         position: record.position,
@@ -94,11 +94,23 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
 /// Code of a record that was read and not attempted.
 pub(super) const NOT_SENT: &str = "not_sent";
 
-struct Delivery<'a> {
+pub(super) struct Delivery<'a> {
     flight: &'a Flight<'a>,
     action: Action,
     batch_id: Option<Arc<str>>,
     intent: Option<IntentId>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Of records that were sent with this intent.
+    pub(super) fn going_on(flight: &'a Flight<'a>, action: Action, intent: IntentId) -> Self {
+        Self { flight, action, batch_id: None, intent: Some(intent) }
+    }
+
+    /// What was not applied has no intent any more.
+    pub(super) async fn end(mut self) -> Result<(), Error> {
+        self.flight.settle(Vec::new(), self.intent.take()).await
+    }
 }
 
 impl Delivery<'_> {
@@ -185,7 +197,11 @@ impl Delivery<'_> {
 
     /// Puts on disk what an answer has told, once what is to be read back was. `is_known`: nothing
     /// else of the batch is open.
-    async fn settle_judged(&mut self, judged: &mut Judged, is_known: bool) -> Result<(), Error> {
+    pub(super) async fn settle_judged(
+        &mut self,
+        judged: &mut Judged,
+        is_known: bool,
+    ) -> Result<(), Error> {
         let mut ended = std::mem::take(&mut judged.ended);
         let mut written = Vec::new();
         if self.reads_after() {
@@ -195,6 +211,10 @@ impl Delivery<'_> {
         self.flight.settle_partial(std::mem::take(&mut judged.partial)).await?;
         self.settle(ended, is_known && written.is_empty()).await?;
         self.flight.again(std::mem::take(&mut judged.again)).await?;
+        let orphans = std::mem::take(&mut judged.orphans);
+        if !orphans.is_empty() {
+            self.flight.event(Event::NoParent(self.action, orphans));
+        }
         if !written.is_empty() {
             let verified = verify(self.flight, self.action, written).await;
             judged.fatal = judged.fatal.take().or(verified.fatal);
@@ -206,7 +226,7 @@ impl Delivery<'_> {
 
     /// Looks for creates that had no answer; those that may be sent again join `open`. Returns what
     /// ends the job. `is_last`: no other piece of the batch is to be sent.
-    async fn look_for(
+    pub(super) async fn look_for(
         &mut self,
         doubtful: Vec<Open>,
         quiet: Result<(), Option<Error>>,
@@ -286,25 +306,13 @@ impl Delivery<'_> {
         let batch = WriteBatch {
             stream: self.flight.stream.name.clone(),
             action: self.action,
-            writes: records.iter().map(|planned| self.write(planned)).collect(),
+            writes: records.iter().map(|planned| planned.write(self.action)).collect(),
             id: self.batch_id.clone(),
             not_after: records.iter().filter_map(Planned::not_after).min(),
         };
         let answer = self.flight.dispatcher.connector.write(&batch).await;
         point("answered");
         answer
-    }
-
-    fn write(&self, planned: &Planned) -> Write {
-        let record = &planned.record;
-        Write {
-            external_id: record.external_id.clone(),
-            remote_id: planned.remote_id.clone().filter(|_| self.action != Action::Upsert),
-            version: planned.held.as_ref().and_then(|held| held.version.clone()),
-            body: Arc::clone(planned.outgoing()),
-            key: planned.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),
-            stands_in: record.stands_in,
-        }
     }
 }
 

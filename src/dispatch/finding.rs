@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::judging::no_token;
-use super::retry::{GaveUp, Kind, Tries};
+use super::asking::{NoAnswer, Refusal, ask};
+use super::retry::Kind;
 use super::{Calls, Dispatcher};
 use crate::config::stream::{LookupMethod, StreamOptions};
-use crate::connector::contract::{By, Capabilities, Found, Lookup, Question, RequestError, Row};
+use crate::connector::contract::{By, Capabilities, Found, Lookup, Question, Row};
 use crate::error::Error;
 use crate::json::exact;
 use crate::record::{ExternalId, RemoteId, StreamName};
@@ -21,25 +21,6 @@ const MAX_PAGES: usize = 1000;
 /// Records that one lookup finds, at most. Memory is not for a field that is the same in all of
 /// them.
 const MAX_FOUND: usize = 10_000;
-
-/// Why a lookup has no answer.
-pub(super) struct NoAnswer {
-    /// Why, for people.
-    pub(super) why: String,
-    /// What ends the job.
-    pub(super) fatal: Option<Error>,
-    /// Asking the same again makes no sense.
-    pub(super) refusal: Option<Refusal>,
-}
-
-/// What a remote refuses that refuses a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// This question.
-    Question,
-    /// To be asked at all: by this credential, or by anybody.
-    Credential,
-}
 
 /// What a record can be found by.
 #[derive(Clone, Debug)]
@@ -279,62 +260,13 @@ impl Finder<'_> {
         Err(endless(&format!("a lookup has more than {MAX_PAGES} pages")))
     }
 
-    /// One page, asked for until it comes.
+    /// One page.
     async fn page(&self, question: &Question) -> Result<Found, NoAnswer> {
-        let dispatcher = self.dispatcher;
-        let retry = &dispatcher.retry;
-        let mut tries = Tries::default();
-        loop {
-            Calls::add(&self.calls.lookups, 1);
-            if !tries.is_first() {
-                Calls::add(&self.calls.retries, 1);
-            }
-            let sent = Instant::now();
-            let error = match dispatcher.connector.lookup(question).await {
-                Ok(found) => {
-                    dispatcher.limiter.succeeded(Kind::Lookup, sent, Instant::now());
-                    dispatcher.keep_quiet(found.quiet);
-                    retry.answered(Kind::Lookup);
-                    Calls::add(&self.calls.answered, 1);
-                    return Ok(found);
-                }
-                Err(error) => error,
-            };
-            let why = error.to_string();
-            let no_answer = |fatal| NoAnswer { why: why.clone(), fatal, refusal: None };
-            let waited = match error {
-                RequestError::Unauthorized(_) | RequestError::NotKept(_) => {
-                    return Err(no_answer(Some(no_token(&error))));
-                }
-                RequestError::Stopped => return Err(no_answer(None)),
-                RequestError::Refused { .. } => {
-                    return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Question) });
-                }
-                RequestError::Forbidden { .. } => {
-                    return Err(NoAnswer { why, fatal: None, refusal: Some(Refusal::Credential) });
-                }
-                RequestError::Throttled { retry_after, .. } => {
-                    dispatcher.limiter.troubled(sent, Instant::now());
-                    let kept = tries.throttled(retry, &dispatcher.limiter, retry_after).await;
-                    kept.map_err(|fatal| no_answer(Some(fatal)))?
-                }
-                _ => {
-                    dispatcher.limiter.troubled(sent, Instant::now());
-                    tries.again(retry).await
-                }
-            };
-            match waited {
-                Ok(()) => {}
-                Err(GaveUp::Stopped) => return Err(no_answer(None)),
-                Err(GaveUp::Attempts) => {
-                    let fatal = Error::remote(why.clone()).hint(
-                        "see whether the remote is well, then run the same input again: nothing is \
-                         created before a lookup has an answer",
-                    );
-                    return Err(no_answer(Some(fatal)));
-                }
-            }
-        }
+        let Self { dispatcher, calls, .. } = *self;
+        let found =
+            ask(dispatcher, calls, Kind::Lookup, || dispatcher.connector.lookup(question)).await?;
+        dispatcher.keep_quiet(found.quiet);
+        Ok(found)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::finding::{Finder, NoAnswer, Traits};
+use super::asking::NoAnswer;
+use super::finding::{Finder, Traits};
 use super::flight::Flight;
 use super::judging::Open;
 use super::retry::Kind;

@@ -33,6 +33,8 @@ pub(super) struct Judged {
     pub(super) ended: Vec<(Planned, Ended)>,
     /// Were written without some of their relations.
     pub(super) partial: Vec<(Planned, Partial)>,
+    /// Wait for records that they name, and what the remote says of them.
+    pub(super) orphans: Vec<(Planned, Rejection)>,
     /// Need another plan.
     pub(super) again: Vec<(Planned, Again)>,
     /// Were not applied for sure: to be sent again.
@@ -60,16 +62,27 @@ pub(super) fn judge(
             dispatcher.limiter.succeeded(Kind::Write, sent, Instant::now());
             dispatcher.keep_quiet(answer.quiet);
             dispatcher.retry.answered(Kind::Write);
-            // A verdict that is missing is none: nothing may be lost by a connector's mistake.
-            let none = || Verdict::InDoubt("the connector gives no verdict".into());
-            let verdicts = answer.verdicts.into_iter().chain(std::iter::repeat_with(none));
-            for (planned, verdict) in records.into_iter().zip(verdicts) {
-                judge_one(planned, action, answer.status, verdict, &mut judged);
-            }
+            judge_all(records, action, answer.status, answer.verdicts, &mut judged);
         }
         Err(error) => judge_failure(dispatcher, records, sent, error, pieces, &mut judged),
     }
     judged
+}
+
+/// From the verdicts of an answer to what they mean.
+pub(super) fn judge_all(
+    records: Vec<Planned>,
+    action: Action,
+    status: u16,
+    verdicts: Vec<Verdict>,
+    judged: &mut Judged,
+) {
+    // A verdict that is missing is none: nothing may be lost by a connector's mistake.
+    let none = || Verdict::InDoubt("the connector gives no verdict".into());
+    let verdicts = verdicts.into_iter().chain(std::iter::repeat_with(none));
+    for (planned, verdict) in records.into_iter().zip(verdicts) {
+        judge_one(planned, action, status, verdict, judged);
+    }
 }
 
 /// From a call that failed as a whole to what it means for its records.
@@ -124,6 +137,10 @@ fn judge_failure(
             judged.open = open(records, Fate::Failed, NOT_SENT);
             judged.fatal = Some(no_token(&error));
         }
+        RequestError::Spent(why) => {
+            judged.open = open(records, Fate::Failed, NOT_SENT);
+            judged.fatal = Some(spent(&why));
+        }
         // Before the next try, it is held.
         RequestError::TooLate => judged.open = open(records, Fate::Failed, NOT_SENT),
         RequestError::Stopped => judged.ended = records.into_iter().map(never_left).collect(),
@@ -148,6 +165,12 @@ pub fn no_token(error: &RequestError) -> Error {
     }
     Error::remote(text)
         .hint("check the credential with `target-upsert check`, then run the same input again")
+}
+
+/// What ends a job that may make no more calls.
+pub(super) fn spent(why: &str) -> Error {
+    Error::remote(why.to_owned())
+        .hint("run the same input again later, or allow more of the quota: what was written is not written twice")
 }
 
 /// A record of a call that has not left.
@@ -187,7 +210,10 @@ fn judge_one(
             return judged.partial.push((planned, Partial { remote_id, action, fate, attempts }));
         }
         Verdict::Deleted => Ended::new(Fate::Deleted),
-        Verdict::Rejected(rejection) => Ended::rejected(rejection),
+        Verdict::NoParent(rejection) if !planned.has_waited => {
+            return judged.orphans.push((planned, rejection));
+        }
+        Verdict::NoParent(rejection) | Verdict::Rejected(rejection) => Ended::rejected(rejection),
         Verdict::Exists(id) => return judged.again.push((planned, Again::Exists(id))),
         Verdict::Missing => return judged.again.push((planned, Again::Missing)),
         Verdict::Changed => return judged.again.push((planned, Again::Changed(action))),

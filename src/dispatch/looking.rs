@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::finding::{Finder, NoAnswer, Refusal, Traits};
+use super::asking::{NoAnswer, Refusal};
+use super::finding::{Finder, Traits};
 use super::flight::Flight;
 use super::retry::Kind;
 use super::{Again, Ended, Event, Planned, halves};

@@ -5,6 +5,8 @@
 //! the [`concurrency`] limit allows. Whatever happens, each record of the batch comes out of it
 //! exactly once: settled (its outcome is on disk) or to be planned again.
 
+mod asking;
+mod bulk;
 pub mod concurrency;
 mod delivery;
 mod finding;
@@ -58,6 +60,10 @@ pub struct Batch {
     pub records: Vec<Planned>,
     /// Its name, where the remote is told one.
     pub id: Option<Arc<str>>,
+    /// It goes out as a bulk job.
+    pub is_bulk: bool,
+    /// Hashes of the records that are locked while these are written.
+    pub locks: Arc<[u64]>,
 }
 
 /// What a batch is for.
@@ -82,12 +88,23 @@ pub enum Event {
     Read(Action, Vec<(Planned, Row)>),
     /// These records were written without some of their relations; how is on disk.
     Partial(Vec<Record>),
+    /// These records, for which this is to be done, were part of a bulk job that has not written
+    /// them: they go out in smaller calls.
+    Divided(Action, Vec<Planned>),
+    /// These records, for which this is to be done, name others that are not there, which may be on
+    /// their way; and what the remote says of them.
+    NoParent(Action, Vec<(Planned, Rejection)>),
     /// The answer asks for another plan.
     Again(Vec<(Planned, Again)>),
     /// The job cannot go on.
     Fatal(Error),
-    /// The batch is through; its place is free.
-    Delivered,
+    /// The batch is through; its place is free, and what it locked is.
+    Delivered {
+        /// It went out as a bulk job.
+        is_bulk: bool,
+        /// Hashes of the records that it locked.
+        locks: Arc<[u64]>,
+    },
 }
 
 /// Records that have come to their end.
@@ -159,9 +176,10 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Sees one batch through and tells `events` of it; the last event is [`Event::Delivered`].
+    /// Sees one batch through and tells `events` of it; the last event is
+    /// [`Event::Delivered`].
     pub async fn deliver(&self, batch: Batch, calls: &Calls, events: &UnboundedSender<Event>) {
-        let Batch { stream, stored, task, records, id } = batch;
+        let Batch { stream, stored, task, records, id, is_bulk, locks } = batch;
         let flight = Flight { dispatcher: self, stream: &stream, stored, calls, events };
         let result = match task {
             Task::Lookup => looking::look_up(&flight, Ask::Ids, records).await,
@@ -177,12 +195,15 @@ impl Dispatcher {
                 });
                 flight.settle(settled.collect(), None).await
             }
-            Task::Write(action) => delivery::deliver(&flight, action, records, id).await,
+            Task::Write(action) => match self.connector.bulk().filter(|_| is_bulk) {
+                Some(bulk) => bulk::deliver(&flight, bulk, action, records).await,
+                None => delivery::deliver(&flight, action, records, id).await,
+            },
         };
         if let Err(error) = result {
             flight.event(Event::Fatal(error));
         }
-        flight.event(Event::Delivered);
+        flight.event(Event::Delivered { is_bulk, locks });
     }
 
     /// Puts on disk that a record needs no call, but for some of its relations, and tells `events`.

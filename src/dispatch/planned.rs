@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::config::stream::Mode;
 use crate::config::{OnDoubt, OnMissing};
+use crate::connector::contract::{Action, Write};
 use crate::record::{ExternalId, RemoteId};
 use crate::resolve::resend::{CreateKey, may_be_resent};
 use crate::store::doubts::Doubt;
@@ -41,6 +42,8 @@ pub struct Planned {
     pub visible: Option<Instant>,
     /// The remote has said that it has it, and has not said where.
     pub is_said_to_exist: bool,
+    /// It has waited for a record that it names, and is sent for the last time.
+    pub has_waited: bool,
     /// Before this it is not looked up.
     pub not_before: Option<Instant>,
     /// Times that an answer made a new plan necessary.
@@ -78,6 +81,7 @@ impl Planned {
             is_doubtful: false,
             visible: None,
             is_said_to_exist: false,
+            has_waited: false,
             not_before: None,
             plans: 0,
             sent: None,
@@ -110,6 +114,18 @@ impl Planned {
             && record.stream.options.mode != Mode::Delete;
         let external_id = record.external_id.clone().filter(|_| is_made_anew);
         external_id.zip(self.remote_id.clone())
+    }
+
+    /// What a call is told that does `action`.
+    pub(super) fn write(&self, action: Action) -> Write {
+        Write {
+            external_id: self.record.external_id.clone(),
+            remote_id: self.remote_id.clone().filter(|_| action != Action::Upsert),
+            version: self.held.as_ref().and_then(|held| held.version.clone()),
+            body: Arc::clone(self.outgoing()),
+            key: self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),
+            stands_in: self.record.stands_in,
+        }
     }
 
     /// What goes out.

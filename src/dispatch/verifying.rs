@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::finding::{Finder, NoAnswer};
+use super::asking::NoAnswer;
+use super::finding::Finder;
 use super::flight::Flight;
 use super::looking::names;
 use super::retry::Kind;

@@ -11,6 +11,8 @@
 //! what the tasks tell is of those records, so its channel needs no bound of its own.
 
 mod circles;
+mod orphans;
+mod parting;
 mod planning;
 mod settling;
 mod taking;
@@ -25,8 +27,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::orphans::Orphan;
 use self::waiting::Waiting;
 use crate::config::BatchOptions;
+use crate::connector::contract::Quota;
 use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
 use crate::error::Error;
 use crate::outcome::Outcome;
@@ -109,6 +113,8 @@ pub struct Finished {
     pub stopped: bool,
     /// Not all was done that was read, and the tap's STATE says so: it brings the rest again.
     pub comes_again: bool,
+    /// What is left of the calls that may be made, where that was asked for.
+    pub quota: Option<Quota>,
     /// What ended the job early.
     pub error: Option<Error>,
 }
@@ -140,12 +146,18 @@ struct Job {
     waiting: Waiting,
     batcher: Batcher<(usize, Task), Planned>,
     ready: VecDeque<Batch>,
+    /// Records that wait for others which the remote misses.
+    orphans: Vec<Orphan>,
     /// Batches that were given a name.
     named_batches: u64,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
     tasks: JoinSet<()>,
     /// Batches on their way.
     under_way: usize,
+    /// Those of them that are bulk jobs.
+    bulk_under_way: usize,
+    /// Hashes of the records that are locked by those on their way.
+    locks_under_way: HashSet<u64>,
     /// Bytes of records that were read and are not settled.
     buffered: usize,
     /// Outcomes that need no call, to be put on disk together.
@@ -184,9 +196,12 @@ pub async fn run(wiring: Wiring) -> Finished {
         waiting: Waiting::default(),
         batcher: Batcher::default(),
         ready: VecDeque::new(),
+        orphans: Vec::new(),
         named_batches: 0,
         tasks: JoinSet::new(),
         under_way: 0,
+        bulk_under_way: 0,
+        locks_under_way: HashSet::new(),
         buffered: 0,
         local: Vec::new(),
         watermark: Watermark::default(),
@@ -219,7 +234,7 @@ impl Job {
         self.admit_held()?;
         let can_read = !self.input_ended && has_room && !self.drains;
         let waits = self.drains || !self.held.is_empty();
-        if self.input_ended || waits || (!has_room && self.ready.is_empty()) {
+        if self.input_ended || waits || (!has_room && self.is_free()) {
             // Nothing more comes in before something goes out: company is not waited for.
             for ((stream, task), records) in self.batcher.take_all() {
                 self.queue(stream, task, records);
@@ -227,6 +242,7 @@ impl Job {
         }
         self.admit_released()?;
         self.end_waiting()?;
+        self.send_orphans(now, has_room);
         self.settle_local();
         self.mind_grace(now);
         if let Some(until) = self.wiring.dispatcher.limiter.paused_until(now)
@@ -235,7 +251,7 @@ impl Job {
             self.wiring.dispatcher.retry.sit_out(until - now)?;
         }
         self.start_ready(now);
-        let wake = self.wake(now);
+        let wake = self.wake(now, has_room);
         tokio::select! {
             biased;
             event = told.recv() => {
@@ -262,8 +278,10 @@ impl Job {
             }
             chunk = self.wiring.input.recv(), if can_read => self.take_chunk(chunk).await?,
             () = tokio::time::sleep_until(wake.into()) => {
-                for ((stream, task), records) in self.batcher.take_due(Instant::now()) {
-                    self.queue(stream, task, records);
+                if has_room || self.is_free() {
+                    for ((stream, task), records) in self.batcher.take_due(Instant::now()) {
+                        self.queue(stream, task, records);
+                    }
                 }
             }
         }
@@ -290,11 +308,18 @@ impl Job {
         }
     }
 
-    fn wake(&self, now: Instant) -> Instant {
+    /// Whether what waits goes out to make room for more. While a bulk job is under way it does not: the
+    /// job's end makes room, and what waits may be the next one.
+    fn is_free(&self) -> bool {
+        self.ready.is_empty() && self.bulk_under_way == 0
+    }
+
+    fn wake(&self, now: Instant, has_room: bool) -> Instant {
         let paused = self.wiring.dispatcher.limiter.paused_until(now);
         let paused = paused.filter(|_| !self.ready.is_empty());
         let grace = self.grace.filter(|_| !self.wiring.dispatcher.retry.is_over());
-        let due = [self.batcher.next_due(), paused, grace].into_iter().flatten().min();
+        let due = self.batcher.next_due().filter(|_| has_room || self.is_free());
+        let due = [due, paused, grace, self.orphans_due()].into_iter().flatten().min();
         due.unwrap_or(now + Duration::from_secs(3600))
     }
 
@@ -310,6 +335,7 @@ impl Job {
             && self.batcher.is_empty()
             && self.gate.waiting() == 0
             && self.held.is_empty()
+            && self.orphans.is_empty()
             && self.claims.waiting() == 0
             && self.local.is_empty()
     }

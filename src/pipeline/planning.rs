@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::parting::weight;
 use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
 use crate::config::stream::Mode;
@@ -17,7 +18,6 @@ use crate::resolve::empty::only_empty;
 use crate::resolve::gate::Key;
 use crate::resolve::resend::CreateKey;
 use crate::resolve::{Known, Plan};
-use crate::stream::batch::Limits;
 use crate::stream::identity::id_in;
 use crate::stream::{Partial, Record, Stream};
 
@@ -273,63 +273,37 @@ impl Job {
         }
     }
 
-    pub(super) fn limits(&self, stream: &Stream, task: Task) -> Limits {
-        let capabilities = &stream.capabilities;
-        let (most_records, most_bytes) = match task {
-            Task::Lookup => {
-                let lookup = capabilities.lookup.or(capabilities.find);
-                (lookup.map_or(1, |lookup| lookup.max_ids), usize::MAX)
-            }
-            Task::Read(_) => (capabilities.read.map_or(1, |read| read.max_ids), usize::MAX),
-            Task::Write(action) => {
-                let limits = capabilities.limits(action);
-                limits.map_or((1, usize::MAX), |limits| (limits.max_records, limits.max_bytes))
-            }
-        };
-        let (options, batch) = (&stream.options, &self.wiring.batch);
-        let records = options.batch_records.or(batch.records).unwrap_or(most_records);
-        let bytes = options.batch_bytes.or(batch.bytes).unwrap_or(most_bytes);
-        let secs = options.batch_secs.unwrap_or(batch.secs);
-        Limits {
-            records: records.min(most_records).max(1),
-            bytes: bytes.min(most_bytes),
-            age: secs.duration(),
-        }
-    }
-
     pub(super) fn queue(&mut self, stream: usize, task: Task, records: Vec<Planned>) {
-        let state = &mut self.streams[stream];
-        if let Task::Write(action) = task
-            && self.wiring.dispatcher.dry_run
-        {
-            let count = records.len() as u64;
-            let planned = &mut state.planned;
-            planned.calls += 1;
-            match action {
-                Action::Create => planned.create += count,
-                Action::Update => planned.update += count,
-                Action::Delete => planned.delete += count,
-                Action::Upsert => planned.upsert += count,
-            }
-        }
+        let state = &self.streams[stream];
         let (stream, stored) = (Arc::clone(&state.stream), state.stored);
-        let id = match (task, &stream.capabilities.batch_ids) {
-            (Task::Write(_), Some(ids)) if !records.iter().any(|one| one.record.stands_in) => {
-                self.named_batches += 1;
-                Some(ids.id(self.named_batches - 1))
-            }
-            _ => None,
+        let Task::Write(action) = task else {
+            let (id, is_bulk, locks) = (None, false, Arc::default());
+            let batch = Batch { stream, stored, task, records, id, is_bulk, locks };
+            return self.ready.push_back(batch);
         };
-        self.ready.push_back(Batch { stream, stored, task, records, id });
+        for mut batch in self.part(&stream, action, records) {
+            if self.wiring.dispatcher.dry_run {
+                self.streams[stream.index].planned.add(action, batch.records.len(), batch.is_bulk);
+            }
+            if let Some(ids) = &stream.capabilities.batch_ids
+                && !batch.records.iter().any(|one| one.record.stands_in)
+            {
+                self.named_batches += 1;
+                batch.id = Some(ids.id(self.named_batches - 1));
+            }
+            self.ready.push_back(batch);
+        }
     }
 
     /// Starts as many batches as may be under way.
     pub(super) fn start_ready(&mut self, now: Instant) {
         let limit = self.wiring.dispatcher.limiter.limit(now);
         while self.under_way < limit
-            && let Some(batch) = self.ready.pop_front()
+            && let Some(batch) = self.take_ready()
         {
             self.under_way += 1;
+            self.bulk_under_way += usize::from(batch.is_bulk);
+            self.locks_under_way.extend(&*batch.locks);
             let dispatcher = Arc::clone(&self.wiring.dispatcher);
             let calls = Arc::clone(&self.streams[batch.stream.index].calls);
             let events = self.events.clone();
@@ -354,24 +328,6 @@ fn relate_lookup_values(record: &mut Record, body: &str) {
         *value = id_in(&fields, name).ok().flatten().map(Into::into);
     }
 }
-
-/// Bytes of the encoded body that a record takes, at most.
-fn weight(planned: &Planned, task: Task) -> usize {
-    let record = &planned.record;
-    let capabilities = &record.stream.capabilities;
-    let limits = match task {
-        Task::Write(action) => capabilities.limits(action),
-        Task::Lookup | Task::Read(_) => None,
-    };
-    let external_id = record.external_id.as_ref().filter(|_| !capabilities.external_id_is_content);
-    record.body.len()
-        + limits.map_or(0, |limits| limits.envelope_bytes)
-        + external_id.map_or(0, |id| id.as_str().len())
-        + planned.remote_id.as_ref().map_or(0, |id| id.as_str().len() + ID_ENVELOPE_BYTES)
-}
-
-/// What stands around a remote id: `,"id":""`.
-const ID_ENVELOPE_BYTES: usize = 8;
 
 /// Whether what the remote holds of a record must be known before it is written.
 fn must_read(planned: &Planned, action: Action) -> bool {

@@ -20,7 +20,15 @@ use crate::stream::{Partial, Record};
 impl Job {
     pub(super) fn take_event(&mut self, event: Event) -> Result<(), Error> {
         match event {
-            Event::Delivered => self.under_way -= 1,
+            Event::Delivered { is_bulk, locks } => {
+                self.under_way -= 1;
+                self.bulk_under_way -= usize::from(is_bulk);
+                for lock in &*locks {
+                    self.locks_under_way.remove(lock);
+                }
+            }
+            Event::NoParent(action, orphans) => self.take_orphans(action, orphans),
+            Event::Divided(action, records) => self.take_divided(action, records),
             Event::Settled(settled) => self.take_settled(&settled)?,
             Event::Found(found) => {
                 for (planned, ids) in found {
@@ -42,6 +50,20 @@ impl Job {
             Event::Fatal(error) => self.give_up(error),
         }
         Ok(())
+    }
+
+    /// Records of a bulk job that it has not written.
+    fn take_divided(&mut self, action: Action, records: Vec<Planned>) {
+        let Some(first) = records.first() else { return };
+        let stream = Arc::clone(&first.record.stream);
+        if self.gave_up || self.wiring.dispatcher.retry.is_over() {
+            for planned in records {
+                self.leave_unsent(planned);
+            }
+            return;
+        }
+        let batches = self.in_calls(&stream, action, records);
+        self.ready.extend(batches);
     }
 
     fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Result<Plan, Error> {
@@ -199,6 +221,7 @@ impl Job {
         for planned in unsent {
             self.leave_unsent(planned);
         }
+        self.refuse_orphans();
     }
 
     /// A record that is not sent because the job has failed. It has an outcome all the same.

@@ -289,6 +289,18 @@ fn is_open(outcome: &Outcome) -> bool {
         && (outcome.fate == Fate::InDoubt || outcome.is_unfinished())
 }
 
+/// It is known of a create that nothing was made.
+pub(super) fn end(
+    transaction: &Transaction<'_>,
+    job: JobId,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    match &outcome.external_id {
+        Some(id) => clear(transaction, outcome.stream, id).map(drop),
+        None => end_doubt(transaction, job, outcome),
+    }
+}
+
 /// A record without an external id was brought to a good end.
 fn end_doubt(transaction: &Transaction<'_>, job: JobId, outcome: &Outcome) -> rusqlite::Result<()> {
     let (stream, fingerprint) = (outcome.stream, outcome.fingerprint.0);

@@ -17,9 +17,9 @@ use super::siblings::{Beside, Siblings};
 use super::streams::StoredStream;
 use super::{Store, StoreError, doubts};
 use crate::config::stream::LookupBy;
-use crate::connector::contract::Action;
+use crate::connector::contract::{Action, Ticket};
 use crate::crash::point;
-use crate::outcome::Outcome;
+use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, Fingerprint, RemoteId};
 
 /// A record that is about to be sent.
@@ -60,7 +60,7 @@ pub struct IntentId(pub(super) i64);
 
 impl Store {
     /// Puts on disk that `writes` are about to be sent by calls that do `action`. `lookup`: what
-    /// their lookup values are of.
+    /// their lookup values are of; `ticket`: the bulk job that they are handed over to.
     ///
     /// # Errors
     /// What SQLite says; then nothing may be sent.
@@ -70,6 +70,7 @@ impl Store {
         stream: i64,
         action: Action,
         lookup: Option<LookupBy>,
+        ticket: Option<Ticket>,
         writes: Vec<Intent>,
     ) -> Result<IntentId, StoreError> {
         let now = chrono::Utc::now().timestamp_millis();
@@ -78,10 +79,20 @@ impl Store {
             let rows = text(writes)?;
             let id = transaction
                 .prepare_cached(
-                    "INSERT INTO intents (job, stream, sent_millis, writes, is_create, lookup)
-                     VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO intents (job, stream, sent_millis, writes, is_create, lookup, ticket,
+                                          action)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 )?
-                .insert(params![job, stream, now, rows, action == Action::Create, lookup])?;
+                .insert(params![
+                    job,
+                    stream,
+                    now,
+                    rows,
+                    action == Action::Create,
+                    lookup,
+                    ticket.map(|ticket| ticket.0),
+                    action.as_str(),
+                ])?;
             Ok(IntentId(id))
         })
         .await
@@ -144,6 +155,15 @@ impl Store {
             let siblings = Siblings::read(transaction)?;
             insert_all(transaction, job, &outcomes, Some(done), &has_doubts)?;
             for outcome in &outcomes {
+                // It is known of each of these whether something was made.
+                let is_known = match outcome.fate {
+                    Fate::Rejected => true,
+                    Fate::Failed => !outcome.is_unfinished(),
+                    _ => false,
+                };
+                if is_known {
+                    doubts::end(transaction, job, outcome)?;
+                }
                 let Some(external_id) = &outcome.external_id else { continue };
                 if let Some(change) = Change::of(outcome) {
                     change.apply(transaction, outcome.stream, external_id)?;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::change::Change;
 use super::doubts::OpenDoubt;
@@ -13,7 +13,7 @@ use super::journal::{self, Intent, IntentId, read_writes};
 use super::siblings::{Beside, Siblings};
 use super::{Store, StoreError, runs};
 use crate::config::stream::LookupBy;
-use crate::connector::contract::Action;
+use crate::connector::contract::{Action, Ticket};
 use crate::outcome::Fate;
 use crate::record::ExternalId;
 
@@ -35,7 +35,12 @@ pub struct Leftover {
     /// What the records can be found by beside their external ids; `None` where that is nothing, or
     /// not known.
     pub lookup: Option<LookupBy>,
-    /// Its records, less those that have an outcome.
+    /// What was to be done.
+    pub action: Action,
+    /// The bulk job that its records went out in, if they did.
+    pub ticket: Option<Ticket>,
+    /// Its records, less those that have an outcome; of a bulk job all of them, since an outcome may
+    /// say no more than that it was under way.
     pub writes: Vec<Intent>,
 }
 
@@ -90,21 +95,25 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     drop(rows);
     drop(left);
     // All that is still to be known of these is that they may be under way.
-    transaction.execute("UPDATE intents SET writes = '[]' WHERE NOT is_create", [])?;
+    transaction
+        .execute("UPDATE intents SET writes = '[]' WHERE NOT is_create AND ticket IS NULL", [])?;
     transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
     transaction.commit()
 }
 
 /// Somebody has looked at the remote for records that a killed job left in doubt: the next job need
-/// not. `ids`: which; all of the stream's when it is `None`. Returns how many there were.
+/// not. `ids`: which; all of the stream's when it is `None`. What a bulk job tells, it tells of all of
+/// its records, by their places: of these nothing is taken out. Returns how many there were.
 pub(super) fn settle(
     transaction: &Transaction<'_>,
     stream: i64,
     ids: Option<&[ExternalId]>,
 ) -> rusqlite::Result<usize> {
-    let mut statement =
-        transaction.prepare_cached("SELECT id, writes FROM intents WHERE stream = ?")?;
-    let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement = transaction.prepare_cached(
+        "SELECT id, writes FROM intents WHERE stream = ? AND (? OR ticket IS NULL)",
+    )?;
+    let rows = statement
+        .query_map(params![stream, ids.is_none()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let intents = rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()?;
     let ids: Option<HashSet<&ExternalId>> = ids.map(|ids| ids.iter().collect());
     let mut settled = 0;
@@ -170,7 +179,7 @@ impl Store {
             connection
                 .prepare(
                     "SELECT DISTINCT name FROM intents JOIN streams ON streams.id = stream
-                     WHERE namespace = ? AND job <> ? AND NOT is_create",
+                     WHERE namespace = ? AND job <> ? AND NOT is_create AND ticket IS NULL",
                 )?
                 .query_map(params![namespace, but_not], |row| row.get(0))?
                 .collect()
@@ -185,13 +194,28 @@ impl Store {
         let namespace = namespace.to_owned();
         self.write(move |transaction| {
             transaction.execute(
-                "DELETE FROM intents WHERE NOT is_create AND job <> ?2
+                "DELETE FROM intents WHERE NOT is_create AND ticket IS NULL AND job <> ?2
                     AND stream IN (SELECT id FROM streams WHERE namespace = ?1)",
                 params![namespace, but_not],
             )
         })
         .await
         .map(drop)
+    }
+
+    /// The SCHEMA line that a leftover's records came by, where it was kept.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn schema_of(&self, leftover: &Leftover) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare(
+                    "SELECT line FROM schemas WHERE job = ? AND stream = ? ORDER BY version DESC LIMIT 1",
+                )?
+                .query_row(params![leftover.job, leftover.stream], |row| row.get(0))
+                .optional()
+        })
     }
 
     /// The batches that killed jobs of `namespace` left in doubt.
@@ -201,15 +225,22 @@ impl Store {
     pub fn leftovers(&self, namespace: &str, but_not: JobId) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare(
-                "SELECT intents.id, job, stream, name, sent_millis, writes, object, lookup
+                "SELECT intents.id, job, stream, name, sent_millis, writes, object, lookup, action,
+                        ticket
                  FROM intents JOIN streams ON streams.id = stream
-                 WHERE namespace = ? AND job <> ? AND is_create ORDER BY intents.id",
+                 WHERE namespace = ? AND job <> ? AND (is_create OR ticket IS NOT NULL)
+                 ORDER BY intents.id",
             )?;
             let mut rows = statement.query(params![namespace, but_not])?;
             let mut leftovers = Vec::new();
             while let Some(row) = rows.next()? {
                 let (job, stream) = (row.get(1)?, row.get(2)?);
-                let writes = unanswered(connection, job, stream, &row.get::<_, String>(5)?)?;
+                let (writes, action): (String, Option<String>) = (row.get(5)?, row.get(8)?);
+                let ticket = row.get::<_, Option<String>>(9)?.map(|ticket| Ticket(ticket.into()));
+                let writes = match &ticket {
+                    Some(_) => read_writes(&writes)?,
+                    None => unanswered(connection, job, stream, &writes)?,
+                };
                 let lookup: Option<String> = row.get(7)?;
                 leftovers.push(Leftover {
                     intent: IntentId(row.get(0)?),
@@ -219,6 +250,11 @@ impl Store {
                     sent_millis: row.get(4)?,
                     object: row.get(6)?,
                     lookup: lookup.map(|lookup| journal::parse(&lookup)).transpose()?,
+                    // Those that have none are creates.
+                    action: action
+                        .and_then(|action| Action::parse(&action))
+                        .unwrap_or(Action::Create),
+                    ticket,
                     writes,
                 });
             }

@@ -59,7 +59,10 @@ CREATE TABLE intents (
     writes TEXT NOT NULL,
     is_create INTEGER NOT NULL DEFAULT 1,
     -- which fields the values are of, and how they go together: a JSON object
-    lookup TEXT
+    lookup TEXT,
+    -- the bulk job that the records went out in, as its connector knows it, and what it does
+    ticket TEXT,
+    action TEXT
 );
 
 -- What became of each record. The key is that of the input, so rows are written nearly in order

@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 
 /// Version of the tables, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 pub(super) const OLDEST: i64 = 2;
 /// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 5] = [TO_3, TO_4, TO_5, TO_6, TO_7];
+const UPGRADES: [&str; 6] = [TO_3, TO_4, TO_5, TO_6, TO_7, TO_8];
 /// What an idempotency key needs to be used again by the next job, and intents of other calls than
 /// creates.
 const TO_3: &str = "
@@ -82,6 +82,12 @@ const TO_7: &str = "
         ('0-116', 'postal_mail'), ('0-136', 'leads'))
     UPDATE streams SET object = (SELECT name FROM names WHERE names.object = streams.object)
     WHERE namespace LIKE 'hubspot%' AND object IN (SELECT object FROM names);
+";
+
+/// Bulk jobs that are under way.
+const TO_8: &str = "
+    ALTER TABLE intents ADD COLUMN ticket TEXT;
+    ALTER TABLE intents ADD COLUMN action TEXT;
 ";
 
 /// Brings a store of `version` up to [`VERSION`].

@@ -33,6 +33,8 @@ enum External {
     Platform,
     /// These together; a record without one of them is refused.
     Source(Vec<String>),
+    /// This one; a record may do without.
+    Field(String),
     /// None: each record stands for itself.
     None,
 }
@@ -69,7 +71,9 @@ impl IdFields {
             }
             None => None,
         };
-        let is_named = options.external_id.is_some() || options.remote_id.is_some();
+        let own = capabilities.external_id_field.as_ref().filter(|_| !has_external);
+        let is_named =
+            options.external_id.is_some() || options.remote_id.is_some() || own.is_some();
         if identity == Some(Identity::Source)
             && key_properties.is_empty()
             && has_external
@@ -88,7 +92,12 @@ impl IdFields {
                     {
                         key
                     }
-                    _ => "id",
+                    // As the remote spells it.
+                    _ if has("id") => "id",
+                    _ => known
+                        .iter()
+                        .find(|name| name.eq_ignore_ascii_case("id") && has(name))
+                        .map_or("id", String::as_str),
                 };
                 let remote = (!capabilities.id_is_content).then(|| key.to_owned());
                 (External::Platform, remote)
@@ -99,6 +108,9 @@ impl IdFields {
         };
         let external_goes_out = capabilities.external_id_is_content;
         let mut fields = Self { external, remote, external_goes_out };
+        if let (Some(own), None) = (own, &options.external_id) {
+            fields.external = External::Field(own.clone());
+        }
         if let Some(names) = &options.external_id {
             fields.external = External::Source(names.names().to_vec());
             if identity.is_none() {
@@ -127,6 +139,7 @@ impl IdFields {
                 .transpose()?
                 .flatten(),
             External::Source(names) => Some(source_id(names, fields)?),
+            External::Field(name) => id_in(fields, name)?,
         };
         let remote = match &self.remote {
             Some(name) => id_in(fields, name)?,
@@ -148,7 +161,11 @@ impl IdFields {
 
     /// Whether the field alone is the external id, so that its value goes out as that.
     pub fn is_external_id(&self, name: &str) -> bool {
-        matches!(&self.external, External::Source(names) if names.len() == 1 && names[0] == name)
+        match &self.external {
+            External::Source(names) => names.len() == 1 && names[0] == name,
+            External::Field(own) => own == name,
+            External::Platform | External::None => false,
+        }
     }
 
     /// The field that is the platform's external id, which its hash puts last. A record that has

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::connector::contract::ErrorClass;
+use crate::connector::contract::{Action, ErrorClass, Quota};
 use crate::outcome::{Fate, Outcome};
 use crate::store::jobs::Status;
 use crate::text::cut;
@@ -44,6 +44,9 @@ pub struct Summary {
     pub error: Option<JobError>,
     /// Nothing was written; each stream's `planned` says what would have been.
     pub dry_run: bool,
+    /// In a dry run: what is left of the calls that may be made, where the remote tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// What was read beside records.
     pub input: Input,
     /// By stream, in the order of their first SCHEMA.
@@ -188,6 +191,23 @@ pub struct PlannedCounts {
     pub delete: u64,
     /// Calls that write.
     pub calls: u64,
+    /// Bulk jobs, each of which takes some calls of its own.
+    pub bulk_jobs: u64,
+}
+
+impl PlannedCounts {
+    /// A batch that would go out.
+    pub fn add(&mut self, action: Action, records: usize, is_bulk: bool) {
+        let count = match action {
+            Action::Create => &mut self.create,
+            Action::Update => &mut self.update,
+            Action::Delete => &mut self.delete,
+            Action::Upsert => &mut self.upsert,
+        };
+        *count += records as u64;
+        let calls = if is_bulk { &mut self.bulk_jobs } else { &mut self.calls };
+        *calls += 1;
+    }
 }
 
 /// Errors of one kind in one stream.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use target_upsert::config::stream::{LookupBy, LookupMethod};
-use target_upsert::connector::contract::Action;
+use target_upsert::connector::contract::{Action, Ticket};
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, RemoteId};
 use target_upsert::store::doubts::Written;
@@ -22,12 +22,15 @@ use crate::id_map::{
 };
 
 type Ids = Vec<Option<u8>>;
+/// Positions of records, and their ids.
+type Positions = Vec<(u64, Option<u8>)>;
 
 #[derive(Clone, Debug)]
 enum Step {
     /// Records with these ids are about to be sent, which were part of so many calls before: some
-    /// of them stand at the remote without some of their relations.
-    Intend(Action, Ids, u32),
+    /// of them stand at the remote without some of their relations. They are sent at once, or handed
+    /// over to a bulk job.
+    Intend(Action, Ids, u32, bool),
     /// The answer for so many of them comes; the last one closes the intent.
     Answer(prop::sample::Index, Vec<End>),
     /// A batch that needs no intent comes to its end.
@@ -46,8 +49,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let ids = || prop::collection::vec(prop::option::weighted(0.8, 0..IDS), 1..4);
     prop_oneof![
-        6 => (prop::sample::select(vec![Action::Create, Action::Update]), ids(), 0u32..3)
-            .prop_map(|(action, ids, attempts)| Step::Intend(action, ids, attempts)),
+        6 => (prop::sample::select(vec![Action::Create, Action::Update]), ids(), 0u32..3, prop::bool::weighted(0.3))
+            .prop_map(|(action, ids, attempts, in_bulk)| Step::Intend(action, ids, attempts, in_bulk)),
         6 => (any::<prop::sample::Index>(), prop::collection::vec(end(), 1..4))
             .prop_map(|(which, ends)| Step::Answer(which, ends)),
         4 => prop::collection::vec((0..IDS, end()), 1..4).prop_map(Step::Settle),
@@ -67,7 +70,9 @@ struct OpenIntent {
     lookup: Option<LookupBy>,
     /// Calls that they were part of before.
     attempts: u32,
-    open: Vec<(u64, Option<u8>)>,
+    /// The bulk job that they were handed over to, and all that were.
+    ticket: Option<(Ticket, Positions)>,
+    open: Positions,
 }
 
 /// What is known of a record without an external id.
@@ -130,6 +135,16 @@ impl Model {
         self.outcomes.insert((job, outcome.position), outcome);
     }
 
+    /// A bulk job tells that nothing was made of a record.
+    fn know_not_made(&mut self, position: u64, id: Option<u8>) {
+        match id {
+            Some(id) => drop(self.doubts.remove(&external_id(id))),
+            None => {
+                self.written.retain(|of, (_, fated)| *of != position || *fated != Fated::InDoubt);
+            }
+        }
+    }
+
     /// Whether a record of this id is under way: no other one is sent then.
     fn is_open(&self, id: u8) -> bool {
         self.intents.iter().any(|intent| intent.open.iter().any(|(_, of)| *of == Some(id)))
@@ -184,7 +199,9 @@ impl Place {
     async fn follow(&mut self, step: Step) -> Result<(), TestCaseError> {
         let Open { store, job, stream } = &self.open;
         match step {
-            Step::Intend(action, ids, attempts) => self.intend(action, ids, attempts).await,
+            Step::Intend(action, ids, attempts, in_bulk) => {
+                self.intend(action, ids, attempts, in_bulk).await;
+            }
             Step::Answer(which, ends) => self.answer(which, &ends).await,
             Step::Settle(ends) => {
                 let mut outcomes = Vec::new();
@@ -218,7 +235,7 @@ impl Place {
     }
 
     /// Records are about to be sent that were part of so many calls before.
-    async fn intend(&mut self, action: Action, mut ids: Ids, attempts: u32) {
+    async fn intend(&mut self, action: Action, mut ids: Ids, attempts: u32, in_bulk: bool) {
         let Open { store, job, stream } = &self.open;
         let mut seen = Vec::new();
         ids.retain(|id| {
@@ -237,8 +254,12 @@ impl Place {
         let write = |(position, id): &(u64, Option<u8>)| intent(*position, *id, attempts);
         let writes = open.iter().map(write).collect();
         let lookup = open.first().and_then(|(position, _)| lookup(*position));
-        let id = store.intend(*job, stream.id, action, lookup.clone(), writes).await.unwrap();
-        self.model.intents.push(OpenIntent { id, job: *job, action, lookup, attempts, open });
+        let ticket = in_bulk.then(|| Ticket(format!("job of {open:?}").into()));
+        let intended =
+            store.intend(*job, stream.id, action, lookup.clone(), ticket.clone(), writes);
+        let (id, job) = (intended.await.unwrap(), *job);
+        let ticket = ticket.map(|ticket| (ticket, open.clone()));
+        self.model.intents.push(OpenIntent { id, job, action, lookup, attempts, ticket, open });
     }
 
     /// Records of one intent come to their end.
@@ -289,20 +310,31 @@ impl Place {
         }
         self.model.is_retry = is_retry;
         self.model.comes_again |= !is_retry;
-        // Only a create cannot be sent again.
-        self.model.intents.retain(|intent| intent.action == Action::Create);
+        // Only a create cannot be sent again; and what was handed over is asked for.
+        self.model
+            .intents
+            .retain(|intent| intent.action == Action::Create || intent.ticket.is_some());
         self.check()?;
         let leftovers = store.leftovers(NAMESPACE, *job).unwrap();
         let told: Vec<_> = leftovers.iter().map(of_leftover).collect();
         let expected: Vec<_> = self.model.intents.iter().map(of_intent).collect();
         prop_assert_eq!(told, expected);
         let intents = std::mem::take(&mut self.model.intents);
-        for (leftover, OpenIntent { open, .. }) in leftovers.into_iter().zip(intents) {
+        for (leftover, intent) in leftovers.into_iter().zip(intents) {
             let of = leftover.job;
             let mut outcomes = Vec::new();
-            for (position, id) in open.into_iter().filter(|_| is_found) {
-                let (fate, action) = (Fate::InDoubt, Some(Action::Create));
-                let end = End { fate, action, remote_id: Some(9), attempts: 1 };
+            for (position, id) in intent.open.into_iter().filter(|_| is_found) {
+                let fate = match (&intent.ticket, position % 3) {
+                    (Some(_), 0) => Fate::Created,
+                    (Some(_), 1) => Fate::Rejected,
+                    (Some(_), _) => Fate::Failed,
+                    (None, _) => Fate::InDoubt,
+                };
+                let remote_id = matches!(fate, Fate::Created | Fate::InDoubt).then_some(9);
+                if remote_id.is_none() {
+                    self.model.know_not_made(position, id);
+                }
+                let end = End { fate, action: Some(intent.action), remote_id, attempts: 1 };
                 let outcome = outcome(position, leftover.stream, id, &end);
                 self.model.record(of, outcome.clone());
                 outcomes.push(outcome);
@@ -371,7 +403,7 @@ fn expected(outcomes: &BTreeMap<(JobId, u64), Outcome>) -> Vec<Told> {
 type Write =
     (u64, Option<ExternalId>, Vec<Option<Arc<str>>>, Option<Arc<str>>, Option<i64>, Option<u32>);
 /// An intent that is left over: its job, what its records are found by, and these.
-type Left = (JobId, Option<LookupBy>, Vec<Write>);
+type Left = (JobId, Option<LookupBy>, Vec<Write>, Action, Option<Ticket>);
 
 fn of_write(write: &Intent) -> Write {
     assert_eq!(write.fingerprint, fingerprint(write.position));
@@ -380,13 +412,18 @@ fn of_write(write: &Intent) -> Write {
 }
 
 fn of_leftover(leftover: &Leftover) -> Left {
-    (leftover.job, leftover.lookup.clone(), leftover.writes.iter().map(of_write).collect())
+    let Leftover { job, lookup, action, ticket, .. } = leftover;
+    let writes = leftover.writes.iter().map(of_write).collect();
+    (*job, lookup.clone(), writes, *action, ticket.clone())
 }
 
 fn of_intent(left: &OpenIntent) -> Left {
     let write =
         |(position, id): &(u64, Option<u8>)| of_write(&intent(*position, *id, left.attempts));
-    (left.job, left.lookup.clone(), left.open.iter().map(write).collect())
+    // Of a bulk job, all that was handed over.
+    let of = left.ticket.as_ref().map_or(&left.open, |(_, all)| all);
+    let ticket = left.ticket.as_ref().map(|(ticket, _)| ticket.clone());
+    (left.job, left.lookup.clone(), of.iter().map(write).collect(), left.action, ticket)
 }
 
 proptest! {

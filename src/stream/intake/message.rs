@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{InputCounts, IntakeOptions};
 use crate::config::{OnBadLine, StreamOptions};
-use crate::connector::contract::Connector;
+use crate::connector::contract::{Connector, StreamSchema};
 use crate::error::Error;
 use crate::singer::message::Message;
 use crate::stream::Item;
@@ -18,11 +18,15 @@ const MAX_UNKNOWN: usize = 20;
 /// Characters of each of them.
 const MAX_CHARS: usize = 100;
 
+/// Has the connector learn of a stream.
+pub(super) type Learn = dyn Fn(&Arc<dyn Connector>, &StreamSchema<'_>) -> Result<(), Error> + Send;
+
 /// Does what the messages say. The reader is apart from it, so that a message may borrow its line.
 pub(super) struct Interpreter {
     pub(super) options: IntakeOptions,
     pub(super) stream_options: Box<dyn Fn(&str) -> StreamOptions + Send>,
     pub(super) connector: Arc<dyn Connector>,
+    pub(super) learn: Box<Learn>,
     pub(super) streams: HashMap<String, Preparer>,
     /// Of a BATCH message, as long as they have records.
     pub(super) files: Option<BatchFiles>,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use self::message::Interpreter;
 use super::Item;
 use crate::config::{Config, Identity, OnBadLine, StreamOptions, Validation};
-use crate::connector::contract::Connector;
+use crate::connector::contract::{Connector, StreamSchema};
 use crate::error::Error;
 use crate::singer;
 use crate::singer::reader::{Line, LineReader};
@@ -104,12 +104,24 @@ impl<R: Read> Intake<R> {
                 options,
                 stream_options: Box::new(stream_options),
                 connector,
+                learn: Box::new(|_, _| Ok(())),
                 streams: HashMap::new(),
                 files: None,
                 position: 0,
                 counts: InputCounts::default(),
             },
         }
+    }
+
+    /// With something that is done for each new SCHEMA: [`Connector::learn`], where there is a remote
+    /// to be asked.
+    #[must_use]
+    pub fn learning(
+        mut self,
+        learn: impl Fn(&Arc<dyn Connector>, &StreamSchema<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Self {
+        self.interpreter.learn = Box::new(learn);
+        self
     }
 
     /// What was counted, when no more is to be read.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::message::Interpreter;
-use crate::config::stream::Fields;
-use crate::connector::contract::Capabilities;
+use crate::connector::contract::{Capabilities, StreamSchema};
 use crate::error::Error;
 use crate::record::StreamName;
 use crate::singer::message;
@@ -61,13 +60,17 @@ impl Interpreter {
         })?;
         let mut options = (self.stream_options)(name);
         let stream_name = StreamName::new(name);
+        let learned = StreamSchema {
+            stream: &stream_name,
+            properties: compiled.properties(),
+            keys: &schema.key_properties,
+        };
+        (self.learn)(&self.connector, &learned)?;
         let (capabilities, unusable) = match self.connector.capabilities(&stream_name) {
             Ok(capabilities) => (capabilities, None),
             Err(error) => (Capabilities::default(), Some(error.to_string())),
         };
-        if options.lookup_fields.is_none() && !capabilities.lookup_fields.is_empty() {
-            options.lookup_fields = Some(Fields::Several(capabilities.lookup_fields.clone()));
-        }
+        capabilities.settle(&mut options);
         let shape = self.connector.shape(&stream_name);
         let is_platform = self.options.is_platform
             || shape.as_ref().is_some_and(|shape| shape.is_platform(compiled.properties()));

@@ -234,7 +234,7 @@ impl Case {
                     holds_no_token(told);
                     continue;
                 }
-                Verdict::Rejected(rejection) => {
+                Verdict::Rejected(rejection) | Verdict::NoParent(rejection) => {
                     holds_no_token(&rejection.message);
                     holds_no_token(rejection.code.as_deref().unwrap_or_default());
                     continue;

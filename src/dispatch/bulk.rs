@@ -1,0 +1,356 @@
+//! One bulk job, from its opening to what became of its records.
+//!
+//! It is on disk before its records are handed over, so that a job that is killed, or has to end
+//! before the remote has, leaves it to the next one: that waits for its end, and hands nothing over
+//! twice. What a bulk job has not written goes out in calls of its own.
+
+use std::time::{Duration, Instant};
+
+use super::asking::{NoAnswer, ask};
+use super::delivery::{Delivery, NOT_SENT, intent};
+use super::flight::Flight;
+use super::judging::{Judged, Open, UNREACHABLE, judge_all};
+use super::retry::{GaveUp, Kind, Tries};
+use super::{Calls, Dispatcher, Ended, Event, Planned};
+use crate::connector::contract::{
+    Action, Bulk, Opened, Progress, RequestError, Ticket, Verdict, WriteBatch,
+};
+use crate::crash::point;
+use crate::error::Error;
+use crate::outcome::{Fate, Trouble, UNDER_WAY};
+use crate::store::journal::IntentId;
+
+/// The first wait for a job, and the longest: a remote that is asked every second for hours is asked
+/// too often, and one that is asked every minute holds up a small job.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// A job that is under way for so long is told of, and again after twice as long.
+const FIRST_TOLD: Duration = Duration::from_secs(60);
+/// How often a job that says that it has not started may refuse to be given up.
+const MOST_REFUSED: u32 = 5;
+/// How often a remote has to say that it does not know a job: with the waits in between, for half a
+/// minute.
+const MOST_UNKNOWN: u32 = 10;
+/// HTTP status of results.
+const OK: u16 = 200;
+
+/// How a bulk job has come to its end.
+enum End {
+    Done,
+    /// It never began, and never will.
+    NotStarted,
+    /// Before it had tried all: why. What is left goes out by itself.
+    Broken(Box<str>),
+    /// Somebody has ended it: why. What is left is not written against their will.
+    Aborted(Box<str>),
+    /// Nobody can tell any more.
+    Unknown,
+}
+
+/// Why a bulk job was not started.
+enum NotStarted {
+    /// It may be tried again.
+    Again(RequestError),
+    /// The remote does not take it.
+    Refused(String),
+    /// The job ends, with this.
+    Over(String, Option<Error>),
+}
+
+/// Sees a batch through that goes out as a bulk job.
+///
+/// # Errors
+/// What ends the job; every record has an outcome by then.
+pub(super) async fn deliver(
+    flight: &Flight<'_>,
+    bulk: &dyn Bulk,
+    action: Action,
+    mut records: Vec<Planned>,
+) -> Result<(), Error> {
+    let retry = &flight.dispatcher.retry;
+    let mut tries = Tries::default();
+    for planned in &mut records {
+        planned.attempts += 1;
+        planned.sent = Some(Instant::now());
+    }
+    let bytes: usize = records.iter().map(|planned| planned.outgoing().len()).sum();
+    Calls::add(&flight.calls.bytes, bytes as u64);
+    let handover = Handover { flight, bulk, action };
+    loop {
+        let started = handover.start(&records).await?;
+        let (why, fatal) = match started {
+            Ok((ticket, intent)) => return handover.see_through(&ticket, intent, records).await,
+            Err(NotStarted::Refused(why)) => {
+                tracing::warn!(
+                    stream = %flight.stream.name,
+                    records = records.len(),
+                    "No bulk job is made of these records, they go out in smaller calls: {why}"
+                );
+                // None of it was handed over.
+                for planned in &mut records {
+                    planned.attempts -= 1;
+                }
+                handover.divide(records);
+                return Ok(());
+            }
+            Err(NotStarted::Over(why, fatal)) => (why, fatal),
+            Err(NotStarted::Again(error)) => {
+                match wait(flight.dispatcher, &mut tries, &error).await {
+                    Ok(()) => continue,
+                    Err(fatal) => (error.to_string(), fatal),
+                }
+            }
+        };
+        let code = if retry.is_stopped() { NOT_SENT } else { UNREACHABLE };
+        let ended = records.into_iter().map(|mut planned| {
+            // None of it was handed over.
+            planned.attempts -= 1;
+            let trouble = Trouble::other(code, why.clone());
+            (planned, Some(action), Ended::trouble(Fate::Failed, trouble))
+        });
+        flight.settle(ended.collect(), None).await?;
+        return fatal.map_or(Ok(()), Err);
+    }
+}
+
+/// Waits before the next try.
+///
+/// # Errors
+/// Nothing more is to be tried; within, what ends the job.
+async fn wait(
+    dispatcher: &Dispatcher,
+    tries: &mut Tries,
+    error: &RequestError,
+) -> Result<(), Option<Error>> {
+    let Dispatcher { retry, limiter, .. } = dispatcher;
+    let asked = match error {
+        RequestError::Throttled { retry_after, .. } => Some(*retry_after),
+        RequestError::InDoubt { retry_after: Some(asked), .. } => Some(Some(*asked)),
+        _ => None,
+    };
+    let waited = match asked {
+        Some(asked) => tries.throttled(retry, limiter, asked).await.map_err(Some)?,
+        None => tries.again(retry).await,
+    };
+    waited.map_err(|gave_up| match gave_up {
+        GaveUp::Attempts => Some(
+            Error::remote(error.to_string())
+                .hint("see whether the remote is well, then run the same input again"),
+        ),
+        GaveUp::Stopped => None,
+    })
+}
+
+struct Handover<'a> {
+    flight: &'a Flight<'a>,
+    bulk: &'a dyn Bulk,
+    action: Action,
+}
+
+impl Handover<'_> {
+    /// Opens a job and hands the records over, with an intent on disk in between. One that was
+    /// opened and not started never starts.
+    ///
+    /// # Errors
+    /// Trouble of the store.
+    async fn start(
+        &self,
+        records: &[Planned],
+    ) -> Result<Result<(Ticket, IntentId), NotStarted>, Error> {
+        let Flight { dispatcher, stream, calls, .. } = self.flight;
+        let batch = WriteBatch {
+            stream: stream.name.clone(),
+            action: self.action,
+            writes: records.iter().map(|planned| planned.write(self.action)).collect(),
+            id: None,
+            not_after: None,
+        };
+        let opened = ask(dispatcher, calls, Kind::Write, || self.bulk.open(&batch)).await;
+        let Opened { ticket, upload } = match opened {
+            Ok(opened) => opened,
+            Err(NoAnswer { why, refusal: Some(_), .. }) => {
+                return Ok(Err(NotStarted::Refused(why)));
+            }
+            Err(NoAnswer { why, fatal, .. }) => return Ok(Err(NotStarted::Over(why, fatal))),
+        };
+        let writes = records.iter().map(intent).collect();
+        let lookup = stream.options.lookup_by();
+        let (store, stored, told) =
+            (&dispatcher.store, self.flight.stored.id, Some(ticket.clone()));
+        let intended = store.intend(dispatcher.job, stored, self.action, lookup, told, writes);
+        let intent = intended.await?;
+        point("intended");
+        Calls::add(&calls.writes, 1);
+        let started = self.bulk.start(&ticket, upload).await;
+        point("answered");
+        let Err(error) = started else {
+            dispatcher.retry.answered(Kind::Write);
+            return Ok(Ok((ticket, intent)));
+        };
+        let progress = ask(dispatcher, calls, Kind::Write, || self.bulk.progress(&ticket)).await;
+        let is_open = match progress {
+            Ok(Progress::Open) => {
+                let abandoned =
+                    ask(dispatcher, calls, Kind::Write, || self.bulk.abandon(&ticket)).await;
+                // Refused, it may have started after all: what follows finds out.
+                abandoned.is_ok()
+            }
+            _ => false,
+        };
+        if !is_open {
+            return Ok(Ok((ticket, intent)));
+        }
+        dispatcher.store.withdraw(intent).await?;
+        Ok(Err(match error {
+            RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
+                NotStarted::Refused(error.to_string())
+            }
+            RequestError::Stopped => NotStarted::Over(error.to_string(), None),
+            error => NotStarted::Again(error),
+        }))
+    }
+
+    /// Waits for the end of a job that was started, and settles its records.
+    async fn see_through(
+        &self,
+        ticket: &Ticket,
+        intent: IntentId,
+        records: Vec<Planned>,
+    ) -> Result<(), Error> {
+        let Flight { dispatcher, calls, stream, .. } = self.flight;
+        let (end, verdicts) = match collect(dispatcher, calls, self.bulk, ticket).await {
+            Ok(collected) => collected,
+            // Its results are not to be had, now or later.
+            Err(NoAnswer { refusal: Some(_), .. }) => (End::Unknown, Vec::new()),
+            Err(no_answer) => return self.leave(ticket, no_answer, records).await,
+        };
+        let mut delivery = Delivery::going_on(self.flight, self.action, intent);
+        if let End::NotStarted = end {
+            delivery.end().await?;
+            self.divide(records);
+            return Ok(());
+        }
+        let mut judged = Judged::default();
+        judge_all(records, self.action, OK, verdicts, &mut judged);
+        if let End::Broken(why) | End::Aborted(why) = &end {
+            tracing::warn!(
+                stream = %stream.name,
+                "A bulk job ended before its end: {why}; {} records of it are not written.",
+                judged.open.len()
+            );
+        }
+        let mut open = std::mem::take(&mut judged.open);
+        let doubtful = std::mem::take(&mut judged.doubtful);
+        delivery.settle_judged(&mut judged, false).await?;
+        let mut fatal = judged.fatal;
+        if self.action == Action::Create && !doubtful.is_empty() {
+            let found = delivery.look_for(doubtful, Ok(()), &mut open, true, false).await?;
+            fatal = fatal.or(found);
+        } else {
+            open.extend(doubtful);
+        }
+        if fatal.is_some() || matches!(end, End::Aborted(_)) {
+            let ended = open.drain(..).map(|open| {
+                let (planned, ended) = open.give_up();
+                (planned, Some(self.action), ended)
+            });
+            self.flight.settle(ended.collect(), None).await?;
+        }
+        delivery.end().await?;
+        self.divide(open.into_iter().map(|open: Open| open.planned).collect());
+        fatal.map_or(Ok(()), Err)
+    }
+
+    /// The job ends before the remote has: the next one goes on from here.
+    async fn leave(
+        &self,
+        ticket: &Ticket,
+        no_answer: NoAnswer,
+        records: Vec<Planned>,
+    ) -> Result<(), Error> {
+        let why = format!(
+            "handed over, and under way when the job ended ({}); the next run asks what became of it",
+            no_answer.why
+        );
+        let job = self.bulk.name(ticket);
+        tracing::warn!(%job, records = records.len(), "A bulk job is left under way.");
+        let fate = if self.action == Action::Create { Fate::InDoubt } else { Fate::Failed };
+        let ended = records.into_iter().map(|planned| {
+            let trouble = Trouble::other(UNDER_WAY, why.clone());
+            (planned, Some(self.action), Ended::trouble(fate, trouble))
+        });
+        self.flight.settle(ended.collect(), None).await?;
+        no_answer.fatal.map_or(Ok(()), Err)
+    }
+
+    /// What was not written goes out by itself.
+    fn divide(&self, records: Vec<Planned>) {
+        if !records.is_empty() {
+            self.flight.event(Event::Divided(self.action, records));
+        }
+    }
+}
+
+/// Waits for the end of a bulk job, and asks what became of its records.
+async fn collect(
+    dispatcher: &Dispatcher,
+    calls: &Calls,
+    bulk: &dyn Bulk,
+    ticket: &Ticket,
+) -> Result<(End, Vec<Verdict>), NoAnswer> {
+    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+    let (mut refused, mut unknown) = (0, 0);
+    let mut tell_after = FIRST_TOLD;
+    let end = loop {
+        match ask(dispatcher, calls, Kind::Write, || bulk.progress(ticket)).await? {
+            Progress::Done => break End::Done,
+            Progress::Broken(why) => break End::Broken(why),
+            Progress::Aborted(why) => break End::Aborted(why),
+            // Said once, it may be a slip; and a job that was started goes on.
+            Progress::Unknown if unknown < MOST_UNKNOWN => unknown += 1,
+            Progress::Unknown => return Ok((End::Unknown, Vec::new())),
+            Progress::Running if began.elapsed() >= tell_after => {
+                let (job, secs) = (bulk.name(ticket), began.elapsed().as_secs());
+                tracing::info!(%job, "A bulk job has run for {secs} seconds.");
+                tell_after *= 2;
+            }
+            Progress::Running => {}
+            Progress::Open => match ask(dispatcher, calls, Kind::Write, || bulk.abandon(ticket))
+                .await
+            {
+                Ok(()) => return Ok((End::NotStarted, Vec::new())),
+                // It may have started in between.
+                Err(NoAnswer { refusal: Some(_), .. }) if refused < MOST_REFUSED => refused += 1,
+                Err(no_answer) => return Err(no_answer),
+            },
+        }
+        if !dispatcher.retry.sleep_in_grace(wait).await {
+            let why = "the remote had not ended it".to_owned();
+            return Err(NoAnswer { why, fatal: None, refusal: None });
+        }
+        wait = (wait * 3 / 2).min(LONGEST_WAIT);
+    };
+    let verdicts = ask(dispatcher, calls, Kind::Write, || bulk.results(ticket)).await?;
+    Ok((end, verdicts))
+}
+
+/// What became of the records of a bulk job that an earlier job has left under way.
+///
+/// # Errors
+/// Nobody can tell now.
+pub(super) async fn find_out(
+    dispatcher: &Dispatcher,
+    bulk: &dyn Bulk,
+    ticket: &Ticket,
+    count: usize,
+) -> Result<Vec<Verdict>, NoAnswer> {
+    let (rest, mut verdicts) = match collect(dispatcher, &Calls::default(), bulk, ticket).await {
+        Ok((End::NotStarted, verdicts)) => (Verdict::Busy("it was not started".into()), verdicts),
+        Ok((_, verdicts)) => (Verdict::InDoubt("nobody can tell any more".into()), verdicts),
+        // To ask again makes no sense, and no job could ever go on.
+        Err(NoAnswer { why, refusal: Some(_), .. }) => (Verdict::InDoubt(why.into()), Vec::new()),
+        Err(no_answer) => return Err(no_answer),
+    };
+    verdicts.resize(count, rest);
+    Ok(verdicts)
+}

@@ -1,0 +1,69 @@
+//! Records that name others which the remote misses: those may be on their way in another call, or in
+//! a bulk job. They are sent once more when nothing else is under way; what is missed then is not
+//! there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Job;
+use crate::connector::contract::{Action, Rejection};
+use crate::dispatch::{Ended, Planned};
+
+/// How long one waits for a pause of a tap that has no end.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A record that waits.
+pub(super) struct Orphan {
+    action: Action,
+    planned: Planned,
+    /// What the remote says of it.
+    rejection: Rejection,
+    since: Instant,
+}
+
+impl Job {
+    pub(super) fn take_orphans(&mut self, action: Action, orphans: Vec<(Planned, Rejection)>) {
+        let since = Instant::now();
+        let orphans = orphans.into_iter();
+        let waits = |(planned, rejection)| Orphan { action, planned, rejection, since };
+        self.orphans.extend(orphans.map(waits));
+        if self.gave_up || self.wiring.dispatcher.retry.is_over() {
+            self.refuse_orphans();
+        }
+    }
+
+    /// Sends those that wait, where what they wait for is not on its way.
+    pub(super) fn send_orphans(&mut self, now: Instant, has_room: bool) {
+        let is_quiet = self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty();
+        let is_time =
+            self.input_ended || !has_room || self.orphans_due().is_some_and(|due| due <= now);
+        if self.orphans.is_empty() || !is_quiet || !is_time {
+            return;
+        }
+        let mut calls: BTreeMap<(usize, Action), Vec<Planned>> = BTreeMap::new();
+        for Orphan { action, mut planned, .. } in std::mem::take(&mut self.orphans) {
+            planned.has_waited = true;
+            calls.entry((planned.record.stream.index, action)).or_default().push(planned);
+        }
+        for ((_, action), records) in calls {
+            let Some(first) = records.first() else { continue };
+            let stream = Arc::clone(&first.record.stream);
+            let batches = self.in_calls(&stream, action, records);
+            self.ready.extend(batches);
+        }
+    }
+
+    /// When the first of them has waited long enough.
+    pub(super) fn orphans_due(&self) -> Option<Instant> {
+        let is_quiet = self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty();
+        self.orphans.first().filter(|_| is_quiet).map(|orphan| orphan.since + LONGEST_WAIT)
+    }
+
+    /// Nothing more is sent: what the remote has said of them holds.
+    pub(super) fn refuse_orphans(&mut self) {
+        for Orphan { action, planned, rejection, .. } in std::mem::take(&mut self.orphans) {
+            self.end_locally(&planned, Some(action), Ended::rejected(rejection), true);
+        }
+    }
+}
