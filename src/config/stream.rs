@@ -25,7 +25,7 @@ pub struct StreamOptions {
     /// The remote's properties by which a record is found that no remote id is known of, beside its
     /// external id: one, or several. Over the config's own `lookup_fields`.
     pub lookup_fields: Option<Fields>,
-    /// How several `lookup_fields` go together. Default `all`.
+    /// How several `lookup_fields` go together. Default `all`; `sequential` for Salesforce.
     pub lookup_method: Option<LookupMethod>,
     /// Of a record that is there, only those fields are written that are empty at the remote:
     /// absent, `null`, or an empty text, list or object. Default false.

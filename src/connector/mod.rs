@@ -2,15 +2,20 @@
 //!
 //! [`contract`] is what the pipeline sees. [`http`] is the room that all connectors share.
 //! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
-//! posts to one address. [`hubspot`] is a CRM. A [`shape`] is how records are made ready for a remote.
+//! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
+//! platform's names of countries. A [`shape`] is how records are made ready for a remote; [`bulk`] jobs
+//! are batches that one works through in its own time.
 
 pub mod api;
+pub mod bulk;
 pub mod capabilities;
 pub mod contract;
+mod country;
 pub(crate) mod error;
 pub mod http;
 pub mod hubspot;
 pub mod rest;
+pub mod salesforce;
 pub mod shape;
 
 use std::fmt;
@@ -51,6 +56,8 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
     /// What the platform says of the job.
     pub environment: Environment,
+    /// The folder for what a remote has told of itself, so that it need not be asked each time.
+    pub cache: Option<PathBuf>,
 }
 
 impl fmt::Debug for Settings {
@@ -101,6 +108,11 @@ pub fn built_in() -> &'static [BuiltIn] {
             limits: "100 records a call; calls as the account may make, 5 searches a second",
         },
         BuiltIn {
+            name: "salesforce",
+            description: "Salesforce: any object of an org, by its external ids",
+            limits: "200 records a call, up to a part of the day's quota",
+        },
+        BuiltIn {
             name: "api",
             description: "One address that takes posts, with the keys of the platform's target-api",
             limits: "as `batch_size` and `max_size_in_bytes` say; it is never asked what it has",
@@ -114,6 +126,7 @@ pub fn config_schema(name: &str) -> Option<Value> {
     match name {
         "api" => Some(schemars::schema_for!(api::ApiConfig).to_value()),
         "hubspot" => Some(schemars::schema_for!(hubspot::HubSpotConfig).to_value()),
+        "salesforce" => Some(schemars::schema_for!(salesforce::SalesforceConfig).to_value()),
         _ => None,
     }
 }
@@ -131,6 +144,15 @@ fn own_keys<T: DeserializeOwned>(values: &Map<String, Value>) -> Result<T, Build
 fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     use serde::Deserialize as _;
     Option::<bool>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A text that says something.
+fn given(value: Option<&String>) -> Option<&str> {
+    value.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+fn wrong(message: impl Into<String>, hint: Option<&str>) -> BuildError {
+    BuildError::Setting { message: message.into(), hint: hint.map(str::to_owned) }
 }
 
 /// A connector, ready for a job.
@@ -154,6 +176,7 @@ pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
             Ok(Built { connector: Arc::new(rest), namespace })
         }
         "hubspot" => hubspot::build(settings),
+        "salesforce" => salesforce::build(settings),
         "api" => api::build(settings),
         _ => Err(unknown(name)),
     }
@@ -172,6 +195,10 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
         }
         "hubspot" => {
             let token = hubspot::HubSpot::build(settings)?.access_token().await?;
+            Ok(token.expose_secret().to_owned())
+        }
+        "salesforce" => {
+            let token = salesforce::Salesforce::build(settings)?.access_token().await?;
             Ok(token.expose_secret().to_owned())
         }
         // In the platform's words, which its callers look for.

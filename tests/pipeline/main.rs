@@ -40,6 +40,7 @@ mod partial;
 mod recent;
 mod rejects;
 mod relations;
+mod salesforce;
 mod secrets;
 mod security;
 mod shared;

@@ -28,13 +28,22 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
         config[key] = value;
         config
     };
+    let salesforce = |key: &str, value: serde_json::Value| {
+        let mut config = json!({"connector": "salesforce", "base_uri": "http://127.0.0.1:9",
+            "client_id": "app", "client_secret": HUSH, "refresh_token": HUSH});
+        config[key] = value;
+        config
+    };
     let in_url = |text: &str| text.replace("HUSH", "hush-0123456789").into();
     let mistakes = [
         (rest("timeout_secs", HUSH.into()), "`timeout_secs`"),
         (rest("timeout_secs", 0.into()), "`timeout_secs`"),
         (rest("access_token", json!([HUSH])), "`access_token`"),
         (rest("client_secret", json!({"a": HUSH})), "`client_secret`"),
-        (rest("connector", "hush-0123".into()), "the connectors are: rest, hubspot, api"),
+        (
+            rest("connector", "hush-0123".into()),
+            "the connectors are: rest, hubspot, salesforce, api",
+        ),
         (rest("manifest", "hush-0123".into()), "path of a YAML file"),
         (rest("sandbox", "hush-0123".into()), "the sandboxes are: rest"),
         (rest("identity", HUSH.into()), "`identity`"),
@@ -73,6 +82,18 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
         (hubspot("unified_api_schema", HUSH.into()), "`unified_api_schema`"),
         (hubspot("search_lag_secs", HUSH.into()), "`search_lag_secs`"),
         (api("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (salesforce("base_url", in_url("https://bob:HUSH@127.0.0.1:9")), "holds a credential"),
+        (salesforce("base_uri", in_url("https://bob:HUSH@127.0.0.1:9")), "`base_uri`"),
+        (salesforce("instance_url", in_url("HUSH")), "`instance_url`"),
+        (salesforce("api_version", HUSH.into()), "`api_version`"),
+        (salesforce("quota_percent_total", HUSH.into()), "`quota_percent_total`"),
+        (salesforce("bulk_from", HUSH.into()), "`bulk_from`"),
+        (salesforce("describe_hours", json!([HUSH])), "`describe_hours`"),
+        (salesforce("client_id", "".into()), "`client_id`"),
+        (
+            json!({"connector": "salesforce", "client_id": "app", "username": "bob", "private_key": HUSH}),
+            "`private_key`",
+        ),
     ];
     let mut leaks = Vec::new();
     for (config, word) in mistakes {

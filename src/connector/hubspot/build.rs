@@ -8,14 +8,14 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::HubSpot;
-use super::config::{HubSpotConfig, given, wrong};
+use super::config::HubSpotConfig;
 use super::limits::{FIRST, Limits, SEARCHES};
 use super::paths::{HOST, Paths};
 use super::unified::{CustomFields, Lists};
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings, PlatformSettings};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
-use crate::connector::{BuildError, Settings, own_keys};
+use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 
 /// The version of HubSpot's paths, where the config names none.
 const VERSION: &str = "2026-03";
@@ -133,6 +133,8 @@ impl HubSpotConfig {
             access_token: given(self.access_token.as_ref()).map(SecretString::from),
             expires_in: self.expires_in.as_ref().and_then(seconds),
             config_file: settings.config_file.clone(),
+            lasts: None,
+            kept: &[],
         })
     }
 }

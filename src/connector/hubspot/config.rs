@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::connector::{BuildError, flag};
+use crate::connector::flag;
 
 /// The keys of the connector `hubspot`, beside those of every connector. Most are those of the
 /// hosted platform's `target-hubspot-v4`.
@@ -65,13 +65,4 @@ impl fmt::Debug for HubSpotConfig {
             .field("unified_api_schema", &self.unified_api_schema)
             .finish_non_exhaustive()
     }
-}
-
-/// A text that says something.
-pub(super) fn given(value: Option<&String>) -> Option<&str> {
-    value.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
-pub(super) fn wrong(message: impl Into<String>, hint: Option<&str>) -> BuildError {
-    BuildError::Setting { message: message.into(), hint: hint.map(str::to_owned) }
 }

@@ -189,6 +189,8 @@ impl Builder<'_> {
                         .map(SecretString::from),
                     expires_in: self.optional("expires_in").and_then(|text| text.parse().ok()),
                     config_file: settings.config_file.clone(),
+                    lasts: None,
+                    kept: &[],
                 };
                 Ok(Authorizer::oauth(http.clone(), settings, redactor))
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::tokens::{Endpoint, Fresh, seconds_left};
@@ -52,7 +52,7 @@ impl Login {
         endpoint.redactor.add_token(&access);
         let left = expires_in.as_ref().and_then(|find| find(&body));
         let left = left.and_then(|text| text.trim().parse().ok()).map(seconds_left);
-        Ok(Fresh { access: SecretString::from(access), refresh: None, left })
+        Ok(Fresh { access: SecretString::from(access), refresh: None, left, told: Map::new() })
     }
 }
 

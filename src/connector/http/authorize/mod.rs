@@ -1,5 +1,6 @@
 //! How a request says who sends it.
 
+mod assertion;
 mod keeping;
 mod login;
 mod oauth;
@@ -13,6 +14,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
+pub use assertion::Assertion;
 pub use login::{Find, LoginSettings};
 pub use oauth::{ClientIn, Grant, OAuthSettings};
 pub use platform::PlatformSettings;
@@ -197,6 +199,18 @@ impl Authorizer {
         match self {
             Self::Tokens { tokens, .. } => tokens.renew(generation).await,
             _ => Ok(()),
+        }
+    }
+
+    /// What the token endpoint told with the token that requests carry now, under one of the names that
+    /// are [kept](OAuthSettings::kept); `None` where the token is none of its own.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn told(&self, name: &str) -> Result<Option<serde_json::Value>, RequestError> {
+        match self {
+            Self::Tokens { tokens, .. } => tokens.told(name).await,
+            _ => Ok(None),
         }
     }
 

@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::super::redact::Redactor;
+use super::assertion::Assertion;
 use super::basic_credential;
 use super::keeping::Keeper;
 use super::tokens::{Endpoint, Fresh, number, seconds_left};
@@ -32,6 +33,8 @@ pub enum Grant {
         /// Names of rights, apart by spaces.
         scope: Option<String>,
     },
+    /// A user, for whom the client signs (RFC 7523).
+    JwtBearer(Assertion),
 }
 
 /// Where the client says who it is.
@@ -63,6 +66,10 @@ pub struct OAuthSettings {
     pub access_token: Option<SecretString>,
     /// When that is over: seconds from now, or seconds since 1970.
     pub expires_in: Option<u64>,
+    /// How long a token is good, where the endpoint does not say.
+    pub lasts: Option<Duration>,
+    /// What else of an answer is kept, and written back beside the tokens: its names there.
+    pub kept: &'static [&'static str],
     /// The config file that new tokens are written to.
     pub config_file: Option<PathBuf>,
 }
@@ -102,7 +109,7 @@ impl OAuth {
     pub(super) fn refresh_token(&self) -> Option<SecretString> {
         match &self.settings.grant {
             Grant::RefreshToken { refresh_token, .. } => Some(refresh_token.clone()),
-            Grant::ClientCredentials { .. } => None,
+            Grant::ClientCredentials { .. } | Grant::JwtBearer(_) => None,
         }
     }
 
@@ -131,7 +138,8 @@ impl OAuth {
         if let Some(newer) = &newer {
             endpoint.redactor.add_token(newer.expose_secret());
         }
-        let body = endpoint.ask(self.request(endpoint, newer.as_ref().or(refresh))).await?;
+        let request = self.request(endpoint, newer.as_ref().or(refresh))?;
+        let body = endpoint.ask(request).await?;
         let text = |name: &str| body.get(name)?.as_str().filter(|text| !text.is_empty());
         let access =
             text("access_token").ok_or_else(|| Endpoint::unusable("without an `access_token`"))?;
@@ -140,25 +148,34 @@ impl OAuth {
             endpoint.redactor.add_token(secret);
         }
         let left = body.get("expires_in").and_then(number).map(seconds_left);
+        let told: Map<String, Value> = self
+            .settings
+            .kept
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), body.get(*name)?.clone())))
+            .collect();
         let is_usable = HeaderValue::from_str(access).is_ok();
         // The old refresh token may be used up, so that the new one is kept in any case.
-        self.keep(Some(access).filter(|_| is_usable), refresh, left.filter(|_| is_usable)).await?;
+        let of_token = Some((access, left, &told)).filter(|_| is_usable);
+        self.keep(of_token, refresh).await?;
         drop(turn);
         if !is_usable {
             return Err(Endpoint::unusable("with an `access_token` that no header can hold"));
         }
-        Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into).or(newer), left })
+        let left = left.or(self.settings.lasts);
+        Ok(Fresh { access: access.into(), refresh: refresh.map(Into::into).or(newer), left, told })
     }
 
     fn request(
         &self,
         endpoint: &Endpoint,
         refresh: Option<&SecretString>,
-    ) -> reqwest::RequestBuilder {
+    ) -> Result<reqwest::RequestBuilder, RequestError> {
         let OAuthSettings {
             token_url, grant, client_id, client_secret, client_in, parameters, ..
         } = &self.settings;
         let mut form = Vec::new();
+        let signed;
         match grant {
             Grant::RefreshToken { redirect_uri, .. } => {
                 form.push(("grant_type", "refresh_token"));
@@ -168,6 +185,13 @@ impl OAuth {
             Grant::ClientCredentials { scope } => {
                 form.push(("grant_type", "client_credentials"));
                 form.extend(scope.as_deref().map(|scope| ("scope", scope)));
+            }
+            Grant::JwtBearer(assertion) => {
+                signed = assertion.sign(client_id)?;
+                form.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"));
+                form.push(("assertion", signed.expose_secret()));
+                // The signature says who it is.
+                return Ok(accepting(endpoint.http.post(token_url.clone())).form(&form));
             }
         }
         form.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -181,32 +205,36 @@ impl OAuth {
                 request = request.basic_auth(client_id, Some(client_secret.expose_secret()));
             }
         }
-        request.header(reqwest::header::ACCEPT, "application/json").form(&form)
+        Ok(accepting(request).form(&form))
     }
 
     /// Writes the tokens into the config file before anybody uses them: once the old refresh
     /// token is used up, a job that dies must not take the new one with it.
     async fn keep(
         &self,
-        access: Option<&str>,
+        of_token: Option<(&str, Option<Duration>, &Map<String, Value>)>,
         refresh: Option<&str>,
-        left: Option<Duration>,
     ) -> Result<(), RequestError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let mut values = Map::new();
-        if let Some(access) = access {
-            values.insert("access_token".to_owned(), access.into());
-        }
         if let Some(refresh) = refresh {
             values.insert("refresh_token".to_owned(), refresh.into());
         }
-        if let Some(left) = left {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let until = now.saturating_add(left);
-            values.insert("expires_in".to_owned(), until.as_secs().into());
+        if let Some((access, left, told)) = of_token {
+            values.insert("access_token".to_owned(), access.into());
+            values.extend(told.clone());
+            if let Some(left) = left {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let until = now.saturating_add(left);
+                values.insert("expires_in".to_owned(), until.as_secs().into());
+            }
         }
         keeper.write(values).await
     }
+}
+
+fn accepting(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    request.header(reqwest::header::ACCEPT, "application/json")
 }
 
 impl fmt::Debug for OAuth {

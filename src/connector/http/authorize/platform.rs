@@ -7,7 +7,7 @@ use std::fmt;
 
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -103,7 +103,7 @@ impl Platform {
         if let (true, Some(access)) = (answer.is_success(), access) {
             endpoint.redactor.add_token(access);
             let left = body.get("expires_in").and_then(number).map(seconds_left);
-            return Ok(Fresh { access: access.into(), refresh: None, left });
+            return Ok(Fresh { access: access.into(), refresh: None, left, told: Map::new() });
         }
         let said =
             ["Message", "message", "error"].into_iter().find_map(|name| body.get(name)?.as_str());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub(super) struct Fresh {
     pub(super) refresh: Option<SecretString>,
     /// How long the token is good, where that is told.
     pub(super) left: Option<Duration>,
+    /// What else is kept of the answer.
+    pub(super) told: Map<String, Value>,
 }
 
 /// A token that is renewed.
@@ -71,6 +73,8 @@ struct State {
     refresh: Option<SecretString>,
     /// When to renew; `None` when the endpoint did not say how long the token is good.
     due: Option<Instant>,
+    /// What came with the token.
+    told: Map<String, Value>,
     /// Counts the tokens that were got, so that a late 401 does not renew a new one.
     generation: u64,
     /// Why the last try failed: those who waited for it are told the same.
@@ -96,6 +100,7 @@ impl Tokens {
             access,
             refresh,
             due: expires_in.and_then(|given| due(seconds_left(given))),
+            told: Map::new(),
             generation: 0,
             failure: None,
         };
@@ -117,6 +122,12 @@ impl Tokens {
     pub(super) async fn token(&self) -> Result<(SecretString, u64), RequestError> {
         self.get(|state| state.access.is_some() && state.due.is_none_or(|due| Instant::now() < due))
             .await
+    }
+
+    /// What came with the token to use now.
+    pub(super) async fn told(&self, name: &str) -> Result<Option<Value>, RequestError> {
+        self.token().await?;
+        Ok(self.renewer.state.lock().await.told.get(name).cloned())
     }
 
     /// A token that is known to be good for a while: one whose end nobody knows is renewed.
@@ -176,7 +187,7 @@ impl Renewer {
     }
 
     async fn fetch(&self, state: &mut State) -> Result<(SecretString, u64), RequestError> {
-        let Fresh { access, refresh, left } = match &self.source {
+        let Fresh { access, refresh, left, told } = match &self.source {
             Source::OAuth(oauth) => oauth.fetch(&self.endpoint, state.refresh.as_ref()).await?,
             Source::Login(login) => login.fetch(&self.endpoint).await?,
             Source::Platform(platform) => {
@@ -185,6 +196,7 @@ impl Renewer {
         };
         state.refresh = refresh.or_else(|| state.refresh.take());
         state.access = Some(access.clone());
+        state.told = told;
         state.due = left.and_then(|left| due(left.max(SHORTEST * 2)));
         state.generation += 1;
         Ok((access, state.generation))

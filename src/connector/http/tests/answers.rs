@@ -96,7 +96,7 @@ fn a_status_means_what_may_have_been_applied() {
                 }
                 RequestError::InDoubt { .. } => "in doubt".to_owned(),
                 RequestError::Unauthorized(_) => "unauthorized".to_owned(),
-                RequestError::NotKept(_) => "not kept".to_owned(),
+                RequestError::NotKept(_) | RequestError::Spent(_) => "not kept".to_owned(),
                 RequestError::Forbidden { .. } => "forbidden".to_owned(),
                 RequestError::Refused { .. } => "refused".to_owned(),
                 RequestError::Protocol(_) => "protocol".to_owned(),

@@ -55,6 +55,8 @@ impl Case {
             access_token: access_token.map(Into::into),
             expires_in,
             config_file: Some(self.config.clone()),
+            lasts: None,
+            kept: &[],
         };
         Self::with(settings)
     }
@@ -288,6 +290,8 @@ async fn client_credentials_are_never_written_back() {
         access_token: None,
         expires_in: None,
         config_file: Some(case.config.clone()),
+        lasts: None,
+        kept: &[],
     });
     let token = client.authorizer().access_token().await.unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&token), "new-token");

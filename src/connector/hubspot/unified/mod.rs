@@ -1,8 +1,7 @@
 //! The hosted platform's unified schema: records of contacts, companies, deals, activities and notes
 //! that are the same for every CRM, made into HubSpot's.
 //!
-//! - [`contact`], [`company`], [`deal`], [`activity`], [`note`]: from a record to properties;
-//!   [`country`]: names by codes.
+//! - [`contact`], [`company`], [`deal`], [`activity`], [`note`]: from a record to properties.
 //! - [`extras`]: what is written beside a record's properties: [`fields`] that are made first, records
 //!   that it is associated with and that are [`related`] first, and [`lists`] that it is put on after.
 //!
@@ -12,7 +11,6 @@
 mod activity;
 mod company;
 mod contact;
-mod country;
 mod deal;
 pub(super) mod extras;
 mod fields;
@@ -27,6 +25,7 @@ pub(super) use self::fields::CustomFields;
 pub(super) use self::lists::Lists;
 use super::associate::Association;
 use super::shape::{ASSOCIATIONS, BESIDE, OBJECT, told};
+use crate::connector::country;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field, push_text};

@@ -225,7 +225,10 @@ fn unknown_connectors_and_manifests_are_told_with_what_may_be_meant() {
     let error = build("mailchimp", Settings::default()).unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.hint()),
-        ("unknown connector", Some("the connectors are: rest, hubspot, api".to_owned()))
+        (
+            "unknown connector",
+            Some("the connectors are: rest, hubspot, salesforce, api".to_owned())
+        )
     );
     let error = build("rest", settings("http://h", "sandbx")).unwrap_err();
     assert_eq!(error.hint().as_deref(), Some("did you mean `sandbox`?"));

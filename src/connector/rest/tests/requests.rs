@@ -45,7 +45,7 @@ fn short(error: &RequestError) -> String {
         RequestError::Unreachable(_) => "unreachable".to_owned(),
         RequestError::InDoubt { .. } => "in doubt".to_owned(),
         RequestError::Unauthorized(_) => "unauthorized".to_owned(),
-        RequestError::NotKept(_) => "not kept".to_owned(),
+        RequestError::NotKept(_) | RequestError::Spent(_) => "not kept".to_owned(),
         RequestError::Forbidden { .. } => "forbidden".to_owned(),
         RequestError::Refused { status, message, .. } => format!("refused {status} {message}"),
         RequestError::Protocol(_) => "protocol".to_owned(),

@@ -1,6 +1,12 @@
 //! Names of countries by their codes, as the platform's targets write them: the English names of ISO
 //! 3166-1, in small letters but for the first.
 
+/// Whether a text is one of the names, in any case of its letters.
+pub(super) fn is_name(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    COUNTRIES.iter().any(|(_, name)| name.to_lowercase() == text)
+}
+
 /// The name of a country whose code is known; anything else as it is.
 pub(super) fn name(code: &str) -> &str {
     let found = COUNTRIES.binary_search_by_key(&code, |(known, _)| known);
@@ -92,5 +98,6 @@ mod tests {
             (name("us"), name("Germany"), name("XX"), name("")),
             ("us", "Germany", "XX", "")
         );
+        assert!(is_name("Viet Nam") && is_name("réunion") && !is_name("VN") && !is_name(""));
     }
 }

@@ -1,0 +1,186 @@
+//! Finds records: by ids, by an external id field, by any field that can be asked for. What SOQL shows
+//! is what was written, at once; what was deleted it does not show.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::Salesforce;
+use super::describe::{Description, Field};
+use super::ids::{long_id, spelled_id};
+use super::paths::Paths;
+use super::soql;
+use crate::connector::contract::{By, Found, Question, RequestError, Row};
+use crate::json::exact;
+use crate::record::RemoteId;
+
+/// Keys of one lookup. It takes several questions where they are long.
+pub(super) const MAX_KEYS: usize = 200;
+
+impl Salesforce {
+    /// Answers a question about records of an object. `property`: where external ids are kept.
+    pub(super) async fn find(
+        &self,
+        description: &Description,
+        property: Option<&str>,
+        question: &Question,
+    ) -> Result<Found, RequestError> {
+        if let Some(next) = &question.next {
+            let instance = self.instance().await?;
+            let url = Paths::told(&instance, next)?;
+            let body = self.read(url).await?;
+            let keys = Keys::new(question, asked_for(description, property, question)?);
+            return self.page(&keys, &body);
+        }
+        let field = asked_for(description, property, question)?;
+        let values = question.keys.iter().map(|key| literal(field, key));
+        let values: Vec<String> = values.collect::<Result<_, _>>()?;
+        let mut wanted: Vec<&str> = vec!["Id"];
+        let own = question.want.iter().filter_map(|name| description.field(name));
+        wanted.extend(own.map(|field| field.name.as_str()).filter(|name| *name != "Id"));
+        if !wanted.contains(&field.name.as_str()) {
+            wanted.push(&field.name);
+        }
+        let keys = Keys::new(question, field);
+        let mut found = Found::default();
+        let questions = soql::questions(&description.name, &wanted, &field.name, &values);
+        for (at, question) in questions.iter().enumerate() {
+            let mut url = self.url(&["query"]).await?;
+            url.query_pairs_mut().append_pair("q", question);
+            let mut body = self.read(url).await?;
+            loop {
+                let page = self.page(&keys, &body)?;
+                found.rows.extend(page.rows);
+                let Some(next) = page.next else { break };
+                if at + 1 == questions.len() {
+                    found.next = Some(next);
+                    break;
+                }
+                let instance = self.instance().await?;
+                body = self.read(Paths::told(&instance, &next)?).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn page(&self, keys: &Keys<'_>, body: &Value) -> Result<Found, RequestError> {
+        let records = body["records"].as_array();
+        let records = records
+            .ok_or_else(|| RequestError::Protocol("the answer has no list of records".into()))?;
+        let mut found = Found::default();
+        for record in records {
+            let Some(id) = record.get("Id").and_then(exact::text) else { continue };
+            let Some(id) = self.client.redactor().unless_secret(id) else { continue };
+            let Some(value) = record.get(&keys.field.name).and_then(exact::text) else { continue };
+            let mut fields = Map::new();
+            for name in &keys.question.want {
+                if let Some((_, value)) = record
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                {
+                    fields.insert(name.to_string(), value.clone());
+                }
+            }
+            for key in keys.of(&value) {
+                found.rows.push(Row {
+                    key: Arc::clone(key),
+                    remote_id: RemoteId::new(long_id(&id)),
+                    version: None,
+                    fields: fields.clone(),
+                    altered: None,
+                });
+            }
+        }
+        if body["done"] == false {
+            found.next = body["nextRecordsUrl"].as_str().map(Arc::from);
+        }
+        Ok(found)
+    }
+}
+
+/// The field that a question is about.
+fn asked_for<'a>(
+    description: &'a Description,
+    property: Option<&str>,
+    question: &Question,
+) -> Result<&'a Field, RequestError> {
+    let name = match &question.by {
+        By::RemoteId => "Id",
+        By::ExternalId => {
+            property.ok_or_else(|| RequestError::never_sent("no field keeps external ids"))?
+        }
+        By::Field(name) => name,
+    };
+    let field = description.field(name).filter(|field| soql::is_name(&field.name));
+    field.ok_or_else(|| {
+        let object = &description.name;
+        RequestError::never_sent(&format!("{object} has no field `{name}` to find records by"))
+    })
+}
+
+/// The keys of a question, by how Salesforce compares them.
+struct Keys<'a> {
+    question: &'a Question,
+    field: &'a Field,
+    spelled: HashMap<String, Vec<&'a Arc<str>>>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(question: &'a Question, field: &'a Field) -> Self {
+        let mut spelled: HashMap<String, Vec<&Arc<str>>> = HashMap::new();
+        for key in &question.keys {
+            spelled.entry(spell(field, key)).or_default().push(key);
+        }
+        Self { question, field, spelled }
+    }
+
+    fn of(&self, value: &str) -> impl Iterator<Item = &'a Arc<str>> {
+        self.spelled.get(&spell(self.field, value)).into_iter().flatten().copied()
+    }
+}
+
+/// Texts are compared without regard to case, but for those of a field that says otherwise.
+fn spell(field: &Field, value: &str) -> String {
+    match field.kind.as_str() {
+        "id" | "reference" => spelled_id(value).to_owned(),
+        "double" | "int" | "currency" | "percent" | "long" => value
+            .trim()
+            .parse::<f64>()
+            .map_or_else(|_| value.to_owned(), |number| number.to_string()),
+        _ if field.case_sensitive => value.trim().to_owned(),
+        _ => value.trim().to_lowercase(),
+    }
+}
+
+/// A value in a question.
+fn literal(field: &Field, value: &str) -> Result<String, RequestError> {
+    let plain = |is: bool| {
+        if is {
+            return Ok(value.trim().to_owned());
+        }
+        let what = format!("`{value}` is no value of the field `{}`", field.name);
+        Err(RequestError::never_sent(&what))
+    };
+    match field.kind.as_str() {
+        "double" | "int" | "currency" | "percent" | "long" => {
+            let is_number =
+                |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+            plain(
+                value.trim().parse::<f64>().is_ok_and(f64::is_finite)
+                    && value.trim().chars().all(is_number),
+            )
+        }
+        "boolean" => plain(matches!(value.trim(), "true" | "false")),
+        "date" | "datetime" | "time" => plain(
+            value.trim().len() >= 8
+                && value
+                    .trim()
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '+' | '.')),
+        ),
+        _ => Ok(soql::quoted(value)),
+    }
+}

@@ -1,0 +1,314 @@
+//! Custom fields of unified records are made where an object has not got them: with
+//! `create_custom_fields`, once in a job, by the Metadata API, which speaks SOAP. All permission
+//! sets may write them from then on; without that, nobody would see them.
+//!
+//! <https://developer.salesforce.com/docs/atlas.en-us.api_meta.meta/api_meta/meta_createMetadata.htm>
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use tokio::sync::Mutex;
+
+use super::MAX_KEPT;
+use super::custom::LENGTH;
+use crate::connector::contract::{Action, RequestError};
+use crate::connector::http::{Call, Request};
+use crate::connector::salesforce::Salesforce;
+use crate::connector::salesforce::after::Followed;
+use crate::connector::salesforce::part::{NewField, Part};
+use crate::connector::salesforce::problem::failure;
+use crate::connector::salesforce::shape::typed;
+
+/// Fields of one call.
+/// <https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_metadata.htm>
+const MAX_FIELDS: usize = 10;
+/// Characters of a message that are told.
+const MAX_CHARS: usize = 1000;
+
+/// Those that this job has made or found made, and those that cannot be made, by object and name.
+#[derive(Debug, Default)]
+pub(in crate::connector::salesforce) struct MadeFields(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    there: HashSet<(String, String)>,
+    /// Why; their values are left out.
+    refused: HashMap<(String, String), String>,
+}
+
+impl Salesforce {
+    /// Makes those custom fields of records that their objects have not. The value of one that
+    /// Salesforce does not let be made is left out, and that is told of the record. `object`: of
+    /// those that name none.
+    ///
+    /// # Errors
+    /// When nobody can tell now.
+    pub(in crate::connector::salesforce) async fn make_fields(
+        &self,
+        object: &str,
+        parts: &mut [Part],
+    ) -> Result<(), RequestError> {
+        let mut wanted: BTreeMap<(&str, &str), &NewField> = BTreeMap::new();
+        for part in parts.iter() {
+            let object = part.object.as_deref().unwrap_or(object);
+            wanted.extend(
+                part.rest.fields.iter().map(|field| ((object, field.name.as_str()), field)),
+            );
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        // Held over the making: what two batches need is made once.
+        let mut known = self.made_fields.0.lock().await;
+        let is_known = |known: &Known, (object, name): &(&str, &str)| {
+            let key = ((*object).to_owned(), (*name).to_owned());
+            known.there.contains(&key) || known.refused.contains_key(&key)
+        };
+        let new: Vec<_> = wanted.into_iter().filter(|(key, _)| !is_known(&known, key)).collect();
+        let mut made = Vec::new();
+        for some in new.chunks(MAX_FIELDS) {
+            let fields: Vec<(&str, &NewField)> =
+                some.iter().map(|((object, _), field)| (*object, *field)).collect();
+            let told = self.create_metadata(&fields).await?;
+            for ((object, field), told) in fields.into_iter().zip(told) {
+                let key = (object.to_owned(), field.name.clone());
+                match told {
+                    Ok(()) => {
+                        tracing::info!(%object, field = %field.name, "The custom field was made.");
+                        self.descriptions.forget(object);
+                        made.push(key.clone());
+                        known.there.insert(key);
+                    }
+                    Err(why) => drop(known.refused.insert(key, why)),
+                }
+            }
+        }
+        if !made.is_empty() {
+            self.permit(&made).await?;
+        }
+        for part in parts.iter_mut().filter(|part| !part.rest.fields.is_empty()) {
+            let object = part.object.clone().unwrap_or_else(|| object.to_owned());
+            part.leave_out(|name| {
+                let why = known.refused.get(&(object.clone(), name.to_owned()))?;
+                Some(format!("the custom field `{name}` cannot be made: {why}"))
+            });
+        }
+        if known.there.len() + known.refused.len() > MAX_KEPT {
+            *known = Known::default();
+        }
+        Ok(())
+    }
+
+    /// Makes some; why not, where Salesforce says no.
+    async fn create_metadata(
+        &self,
+        fields: &[(&str, &NewField)],
+    ) -> Result<Vec<Result<(), String>>, RequestError> {
+        if let Some(told) = self.try_metadata(fields).await? {
+            return Ok(told);
+        }
+        // The session has ended. Only a call of the REST API tells that so that it is renewed.
+        self.get(&["limits"]).await?;
+        let told = self.try_metadata(fields).await?;
+        told.ok_or_else(|| RequestError::Unreachable("the session has ended".into()))
+    }
+
+    /// Nothing, where the session has ended.
+    async fn try_metadata(
+        &self,
+        fields: &[(&str, &NewField)],
+    ) -> Result<Option<Vec<Result<(), String>>>, RequestError> {
+        self.quota.refuse_spent()?;
+        let token = self.client.authorizer().access_token().await?;
+        let url = self.paths.metadata(&self.instance().await?);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=UTF-8"));
+        headers.insert(HeaderName::from_static("soapaction"), HeaderValue::from_static("\"\""));
+        let body = Some(Bytes::from(envelope(token.expose_secret(), fields)));
+        // What is made twice is there.
+        let request =
+            Request { method: Method::POST, url, headers, body, reads_only: true, not_after: None };
+        let answer = self.client.send(&request).await?;
+        self.quota.heed(&answer);
+        let redactor = self.client.redactor();
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        if let Some(fault) = inside(&text, "faultstring") {
+            let code = inside(&text, "faultcode").unwrap_or_default();
+            let why = redactor.excerpt(&fault, MAX_CHARS);
+            if code.ends_with("INVALID_SESSION_ID") {
+                return Ok(None);
+            }
+            if code.ends_with("SERVER_UNAVAILABLE") {
+                return Err(RequestError::Unreachable(why.into()));
+            }
+            return Ok(Some(vec![Err(why); fields.len()]));
+        }
+        if !answer.is_success() {
+            return match failure(&answer, Call::Read, redactor) {
+                error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. }) => {
+                    Ok(Some(vec![Err(error.to_string()); fields.len()]))
+                }
+                error => Err(error),
+            };
+        }
+        let results = all_inside(&text, "result");
+        let of = |(object, field): &(&str, &NewField)| {
+            let name = format!("{}.{}", holder(object), field.name);
+            let own = results.iter().find(|one| inside(one, "fullName").as_deref() == Some(&*name));
+            let own = own.or(match results.as_slice() {
+                [only] if fields.len() == 1 => Some(only),
+                _ => None,
+            })?;
+            if inside(own, "success").as_deref() == Some("true") {
+                return Some(Ok(()));
+            }
+            // Somebody else has made it.
+            if inside(own, "statusCode").as_deref() == Some("DUPLICATE_DEVELOPER_NAME") {
+                return Some(Ok(()));
+            }
+            let why = inside(own, "message").or_else(|| inside(own, "statusCode"));
+            Some(Err(redactor.excerpt(&why.unwrap_or_default(), MAX_CHARS)))
+        };
+        let unnamed =
+            || RequestError::Unreachable("the answer does not name a field that was made".into());
+        let told: Result<_, _> = fields.iter().map(|field| of(field).ok_or_else(unnamed)).collect();
+        told.map(Some)
+    }
+
+    /// Lets all permission sets read and write fields. One that may not is left as it is.
+    async fn permit(&self, fields: &[(String, String)]) -> Result<(), RequestError> {
+        let sets = match self.ask_all("SELECT Id FROM PermissionSet").await {
+            Ok(sets) => sets,
+            Err(error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. })) => {
+                tracing::warn!(%error, "Permission sets cannot be read: who may write the new fields is for an admin to say.");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let mut records = Vec::new();
+        for (object, field) in fields {
+            for set in sets.iter().filter_map(|set| set["Id"].as_str()) {
+                let with = [
+                    ("ParentId", set),
+                    ("SobjectType", object.as_str()),
+                    ("Field", &format!("{object}.{field}")),
+                ];
+                let may = r#"{"PermissionsEdit":true,"PermissionsRead":true}"#;
+                records.push(typed("FieldPermissions", &with, may));
+            }
+        }
+        let told = self.write_all(Action::Create, &records).await;
+        let no = told.iter().find_map(|told| match told {
+            Followed::Refused(why) | Followed::Open(why) => Some(why),
+            _ => None,
+        });
+        if let Some(why) = no {
+            tracing::warn!("Some permission sets may not write the new fields: {why}");
+        }
+        Ok(())
+    }
+}
+
+/// The object that a field is made on: those of tasks are the activities'.
+fn holder(object: &str) -> &str {
+    if object == "Task" { "Activity" } else { object }
+}
+
+fn envelope(token: &str, fields: &[(&str, &NewField)]) -> String {
+    let mut metadata = String::new();
+    for (object, field) in fields {
+        let is_key = field.name.to_lowercase().contains("externalid");
+        metadata.push_str(&format!(
+            "<metadata xsi:type=\"CustomField\"><fullName>{}.{}</fullName><externalId>{is_key}</externalId>\
+             <label>{}</label><length>{LENGTH}</length><type>Text</type></metadata>",
+            escaped(holder(object)),
+            escaped(&field.name),
+            escaped(&field.label),
+        ));
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+         <soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
+         <soapenv:Header><SessionHeader xmlns=\"http://soap.sforce.com/2006/04/metadata\">\
+         <sessionId>{}</sessionId></SessionHeader></soapenv:Header>\
+         <soapenv:Body><createMetadata xmlns=\"http://soap.sforce.com/2006/04/metadata\">{metadata}\
+         </createMetadata></soapenv:Body></soapenv:Envelope>",
+        escaped(token)
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut xml = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            // What XML does not know.
+            c if c.is_control() => xml.push(' '),
+            c => xml.push(c),
+        }
+    }
+    xml
+}
+
+fn unescaped(xml: &str) -> String {
+    let known = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    known.iter().fold(xml.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// The text of the first element of a name.
+fn inside(xml: &str, name: &str) -> Option<String> {
+    all_inside(xml, name).first().map(|text| unescaped(text.trim()))
+}
+
+/// What stands in the elements of a name, with a prefix or without one; none stands in another.
+fn all_inside(xml: &str, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = xml;
+    while let Some((_, rest)) = left.split_once('<') {
+        left = rest;
+        let Some((tag, inner)) = rest.split_once('>') else { break };
+        let own = tag.split_whitespace().next().unwrap_or_default();
+        let local = own.rsplit(':').next().unwrap_or_default();
+        if local != name || own.starts_with('/') || tag.ends_with('/') {
+            continue;
+        }
+        let Some((text, after)) = inner.split_once(&format!("</{own}>")) else { break };
+        found.push(text.to_owned());
+        left = after;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_in_xml_cannot_be_more_than_text() {
+        let field =
+            NewField { name: "A_externalId__c".to_owned(), label: "<a> & \"b\"".to_owned() };
+        let xml = envelope("t&k", &[("Task", &field)]);
+        assert_eq!(all_inside(&xml, "metadata").len(), 1);
+        assert!(xml.contains("<fullName>Activity.A_externalId__c</fullName>"), "{xml}");
+        assert!(xml.contains("<externalId>true</externalId>"), "{xml}");
+        assert!(xml.contains("&lt;a&gt; &amp; &quot;b&quot;") && xml.contains("t&amp;k"), "{xml}");
+    }
+
+    #[test]
+    fn answers_are_read() {
+        let xml = "<e:Body><m:result><errors><message>It&apos;s &lt;taken&gt;</message><statusCode>X</statusCode></errors>\
+                   <fullName>A.b</fullName><success>false</success></m:result><m:result><success>true</success></m:result><n/>";
+        let results = all_inside(xml, "result");
+        assert_eq!(results.len(), 2);
+        assert_eq!(inside(&results[0], "message").as_deref(), Some("It's <taken>"));
+        assert_eq!(inside(&results[1], "success").as_deref(), Some("true"));
+        assert_eq!(inside("<a>never closed", "a"), None);
+    }
+}
