@@ -4,7 +4,7 @@
 //! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
 //! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
 //! platform's names of countries. A [`shape`] is how records are made ready for a remote; [`bulk`] jobs
-//! are batches that one works through in its own time.
+//! are batches that one works through in its own time; `parts` is of records that take several calls.
 
 pub mod api;
 pub mod bulk;
@@ -14,6 +14,7 @@ mod country;
 pub(crate) mod error;
 pub mod http;
 pub mod hubspot;
+mod parts;
 pub mod rest;
 pub mod salesforce;
 pub mod shape;
@@ -34,6 +35,7 @@ pub use error::BuildError;
 use crate::config::RateLimit;
 use crate::config::environment::Environment;
 use crate::config::wrong::without_value;
+use crate::record::StreamName;
 
 /// What a connector is built from.
 #[derive(Clone, Default)]
@@ -144,6 +146,14 @@ fn own_keys<T: DeserializeOwned>(values: &Map<String, Value>) -> Result<T, Build
 fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     use serde::Deserialize as _;
     Option::<bool>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// What a config says of a stream: under its name, or for all.
+fn of_stream<'a>(
+    all: &'a IndexMap<String, StreamSettings>,
+    stream: &StreamName,
+) -> Option<&'a StreamSettings> {
+    all.get(stream.as_str()).or_else(|| all.get("*"))
 }
 
 /// A text that says something.

@@ -34,19 +34,6 @@ const MOST_UNKNOWN: u32 = 10;
 /// HTTP status of results.
 const OK: u16 = 200;
 
-/// How a bulk job has come to its end.
-enum End {
-    Done,
-    /// It never began, and never will.
-    NotStarted,
-    /// Before it had tried all: why. What is left goes out by itself.
-    Broken(Box<str>),
-    /// Somebody has ended it: why. What is left is not written against their will.
-    Aborted(Box<str>),
-    /// Nobody can tell any more.
-    Unknown,
-}
-
 /// Why a bulk job was not started.
 enum NotStarted {
     /// It may be tried again.
@@ -221,18 +208,18 @@ impl Handover<'_> {
         let (end, verdicts) = match collect(dispatcher, calls, self.bulk, ticket).await {
             Ok(collected) => collected,
             // Its results are not to be had, now or later.
-            Err(NoAnswer { refusal: Some(_), .. }) => (End::Unknown, Vec::new()),
+            Err(NoAnswer { refusal: Some(_), .. }) => (Progress::Unknown, Vec::new()),
             Err(no_answer) => return self.leave(ticket, no_answer, records).await,
         };
         let mut delivery = Delivery::going_on(self.flight, self.action, intent);
-        if let End::NotStarted = end {
+        if end == Progress::Open {
             delivery.end().await?;
             self.divide(records);
             return Ok(());
         }
         let mut judged = Judged::default();
         judge_all(records, self.action, OK, verdicts, &mut judged);
-        if let End::Broken(why) | End::Aborted(why) = &end {
+        if let Progress::Broken(why) | Progress::Aborted(why) = &end {
             tracing::warn!(
                 stream = %stream.name,
                 "A bulk job ended before its end: {why}; {} records of it are not written.",
@@ -249,7 +236,8 @@ impl Handover<'_> {
         } else {
             open.extend(doubtful);
         }
-        if fatal.is_some() || matches!(end, End::Aborted(_)) {
+        // What somebody has ended is not written against their will.
+        if fatal.is_some() || matches!(end, Progress::Aborted(_)) {
             let ended = open.drain(..).map(|open| {
                 let (planned, ended) = open.give_up();
                 (planned, Some(self.action), ended)
@@ -291,24 +279,23 @@ impl Handover<'_> {
     }
 }
 
-/// Waits for the end of a bulk job, and asks what became of its records.
+/// Waits for the end of a bulk job, and asks what became of its records. How it has ended: one that
+/// is open never began, and never will.
 async fn collect(
     dispatcher: &Dispatcher,
     calls: &Calls,
     bulk: &dyn Bulk,
     ticket: &Ticket,
-) -> Result<(End, Vec<Verdict>), NoAnswer> {
+) -> Result<(Progress, Vec<Verdict>), NoAnswer> {
     let (began, mut wait) = (Instant::now(), FIRST_WAIT);
     let (mut refused, mut unknown) = (0, 0);
     let mut tell_after = FIRST_TOLD;
     let end = loop {
         match ask(dispatcher, calls, Kind::Write, || bulk.progress(ticket)).await? {
-            Progress::Done => break End::Done,
-            Progress::Broken(why) => break End::Broken(why),
-            Progress::Aborted(why) => break End::Aborted(why),
+            end @ (Progress::Done | Progress::Broken(_) | Progress::Aborted(_)) => break end,
             // Said once, it may be a slip; and a job that was started goes on.
             Progress::Unknown if unknown < MOST_UNKNOWN => unknown += 1,
-            Progress::Unknown => return Ok((End::Unknown, Vec::new())),
+            Progress::Unknown => return Ok((Progress::Unknown, Vec::new())),
             Progress::Running if began.elapsed() >= tell_after => {
                 let (job, secs) = (bulk.name(ticket), began.elapsed().as_secs());
                 tracing::info!(%job, "A bulk job has run for {secs} seconds.");
@@ -318,7 +305,7 @@ async fn collect(
             Progress::Open => match ask(dispatcher, calls, Kind::Write, || bulk.abandon(ticket))
                 .await
             {
-                Ok(()) => return Ok((End::NotStarted, Vec::new())),
+                Ok(()) => return Ok((Progress::Open, Vec::new())),
                 // It may have started in between.
                 Err(NoAnswer { refusal: Some(_), .. }) if refused < MOST_REFUSED => refused += 1,
                 Err(no_answer) => return Err(no_answer),
@@ -345,7 +332,7 @@ pub(super) async fn find_out(
     count: usize,
 ) -> Result<Vec<Verdict>, NoAnswer> {
     let (rest, mut verdicts) = match collect(dispatcher, &Calls::default(), bulk, ticket).await {
-        Ok((End::NotStarted, verdicts)) => (Verdict::Busy("it was not started".into()), verdicts),
+        Ok((Progress::Open, verdicts)) => (Verdict::Busy("it was not started".into()), verdicts),
         Ok((_, verdicts)) => (Verdict::InDoubt("nobody can tell any more".into()), verdicts),
         // To ask again makes no sense, and no job could ever go on.
         Err(NoAnswer { why, refusal: Some(_), .. }) => (Verdict::InDoubt(why.into()), Vec::new()),

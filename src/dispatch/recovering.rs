@@ -45,7 +45,9 @@ pub async fn recover(
     if let Some(ticket) = &leftover.ticket {
         (told, writes) = of_bulk(dispatcher, ticket, writes).await?;
         // All but a create is simply sent again.
-        writes.retain(|_| leftover.action == Action::Create);
+        if leftover.action != Action::Create {
+            writes.clear();
+        }
     }
     let (askable, blind): (Vec<_>, Vec<_>) =
         writes.into_iter().partition(|write| finder.can_find(&traits(write)));

@@ -35,10 +35,9 @@ impl Job {
 
     /// Sends those that wait, where what they wait for is not on its way.
     pub(super) fn send_orphans(&mut self, now: Instant, has_room: bool) {
-        let is_quiet = self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty();
         let is_time =
             self.input_ended || !has_room || self.orphans_due().is_some_and(|due| due <= now);
-        if self.orphans.is_empty() || !is_quiet || !is_time {
+        if self.orphans.is_empty() || !self.is_quiet() || !is_time {
             return;
         }
         let mut calls: BTreeMap<(usize, Action), Vec<Planned>> = BTreeMap::new();
@@ -54,10 +53,14 @@ impl Job {
         }
     }
 
+    /// Nothing is on its way, or about to be.
+    fn is_quiet(&self) -> bool {
+        self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty()
+    }
+
     /// When the first of them has waited long enough.
     pub(super) fn orphans_due(&self) -> Option<Instant> {
-        let is_quiet = self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty();
-        self.orphans.first().filter(|_| is_quiet).map(|orphan| orphan.since + LONGEST_WAIT)
+        self.orphans.first().filter(|_| self.is_quiet()).map(|orphan| orphan.since + LONGEST_WAIT)
     }
 
     /// Nothing more is sent: what the remote has said of them holds.

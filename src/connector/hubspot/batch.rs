@@ -23,6 +23,7 @@ use crate::connector::contract::{
     WriteBatch,
 };
 use crate::connector::http::Call;
+use crate::connector::parts::{not_sent, of_error, written_id};
 use crate::json::fields::push_text;
 use crate::record::{ExternalId, RemoteId};
 
@@ -177,12 +178,9 @@ impl HubSpot {
         let mut links: BTreeMap<&str, Vec<(usize, &Association)>> = BTreeMap::new();
         for (place, (part, write)) in parts.iter().zip(&batch.writes).enumerate() {
             let verdict = &mut verdicts[place];
-            let id = written_id(verdict, write);
+            let known = input_id(Action::Update, write).map(RemoteId::new);
             let has_more = part.has_lists() || (!is_made && !part.associations.is_empty());
-            if has_more && id.is_none() && is_written(verdict) {
-                let why = "the answer does not tell its id, by which more of it was to be written";
-                *verdict = Verdict::Altered(None, why.into());
-            }
+            let id = written_id(verdict, known, has_more);
             if id.is_some() && !is_made {
                 let own = links.entry(part.object_or(object)).or_default();
                 own.extend(part.associations.iter().map(|association| (place, association)));
@@ -207,40 +205,6 @@ impl HubSpot {
                 };
             }
         }
-    }
-}
-
-/// An error before a record was sent: an answer that cannot be read leaves nothing in doubt.
-fn not_sent(error: RequestError) -> RequestError {
-    match error {
-        RequestError::Protocol(why) => RequestError::Unreachable(why),
-        other => other,
-    }
-}
-
-/// What the failure of a call says of each of its records.
-fn of_error(error: &RequestError) -> Verdict {
-    match error {
-        RequestError::InDoubt { .. } | RequestError::Protocol(_) => {
-            Verdict::InDoubt(error.to_string().into())
-        }
-        _ => Verdict::Busy(error.to_string().into()),
-    }
-}
-
-fn is_written(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Created(_) | Verdict::Updated(_) | Verdict::Upserted(_))
-}
-
-/// The id of a record that was written, as far as it is known.
-fn written_id(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
-    match verdict {
-        Verdict::Created(id) | Verdict::Upserted(id) => id.clone(),
-        Verdict::Updated(id) => {
-            let own = || input_id(Action::Update, write).map(RemoteId::new);
-            id.clone().or_else(own)
-        }
-        _ => None,
     }
 }
 

@@ -53,7 +53,6 @@ use self::limits::Limits;
 use self::paths::Paths;
 use self::problem::is_lasting;
 use self::unified::{CustomFields, Kind, Lists};
-use super::StreamSettings;
 use super::contract::{
     Account, CallLimits, Capabilities, CheckLine, Connector, Found, Lookup, Question, RequestError,
     WriteAnswer, WriteBatch,
@@ -61,6 +60,7 @@ use super::contract::{
 use super::http::rate_limit::Limiter;
 use super::http::{Answer, Client, Request};
 use super::shape::Shape;
+use super::{StreamSettings, of_stream};
 use crate::json::exact;
 use crate::record::StreamName;
 
@@ -123,7 +123,7 @@ impl HubSpot {
     }
 
     fn settings(&self, stream: &StreamName) -> Option<&StreamSettings> {
-        self.streams.get(stream.as_str()).or_else(|| self.streams.get("*"))
+        of_stream(&self.streams, stream)
     }
 
     fn place(&self, stream: &StreamName) -> Result<Place, RequestError> {

@@ -11,6 +11,7 @@ use super::program::{self, Stream, Write};
 use super::request::Scope;
 use super::template::Template;
 use crate::connector::contract::{Action, CallLimits, Capabilities, Lookup, RequestError};
+use crate::connector::of_stream;
 use crate::record::StreamName;
 
 /// What a manifest puts around a record in a bulk call, about.
@@ -47,7 +48,7 @@ impl Rest {
         let (Some(entry), Some(found)) = (entry, entry.and_then(|name| streams.get(name))) else {
             return Err(format!("the manifest has no stream `{stream}`, and no `*`"));
         };
-        let own = self.streams.get(stream.as_str()).or_else(|| self.streams.get("*"));
+        let own = of_stream(&self.streams, stream);
         let mut names =
             Names::from([("config", self.config.clone()), ("stream", Name::from(stream.as_str()))]);
         let object = match own.and_then(|own| own.object.clone()) {

@@ -12,7 +12,7 @@ use super::describe::Description;
 use super::part::{Entity, Part};
 use super::relate::refused;
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
-use crate::record::RemoteId;
+use crate::connector::parts::{not_sent, of_error, written_id};
 
 /// Not the name of an object: new files, which are written in another call.
 const FILES: &str = "$files";
@@ -123,17 +123,13 @@ impl Salesforce {
     async fn write_after(&self, batch: &WriteBatch, parts: &[Part], verdicts: &mut [Verdict]) {
         let mut ids = Vec::with_capacity(parts.len());
         for ((part, write), verdict) in parts.iter().zip(&batch.writes).zip(verdicts.iter_mut()) {
-            let id = written_id(verdict, write);
-            if part.has_more() && id.is_none() && is_written(verdict) {
-                let why = "the answer does not tell its id, by which more of it was to be written";
-                *verdict = Verdict::Altered(None, why.into());
-            }
+            let id = written_id(verdict, write.remote_id.clone(), part.has_more());
             ids.push(id.filter(|_| part.has_more()));
         }
         self.join(parts, &ids, verdicts).await;
         self.put_on(parts, &ids, verdicts).await;
         for ((part, write), verdict) in parts.iter().zip(&batch.writes).zip(verdicts) {
-            let id = written_id(verdict, write);
+            let id = written_id(verdict, write.remote_id.clone(), false);
             for missing in &part.missing {
                 match (&id, &*verdict) {
                     (Some(id), _) => add_trouble(verdict, id, missing),
@@ -190,35 +186,4 @@ fn judge(
         Action::Delete => {}
     }
     None
-}
-
-/// An error before a record was sent: an answer that cannot be read leaves nothing in doubt.
-fn not_sent(error: RequestError) -> RequestError {
-    match error {
-        RequestError::Protocol(why) => RequestError::Unreachable(why),
-        other => other,
-    }
-}
-
-/// What the failure of a call says of each of its records.
-fn of_error(error: &RequestError) -> Verdict {
-    match error {
-        RequestError::InDoubt { .. } | RequestError::Protocol(_) => {
-            Verdict::InDoubt(error.to_string().into())
-        }
-        _ => Verdict::Busy(error.to_string().into()),
-    }
-}
-
-fn is_written(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Created(_) | Verdict::Updated(_) | Verdict::Upserted(_))
-}
-
-/// The id of a record that was written, as far as it is known.
-fn written_id(verdict: &Verdict, write: &Write) -> Option<RemoteId> {
-    match verdict {
-        Verdict::Created(id) | Verdict::Upserted(id) => id.clone(),
-        Verdict::Updated(id) => id.clone().or_else(|| write.remote_id.clone()),
-        _ => None,
-    }
 }

@@ -78,7 +78,7 @@ impl Bulk for Salesforce {
         }
         let learned = self.learned(stream);
         let description = learned.as_ref().and_then(|learned| learned.description().ok());
-        description.is_some_and(|description| rows::cells(description, body).is_some())
+        description.is_some_and(|description| rows::cells(description, body, |_| true).is_some())
     }
 
     async fn open(&self, batch: &WriteBatch) -> Result<Opened, RequestError> {
@@ -248,8 +248,8 @@ impl Salesforce {
                     return Err(RequestError::never_sent(why));
                 }
                 row.extend(property.map(str::to_owned).zip(external));
-                let body = self.allowed(description, batch.action, &write.body);
-                let cells = rows::cells(description, &body);
+                let keeps = self.keeps(description, batch.action);
+                let cells = rows::cells(description, &write.body, keeps);
                 row.extend(cells.ok_or_else(|| {
                     RequestError::never_sent("a record cannot be a row of a bulk job")
                 })?);
@@ -279,14 +279,6 @@ impl Salesforce {
         let url = self.url(&["jobs", "ingest", &job.id]).await?;
         let body = json!({ "state": state }).to_string();
         self.send(Method::PATCH, url, body.into(), false, None).await
-    }
-
-    /// The body of an answer of success.
-    fn body_of(&self, answer: &Answer) -> Result<Value, RequestError> {
-        if !answer.is_success() {
-            return Err(self.failed(answer));
-        }
-        answer.json(self.client.redactor()).map_err(|what| RequestError::Protocol(what.into()))
     }
 
     fn failed(&self, answer: &Answer) -> RequestError {

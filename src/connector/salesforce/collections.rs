@@ -14,12 +14,11 @@ use super::Salesforce;
 use super::describe::Description;
 use super::ids::long_id;
 use super::problem::{Problem, failure};
-use super::shape::{fields_with, typed};
+use super::shape::sent;
 use super::single::lacks_matches;
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
 use crate::connector::http::{Answer, Call, Redactor};
 use crate::json::exact;
-use crate::json::fields::{Fields, finish_object, push_field};
 use crate::record::{ExternalId, RemoteId};
 
 /// Records of one call.
@@ -135,14 +134,19 @@ impl Salesforce {
             if !records.is_empty() {
                 records.push(',');
             }
-            let fields = self.fields(action, property, row);
-            records.push_str(&typed(&row.description.name, &[], &fields));
+            records.push_str(&self.sent(Some(&row.description.name), action, property, row));
         }
         format!("{{\"allOrNone\":false,\"records\":[{records}]}}")
     }
 
-    /// What a record is sent with, beside its type.
-    pub(super) fn fields(&self, action: Action, property: Option<&str>, row: &Row<'_>) -> String {
+    /// What a record is sent with, and its type where an object is given.
+    pub(super) fn sent(
+        &self,
+        object: Option<&str>,
+        action: Action,
+        property: Option<&str>,
+        row: &Row<'_>,
+    ) -> String {
         let Row { description, write, fields, .. } = row;
         let external = write.external_id.as_ref().map(ExternalId::as_str);
         let id = remote_id(write).filter(|_| action == Action::Update);
@@ -150,25 +154,20 @@ impl Salesforce {
         // Also of one that is changed by its id, so that it is found by it from then on.
         let property = property.filter(|name| description.field(name).is_some());
         with.extend(property.zip(external));
-        fields_with(&with, &self.allowed(description, action, fields))
+        sent(object, &with, fields, self.keeps(description, action))
     }
 
-    /// A record's fields, less those that may not be written so.
-    pub(super) fn allowed(&self, description: &Description, action: Action, body: &str) -> String {
-        let Ok(fields) = Fields::of_text(body) else { return body.to_owned() };
+    /// Which fields of an object may be written so.
+    pub(super) fn keeps(&self, description: &Description, action: Action) -> impl Fn(&str) -> bool {
         let read_only = self.read_only(&description.name);
-        let mut left = String::new();
-        for (name, value) in &fields.0 {
+        move |name| {
             let is_allowed = description.field(name).is_none_or(|field| match action {
                 Action::Create => field.createable,
                 Action::Update => field.updateable,
                 _ => true,
             });
-            if is_allowed && !read_only.contains(&**name) {
-                push_field(&mut left, name, value.get());
-            }
+            is_allowed && !read_only.contains(name)
         }
-        finish_object(left)
     }
 
     /// What the errors say of a record that was not written. `keys`: the fields that tell records

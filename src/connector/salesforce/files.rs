@@ -90,7 +90,7 @@ impl Salesforce {
         let links = self.paths.inside(&["sobjects", "ContentDocumentLink"]);
         let mut graphs = String::new();
         for (place, (row, entity)) in rows.iter().enumerate() {
-            let fields = self.fields(Action::Create, property, row);
+            let fields = self.sent(None, Action::Create, property, row);
             let entity = serde_json::to_string(entity).unwrap_or_default();
             if place > 0 {
                 graphs.push(',');

@@ -15,6 +15,8 @@ use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::json::exact;
 use crate::record::RemoteId;
 
+/// Pages of an answer, at most.
+const MAX_PAGES: usize = 50;
 /// Keys of one lookup. It takes several questions where they are long.
 pub(super) const MAX_KEYS: usize = 200;
 
@@ -27,9 +29,7 @@ impl Salesforce {
         question: &Question,
     ) -> Result<Found, RequestError> {
         if let Some(next) = &question.next {
-            let instance = self.instance().await?;
-            let url = Paths::told(&instance, next)?;
-            let body = self.read(url).await?;
+            let body = self.next_page(next).await?;
             let keys = Keys::new(question, asked_for(description, property, question)?);
             return self.page(&keys, &body);
         }
@@ -46,9 +46,7 @@ impl Salesforce {
         let mut found = Found::default();
         let questions = soql::questions(&description.name, &wanted, &field.name, &values);
         for (at, question) in questions.iter().enumerate() {
-            let mut url = self.url(&["query"]).await?;
-            url.query_pairs_mut().append_pair("q", question);
-            let mut body = self.read(url).await?;
+            let mut body = self.query(question).await?;
             loop {
                 let page = self.page(&keys, &body)?;
                 found.rows.extend(page.rows);
@@ -57,19 +55,59 @@ impl Salesforce {
                     found.next = Some(next);
                     break;
                 }
-                let instance = self.instance().await?;
-                body = self.read(Paths::told(&instance, &next)?).await?;
+                body = self.next_page(&next).await?;
             }
         }
         Ok(found)
     }
 
+    /// All pages of an answer about records of an object.
+    pub(super) async fn find_all(
+        &self,
+        object: &str,
+        property: Option<&str>,
+        mut question: Question,
+    ) -> Result<Vec<Row>, RequestError> {
+        let description = self.describe(object).await?;
+        let mut rows = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page = self.find(&description, property, &question).await?;
+            rows.extend(page.rows);
+            question.next = page.next;
+            if question.next.is_none() {
+                return Ok(rows);
+            }
+        }
+        let why = format!("more than {MAX_PAGES} pages of {object} have one of these values");
+        Err(RequestError::never_sent(&why))
+    }
+
+    /// The records of all pages of an answer.
+    pub(super) async fn ask_all(&self, question: &str) -> Result<Vec<Value>, RequestError> {
+        let mut body = self.query(question).await?;
+        let mut all = Vec::new();
+        for _ in 0..MAX_PAGES {
+            all.extend(records(&body)?.iter().cloned());
+            let Some(next) = next(&body) else { return Ok(all) };
+            body = self.next_page(next).await?;
+        }
+        Err(RequestError::never_sent(&format!("an answer has more than {MAX_PAGES} pages")))
+    }
+
+    /// The first page of the answer to a question in SOQL.
+    pub(super) async fn query(&self, question: &str) -> Result<Value, RequestError> {
+        let mut url = self.url(&["query"]).await?;
+        url.query_pairs_mut().append_pair("q", question);
+        self.read(url).await
+    }
+
+    async fn next_page(&self, next: &str) -> Result<Value, RequestError> {
+        self.read(Paths::told(&self.instance().await?, next)?).await
+    }
+
     fn page(&self, keys: &Keys<'_>, body: &Value) -> Result<Found, RequestError> {
-        let records = body["records"].as_array();
-        let records = records
-            .ok_or_else(|| RequestError::Protocol("the answer has no list of records".into()))?;
         let mut found = Found::default();
-        for record in records {
+        for record in records(body)? {
             let Some(id) = record.get("Id").and_then(exact::text) else { continue };
             let Some(id) = self.client.redactor().unless_secret(id) else { continue };
             let Some(value) = record.get(&keys.field.name).and_then(exact::text) else { continue };
@@ -94,11 +132,20 @@ impl Salesforce {
                 });
             }
         }
-        if body["done"] == false {
-            found.next = body["nextRecordsUrl"].as_str().map(Arc::from);
-        }
+        found.next = next(body).map(Arc::from);
         Ok(found)
     }
+}
+
+/// The records of a page.
+fn records(body: &Value) -> Result<&[Value], RequestError> {
+    let records = body["records"].as_array().map(Vec::as_slice);
+    records.ok_or_else(|| RequestError::Protocol("the answer has no list of records".into()))
+}
+
+/// Where the next page is, if there is one.
+fn next(body: &Value) -> Option<&str> {
+    body["nextRecordsUrl"].as_str().filter(|_| body["done"] == false)
 }
 
 /// The field that a question is about.

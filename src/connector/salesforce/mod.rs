@@ -62,13 +62,13 @@ use self::problem::failure;
 use self::quota::Quota;
 use self::stream::Learned;
 use self::unified::{MadeFields, Names};
-use super::StreamSettings;
 use super::contract::{
     self, Account, Action, Bulk, Capabilities, CheckLine, Connector, Found, Question, RequestError,
     StreamSchema, Write, WriteAnswer, WriteBatch,
 };
 use super::http::{Answer, Call, Client, Request};
 use super::shape::Shape;
+use super::{StreamSettings, of_stream};
 use crate::json::exact;
 use crate::record::StreamName;
 
@@ -97,7 +97,7 @@ pub struct Salesforce {
     names: Names,
     learned: Mutex<HashMap<StreamName, Arc<Learned>>>,
     /// Fields that were refused as read-only, by object.
-    read_only: Mutex<HashMap<String, HashSet<String>>>,
+    read_only: Mutex<HashMap<String, Arc<HashSet<String>>>>,
     /// Jobs whose results were shorter than they say, and how long they were.
     short_results: Mutex<HashSet<(String, u64)>>,
     /// Records that were written by calls of their own, to be told whom a rule means.
@@ -122,7 +122,7 @@ impl Salesforce {
     }
 
     fn settings(&self, stream: &StreamName) -> Option<&StreamSettings> {
-        self.streams.get(stream.as_str()).or_else(|| self.streams.get("*"))
+        of_stream(&self.streams, stream)
     }
 
     /// Where the org is now.
@@ -149,10 +149,14 @@ impl Salesforce {
     /// The body of an answer of success to a question.
     async fn read(&self, url: Url) -> Result<Value, RequestError> {
         self.quota.refuse_spent()?;
-        let answer = self.send(Method::GET, url, Bytes::new(), true, None).await?;
+        self.body_of(&self.send(Method::GET, url, Bytes::new(), true, None).await?)
+    }
+
+    /// The body of an answer of success.
+    fn body_of(&self, answer: &Answer) -> Result<Value, RequestError> {
         let redactor = self.client.redactor();
         if !answer.is_success() {
-            return Err(failure(&answer, Call::Read, redactor));
+            return Err(failure(answer, Call::Read, redactor));
         }
         answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))
     }
@@ -196,9 +200,7 @@ impl Salesforce {
 
     async fn org_id(&self) -> Result<Option<String>, RequestError> {
         let ask = || async {
-            let mut url = self.url(&["query"]).await?;
-            url.query_pairs_mut().append_pair("q", "SELECT Id FROM Organization LIMIT 1");
-            match self.read(url).await {
+            match self.query("SELECT Id FROM Organization LIMIT 1").await {
                 Ok(body) => {
                     let id = body.pointer("/records/0/Id").and_then(exact::text);
                     Ok(id.filter(|id| is_id(id)).map(|id| long_id(&id)))
@@ -220,7 +222,7 @@ impl Salesforce {
         self.learned(stream).ok_or_else(|| RequestError::never_sent("its object is not known"))
     }
 
-    fn read_only(&self, object: &str) -> HashSet<String> {
+    fn read_only(&self, object: &str) -> Arc<HashSet<String>> {
         let known = self.read_only.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(object).cloned().unwrap_or_default()
     }
@@ -228,7 +230,7 @@ impl Salesforce {
     /// Fields are left out from now on. Whether one of them is new.
     fn note_read_only(&self, object: &str, fields: Vec<String>) -> bool {
         let mut known = self.read_only.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.entry(object.to_owned()).or_default();
+        let known = Arc::make_mut(known.entry(object.to_owned()).or_default());
         let mut is_new = false;
         for field in fields {
             if known.insert(field.clone()) {

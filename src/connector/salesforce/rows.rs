@@ -24,11 +24,15 @@ const MAX_ROW_CHARS: usize = 400_000;
 /// Bytes of an id and an error, about.
 const BESIDE_BYTES: usize = 400;
 
-/// The cells of a record, by column; `None`: it has what a row cannot say.
-pub(super) fn cells(description: &Description, body: &str) -> Option<Vec<(String, String)>> {
+/// The cells of what `keeps` keeps of a record, by column; `None`: it has what a row cannot say.
+pub(super) fn cells(
+    description: &Description,
+    body: &str,
+    keeps: impl Fn(&str) -> bool,
+) -> Option<Vec<(String, String)>> {
     let fields = Fields::of_text(body).ok()?;
     let mut cells = Vec::with_capacity(fields.0.len());
-    for (name, value) in &fields.0 {
+    for (name, value) in fields.0.iter().filter(|(name, _)| keeps(name)) {
         // A unified record that has nothing before it or after it goes out like any other.
         let is_own = name == OBJECT && value.get().trim_matches('"') == description.name;
         if is_own || name.starts_with(BY) {
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_record_is_a_row_where_a_row_can_say_it() {
-        let cells = |body: &str| cells(&description(), body);
+        let cells = |body: &str| cells(&description(), body, |_| true);
         let row = cells(
             r#"{"name":"A, \"b\"\nc","Size__c":12345678901234567890.10,"Parent":{"Ext__c":"x"}}"#,
         );

@@ -223,32 +223,36 @@ fn is_empty_reference(value: &RawValue) -> bool {
 
 /// `{"attributes":{"type":…},…}` around what a record's body has, with what `with` adds.
 pub(super) fn typed(object: &str, with: &[(&str, &str)], body: &str) -> String {
-    let mut name = String::new();
-    push_text(&mut name, object);
-    let mut json = String::with_capacity(body.len() + object.len() + 40);
-    push_field(&mut json, "attributes", &format!("{{\"type\":{name}}}"));
-    push_fields(&mut json, with, body);
-    finish_object(json)
+    sent(Some(object), with, body, |_| true)
 }
 
-/// What a record's body has, with what `with` adds.
-pub(super) fn fields_with(with: &[(&str, &str)], body: &str) -> String {
-    let mut json = String::with_capacity(body.len() + 40);
-    push_fields(&mut json, with, body);
+/// What `keeps` keeps of a record's body, with what `with` adds, and its type where an object is
+/// given.
+pub(super) fn sent(
+    object: Option<&str>,
+    with: &[(&str, &str)],
+    body: &str,
+    keeps: impl Fn(&str) -> bool,
+) -> String {
+    let text = |text: &str| {
+        let mut json = String::new();
+        push_text(&mut json, text);
+        json
+    };
+    let mut json = String::with_capacity(body.len() + object.map_or(0, str::len) + 40);
+    if let Some(object) = object {
+        push_field(&mut json, "attributes", &format!("{{\"type\":{}}}", text(object)));
+    }
+    for (name, value) in with {
+        push_field(&mut json, name, &text(value));
+    }
+    if let Ok(fields) = Fields::of_text(body) {
+        let is_given = |name: &str| with.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        for (name, value) in fields.0.iter().filter(|(name, _)| !is_given(name) && keeps(name)) {
+            push_field(&mut json, name, value.get());
+        }
+    }
     finish_object(json)
-}
-
-fn push_fields(json: &mut String, with: &[(&str, &str)], body: &str) {
-    for (name, text) in with {
-        let mut value = String::new();
-        push_text(&mut value, text);
-        push_field(json, name, &value);
-    }
-    let Ok(fields) = Fields::of_text(body) else { return };
-    let is_given = |name: &str| with.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    for (name, value) in fields.0.iter().filter(|(name, _)| !is_given(name)) {
-        push_field(json, name, value.get());
-    }
 }
 
 #[cfg(test)]

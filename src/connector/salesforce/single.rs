@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Salesforce;
 use super::collections::{Row, written};
 use super::problem::{Problem, failure, refusals};
-use super::shape::fields_with;
+use super::shape::sent;
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
 use crate::json::exact;
@@ -45,13 +45,11 @@ impl Salesforce {
             (Action::Update, _, Some(id)) => (Method::PATCH, vec!["sobjects", object, id]),
             _ => return None,
         };
-        let mut body = self.allowed(description, action, fields);
-        if action == Action::Create
-            && let Some((property, value)) = property.zip(external)
-            && description.field(property).is_some()
-        {
-            body = fields_with(&[(property, value)], &body);
-        }
+        // Of any other, its address says which it is.
+        let is_new = action == Action::Create;
+        let own = property.filter(|name| is_new && description.field(name).is_some());
+        let with: Vec<(&str, &str)> = own.zip(external).into_iter().collect();
+        let body = sent(None, &with, fields, self.keeps(description, action));
         let url = self.url(&segments).await.ok()?;
         let call = Call::Write { action, single: true };
         let redactor = self.client.redactor();

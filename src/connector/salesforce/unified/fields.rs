@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 
 use super::MAX_KEPT;
-use super::custom::LENGTH;
+use super::soap::{Fault, Said, create_fields};
 use crate::connector::contract::{Action, RequestError};
 use crate::connector::http::{Call, Request};
 use crate::connector::salesforce::Salesforce;
@@ -127,17 +127,17 @@ impl Salesforce {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=UTF-8"));
         headers.insert(HeaderName::from_static("soapaction"), HeaderValue::from_static("\"\""));
-        let body = Some(Bytes::from(envelope(token.expose_secret(), fields)));
+        let held: Vec<_> = fields.iter().map(|(object, field)| (holder(object), *field)).collect();
+        let body = Some(Bytes::from(create_fields(token.expose_secret(), &held)));
         // What is made twice is there.
         let request =
             Request { method: Method::POST, url, headers, body, reads_only: true, not_after: None };
         let answer = self.client.send(&request).await?;
         self.quota.heed(&answer);
         let redactor = self.client.redactor();
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        if let Some(fault) = inside(&text, "faultstring") {
-            let code = inside(&text, "faultcode").unwrap_or_default();
-            let why = redactor.excerpt(&fault, MAX_CHARS);
+        let said = Said::read(&String::from_utf8_lossy(&answer.body));
+        if let Some(Fault { faultcode: code, faultstring: text }) = &said.fault {
+            let why = redactor.excerpt(text, MAX_CHARS);
             if code.ends_with("INVALID_SESSION_ID") {
                 return Ok(None);
             }
@@ -154,27 +154,29 @@ impl Salesforce {
                 error => Err(error),
             };
         }
-        let results = all_inside(&text, "result");
-        let of = |(object, field): &(&str, &NewField)| {
-            let name = format!("{}.{}", holder(object), field.name);
-            let own = results.iter().find(|one| inside(one, "fullName").as_deref() == Some(&*name));
-            let own = own.or(match results.as_slice() {
+        let of = |(holder, field): &(&str, &NewField)| {
+            let name = format!("{holder}.{}", field.name);
+            let own = said.results().iter().find(|one| one.full_name == name);
+            let own = own.or(match said.results() {
                 [only] if fields.len() == 1 => Some(only),
                 _ => None,
             })?;
-            if inside(own, "success").as_deref() == Some("true") {
-                return Some(Ok(()));
-            }
+            let error = own.errors.first();
             // Somebody else has made it.
-            if inside(own, "statusCode").as_deref() == Some("DUPLICATE_DEVELOPER_NAME") {
+            let is_there =
+                error.is_some_and(|error| error.status_code == "DUPLICATE_DEVELOPER_NAME");
+            if own.success == "true" || is_there {
                 return Some(Ok(()));
             }
-            let why = inside(own, "message").or_else(|| inside(own, "statusCode"));
-            Some(Err(redactor.excerpt(&why.unwrap_or_default(), MAX_CHARS)))
+            let why = error.map(|error| match &*error.message {
+                "" => &*error.status_code,
+                message => message,
+            });
+            Some(Err(redactor.excerpt(why.unwrap_or_default(), MAX_CHARS)))
         };
         let unnamed =
             || RequestError::Unreachable("the answer does not name a field that was made".into());
-        let told: Result<_, _> = fields.iter().map(|field| of(field).ok_or_else(unnamed)).collect();
+        let told: Result<_, _> = held.iter().map(|field| of(field).ok_or_else(unnamed)).collect();
         told.map(Some)
     }
 
@@ -215,100 +217,4 @@ impl Salesforce {
 /// The object that a field is made on: those of tasks are the activities'.
 fn holder(object: &str) -> &str {
     if object == "Task" { "Activity" } else { object }
-}
-
-fn envelope(token: &str, fields: &[(&str, &NewField)]) -> String {
-    let mut metadata = String::new();
-    for (object, field) in fields {
-        let is_key = field.name.to_lowercase().contains("externalid");
-        metadata.push_str(&format!(
-            "<metadata xsi:type=\"CustomField\"><fullName>{}.{}</fullName><externalId>{is_key}</externalId>\
-             <label>{}</label><length>{LENGTH}</length><type>Text</type></metadata>",
-            escaped(holder(object)),
-            escaped(&field.name),
-            escaped(&field.label),
-        ));
-    }
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
-         <soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
-         <soapenv:Header><SessionHeader xmlns=\"http://soap.sforce.com/2006/04/metadata\">\
-         <sessionId>{}</sessionId></SessionHeader></soapenv:Header>\
-         <soapenv:Body><createMetadata xmlns=\"http://soap.sforce.com/2006/04/metadata\">{metadata}\
-         </createMetadata></soapenv:Body></soapenv:Envelope>",
-        escaped(token)
-    )
-}
-
-fn escaped(text: &str) -> String {
-    let mut xml = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            // What XML does not know.
-            c if c.is_control() => xml.push(' '),
-            c => xml.push(c),
-        }
-    }
-    xml
-}
-
-fn unescaped(xml: &str) -> String {
-    let known = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-    known.iter().fold(xml.to_owned(), |text, (from, to)| text.replace(from, to))
-}
-
-/// The text of the first element of a name.
-fn inside(xml: &str, name: &str) -> Option<String> {
-    all_inside(xml, name).first().map(|text| unescaped(text.trim()))
-}
-
-/// What stands in the elements of a name, with a prefix or without one; none stands in another.
-fn all_inside(xml: &str, name: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut left = xml;
-    while let Some((_, rest)) = left.split_once('<') {
-        left = rest;
-        let Some((tag, inner)) = rest.split_once('>') else { break };
-        let own = tag.split_whitespace().next().unwrap_or_default();
-        let local = own.rsplit(':').next().unwrap_or_default();
-        if local != name || own.starts_with('/') || tag.ends_with('/') {
-            continue;
-        }
-        let Some((text, after)) = inner.split_once(&format!("</{own}>")) else { break };
-        found.push(text.to_owned());
-        left = after;
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_in_xml_cannot_be_more_than_text() {
-        let field =
-            NewField { name: "A_externalId__c".to_owned(), label: "<a> & \"b\"".to_owned() };
-        let xml = envelope("t&k", &[("Task", &field)]);
-        assert_eq!(all_inside(&xml, "metadata").len(), 1);
-        assert!(xml.contains("<fullName>Activity.A_externalId__c</fullName>"), "{xml}");
-        assert!(xml.contains("<externalId>true</externalId>"), "{xml}");
-        assert!(xml.contains("&lt;a&gt; &amp; &quot;b&quot;") && xml.contains("t&amp;k"), "{xml}");
-    }
-
-    #[test]
-    fn answers_are_read() {
-        let xml = "<e:Body><m:result><errors><message>It&apos;s &lt;taken&gt;</message><statusCode>X</statusCode></errors>\
-                   <fullName>A.b</fullName><success>false</success></m:result><m:result><success>true</success></m:result><n/>";
-        let results = all_inside(xml, "result");
-        assert_eq!(results.len(), 2);
-        assert_eq!(inside(&results[0], "message").as_deref(), Some("It's <taken>"));
-        assert_eq!(inside(&results[1], "success").as_deref(), Some("true"));
-        assert_eq!(inside("<a>never closed", "a"), None);
-    }
 }

@@ -9,15 +9,11 @@ use super::Unified;
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::connector::salesforce::Salesforce;
 use crate::connector::salesforce::ids::spelled_id;
-use crate::connector::salesforce::paths::Paths;
 use crate::connector::salesforce::soql::{self, quoted};
 use crate::json::exact;
 
 /// The name of that value; with `.` and a field behind it, where the config names several.
 pub(in crate::connector::salesforce) const BY: &str = "$by";
-
-/// Pages of an answer, at most.
-const MAX_PAGES: usize = 50;
 
 pub(super) fn key(object: &str, field: &str, value: &str) -> String {
     format!("{object}.{field}={value}")
@@ -119,27 +115,6 @@ impl Salesforce {
         Ok(rows)
     }
 
-    /// All pages of an answer about records of an object.
-    pub(in crate::connector::salesforce) async fn find_all(
-        &self,
-        object: &str,
-        property: Option<&str>,
-        mut question: Question,
-    ) -> Result<Vec<Row>, RequestError> {
-        let description = self.describe(object).await?;
-        let mut rows = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let page = self.find(&description, property, &question).await?;
-            rows.extend(page.rows);
-            question.next = page.next;
-            if question.next.is_none() {
-                return Ok(rows);
-            }
-        }
-        let why = format!("more than {MAX_PAGES} pages of {object} have one of these values");
-        Err(RequestError::never_sent(&why))
-    }
-
     /// Members of campaigns, by campaign and person: keys of the rows are those [pairs](pair).
     pub(super) async fn find_members(
         &self,
@@ -183,27 +158,6 @@ impl Salesforce {
             }
         }
         Ok(rows)
-    }
-
-    /// The records of all pages of an answer.
-    pub(super) async fn ask_all(
-        &self,
-        question: &str,
-    ) -> Result<Vec<serde_json::Value>, RequestError> {
-        let mut url = self.url(&["query"]).await?;
-        url.query_pairs_mut().append_pair("q", question);
-        let mut records = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let body = self.read(url).await?;
-            let page = body["records"].as_array().ok_or_else(|| {
-                RequestError::Protocol("the answer has no list of records".into())
-            })?;
-            records.extend(page.iter().cloned());
-            let next = body["nextRecordsUrl"].as_str().filter(|_| body["done"] == false);
-            let Some(next) = next else { return Ok(records) };
-            url = Paths::told(&self.instance().await?, next)?;
-        }
-        Err(RequestError::never_sent(&format!("an answer has more than {MAX_PAGES} pages")))
     }
 }
 

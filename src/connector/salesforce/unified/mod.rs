@@ -3,7 +3,7 @@
 //!
 //! - [`contact`] (Contact, or Lead where a record's `type` says so), [`deal`], [`company`],
 //!   [`donation`], [`campaign`], [`member`], [`activity`]: from a record to fields; [`made`]: how.
-//! - [`custom`]: fields of the user's own, and [`fields`]: how they are made.
+//! - [`custom`]: fields of the user's own, and [`fields`]: how they are made, by [`soap`].
 //! - [`find`]: how records are found; [`campaigns`]: what a person is made a member of, and which
 //!   topics are put on a record.
 //!
@@ -40,6 +40,7 @@ mod fields;
 mod find;
 mod made;
 mod member;
+mod soap;
 
 use std::sync::Arc;
 
