@@ -5,7 +5,7 @@
 //! for the third time.
 
 /// The steps.
-pub const STEPS: [&str; 14] = [
+pub const STEPS: [&str; 15] = [
     // A file was written (the config with new tokens, results, a snapshot) and stands beside the
     // old one; it has taken its place.
     "replacing",
@@ -14,6 +14,8 @@ pub const STEPS: [&str; 14] = [
     "recovering",
     // The intent is on disk, the call has not left.
     "intended",
+    // The records of a bulk job are handed over, and it was not closed.
+    "uploaded",
     // The call was taken; its answer was not read.
     "sent",
     // The answer was read, the outcome is not on disk.

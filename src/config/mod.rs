@@ -6,6 +6,7 @@
 
 pub mod environment;
 mod keys;
+pub mod lenient;
 mod load;
 pub mod seconds;
 pub mod stream;
@@ -21,14 +22,13 @@ use serde::Deserialize;
 
 pub use load::{Loaded, Source, Values, load};
 pub use seconds::Seconds;
-use stream::{Fields, LookupMethod};
+use stream::{Fields, LookupMethod, OnlyEmpty};
 pub use stream::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};
 
 /// The keys that are ours. Everything has a default, except what the connector needs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(title = "target-upsert configuration")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Config {
     /// Which remote to write to: a name that `target-upsert connectors` lists. Not needed when
     /// the program is called by a connector's name (`target-rest`), or with `--sandbox`.
@@ -90,11 +90,12 @@ pub struct Config {
     pub strict_config: bool,
     /// `lookup_fields` of single streams, by name in any case: as the hosted platform's configs
     /// have it.
+    #[serde(deserialize_with = "lenient::lookup_fields")]
     pub lookup_fields: IndexMap<String, Fields>,
     /// The `lookup_method` of all streams that have none of their own.
     pub lookup_method: Option<LookupMethod>,
     /// The `only_upsert_empty_fields` of all streams that have none of their own.
-    pub only_upsert_empty_fields: bool,
+    pub only_upsert_empty_fields: Option<OnlyEmpty>,
     /// Options of single streams, by name; `*` for all others.
     pub streams: IndexMap<String, StreamOptions>,
     /// Everything else: the connector's keys.
@@ -132,7 +133,7 @@ impl Default for Config {
             strict_config: false,
             lookup_fields: IndexMap::new(),
             lookup_method: None,
-            only_upsert_empty_fields: false,
+            only_upsert_empty_fields: None,
             streams: IndexMap::new(),
             rest: Values::default(),
         }
@@ -152,7 +153,9 @@ impl Config {
         let fields = all.find(|(name, _)| name.to_lowercase() == stream.to_lowercase());
         options.lookup_fields = options.lookup_fields.or_else(|| Some(fields?.1.clone()));
         options.lookup_method = options.lookup_method.or(self.lookup_method);
-        options.only_upsert_empty_fields.get_or_insert(self.only_upsert_empty_fields);
+        let only_empty = options.only_upsert_empty_fields.take();
+        options.only_upsert_empty_fields =
+            only_empty.or_else(|| self.only_upsert_empty_fields.clone());
         options
     }
 }

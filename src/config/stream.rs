@@ -2,10 +2,11 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::Seconds;
+use super::{Seconds, lenient};
 
 /// The options of one stream; in `streams`, under its name or `*`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -28,8 +29,9 @@ pub struct StreamOptions {
     /// How several `lookup_fields` go together. Default `all`; `sequential` for Salesforce.
     pub lookup_method: Option<LookupMethod>,
     /// Of a record that is there, only those fields are written that are empty at the remote:
-    /// absent, `null`, or an empty text, list or object. Default false.
-    pub only_upsert_empty_fields: Option<bool>,
+    /// absent, `null`, or an empty text, list or object. A list: of these fields; all others are
+    /// written. Default false.
+    pub only_upsert_empty_fields: Option<OnlyEmpty>,
     /// Fields that hold the external ids of records of other streams.
     pub relations: Vec<Relation>,
     /// What goes out under which name, see [`FieldRule`]. Fields that are not named go out as
@@ -98,7 +100,7 @@ impl StreamOptions {
 
     /// Whether only what is empty at the remote is written.
     pub fn only_empty(&self) -> bool {
-        self.only_upsert_empty_fields.unwrap_or(false)
+        self.only_upsert_empty_fields.as_ref().is_some_and(OnlyEmpty::is_any)
     }
 }
 
@@ -163,6 +165,39 @@ pub enum Mode {
     Update,
     /// Deleted where the remote has one of this external id; skipped otherwise.
     Delete,
+}
+
+/// Which fields are written only where they are empty at the remote.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum OnlyEmpty {
+    /// All of them, or none.
+    All(bool),
+    /// These: by their names in the record, or by those that they go out under.
+    These(Vec<String>),
+}
+
+impl OnlyEmpty {
+    fn is_any(&self) -> bool {
+        match self {
+            Self::All(all) => *all,
+            Self::These(names) => !names.is_empty(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OnlyEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.is_array() {
+            let names = Vec::<String>::deserialize(value);
+            return names
+                .map(Self::These)
+                .map_err(|_| D::Error::custom("expected names of fields"));
+        }
+        let all = lenient::flag(value);
+        all.map(Self::All).map_err(|_| D::Error::custom("expected true, false or a list of fields"))
+    }
 }
 
 /// One field name, or several.

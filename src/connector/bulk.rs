@@ -21,18 +21,24 @@ pub trait Bulk: Send + Sync {
     /// Pure.
     fn takes(&self, stream: &StreamName, action: Action, body: &str) -> bool;
 
-    /// Opens a job for a batch. One that is opened and not started does nothing, and may be lost.
+    /// Opens a job for a batch. One that is opened and not closed does nothing, and may be lost.
     ///
     /// # Errors
     /// [`RequestError::Refused`] or [`RequestError::Forbidden`]: there are none for this object or
     /// this credential; its records go out by [`write`](super::contract::Connector::write).
     async fn open(&self, batch: &WriteBatch) -> Result<Opened, RequestError>;
 
-    /// Hands over what the job was opened for, and starts it.
+    /// Hands over what the job was opened for, which does not start it.
     ///
     /// # Errors
-    /// Any; [`Bulk::progress`] then tells how far it came.
-    async fn start(&self, ticket: &Ticket, upload: Bytes) -> Result<(), RequestError>;
+    /// Any; it is not started in any case.
+    async fn upload(&self, ticket: &Ticket, upload: Bytes) -> Result<(), RequestError>;
+
+    /// Nothing more is handed over: the job starts. One that has started does not start again.
+    ///
+    /// # Errors
+    /// As [`Bulk::progress`]: to close it twice changes nothing.
+    async fn close(&self, ticket: &Ticket) -> Result<(), RequestError>;
 
     /// What people know a job by. Pure.
     fn name(&self, ticket: &Ticket) -> String;
@@ -43,7 +49,7 @@ pub trait Bulk: Send + Sync {
     /// Never [`RequestError::InDoubt`], as with a lookup.
     async fn progress(&self, ticket: &Ticket) -> Result<Progress, RequestError>;
 
-    /// Keeps a job that has not started from ever doing so.
+    /// Keeps a job that was not closed from ever starting.
     ///
     /// # Errors
     /// Any; [`Bulk::progress`] then tells whether it will. [`RequestError::Refused`] where it has

@@ -1,5 +1,6 @@
 //! What a remote can do with the object behind a stream, and how it wants it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +77,9 @@ pub struct Capabilities {
     /// The field of a record that is its external id, where nothing in the config or the input says
     /// another one. A record may do without.
     pub external_id_field: Option<String>,
+    /// The field of a record that is its remote id, by a name that is the remote's alone, where nothing
+    /// in the config says another one. A record may do without.
+    pub remote_id_field: Option<String>,
     /// Records are changed, and none is made: the mode `upsert` is `update`.
     pub only_updates: bool,
     /// Where the remote keeps the external id, if it does.
@@ -176,4 +180,14 @@ pub struct Lookup {
     pub lag: Duration,
     /// The remote finds texts without regard to upper and lower case.
     pub ignores_case: bool,
+    /// It keeps no white space around a text.
+    pub trims: bool,
+}
+
+impl Lookup {
+    /// What two texts have in common that are one to the remote.
+    pub fn spelled<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = if self.trims { text.trim() } else { text };
+        if self.ignores_case { text.to_lowercase().into() } else { text.into() }
+    }
 }

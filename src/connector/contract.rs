@@ -278,6 +278,8 @@ pub struct Write {
     /// It is no record of the input but tells that its stream had none
     /// ([`Capabilities::wants_empty`]): it goes out bare.
     pub stands_in: bool,
+    /// It has waited for whom it names: nobody else is on the way any more.
+    pub has_waited: bool,
 }
 
 /// What the remote answered to one batch.

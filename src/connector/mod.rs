@@ -142,12 +142,6 @@ fn own_keys<T: DeserializeOwned>(values: &Map<String, Value>) -> Result<T, Build
     })
 }
 
-/// A switch of a config, where `null` is no.
-fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    use serde::Deserialize as _;
-    Option::<bool>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
 /// What a config says of a stream: under its name, or for all.
 fn of_stream<'a>(
     all: &'a IndexMap<String, StreamSettings>,

@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::json::fields::Fields;
+use crate::record::RemoteId;
 
 /// From a stream's records to what its object takes.
 pub trait Shape: fmt::Debug + Send + Sync {
@@ -41,6 +42,17 @@ pub trait Shape: fmt::Debug + Send + Sync {
     /// other.
     fn locks(&self, _body: &str) -> Option<String> {
         None
+    }
+
+    /// Whether a field of a body is made of one of the record's fields `names`, or has one of these names
+    /// in another spelling.
+    fn is_made_of(&self, _field: &str, _names: &[String]) -> bool {
+        false
+    }
+
+    /// A remote id in the form in which the remote tells it, where it takes several.
+    fn remote_id(&self, id: RemoteId) -> RemoteId {
+        id
     }
 
     /// A body that was [made](Outgoing::body), as the state tells it: an object that looks like what

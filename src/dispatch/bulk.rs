@@ -34,13 +34,16 @@ const MOST_UNKNOWN: u32 = 10;
 /// HTTP status of results.
 const OK: u16 = 200;
 
-/// Why a bulk job was not started.
-enum NotStarted {
-    /// It may be tried again.
+/// What became of a bulk job that was to be started.
+enum Start {
+    Started(Ticket, IntentId),
+    /// It may have started, and nobody can tell now.
+    Untold(Ticket, NoAnswer),
+    /// It was not, and may be tried again.
     Again(RequestError),
-    /// The remote does not take it.
+    /// It was not: the remote does not take it.
     Refused(String),
-    /// The job ends, with this.
+    /// It was not, and the job ends, with this.
     Over(String, Option<Error>),
 }
 
@@ -64,10 +67,14 @@ pub(super) async fn deliver(
     Calls::add(&flight.calls.bytes, bytes as u64);
     let handover = Handover { flight, bulk, action };
     loop {
-        let started = handover.start(&records).await?;
-        let (why, fatal) = match started {
-            Ok((ticket, intent)) => return handover.see_through(&ticket, intent, records).await,
-            Err(NotStarted::Refused(why)) => {
+        let (why, fatal) = match handover.start(&records).await? {
+            Start::Started(ticket, intent) => {
+                return handover.see_through(&ticket, intent, records).await;
+            }
+            Start::Untold(ticket, no_answer) => {
+                return handover.leave(&ticket, no_answer, records).await;
+            }
+            Start::Refused(why) => {
                 tracing::warn!(
                     stream = %flight.stream.name,
                     records = records.len(),
@@ -80,13 +87,11 @@ pub(super) async fn deliver(
                 handover.divide(records);
                 return Ok(());
             }
-            Err(NotStarted::Over(why, fatal)) => (why, fatal),
-            Err(NotStarted::Again(error)) => {
-                match wait(flight.dispatcher, &mut tries, &error).await {
-                    Ok(()) => continue,
-                    Err(fatal) => (error.to_string(), fatal),
-                }
-            }
+            Start::Over(why, fatal) => (why, fatal),
+            Start::Again(error) => match wait(flight.dispatcher, &mut tries, &error).await {
+                Ok(()) => continue,
+                Err(fatal) => (error.to_string(), fatal),
+            },
         };
         let code = if retry.is_stopped() { NOT_SENT } else { UNREACHABLE };
         let ended = records.into_iter().map(|mut planned| {
@@ -135,15 +140,12 @@ struct Handover<'a> {
 }
 
 impl Handover<'_> {
-    /// Opens a job and hands the records over, with an intent on disk in between. One that was
-    /// opened and not started never starts.
+    /// Opens a job, hands the records over and closes it, with an intent on disk before that. One
+    /// that was opened and not closed never starts.
     ///
     /// # Errors
     /// Trouble of the store.
-    async fn start(
-        &self,
-        records: &[Planned],
-    ) -> Result<Result<(Ticket, IntentId), NotStarted>, Error> {
+    async fn start(&self, records: &[Planned]) -> Result<Start, Error> {
         let Flight { dispatcher, stream, calls, .. } = self.flight;
         let batch = WriteBatch {
             stream: stream.name.clone(),
@@ -155,10 +157,8 @@ impl Handover<'_> {
         let opened = ask(dispatcher, calls, Kind::Write, || self.bulk.open(&batch)).await;
         let Opened { ticket, upload } = match opened {
             Ok(opened) => opened,
-            Err(NoAnswer { why, refusal: Some(_), .. }) => {
-                return Ok(Err(NotStarted::Refused(why)));
-            }
-            Err(NoAnswer { why, fatal, .. }) => return Ok(Err(NotStarted::Over(why, fatal))),
+            Err(NoAnswer { why, refusal: Some(_), .. }) => return Ok(Start::Refused(why)),
+            Err(NoAnswer { why, fatal, .. }) => return Ok(Start::Over(why, fatal)),
         };
         let writes = records.iter().map(intent).collect();
         let lookup = stream.options.lookup_by();
@@ -168,33 +168,36 @@ impl Handover<'_> {
         let intent = intended.await?;
         point("intended");
         Calls::add(&calls.writes, 1);
-        let started = self.bulk.start(&ticket, upload).await;
-        point("answered");
-        let Err(error) = started else {
-            dispatcher.retry.answered(Kind::Write);
-            return Ok(Ok((ticket, intent)));
+        let not_started = match self.bulk.upload(&ticket, upload).await {
+            Ok(()) => {
+                dispatcher.retry.answered(Kind::Write);
+                point("uploaded");
+                // Until it is answered: given up between a close and its answer, the job might start
+                // although its records go out another way.
+                match ask(dispatcher, calls, Kind::Write, || self.bulk.close(&ticket)).await {
+                    Ok(()) => {
+                        point("answered");
+                        return Ok(Start::Started(ticket, intent));
+                    }
+                    Err(NoAnswer { why, refusal: Some(_), .. }) => Start::Refused(why),
+                    Err(no_answer) => return Ok(Start::Untold(ticket, no_answer)),
+                }
+            }
+            Err(error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. })) => {
+                Start::Refused(error.to_string())
+            }
+            Err(error @ RequestError::Stopped) => Start::Over(error.to_string(), None),
+            Err(error) => Start::Again(error),
         };
         let progress = ask(dispatcher, calls, Kind::Write, || self.bulk.progress(&ticket)).await;
-        let is_open = match progress {
-            Ok(Progress::Open) => {
-                let abandoned =
-                    ask(dispatcher, calls, Kind::Write, || self.bulk.abandon(&ticket)).await;
-                // Refused, it may have started after all: what follows finds out.
-                abandoned.is_ok()
-            }
-            _ => false,
-        };
-        if !is_open {
-            return Ok(Ok((ticket, intent)));
+        let is_given_up = matches!(progress, Ok(Progress::Open))
+            && ask(dispatcher, calls, Kind::Write, || self.bulk.abandon(&ticket)).await.is_ok();
+        if !is_given_up {
+            // It has started after all, or somebody has ended it: what follows finds out.
+            return Ok(Start::Started(ticket, intent));
         }
         dispatcher.store.withdraw(intent).await?;
-        Ok(Err(match error {
-            RequestError::Refused { .. } | RequestError::Forbidden { .. } => {
-                NotStarted::Refused(error.to_string())
-            }
-            RequestError::Stopped => NotStarted::Over(error.to_string(), None),
-            error => NotStarted::Again(error),
-        }))
+        Ok(not_started)
     }
 
     /// Waits for the end of a job that was started, and settles its records.

@@ -92,7 +92,7 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
 }
 
 /// Code of a record that was read and not attempted.
-pub(super) const NOT_SENT: &str = "not_sent";
+pub const NOT_SENT: &str = "not_sent";
 
 pub(super) struct Delivery<'a> {
     flight: &'a Flight<'a>,

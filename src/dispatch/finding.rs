@@ -106,10 +106,8 @@ impl Finder<'_> {
         let same = |row: &&Row, traits: &Traits| {
             others.iter().zip(traits.values.iter().skip(1)).all(|(name, value)| {
                 let held = row.fields.get(&**name).and_then(exact::text);
-                let same = |held: &String, value: &Arc<str>| {
-                    held.as_str() == &**value
-                        || (lookup.ignores_case && held.to_lowercase() == value.to_lowercase())
-                };
+                let same =
+                    |held: &String, value: &Arc<str>| lookup.spelled(held) == lookup.spelled(value);
                 matches!((&held, value), (Some(held), Some(value)) if same(held, value))
             })
         };

@@ -19,7 +19,7 @@ mod recovering;
 pub mod retry;
 mod verifying;
 
-pub use delivery::not_sent;
+pub use delivery::{NOT_SENT, not_sent};
 pub use judging::no_token;
 pub use planned::{Held, Planned};
 pub use recovering::recover;

@@ -125,6 +125,7 @@ impl Planned {
             body: Arc::clone(self.outgoing()),
             key: self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),
             stands_in: self.record.stands_in,
+            has_waited: self.has_waited,
         }
     }
 

@@ -43,7 +43,7 @@ pub async fn recover(
     };
     let (mut told, mut writes) = (Vec::new(), leftover.writes);
     if let Some(ticket) = &leftover.ticket {
-        (told, writes) = of_bulk(dispatcher, ticket, writes).await?;
+        (told, writes) = of_bulk(dispatcher, &stream, ticket, writes).await?;
         // All but a create is simply sent again.
         if leftover.action != Action::Create {
             writes.clear();
@@ -57,7 +57,9 @@ pub async fn recover(
         // this job began.
         let visible = began + finder.lag();
         let wanted = askable.iter().map(traits).collect();
-        found = find_late(finder, wanted, visible).await.map_err(|no_answer| untold(&no_answer))?;
+        found = find_late(finder, wanted, visible)
+            .await
+            .map_err(|no_answer| untold(&stream, &no_answer))?;
     }
     let found = askable.into_iter().zip(found).filter_map(|(write, found)| {
         let ended = match found {
@@ -89,17 +91,21 @@ pub async fn recover(
 }
 
 /// What ends a job that cannot find out.
-fn untold(no_answer: &NoAnswer) -> Error {
+fn untold(stream: &StreamName, no_answer: &NoAnswer) -> Error {
     Error::remote(format!(
         "cannot find out what became of records that an earlier job had sent: {}",
         no_answer.why
     ))
-    .hint("run the same input again once the remote answers; nothing is sent before")
+    .hint(format!(
+        "run the same input again once the remote answers; nothing is sent before. To send them again \
+         without an answer: `target-upsert ids forget --stream {stream} --doubts`"
+    ))
 }
 
 /// What became of records that were handed over as a bulk job, and those of which nobody can tell.
 async fn of_bulk(
     dispatcher: &Dispatcher,
+    stream: &StreamName,
     ticket: &Ticket,
     writes: Vec<Intent>,
 ) -> Result<(Vec<(Intent, Ended)>, Vec<Intent>), Error> {
@@ -107,7 +113,7 @@ async fn of_bulk(
     let job = remote.name(ticket);
     tracing::info!(%job, "An earlier job has left a bulk job under way; its end is waited for.");
     let found = bulk::find_out(dispatcher, remote, ticket, writes.len()).await;
-    let verdicts = found.map_err(|no_answer| untold(&no_answer))?;
+    let verdicts = found.map_err(|no_answer| untold(stream, &no_answer))?;
     let (mut told, mut open) = (Vec::new(), Vec::new());
     for (write, verdict) in writes.into_iter().zip(verdicts) {
         let not_written = |why: &str| {

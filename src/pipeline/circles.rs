@@ -28,8 +28,7 @@ impl Job {
     /// When nothing else is to be done any more: brings those who still wait to their end.
     pub(super) fn end_waiting(&mut self) -> Result<(), Error> {
         while self.is_idle() && self.waiting.count() > 0 && !self.waiting.has_released() {
-            let is_cut_off =
-                self.finished.stopped || self.finished.error.is_some() || self.has_beyond;
+            let is_cut_off = self.is_cut_off();
             let Some(parking) = &self.waiting.parking else { return Ok(()) };
             let page = parking.after(self.waiting.cursor, PAGE)?;
             let Some(last) = page.last() else {

@@ -323,6 +323,11 @@ impl Job {
         due.unwrap_or(now + Duration::from_secs(3600))
     }
 
+    /// There was more to read, which the next job brings.
+    fn is_cut_off(&self) -> bool {
+        self.finished.stopped || self.finished.error.is_some() || self.has_beyond
+    }
+
     fn is_through(&self) -> bool {
         self.is_idle() && self.waiting.count() == 0 && !self.waiting.has_released()
     }

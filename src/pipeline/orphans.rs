@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use crate::connector::contract::{Action, Rejection};
-use crate::dispatch::{Ended, Planned};
+use crate::dispatch::{Ended, NOT_SENT, Planned};
+use crate::outcome::{Fate, Trouble};
 
 /// How long one waits for a pause of a tap that has no end.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ impl Job {
         let waits = |(planned, rejection)| Orphan { action, planned, rejection, since };
         self.orphans.extend(orphans.map(waits));
         if self.gave_up || self.wiring.dispatcher.retry.is_over() {
-            self.refuse_orphans();
+            self.leave_orphans();
         }
     }
 
@@ -39,6 +40,9 @@ impl Job {
             self.input_ended || !has_room || self.orphans_due().is_some_and(|due| due <= now);
         if self.orphans.is_empty() || !self.is_quiet() || !is_time {
             return;
+        }
+        if self.is_cut_off() {
+            return self.leave_orphans();
         }
         let mut calls: BTreeMap<(usize, Action), Vec<Planned>> = BTreeMap::new();
         for Orphan { action, mut planned, .. } in std::mem::take(&mut self.orphans) {
@@ -63,10 +67,12 @@ impl Job {
         self.orphans.first().filter(|_| self.is_quiet()).map(|orphan| orphan.since + LONGEST_WAIT)
     }
 
-    /// Nothing more is sent: what the remote has said of them holds.
-    pub(super) fn refuse_orphans(&mut self) {
+    /// Nothing more is sent: whom they name may yet come, in the next job.
+    pub(super) fn leave_orphans(&mut self) {
         for Orphan { action, planned, rejection, .. } in std::mem::take(&mut self.orphans) {
-            self.end_locally(&planned, Some(action), Ended::rejected(rejection), true);
+            let why = format!("the job ended before it was sent once more: {}", rejection.message);
+            let ended = Ended::trouble(Fate::Failed, Trouble::other(NOT_SENT, why));
+            self.end_locally(&planned, Some(action), ended, true);
         }
     }
 }

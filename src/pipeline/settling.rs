@@ -221,7 +221,7 @@ impl Job {
         for planned in unsent {
             self.leave_unsent(planned);
         }
-        self.refuse_orphans();
+        self.leave_orphans();
     }
 
     /// A record that is not sent because the job has failed. It has an outcome all the same.

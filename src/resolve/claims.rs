@@ -2,6 +2,7 @@
 //! their streams differ: the later waits for the earlier. And what this job has written lately
 //! counts more than a lookup, which may not show it yet.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -324,14 +325,14 @@ fn place(stream: &Stream) -> Place {
 
 fn claims(record: &Record, by_id: bool) -> Vec<Claim> {
     let capabilities = &record.stream.capabilities;
-    let ignores_case = |lookup: Option<Lookup>| lookup.is_some_and(|lookup| lookup.ignores_case);
     let place = place(&record.stream);
-    let mut claims = of_fields(record, &place, ignores_case(capabilities.find));
-    let ignores_case = ignores_case(capabilities.lookup);
-    if let Some(id) = record.external_id.as_ref().filter(|_| by_id || ignores_case) {
+    let mut claims = of_fields(record, &place, capabilities.find);
+    // Two that are one to the remote are two here.
+    let is_loose = capabilities.lookup.is_some_and(|lookup| lookup.ignores_case || lookup.trims);
+    if let Some(id) = record.external_id.as_ref().filter(|_| by_id || is_loose) {
         let property = capabilities.external_id_property.as_deref();
         let of = property.map_or(Of::ExternalId, |name| Of::Property(name.into()));
-        claims.push((place.clone(), of, spelled(id.as_str(), ignores_case)));
+        claims.push((place.clone(), of, spelled(id.as_str(), capabilities.lookup)));
     }
     if let Some(id) = &record.remote_id {
         claims.push((place, Of::RemoteId, id.as_str().into()));
@@ -339,11 +340,11 @@ fn claims(record: &Record, by_id: bool) -> Vec<Claim> {
     claims
 }
 
-fn spelled(value: &str, ignores_case: bool) -> Arc<str> {
-    if ignores_case { value.to_lowercase().into() } else { value.into() }
+fn spelled(value: &str, lookup: Option<Lookup>) -> Arc<str> {
+    lookup.map_or(Cow::Borrowed(value), |lookup| lookup.spelled(value)).into()
 }
 
-fn of_fields(record: &Record, place: &Place, ignores_case: bool) -> Vec<Claim> {
+fn of_fields(record: &Record, place: &Place, find: Option<Lookup>) -> Vec<Claim> {
     let options = &record.stream.options;
     if !super::has_values(options, &record.lookup_values) {
         return Vec::new();
@@ -352,7 +353,7 @@ fn of_fields(record: &Record, place: &Place, ignores_case: bool) -> Vec<Claim> {
     let values = names
         .iter()
         .zip(&record.lookup_values)
-        .filter_map(|(name, value)| Some((name.as_str(), spelled(value.as_ref()?, ignores_case))));
+        .filter_map(|(name, value)| Some((name.as_str(), spelled(value.as_ref()?, find))));
     match options.lookup_method.unwrap_or_default() {
         LookupMethod::All => {
             let values: Vec<_> = values.map(|(_, value)| value.to_string()).collect();

@@ -1,5 +1,6 @@
 //! What tells records apart that have no ids: the values of their `lookup_fields`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -20,7 +21,6 @@ pub fn found_by(
     if names.len() != values.len() || !has_values(options, values) {
         return None;
     }
-    let ignores_case = capabilities.find.is_some_and(|find| find.ignores_case);
     let mut hash = Sha256::new();
     hash.update([match options.lookup_method.unwrap_or_default() {
         LookupMethod::All => 0,
@@ -35,7 +35,7 @@ pub fn found_by(
     for (name, value) in names.iter().zip(values) {
         let Some(value) = value else { continue };
         part(name);
-        if ignores_case { part(&value.to_lowercase()) } else { part(value) }
+        part(&capabilities.find.map_or(Cow::Borrowed(&**value), |find| find.spelled(value)));
     }
     Some(i64::from_be_bytes(first_bytes(hash)))
 }

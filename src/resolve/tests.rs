@@ -47,6 +47,7 @@ fn capabilities(upsert: bool, lookup: bool) -> Capabilities {
             max_ids: 10,
             lag: std::time::Duration::ZERO,
             ignores_case: false,
+            trims: false,
         }),
         ..Capabilities::default()
     }

@@ -72,8 +72,11 @@ impl IdFields {
             None => None,
         };
         let own = capabilities.external_id_field.as_ref().filter(|_| !has_external);
-        let is_named =
-            options.external_id.is_some() || options.remote_id.is_some() || own.is_some();
+        let own_remote = capabilities.remote_id_field.as_ref().filter(|_| !has("id"));
+        let is_named = options.external_id.is_some()
+            || options.remote_id.is_some()
+            || own.is_some()
+            || own_remote.is_some();
         if identity == Some(Identity::Source)
             && key_properties.is_empty()
             && has_external
@@ -104,7 +107,7 @@ impl IdFields {
             }
             Some(Identity::Source) if key_properties.is_empty() => (External::None, None),
             Some(Identity::Source) => (External::Source(key_properties.to_vec()), None),
-            None => (External::None, None),
+            None => (External::None, own_remote.cloned()),
         };
         let external_goes_out = capabilities.external_id_is_content;
         let mut fields = Self { external, remote, external_goes_out };
@@ -113,9 +116,6 @@ impl IdFields {
         }
         if let Some(names) = &options.external_id {
             fields.external = External::Source(names.names().to_vec());
-            if identity.is_none() {
-                fields.remote = None;
-            }
         }
         if let Some(name) = &options.remote_id {
             fields.remote = Some(name.clone());
@@ -314,6 +314,30 @@ mod tests {
         assert_eq!(read(&fields, r#"{"externalid": 0.10}"#), Ok((some("0.10"), None)));
         assert_eq!(read(&fields, r#"{"externalId": "", "id": null}"#), Ok((None, None)));
         read(&fields, r#"{"externalId": {"a": 1}}"#).unwrap_err();
+    }
+
+    /// `Id` is nobody's but the remote's, where that says so.
+    #[test]
+    fn a_name_of_the_remotes_alone_is_its_id() {
+        let remote = Capabilities {
+            remote_id_field: Some("Id".to_owned()),
+            remote_id_names: vec!["id".to_owned(), "Id".to_owned()],
+            ..Capabilities::default()
+        };
+        let settle = |properties: &[&str], keys: &[&str], identity| {
+            let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let (properties, keys): (Vec<String>, Vec<String>) = (own(properties), own(keys));
+            let options = StreamOptions::default();
+            IdFields::settle("s", &options, identity, false, &properties, &keys, &remote)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        for keys in [&[][..], &["Id"]] {
+            let fields = settle(&["Id", "Name"], keys, None).unwrap();
+            assert_eq!(read(&fields, r#"{"Id": "003", "Name": "a"}"#), Ok((None, some("003"))));
+        }
+        let fields = settle(&["Id"], &["Id"], Some(Identity::Source)).unwrap();
+        assert_eq!(read(&fields, r#"{"Id": "003"}"#), Ok((some("003"), None)));
+        settle(&["Id", "id"], &["id"], None).unwrap_err();
     }
 
     #[test]

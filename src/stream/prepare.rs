@@ -158,7 +158,10 @@ impl Preparer {
         // Ids and fingerprint come first, so that a refused record is told with them.
         let ids = self.ids.read(&fields).map_err(|reason| Trouble::payload("ids", reason))?;
         record.external_id = ids.external;
-        record.remote_id = ids.remote;
+        record.remote_id = match &self.shape {
+            Some(shape) => ids.remote.map(|id| shape.remote_id(id)),
+            None => ids.remote,
+        };
         if !options.keep_metadata {
             fields.0.retain(|(name, _)| !name.starts_with("_sdc_"));
         }

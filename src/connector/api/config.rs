@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::connector::flag;
+use crate::config::lenient::flag;
 
 /// The keys of the connector `api`, beside those of every connector. They are those of the hosted
 /// platform's `target-api`.

@@ -43,6 +43,7 @@ fn write(body: &str, remote_id: Option<&str>) -> Write {
         body: body.into(),
         key: "key".into(),
         stands_in: false,
+        has_waited: false,
     }
 }
 
@@ -219,7 +220,7 @@ fn a_config_that_cannot_be_meant_is_refused() {
         (json!({}), "`url`"),
         (json!({"url": url, "auth": true}), "`api_key`"),
         (json!({"url": url, "api_key_url": true, "api_key": ""}), "`api_key`"),
-        (json!({"url": url, "auth": "yes"}), "`auth`"),
+        (json!({"url": url, "auth": "perhaps"}), "`auth`"),
         (json!({"url": url, "batch_size": "many"}), "`batch_size`"),
         (json!({"url": url, "batch_size": 1.5}), "`batch_size`"),
         (json!({"url": url, "metadata": "no json"}), "`metadata`"),

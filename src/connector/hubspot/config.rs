@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::connector::flag;
+use crate::config::lenient::flag;
 
 /// The keys of the connector `hubspot`, beside those of every connector. Most are those of the
 /// hosted platform's `target-hubspot-v4`.

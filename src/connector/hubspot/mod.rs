@@ -170,9 +170,9 @@ impl HubSpot {
         let is_indexed =
             |field: &String| is_unique(object, field) || Some(field.as_str()) == property;
         let find = if fields.iter().all(is_indexed) {
-            Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: true }
+            Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: true, trims: false }
         } else {
-            Lookup { max_ids: MAX_SEARCHED, lag: self.search_lag, ignores_case: true }
+            Lookup { max_ids: MAX_SEARCHED, lag: self.search_lag, ignores_case: true, trims: false }
         };
         let limits = CallLimits {
             max_records: MAX_INPUTS,
@@ -181,7 +181,8 @@ impl HubSpot {
             reads_first: false,
             reads_after: false,
         };
-        let at_once = Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: false };
+        let at_once =
+            Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: false, trims: false };
         Capabilities {
             object: Some(Arc::clone(object)),
             create: Some(limits),

@@ -23,6 +23,7 @@ fn write(n: usize) -> Write {
         body: format!(r#"{{"email":"p{n}@example.com"}}"#).into(),
         key: "".into(),
         stands_in: false,
+        has_waited: false,
     }
 }
 

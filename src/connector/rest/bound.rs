@@ -129,6 +129,7 @@ fn capabilities(found: &Stream, has_property: bool) -> Capabilities {
             max_ids: lookup.max_ids,
             lag: lookup.lag,
             ignores_case: lookup.ignore_case,
+            trims: false,
         })
     };
     let find = looks(&found.find);

@@ -31,7 +31,7 @@ impl Salesforce {
             writes.iter().map(|write| Part::of(write, *action)).collect();
         let mut parts = parts.map_err(|why| RequestError::never_sent(&why))?;
         self.make_fields(&object.name, &mut parts).await.map_err(not_sent)?;
-        self.relate(&object.name, *action, &mut parts).await.map_err(not_sent)?;
+        self.relate(&object.name, *action, writes, &mut parts).await.map_err(not_sent)?;
         self.know_names(&mut parts).await.map_err(not_sent)?;
         let mut guard = None;
         if *action == Action::Create {

@@ -88,6 +88,7 @@ impl Salesforce {
             names: Names::default(),
             learned: Mutex::default(),
             read_only: Mutex::default(),
+            only_new: Mutex::default(),
             short_results: Mutex::default(),
             asked_for_matches: AtomicUsize::new(0),
             org: OnceCell::new(),
@@ -192,7 +193,10 @@ impl SalesforceConfig {
 
 fn address(text: Option<&str>, key: &str) -> Result<Option<Url>, BuildError> {
     let of = |text: &str| {
-        base_url(text).map_err(|why| {
+        // As people copy it: `acme.my.salesforce.com`.
+        let is_bare = !text.contains("://") && text.contains('.');
+        let whole = if is_bare { format!("https://{text}") } else { text.to_owned() };
+        base_url(&whole).map_err(|why| {
             wrong(format!("config key `{key}`: {}", why.replace("`base_url`", "it")), None)
         })
     };

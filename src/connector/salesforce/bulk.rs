@@ -118,15 +118,17 @@ impl Bulk for Salesforce {
         Ok(Opened { ticket: Ticket(text.into()), upload: table.csv().into() })
     }
 
-    async fn start(&self, ticket: &Ticket, upload: Bytes) -> Result<(), RequestError> {
+    async fn upload(&self, ticket: &Ticket, upload: Bytes) -> Result<(), RequestError> {
         let job = Job::read(ticket)?;
         let url = self.url(&["jobs", "ingest", &job.id, "batches"]).await?;
         let answer = self.send_as(CSV, Method::PUT, url, upload, false, None).await?;
-        if !answer.is_success() {
-            return Err(self.refused(&answer, job.action));
-        }
-        let answer = self.change(&job, "UploadComplete").await?;
         if answer.is_success() { Ok(()) } else { Err(self.refused(&answer, job.action)) }
+    }
+
+    async fn close(&self, ticket: &Ticket) -> Result<(), RequestError> {
+        let job = Job::read(ticket)?;
+        let answer = self.change(&job, "UploadComplete", true).await?;
+        if answer.is_success() { Ok(()) } else { Err(self.failed(&answer)) }
     }
 
     fn name(&self, ticket: &Ticket) -> String {
@@ -166,11 +168,11 @@ impl Bulk for Salesforce {
 
     async fn abandon(&self, ticket: &Ticket) -> Result<(), RequestError> {
         let job = Job::read(ticket)?;
-        let answer = self.change(&job, "Aborted").await?;
+        let answer = self.change(&job, "Aborted", false).await?;
         if !answer.is_success() {
             return Err(self.failed(&answer));
         }
-        // A close that came late may have started it just before.
+        // A close that a killed run has sent may have come just before.
         let told = self.info(&job).await?;
         if told["numberRecordsProcessed"].as_u64().is_some_and(|count| count > 0) {
             return Err(RequestError::never_sent("it had begun when it was aborted"));
@@ -275,10 +277,10 @@ impl Salesforce {
         self.body_of(&self.send(Method::GET, url, Bytes::new(), true, None).await?)
     }
 
-    async fn change(&self, job: &Job, state: &str) -> Result<Answer, RequestError> {
+    async fn change(&self, job: &Job, state: &str, again: bool) -> Result<Answer, RequestError> {
         let url = self.url(&["jobs", "ingest", &job.id]).await?;
         let body = json!({ "state": state }).to_string();
-        self.send(Method::PATCH, url, body.into(), false, None).await
+        self.send(Method::PATCH, url, body.into(), again, None).await
     }
 
     fn failed(&self, answer: &Answer) -> RequestError {

@@ -158,7 +158,11 @@ impl Salesforce {
     }
 
     /// Which fields of an object may be written so.
-    pub(super) fn keeps(&self, description: &Description, action: Action) -> impl Fn(&str) -> bool {
+    pub(super) fn keeps<'a>(
+        &'a self,
+        description: &'a Description,
+        action: Action,
+    ) -> impl Fn(&str) -> bool + 'a {
         let read_only = self.read_only(&description.name);
         move |name| {
             let is_allowed = description.field(name).is_none_or(|field| match action {
@@ -166,6 +170,9 @@ impl Salesforce {
                 Action::Update => field.updateable,
                 _ => true,
             });
+            if !is_allowed && action == Action::Update {
+                self.tell_only_new(&description.name, name);
+            }
             is_allowed && !read_only.contains(name)
         }
     }

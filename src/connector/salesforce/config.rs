@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::connector::flag;
+use crate::config::lenient::{flag, some_flag};
 
 /// The keys of the connector `salesforce`, beside those of every connector. Most are those of the
 /// hosted platform's `target-salesforce-v3`.
@@ -45,7 +45,8 @@ pub struct SalesforceConfig {
     pub username: Option<String>,
     /// For a signed assertion: an RSA key as PEM.
     pub private_key: Option<String>,
-    /// The version of the API, such as `55.0`. Default 55.0.
+    /// The version of the API, such as `55.0`; 46.0 at least, and in place of what is older.
+    /// Default 55.0.
     #[schemars(with = "Option<String>")]
     pub api_version: Option<Value>,
     /// The job ends when the calls of all apps have used up more than this part of the day's quota.
@@ -53,6 +54,8 @@ pub struct SalesforceConfig {
     #[schemars(with = "Option<f64>")]
     pub quota_percent_total: Option<Value>,
     /// A date or moment that is empty, false or 0 clears its field. Default true.
+    #[serde(deserialize_with = "some_flag")]
+    #[schemars(with = "Option<bool>")]
     pub clear_falsy_date_fields: Option<bool>,
     /// Records of Account are changed, and none is made. Default false.
     #[serde(deserialize_with = "flag")]
@@ -64,6 +67,8 @@ pub struct SalesforceConfig {
     #[schemars(with = "Option<bool>")]
     pub create_custom_fields: bool,
     /// Records without an external id are found by their email addresses. Default true.
+    #[serde(deserialize_with = "some_flag")]
+    #[schemars(with = "Option<bool>")]
     pub lookup_by_email: Option<bool>,
     /// Records that come at once and are written alike go out as a bulk job, where they are so many,
     /// up to 10,000 of them in one; fewer by calls of 200. 0: none does. Default 2000.

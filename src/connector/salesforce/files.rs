@@ -48,14 +48,15 @@ pub(super) fn rest(value: &RawValue) -> Result<Option<Rest>, String> {
     let value = exact::parse(value.get().as_bytes()).unwrap_or_default();
     let parsed = value.as_str().filter(|text| text.trim_start().starts_with('{'));
     let parsed = parsed.and_then(|text| exact::parse(text.as_bytes()).ok());
+    let wrong = || {
+        format!(
+            "its `{LINKED}` names no record: it is an id, or `{{\"Object/External_Id__c\": \"value\"}}`"
+        )
+    };
     let entity = match parsed.as_ref().unwrap_or(&value) {
         Value::Null => return Ok(None),
+        Value::Array(_) | Value::Bool(_) => return Err(wrong()),
         Value::Object(key) => {
-            let wrong = || {
-                format!(
-                    "its `{LINKED}` names no record: it is an id, or `{{\"Object/External_Id__c\": \"value\"}}`"
-                )
-            };
             let (name, value) = key.iter().next().filter(|_| key.len() == 1).ok_or_else(wrong)?;
             let (object, field) = name.split_once('/').ok_or_else(wrong)?;
             let value = exact::text(value).ok_or_else(wrong)?;

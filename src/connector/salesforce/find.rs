@@ -47,13 +47,16 @@ impl Salesforce {
         let questions = soql::questions(&description.name, &wanted, &field.name, &values);
         for (at, question) in questions.iter().enumerate() {
             let mut body = self.query(question).await?;
-            loop {
+            for read in 1.. {
                 let page = self.page(&keys, &body)?;
                 found.rows.extend(page.rows);
                 let Some(next) = page.next else { break };
                 if at + 1 == questions.len() {
                     found.next = Some(next);
                     break;
+                }
+                if read == MAX_PAGES {
+                    return Err(too_many(&description.name));
                 }
                 body = self.next_page(&next).await?;
             }
@@ -78,8 +81,7 @@ impl Salesforce {
                 return Ok(rows);
             }
         }
-        let why = format!("more than {MAX_PAGES} pages of {object} have one of these values");
-        Err(RequestError::never_sent(&why))
+        Err(too_many(object))
     }
 
     /// The records of all pages of an answer.
@@ -135,6 +137,11 @@ impl Salesforce {
         found.next = next(body).map(Arc::from);
         Ok(found)
     }
+}
+
+fn too_many(object: &str) -> RequestError {
+    let why = format!("more than {MAX_PAGES} pages of {object} have one of these values");
+    RequestError::never_sent(&why)
 }
 
 /// The records of a page.

@@ -98,6 +98,8 @@ pub struct Salesforce {
     learned: Mutex<HashMap<StreamName, Arc<Learned>>>,
     /// Fields that were refused as read-only, by object.
     read_only: Mutex<HashMap<String, Arc<HashSet<String>>>>,
+    /// Fields that are told of as given to new records alone, by object.
+    only_new: Mutex<HashSet<(String, String)>>,
     /// Jobs whose results were shorter than they say, and how long they were.
     short_results: Mutex<HashSet<(String, u64)>>,
     /// Records that were written by calls of their own, to be told whom a rule means.
@@ -220,6 +222,20 @@ impl Salesforce {
     /// What is known of a stream.
     fn known(&self, stream: &StreamName) -> Result<Arc<Learned>, RequestError> {
         self.learned(stream).ok_or_else(|| RequestError::never_sent("its object is not known"))
+    }
+
+    /// Whether a stream writes records of an object.
+    fn is_written(&self, object: &str) -> bool {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.values().any(|learned| learned.writes(object))
+    }
+
+    /// Tells once that a field of records that are there stays as it is.
+    fn tell_only_new(&self, object: &str, field: &str) {
+        let mut told = self.only_new.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert((object.to_owned(), field.to_owned())) {
+            tracing::warn!(%object, %field, "Salesforce lets the field be set on new records alone: on others it is left out.");
+        }
     }
 
     fn read_only(&self, object: &str) -> Arc<HashSet<String>> {

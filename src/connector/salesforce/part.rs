@@ -242,6 +242,7 @@ mod tests {
             body: Arc::from(body),
             key: Arc::default(),
             stands_in: false,
+            has_waited: false,
         };
         let mut part = Part::of(&write, Action::Create).unwrap();
         assert_eq!(part.fields, r#"{"LastName":"Ann","Account__r":{"Ext__c":"x"},"Type":"New"}"#);

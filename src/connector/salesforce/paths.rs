@@ -15,7 +15,8 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// By the config's `api_version`, with a `v` or without.
+    /// By the config's `api_version`, with a `v` or without. In place of one that is too old it is the
+    /// oldest that serves.
     ///
     /// # Errors
     /// For people: it is no version.
@@ -28,9 +29,12 @@ impl Paths {
         if !is_number(major) || !is_number(minor) {
             return Err("it is no version such as `55.0`".to_owned());
         }
-        // Collections by external id came with it.
         if major.parse::<u32>().is_ok_and(|major| major < OLDEST) {
-            return Err(format!("records are upserted in bulk from version {OLDEST}.0 on"));
+            tracing::warn!(
+                "Calls take many records from version {OLDEST}.0 of the API on: that is used in place of \
+                 the config's `api_version`."
+            );
+            return Ok(Self { version: format!("v{OLDEST}.0") });
         }
         Ok(Self { version: format!("v{major}.{minor}") })
     }
@@ -110,11 +114,13 @@ mod tests {
 
     #[test]
     fn paths_have_the_version_in_them() {
-        for (given, told) in [("55.0", "v55.0"), ("v60", "v60.0"), ("V46.0", "v46.0")] {
+        for (given, told) in
+            [("55.0", "v55.0"), ("v60", "v60.0"), ("V46.0", "v46.0"), ("29", "v46.0")]
+        {
             let url = Paths::new(given).unwrap().of(&org(), &["sobjects", "A b"]).unwrap();
             assert_eq!(url.path(), format!("/below/services/data/{told}/sobjects/A%20b"));
         }
-        for wrong in ["", "latest", "45.0", "5.5.0", "55.0/../x"] {
+        for wrong in ["", "latest", "5.5.0", "55.0/../x"] {
             Paths::new(wrong).unwrap_err();
         }
         let paths = Paths::new("55.0").unwrap();

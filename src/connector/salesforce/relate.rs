@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Salesforce;
 use super::part::{Entity, Lack, Part, Reference};
 use crate::connector::contract::{
-    Action, By, ErrorClass, Question, Rejection, RequestError, Row, Verdict,
+    Action, By, ErrorClass, Question, Rejection, RequestError, Row, Verdict, Write,
 };
 use crate::json::exact;
 use crate::json::fields::push_text;
@@ -20,7 +20,7 @@ use crate::record::StreamName;
 type FoundAll = HashMap<(String, String), HashMap<String, Vec<Row>>>;
 
 impl Salesforce {
-    /// Finds what records name, and puts it into them. `object`: of those that name none.
+    /// Finds what `writes` name, and puts it into their parts. `object`: of those that name none.
     ///
     /// # Errors
     /// When nobody can tell now; nothing was written then.
@@ -28,13 +28,21 @@ impl Salesforce {
         &self,
         object: &str,
         action: Action,
+        writes: &[Write],
         parts: &mut [Part],
     ) -> Result<(), RequestError> {
         if action == Action::Update {
             for part in parts.iter_mut().filter(|part| !part.open.is_empty()) {
                 let object = self.describe(part.object.as_deref().unwrap_or(object)).await?;
                 let may = |name: &str| object.field(name).is_none_or(|field| field.updateable);
-                part.open.retain(|(name, _)| may(name));
+                // Nothing is asked for that cannot be written.
+                part.open.retain(|(name, _)| {
+                    let may = may(name);
+                    if !may {
+                        self.tell_only_new(&object.name, name);
+                    }
+                    may
+                });
             }
         }
         let mut wanted: BTreeMap<(String, String), (BTreeSet<String>, BTreeSet<String>)> =
@@ -53,10 +61,15 @@ impl Salesforce {
         if found.is_empty() {
             return Ok(());
         }
-        for part in parts {
+        for (part, write) in parts.iter_mut().zip(writes) {
+            // Whom a record would do without is waited for where some are about to come.
+            let waits = |reference: &Reference| {
+                !write.has_waited
+                    && (reference.lack != Lack::Leave || self.is_written(&reference.object))
+            };
             for (name, references) in std::mem::take(&mut part.open) {
-                if let Err(rejection) = settle(part, &name, &references, &found) {
-                    part.verdict = Some(rejection);
+                if let Err(verdict) = settle(part, &name, &references, &found, waits) {
+                    part.verdict = Some(verdict);
                 }
             }
             if let Some(Entity::Found(reference)) = part.rest.put_on.clone() {
@@ -108,6 +121,7 @@ fn settle(
     name: &str,
     references: &[Reference],
     found: &FoundAll,
+    waits: impl Fn(&Reference) -> bool,
 ) -> Result<(), Verdict> {
     let mut lacking = None;
     for reference in references {
@@ -119,12 +133,12 @@ fn settle(
         }
         lacking = Some(reference);
     }
-    match lacking {
-        Some(reference) if reference.lack == Lack::Refuse => return Err(missing(reference)),
-        Some(Reference { object, field, value, lack: Lack::Tell, .. }) => part.missing.push(format!(
-            "no {object} has the {field} `{value}`; if it came in the same input, send the record again"
-        )),
-        _ => {}
+    let Some(reference) = lacking else { return Ok(()) };
+    if reference.lack == Lack::Refuse || waits(reference) {
+        return Err(missing(reference));
+    }
+    if reference.lack == Lack::Tell {
+        part.missing.push(words(reference));
     }
     Ok(())
 }
@@ -160,15 +174,19 @@ pub(super) fn ambiguous(object: &str, field: &str, value: &str) -> Verdict {
     refused("ambiguous", format!("more than one {object} has the {field} `{value}`"))
 }
 
+/// A record that names one which nobody is, yet.
 fn missing(reference: &Reference) -> Verdict {
-    let Reference { object, field, value, .. } = reference;
-    refused("no_reference", format!("no {object} has the {field} `{value}`"))
+    Verdict::NoParent(rejection("no_reference", words(reference)))
+}
+
+fn words(Reference { object, field, value, .. }: &Reference) -> String {
+    format!("no {object} has the {field} `{value}`")
 }
 
 pub(super) fn refused(code: &str, message: String) -> Verdict {
-    Verdict::Rejected(Rejection {
-        class: ErrorClass::Payload,
-        code: Some(code.into()),
-        message: message.into(),
-    })
+    Verdict::Rejected(rejection(code, message))
+}
+
+fn rejection(code: &str, message: String) -> Rejection {
+    Rejection { class: ErrorClass::Payload, code: Some(code.into()), message: message.into() }
 }

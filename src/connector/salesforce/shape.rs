@@ -12,11 +12,12 @@ use serde_json::value::RawValue;
 
 use super::describe::{Description, Descriptions, Field};
 use super::files;
-use super::ids::spelled_id;
+use super::ids::{long_id, spelled_id};
 use super::part::{REST, told};
 use super::value::spelled_out;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
+use crate::record::RemoteId;
 
 /// Fields that are told as left out, of one stream.
 const MAX_TOLD: usize = 50;
@@ -187,6 +188,14 @@ impl Shape for Content {
             Some(format!("{object} {}", spelled_id(json.trim_matches('"'))))
         };
         self.description.locks().find_map(locked)
+    }
+
+    fn is_made_of(&self, field: &str, names: &[String]) -> bool {
+        names.iter().any(|name| name.eq_ignore_ascii_case(field))
+    }
+
+    fn remote_id(&self, id: RemoteId) -> RemoteId {
+        RemoteId::new(long_id(id.as_str()))
     }
 
     fn told(&self, body: &str) -> String {

@@ -41,6 +41,8 @@ pub(super) struct Learned {
     pub(super) property: Option<String>,
     /// The field of a record that is its external id, where it says so by its name alone.
     field: Option<String>,
+    /// Its records have an `Id`.
+    has_id: bool,
     lookup_fields: Vec<String>,
     /// Its records are in the platform's unified schema.
     pub(super) unified: Option<Arc<Unified>>,
@@ -53,6 +55,7 @@ impl Learned {
             description: Err(why.to_owned()),
             property: None,
             field: None,
+            has_id: false,
             lookup_fields: Vec::new(),
             unified: None,
             shape: None,
@@ -61,6 +64,14 @@ impl Learned {
 
     pub(super) fn description(&self) -> Result<&Arc<Description>, RequestError> {
         self.description.as_ref().map_err(|why| RequestError::never_sent(why))
+    }
+
+    /// Whether its records are of an object, or may be.
+    pub(super) fn writes(&self, object: &str) -> bool {
+        match &self.unified {
+            Some(unified) => unified.objects.iter().any(|own| own.name == object),
+            None => self.description().is_ok_and(|own| own.name == object),
+        }
     }
 
     pub(super) fn capabilities(
@@ -77,7 +88,8 @@ impl Learned {
             reads_first: false,
             reads_after: false,
         };
-        let lookup = Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: true };
+        let lookup =
+            Lookup { max_ids: MAX_KEYS, lag: Duration::ZERO, ignores_case: true, trims: true };
         let by_property = || self.property.as_ref().and_then(|name| description.field(name));
         let is_case_sensitive = by_property().is_some_and(|field| field.case_sensitive);
         let property = self.property.as_ref();
@@ -107,7 +119,9 @@ impl Learned {
             max_in_flight: MAX_IN_FLIGHT,
             external_id_property: self.property.clone(),
             external_id_field: self.field.clone(),
-            only_updates: only_known_accounts && description.name == "Account",
+            remote_id_field: self.has_id.then(|| "Id".to_owned()),
+            // As the platform's target has it: of streams in Salesforce's own words.
+            only_updates: only_known_accounts && description.name == "Account" && unified.is_none(),
             reserved_properties: Vec::new(),
             remote_id_names: vec!["id".to_owned(), "Id".to_owned()],
             lookup_fields: self.lookup_fields.clone(),
@@ -156,13 +170,14 @@ impl Salesforce {
             let mut candidates = schema.keys.iter().take(1).chain(schema.properties);
             candidates.find_map(|name| Some((is_external(name)?, name.clone()))).unzip()
         };
-        let lookup_fields = self.fields_to_look_by(schema, kind, &description);
+        let has_id = schema.properties.iter().any(|name| name == "Id");
         if let Some(kind) = kind {
-            let unified = self.unified(kind, schema, &description, lookup_fields).await?;
+            let unified = self.unified(kind, schema, &description).await?;
             return Ok(Learned {
                 description: Ok(description),
                 property,
                 field: None,
+                has_id,
                 lookup_fields: Vec::new(),
                 unified: Some(Arc::clone(&unified)),
                 shape: Some(unified),
@@ -175,10 +190,11 @@ impl Salesforce {
             told: Warned::new(schema.stream.as_str(), &self.descriptions),
         };
         Ok(Learned {
-            lookup_fields,
+            lookup_fields: self.fields_to_look_by(schema, kind, &description),
             description: Ok(description),
             property,
             field,
+            has_id,
             unified: None,
             shape: Some(Arc::new(content)),
         })
@@ -190,12 +206,14 @@ impl Salesforce {
         kind: Kind,
         schema: &StreamSchema<'_>,
         first: &Arc<Description>,
-        lookup_fields: Vec<String>,
     ) -> Result<Arc<Unified>, RequestError> {
         let mut objects = vec![Arc::clone(first)];
         for name in kind.objects().iter().skip(1) {
             objects.extend(self.describe_if_any(name).await?);
         }
+        let lookup_fields =
+            objects.iter().map(|object| self.fields_to_look_by(schema, Some(kind), object));
+        let lookup_fields = lookup_fields.collect();
         let is_person = kind == Kind::Contact;
         let member = if is_person { self.describe_if_any("CampaignMember").await? } else { None };
         Ok(Arc::new(Unified {

@@ -154,3 +154,53 @@ fn a_session_that_ends_is_renewed() {
     assert!(kept["access_token"] != "old-session" && kept["issued_at"] != 1, "{kept}");
     assert_eq!(kept["instance_url"].as_str().unwrap().trim_end_matches('/'), remote.url);
 }
+
+/// Two forms of one id, and two spellings of one external id, are one record: its changes go out one
+/// after the other.
+#[test]
+fn records_that_are_one_to_salesforce_go_out_in_turn() {
+    let remote = Remote::with("{latency_ms: 30}");
+    let place = place(&remote);
+    place.done(stream("Account", None, &[json!({"Name": "Acme"})]));
+    let long = remote.org("Account")[0]["Id"].as_str().unwrap().to_owned();
+    let short = long.get(..15).unwrap().to_owned();
+    let forms = [format!("{long} "), short, long.clone()];
+    let changes: Vec<Value> =
+        (0..30).map(|n| json!({"Id": forms[n % 3], "Name": format!("Acme {n}")})).collect();
+    place.done(stream("Account", None, &changes));
+    assert_eq!(place.counts("Account"), counts([("read", 30), ("updated", 30)]));
+    assert_eq!(remote.org("Account")[0]["Name"], "Acme 29");
+    for row in place.results() {
+        assert_eq!(row["RemoteId"], json!(long), "{row}");
+    }
+    let spelled = ["a1", "A1 ", " a1"];
+    let changes: Vec<Value> = (0..9)
+        .map(|n| json!({"externalId": spelled[n % 3], "Name": format!("Apex {n}")}))
+        .collect();
+    let place =
+        super::place(&remote).set("streams", json!({"*": {"external_id_property": "Ext_Id__c"}}));
+    place.done(stream("Account", None, &changes));
+    let counted = place.counts("Account");
+    assert_eq!((counted["created"], counted["updated"]), (1, 8), "{:?}", place.results());
+    let held = remote.org("Account");
+    assert_eq!((held.len(), &held[1]["Name"]), (2, &json!("Apex 8")));
+}
+
+/// As the platform's configs and people write them.
+#[test]
+fn configs_are_read_in_other_words() {
+    let remote = Remote::start();
+    let place = place(&remote)
+        .set("api_version", "29.0")
+        .set("lookup_by_email", "False")
+        .set("create_custom_fields", "")
+        .set("lookup_fields", json!([]));
+    let person = json!({"LastName": "Lee", "Email": "a@example.com"});
+    let ran = place.done(stream("Contact", None, std::slice::from_ref(&person)));
+    super::place(&remote).set("lookup_by_email", "no").done(stream("Contact", None, &[person]));
+    assert_eq!(remote.org("Contact").len(), 2);
+    assert!(ran.stderr.contains("version 46.0"), "{}", ran.stderr);
+    let ran = place.set("only_upsert_accounts", "perhaps").run("");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("only_upsert_accounts"), "{}", ran.stderr);
+}

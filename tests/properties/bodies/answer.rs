@@ -200,6 +200,7 @@ impl Case {
             body: "{\"n\":1}".into(),
             key: (*external).into(),
             stands_in: false,
+            has_waited: false,
         });
         let stream = StreamName::from("contacts");
         WriteBatch {

@@ -94,6 +94,7 @@ fn try_out(rest: &Rest) {
             body: "{\"n\":1.50}".into(),
             key: "k".into(),
             stands_in: false,
+            has_waited: false,
         });
         let (stream, writes) = (stream.clone(), writes.collect::<Vec<_>>());
         let batch = WriteBatch { stream, action, writes, id: None, not_after: None };

@@ -5,11 +5,17 @@ use super::made::{Made, Record};
 
 /// What the unified schema alone has.
 pub(super) const NAMES: &[&str] = &["addresses", "phone_numbers"];
+const PLAIN: &[(&str, &str)] =
+    &[("name", "Name"), ("description", "Description"), ("owner_id", "OwnerId")];
+/// What is made of what in other ways than as it is.
+const MADE: &[(&str, &str)] =
+    &[("website", "Website"), ("website", "Site"), ("type", "Type"), ("industry", "Industry")];
+pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 /// Fields of phone numbers, by their types. A fax is no phone: a number goes there that says so.
 const PHONES: [(&str, &str); 2] = [("primary", "Phone"), ("fax", "Fax")];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
-    made.take(record, &[("name", "Name"), ("description", "Description"), ("owner_id", "OwnerId")]);
+    made.take(record, PLAIN);
     let has_website = made.object.field("Website").is_some();
     made.set(if has_website { "Website" } else { "Site" }, record.get("website"));
     made.pick(record, "type", "Type");

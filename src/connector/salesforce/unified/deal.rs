@@ -31,18 +31,28 @@ const PLAIN: &[(&str, &str)] = &[
     ("owner_id", "OwnerId"),
     ("contact_id", "ContactId"),
 ];
+/// What is made of what in other ways than as it is.
+const MADE: &[(&str, &str)] = &[
+    ("pipeline_stage_id", "StageName"),
+    ("status", "StageName"),
+    ("type", "Type"),
+    ("lead_source", "LeadSource"),
+    ("contact_email", "ContactId"),
+    ("contact_external_id", "ContactId"),
+    ("company_name", "AccountId"),
+];
+pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
     made.take(record, PLAIN);
-    let stage = record.text("pipeline_stage_id").or_else(|| record.text("status"));
-    if let Some(stage) = &stage {
-        made.pick_one_of(stage, "StageName")?;
-    }
+    let stages = ["pipeline_stage_id", "status"].map(|name| record.text(name));
+    let stages: Vec<String> = stages.into_iter().flatten().collect();
+    made.pick_one_of(&stages, "StageName")?;
     made.pick(record, "type", "Type");
     made.pick_any(record, "lead_source", "LeadSource");
     let needs = [
         ("title", record.text("title").is_some()),
-        ("pipeline_stage_id or status", stage.is_some()),
+        ("pipeline_stage_id or status", !stages.is_empty()),
         ("close_date", record.text("close_date").is_some()),
     ];
     let lacking: Vec<&str> = needs.iter().filter(|(_, is)| !is).map(|(name, _)| *name).collect();
@@ -105,6 +115,9 @@ mod tests {
             json!({"title": "Big", "pipeline_stage_id": "won", "close_date": "2026-05-06"});
         let told = made(Kind::Deal, &record).unwrap_err();
         assert_eq!(told, "`won` is no StageName: it is one of Prospecting, Closed_Won");
+        // As the platform's customers have it: an id of a stage elsewhere, and its name.
+        let record = json!({"title": "Big", "pipeline_stage_id": "12345", "status": "closed won", "close_date": "2026-05-06"});
+        assert_eq!(made(Kind::Deal, &record).unwrap()["StageName"], "Closed_Won");
     }
 
     #[test]

@@ -18,13 +18,21 @@ pub(super) const NAMES: &[&str] = &[
 const CONTACT: &str = "npe03__Contact__c";
 const ORGANIZATION: &str = "npe03__Organization__c";
 const ESTABLISHED: &str = "npe03__Date_Established__c";
+const PERIOD: &str = "npe03__Installment_Period__c";
+const PLAIN: &[(&str, &str)] =
+    &[("name", "Name"), ("amount", "npe03__Amount__c"), ("created_at", ESTABLISHED)];
+/// What is made of what in other ways than as it is.
+const MADE: &[(&str, &str)] = &[
+    ("installment_period", PERIOD),
+    ("contact_external_id", CONTACT),
+    ("contact_name", CONTACT),
+    ("company_name", ORGANIZATION),
+];
+pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
-    made.take(
-        record,
-        &[("name", "Name"), ("amount", "npe03__Amount__c"), ("created_at", ESTABLISHED)],
-    );
-    made.pick(record, "installment_period", "npe03__Installment_Period__c");
+    made.take(record, PLAIN);
+    made.pick(record, "installment_period", PERIOD);
     if record.text("created_at").is_none() && made.field(ESTABLISHED).is_some() {
         // Of one that is there it is not changed.
         let today = day(&Utc::now().to_rfc3339());

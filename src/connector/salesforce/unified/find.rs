@@ -12,7 +12,7 @@ use crate::connector::salesforce::ids::spelled_id;
 use crate::connector::salesforce::soql::{self, quoted};
 use crate::json::exact;
 
-/// The name of that value; with `.` and a field behind it, where the config names several.
+/// The name of that value; with a number behind it, where the config has records found by several.
 pub(in crate::connector::salesforce) const BY: &str = "$by";
 
 pub(super) fn key(object: &str, field: &str, value: &str) -> String {
@@ -24,9 +24,17 @@ pub(super) fn pair(campaign: &str, person: &str) -> String {
     format!("{campaign}+{person}")
 }
 
-/// The field that a name of a value is of, where the config names it.
-fn by_field(name: &str) -> Option<&str> {
-    name.strip_prefix(BY)?.strip_prefix('.')
+/// The name of the value in that place, from 0.
+pub(super) fn name(place: usize) -> String {
+    if place == 0 { BY.to_owned() } else { format!("{BY}.{}", place + 1) }
+}
+
+/// Read back.
+fn place(name: &str) -> Option<usize> {
+    match name.strip_prefix(BY)? {
+        "" => Some(0),
+        number => number.strip_prefix('.')?.parse::<usize>().ok()?.checked_sub(1),
+    }
 }
 
 /// Object, field and value of a key.
@@ -51,9 +59,7 @@ impl Salesforce {
         let mut rows = Vec::new();
         match &question.by {
             By::Field(name) if name.starts_with(BY) => {
-                for row in self.find_keys(question).await? {
-                    rows.push(row);
-                }
+                rows.extend(self.find_keys(unified, question).await?);
             }
             by => {
                 for object in &unified.objects {
@@ -74,7 +80,11 @@ impl Salesforce {
         Ok(Found { rows, ..Found::default() })
     }
 
-    async fn find_keys(&self, question: &Question) -> Result<Vec<Row>, RequestError> {
+    async fn find_keys(
+        &self,
+        unified: &Unified,
+        question: &Question,
+    ) -> Result<Vec<Row>, RequestError> {
         let mut wanted: BTreeMap<(&str, &str), Wanted<'_>> = BTreeMap::new();
         for key in &question.keys {
             if let Some((object, field, value)) = parts(key) {
@@ -84,6 +94,11 @@ impl Salesforce {
         let mut rows = Vec::new();
         for ((object, field), keys) in wanted {
             let whole: HashMap<&str, &Arc<str>> = keys.iter().copied().collect();
+            let fields = unified.lookup_fields_of(object);
+            let by_field = |name: &str| {
+                let named = fields.get(place(name)?).or(fields.first());
+                Some(named.map_or(field, String::as_str))
+            };
             let found = if object == "CampaignMember"
                 && keys.iter().all(|(key, _)| key.contains('+'))
             {
@@ -164,6 +179,14 @@ impl Salesforce {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for (at, told) in [(0, "$by"), (1, "$by.2"), (9, "$by.10")] {
+            assert_eq!((name(at).as_str(), place(told)), (told, Some(at)));
+        }
+        assert_eq!((place("$by.Email"), place("$by.0"), place("Email")), (None, None, None));
+    }
 
     #[test]
     fn keys_are_read_back() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{find, push};
@@ -93,7 +94,7 @@ pub(super) fn trimmed(value: &Value) -> Option<String> {
 pub(super) struct Made<'a> {
     pub(super) object: &'a Description,
     /// Names of fields, and JSON.
-    fields: Vec<(String, String)>,
+    fields: IndexMap<String, String>,
     pub(super) rest: Rest,
     /// What it is found by: a field, and its value.
     by: Option<(String, String)>,
@@ -103,7 +104,8 @@ pub(super) struct Made<'a> {
 
 impl<'a> Made<'a> {
     pub(super) fn new(object: &'a Description, told: &'a Warned) -> Self {
-        Self { object, fields: Vec::new(), rest: Rest::default(), by: None, keys: Vec::new(), told }
+        let (fields, rest) = (IndexMap::new(), Rest::default());
+        Self { object, fields, rest, by: None, keys: Vec::new(), told }
     }
 
     /// A field that may be written. Of any other it is told once that it is left out.
@@ -122,14 +124,11 @@ impl<'a> Made<'a> {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|(known, _)| known == name)
+        self.fields.contains_key(name)
     }
 
     fn put(&mut self, name: &str, json: String) {
-        match self.fields.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => *old = json,
-            None => self.fields.push((name.to_owned(), json)),
-        }
+        self.fields.insert(name.to_owned(), json);
     }
 
     /// Sets a field, where the value says something.
@@ -172,20 +171,21 @@ impl<'a> Made<'a> {
         self.set_text(to, Some(picked(field, &text).unwrap_or(&text)));
     }
 
-    /// The same; what none of them is refuses the record.
+    /// The same, with the first of several texts that is one of them; where none is, the record is
+    /// refused.
     ///
     /// # Errors
     /// For people, with all there are.
-    pub(super) fn pick_one_of(&mut self, text: &str, to: &str) -> Result<(), String> {
-        let Some(field) = self.field(to) else { return Ok(()) };
+    pub(super) fn pick_one_of(&mut self, texts: &[String], to: &str) -> Result<(), String> {
+        let (Some(first), Some(field)) = (texts.first(), self.field(to)) else { return Ok(()) };
         if field.picklist_values.is_empty() {
-            self.set_text(to, Some(text));
+            self.set_text(to, Some(first));
             return Ok(());
         }
-        let Some(value) = picked(field, text) else {
+        let Some(value) = texts.iter().find_map(|text| picked(field, text)) else {
             let name = &field.name;
             self.told.is_outdated(&self.object.name);
-            return Err(format!("`{text}` is no {name}: it is one of {}", choices(field)));
+            return Err(format!("`{first}` is no {name}: it is one of {}", choices(field)));
         };
         self.put(&field.name, quoted(value));
         Ok(())
@@ -257,24 +257,24 @@ impl<'a> Made<'a> {
         Ok(())
     }
 
-    /// What it is found by: by `fields`, where the config says so.
-    pub(super) fn find_by(&mut self, fields: &[String]) {
-        if fields.is_empty() {
-            let by = self.by.take().map(|(field, value)| (find::BY.to_owned(), field, value));
-            self.keys.extend(
-                by.map(|(name, field, value)| (name, find::key(&self.object.name, &field, &value))),
-            );
-            return;
+    /// What it is found by, under `names`: by `fields`, where the config says so. Where there are
+    /// more names than fields, since another object has more, the first one stands there again.
+    pub(super) fn find_by(&mut self, fields: &[String], names: Vec<String>) {
+        let by = self.by.take();
+        for (place, name) in names.into_iter().enumerate() {
+            let key = match fields.get(place).or(fields.first()) {
+                Some(field) => self.text(field).map(|value| (field.clone(), value)),
+                None => by.clone(),
+            };
+            let key = key.map(|(field, value)| find::key(&self.object.name, &field, &value));
+            self.keys.extend(key.map(|key| (name, key)));
         }
-        for name in fields {
-            let Some(field) = self.object.field(name) else { continue };
-            let json = self.fields.iter().find(|(known, _)| *known == field.name);
-            let value = json.and_then(|(_, json)| serde_json::from_str::<Value>(json).ok());
-            if let Some(value) = value.as_ref().and_then(exact::text) {
-                let key = find::key(&self.object.name, &field.name, &value);
-                self.keys.push((format!("{}.{name}", find::BY), key));
-            }
-        }
+    }
+
+    /// The value of a field that is set, as text.
+    fn text(&self, field: &str) -> Option<String> {
+        let json = self.fields.get(&self.object.field(field)?.name)?;
+        exact::text(&serde_json::from_str::<Value>(json).ok()?)
     }
 
     /// Whether there is nothing to be written.

@@ -44,18 +44,20 @@ mod soap;
 
 use std::sync::Arc;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 pub(super) use self::campaigns::Names;
 pub(super) use self::fields::MadeFields;
 pub(super) use self::find::BY;
 use self::made::{Made, Record};
 use super::describe::Description;
+use super::ids::long_id;
 use super::part;
 use super::shape::Warned;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::exact;
 use crate::json::fields::{Fields, push_field};
+use crate::record::RemoteId;
 
 /// Names of campaigns, topics and fields that are kept, at most: they come from the records, and
 /// what is forgotten is asked for again.
@@ -127,10 +129,38 @@ impl Kind {
         }
     }
 
+    /// Whether a field of its objects is made of a record's field.
+    fn makes(self, name: &str, field: &str) -> bool {
+        let ends = |ends: &[&str]| ends.iter().any(|end| field.ends_with(end));
+        match name {
+            "addresses" => ends(&["Street", "City", "State", "PostalCode", "Country"]),
+            "phone_numbers" => ends(&["Phone", "Fax"]),
+            _ => self.fields().iter().copied().flatten().any(|made| *made == (name, field)),
+        }
+    }
+
+    /// Names of the unified schema, and the fields that are made of them.
+    fn fields(self) -> &'static [&'static [(&'static str, &'static str)]] {
+        match self {
+            Self::Contact => contact::FIELDS,
+            Self::Deal => deal::FIELDS,
+            Self::Company => company::FIELDS,
+            Self::Donation => donation::FIELDS,
+            Self::Campaign => campaign::FIELDS,
+            Self::Member => member::FIELDS,
+            Self::Activity => activity::FIELDS,
+        }
+    }
+
+    /// Whether it is a name that the unified schema alone has.
+    fn has(self, name: &str) -> bool {
+        COMMON.contains(&name) || self.own_names().contains(&name)
+    }
+
     /// Whether a SCHEMA with these properties is unified, and not one in the object's own names.
     pub(super) fn is_meant(self, properties: &[String], object: &Description) -> bool {
         let has = |is: &dyn Fn(&str) -> bool| properties.iter().any(|name| is(name));
-        if has(&|name| COMMON.contains(&name) || self.own_names().contains(&name)) {
+        if has(&|name| self.has(name)) {
             return true;
         }
         let is_lower = |name: &str| !name.contains(|c: char| c.is_ascii_uppercase());
@@ -153,6 +183,18 @@ fn is_custom(name: &str) -> bool {
 /// Of records of several kinds.
 const COMMON: [&str; 3] = ["custom_fields", "external_id", "owner_id"];
 
+/// Those that have more in them than a value.
+const NESTED: [&str; 8] = [
+    "custom_fields",
+    "external_id",
+    "contact_external_id",
+    "addresses",
+    "phone_numbers",
+    "tags",
+    "campaigns",
+    "lists",
+];
+
 /// How the records of a stream are made.
 #[derive(Debug)]
 pub(super) struct Unified {
@@ -161,8 +203,8 @@ pub(super) struct Unified {
     pub(super) objects: Vec<Arc<Description>>,
     /// What a member of a campaign has, for contacts.
     pub(super) member: Option<Arc<Description>>,
-    /// The fields that records are found by, where the config says so.
-    pub(super) lookup_fields: Vec<String>,
+    /// The fields that records of each of them are found by, where the config says so.
+    pub(super) lookup_fields: Vec<Vec<String>>,
     /// Custom fields are made where they are not there.
     pub(super) makes_fields: bool,
     pub(super) told: Warned,
@@ -175,10 +217,14 @@ impl Unified {
 
     /// Under which names a body has what its record is found by.
     pub(super) fn lookup_names(&self) -> Vec<String> {
-        match self.lookup_fields.as_slice() {
-            [] => vec![find::BY.to_owned()],
-            fields => fields.iter().map(|field| format!("{}.{field}", find::BY)).collect(),
-        }
+        let most = self.lookup_fields.iter().map(Vec::len).max().unwrap_or_default();
+        (0..most.max(1)).map(find::name).collect()
+    }
+
+    /// The fields that records of an object are found by, where the config says so.
+    fn lookup_fields_of(&self, object: &str) -> &[String] {
+        let mut all = self.objects.iter().zip(&self.lookup_fields);
+        all.find(|(own, _)| own.name == object).map_or(&[], |(_, fields)| fields)
     }
 
     fn made<'a>(&'a self, record: Record<'_>) -> Result<Made<'a>, String> {
@@ -228,17 +274,32 @@ impl Shape for Unified {
                 record.insert((*name).to_owned(), value.map_err(|error| error.to_string())?);
             }
         }
+        let is_nested = |value: &Value| value.is_array() || value.is_object();
+        let nested = record.iter().find(|(name, value)| {
+            is_nested(value) && !NESTED.contains(&name.as_str()) && self.kind.has(name)
+        });
+        if let Some((name, _)) = nested {
+            return Err(format!("its `{name}` is no single value"));
+        }
         let mut made = self.made(Record { fields: &record, has_id })?;
         // In the other form they would go out.
         let names = record.keys().filter(|name| name.as_str() != "Id");
         for name in names.filter(|name| is_custom(name) || is_spelled(made.object, name)) {
             made.leave_out(name);
         }
-        made.find_by(&self.lookup_fields);
+        made.find_by(self.lookup_fields_of(&made.object.name), self.lookup_names());
         if made.is_empty() {
             return Err("Record is empty or None".to_owned());
         }
         Ok(Outgoing { body: made.body(), hashed: None })
+    }
+
+    fn is_made_of(&self, field: &str, names: &[String]) -> bool {
+        names.iter().any(|name| name.eq_ignore_ascii_case(field) || self.kind.makes(name, field))
+    }
+
+    fn remote_id(&self, id: RemoteId) -> RemoteId {
+        RemoteId::new(long_id(id.as_str()))
     }
 
     fn told(&self, body: &str) -> String {
