@@ -60,7 +60,6 @@ pub(super) async fn deliver(
     let retry = &flight.dispatcher.retry;
     let mut tries = Tries::default();
     for planned in &mut records {
-        planned.attempts += 1;
         planned.sent = Some(Instant::now());
     }
     let bytes: usize = records.iter().map(|planned| planned.outgoing().len()).sum();
@@ -69,9 +68,11 @@ pub(super) async fn deliver(
     loop {
         let (why, fatal) = match handover.start(&records).await? {
             Start::Started(ticket, intent) => {
+                count(&mut records);
                 return handover.see_through(&ticket, intent, records).await;
             }
             Start::Untold(ticket, no_answer) => {
+                count(&mut records);
                 return handover.leave(&ticket, no_answer, records).await;
             }
             Start::Refused(why) => {
@@ -80,10 +81,6 @@ pub(super) async fn deliver(
                     records = records.len(),
                     "No bulk job is made of these records, they go out in smaller calls: {why}"
                 );
-                // None of it was handed over.
-                for planned in &mut records {
-                    planned.attempts -= 1;
-                }
                 handover.divide(records);
                 return Ok(());
             }
@@ -94,14 +91,19 @@ pub(super) async fn deliver(
             },
         };
         let code = if retry.is_stopped() { NOT_SENT } else { UNREACHABLE };
-        let ended = records.into_iter().map(|mut planned| {
-            // None of it was handed over.
-            planned.attempts -= 1;
+        let ended = records.into_iter().map(|planned| {
             let trouble = Trouble::other(code, why.clone());
             (planned, Some(action), Ended::trouble(Fate::Failed, trouble))
         });
         flight.settle(ended.collect(), None).await?;
         return fatal.map_or(Ok(()), Err);
+    }
+}
+
+/// Records were handed over.
+fn count(records: &mut [Planned]) {
+    for planned in records {
+        planned.attempts += 1;
     }
 }
 

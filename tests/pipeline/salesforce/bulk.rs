@@ -191,6 +191,9 @@ fn a_run_that_is_stopped_leaves_its_job_to_the_next() {
         let outcome = if object == "Lead" { "in_doubt" } else { "failed" };
         assert_eq!(place.counts(object), counts([("read", 25), (outcome, 25)]), "{object}");
         assert_eq!(place.results()[0]["error_code"], "under_way");
+        // Each of them once.
+        let doubts = place.call(&["ids", "doubts"]).stdout;
+        assert_eq!(doubts.lines().count(), if object == "Lead" { 26 } else { 1 }, "{doubts}");
         place.done(&input);
         assert_eq!(place.counts(object), counts([("read", 25), ("unchanged", 25)]), "{object}");
         assert_eq!(remote.org(object).len(), 25, "{object}");
