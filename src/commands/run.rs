@@ -127,6 +127,7 @@ async fn job(
     let is_late = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
+        started.dispatcher.retry.end();
         started.dispatcher.connector.stop();
         std::future::pending().await
     };
@@ -136,6 +137,11 @@ async fn job(
     };
     let mut finished = match prepared {
         Ok(()) => walk(&started, options, input, stop).await,
+        // Nothing was read: the next run begins where this one did.
+        Err(error) if stop.is_cancelled() => {
+            tracing::warn!("Stopping: {}", error.full_message());
+            Finished { stopped: true, ..Finished::default() }
+        }
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
     if options.dry_run {

@@ -153,9 +153,8 @@ impl Config {
         let fields = all.find(|(name, _)| name.to_lowercase() == stream.to_lowercase());
         options.lookup_fields = options.lookup_fields.or_else(|| Some(fields?.1.clone()));
         options.lookup_method = options.lookup_method.or(self.lookup_method);
-        let only_empty = options.only_upsert_empty_fields.take();
         options.only_upsert_empty_fields =
-            only_empty.or_else(|| self.only_upsert_empty_fields.clone());
+            options.only_upsert_empty_fields.or_else(|| self.only_upsert_empty_fields.clone());
         options
     }
 }

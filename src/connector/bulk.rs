@@ -10,22 +10,21 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::contract::{Action, RequestError, Verdict, WriteBatch};
+use super::contract::{Action, RequestError, Verdict, Write, WriteBatch};
 use crate::record::StreamName;
 
 /// What a connector does whose remote takes bulk jobs. As with a
 /// [`Connector`](super::contract::Connector), the pipeline waits and tries again.
 #[async_trait]
 pub trait Bulk: Send + Sync {
-    /// Whether a record can be part of a bulk job, by its [`body`](super::contract::Write::body).
-    /// Pure.
-    fn takes(&self, stream: &StreamName, action: Action, body: &str) -> bool;
+    /// Whether a record can be part of a bulk job. Pure.
+    fn takes(&self, stream: &StreamName, action: Action, write: &Write) -> bool;
 
     /// Opens a job for a batch. One that is opened and not closed does nothing, and may be lost.
     ///
     /// # Errors
-    /// [`RequestError::Refused`] or [`RequestError::Forbidden`]: there are none for this object or
-    /// this credential; its records go out by [`write`](super::contract::Connector::write).
+    /// As [`Bulk::progress`]. [`RequestError::Refused`] or [`RequestError::Forbidden`]: there are none
+    /// for this object or this credential; its records go out by [`write`](super::contract::Connector::write).
     async fn open(&self, batch: &WriteBatch) -> Result<Opened, RequestError>;
 
     /// Hands over what the job was opened for, which does not start it.

@@ -59,7 +59,8 @@ pub struct Capabilities {
     /// Names of the key properties that may be a remote id by the platform's convention; any where
     /// none is named.
     pub remote_id_names: Vec<String>,
-    /// The `lookup_fields` of a stream that has none of its own.
+    /// The `lookup_fields` of a stream, as the remote spells them; those of its own where the config
+    /// says none. Empty: as the config says.
     pub lookup_fields: Vec<String>,
     /// Large batches go out as bulk jobs.
     pub bulk: Option<BulkLimits>,
@@ -112,11 +113,9 @@ impl Capabilities {
 
     /// What a stream's options are, where neither the config nor the stream says.
     pub fn settle(&self, options: &mut StreamOptions) {
-        if options.lookup_fields.is_none() && !self.lookup_fields.is_empty() {
-            options.lookup_fields = Some(Fields::Several(self.lookup_fields.clone()));
-        }
-        if !self.lookup_names.is_empty() {
-            options.lookup_fields = Some(Fields::Several(self.lookup_names.clone()));
+        let names = [&self.lookup_names, &self.lookup_fields];
+        if let Some(names) = names.into_iter().find(|names| !names.is_empty()) {
+            options.lookup_fields = Some(Fields::Several(names.clone()));
         }
         options.lookup_method = options.lookup_method.or(self.lookup_method);
         if self.only_updates && options.mode == Mode::Upsert {

@@ -15,6 +15,7 @@ pub(crate) mod error;
 pub mod http;
 pub mod hubspot;
 mod parts;
+mod request_error;
 pub mod rest;
 pub mod salesforce;
 pub mod shape;

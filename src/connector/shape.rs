@@ -44,12 +44,6 @@ pub trait Shape: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether a field of a body is made of one of the record's fields `names`, or has one of these names
-    /// in another spelling.
-    fn is_made_of(&self, _field: &str, _names: &[String]) -> bool {
-        false
-    }
-
     /// A remote id in the form in which the remote tells it, where it takes several.
     fn remote_id(&self, id: RemoteId) -> RemoteId {
         id

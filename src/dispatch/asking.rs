@@ -1,5 +1,5 @@
-//! A call is made until it has an answer: one that changes no record, so that a lost answer costs one
-//! more call and no more.
+//! A call is made until it has an answer: one that leaves the same when it is made twice, so that a lost
+//! answer costs one more call and no more.
 
 use std::time::Instant;
 

@@ -59,14 +59,11 @@ pub(super) async fn deliver(
 ) -> Result<(), Error> {
     let retry = &flight.dispatcher.retry;
     let mut tries = Tries::default();
-    for planned in &mut records {
-        planned.sent = Some(Instant::now());
-    }
     let bytes: usize = records.iter().map(|planned| planned.outgoing().len()).sum();
     Calls::add(&flight.calls.bytes, bytes as u64);
     let handover = Handover { flight, bulk, action };
     loop {
-        let (why, fatal) = match handover.start(&records).await? {
+        let (code, why, fatal) = match handover.start(&records).await? {
             Start::Started(ticket, intent) => {
                 count(&mut records);
                 return handover.see_through(&ticket, intent, records).await;
@@ -84,13 +81,15 @@ pub(super) async fn deliver(
                 handover.divide(records);
                 return Ok(());
             }
-            Start::Over(why, fatal) => (why, fatal),
+            Start::Over(why, fatal) => (NOT_SENT, why, fatal),
             Start::Again(error) => match wait(flight.dispatcher, &mut tries, &error).await {
                 Ok(()) => continue,
-                Err(fatal) => (error.to_string(), fatal),
+                Err(fatal) => {
+                    let code = if retry.is_stopped() { NOT_SENT } else { UNREACHABLE };
+                    (code, error.to_string(), fatal)
+                }
             },
         };
-        let code = if retry.is_stopped() { NOT_SENT } else { UNREACHABLE };
         let ended = records.into_iter().map(|planned| {
             let trouble = Trouble::other(code, why.clone());
             (planned, Some(action), Ended::trouble(Fate::Failed, trouble))
@@ -102,8 +101,10 @@ pub(super) async fn deliver(
 
 /// Records were handed over.
 fn count(records: &mut [Planned]) {
+    let now = Instant::now();
     for planned in records {
         planned.attempts += 1;
+        planned.sent.get_or_insert(now);
     }
 }
 

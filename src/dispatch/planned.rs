@@ -117,7 +117,7 @@ impl Planned {
     }
 
     /// What a call is told that does `action`.
-    pub(super) fn write(&self, action: Action) -> Write {
+    pub fn write(&self, action: Action) -> Write {
         Write {
             external_id: self.record.external_id.clone(),
             remote_id: self.remote_id.clone().filter(|_| action != Action::Upsert),

@@ -17,21 +17,19 @@ mod planning;
 mod settling;
 mod taking;
 mod waiting;
+mod wiring;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use self::orphans::Orphan;
 use self::waiting::Waiting;
-use crate::config::BatchOptions;
-use crate::connector::contract::Quota;
-use crate::dispatch::{Batch, Calls, Dispatcher, Event, Planned, Task};
+pub use self::wiring::{Chunk, Finished, StateSink, StreamHook, Wiring};
+use crate::dispatch::{Batch, Calls, Event, Planned, Task};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::resolve::claims::Claims;
@@ -39,9 +37,8 @@ use crate::resolve::gate::{Gate, Key};
 use crate::state::watermark::Watermark;
 use crate::store::streams::StoredStream;
 use crate::stream::batch::Batcher;
-use crate::stream::intake::InputCounts;
-use crate::stream::{Item, Record, Stream};
-use crate::summary::{Counts, Errors, Input, PlannedCounts, StreamSummary};
+use crate::stream::{Record, Stream};
+use crate::summary::{Counts, PlannedCounts, StreamSummary};
 
 /// New plans that one record may need before it is given up: more means that the remote
 /// contradicts itself.
@@ -50,74 +47,6 @@ const MAX_PLANS: u32 = 6;
 /// How long a job goes on to send what it has read, once it is to end. Who asked for the end kills
 /// it 10 to 30 seconds later, and then nothing is told.
 pub const GRACE: Duration = Duration::from_secs(10);
-
-/// What the intake thread sends.
-#[derive(Debug)]
-pub enum Chunk {
-    /// Items in the order of the input.
-    Items(Vec<Item>),
-    /// The end of the input, or what ended the reading early.
-    End(InputCounts, Option<Error>),
-}
-
-/// Takes the tap's newest safe STATE.
-pub type StateSink = Box<dyn FnMut(&RawValue) -> Result<(), Error> + Send>;
-/// Looks at a stream when it first comes up: its number in the store, its name.
-pub type StreamHook = Box<dyn FnMut(StoredStream, &str) -> Result<(), Error> + Send>;
-
-/// How a job is wired.
-pub struct Wiring {
-    /// Sends batches and settles them.
-    pub dispatcher: Arc<Dispatcher>,
-    /// Connector and account.
-    pub namespace: String,
-    /// When the job before this one had ended, as far as is known: what it wrote last, a lookup may
-    /// not show yet.
-    pub last_end: Option<Instant>,
-    /// How records are gathered.
-    pub batch: BatchOptions,
-    /// Bytes of records in memory, at most, about.
-    pub max_buffer_bytes: usize,
-    /// From the intake thread.
-    pub input: mpsc::Receiver<Chunk>,
-    /// Ends the reading.
-    pub stop: CancellationToken,
-    /// Takes the newest of the tap's STATEs that became safe.
-    pub on_state: StateSink,
-    /// Called at the first SCHEMA of each stream, before any of its records: brings in what is
-    /// known of its ids, and its limit on calls.
-    pub on_stream: StreamHook,
-    /// Told of each group of outcomes, for the progress line.
-    pub on_progress: Box<dyn FnMut(&Counts) + Send>,
-}
-
-impl std::fmt::Debug for Wiring {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wiring").field("namespace", &self.namespace).finish_non_exhaustive()
-    }
-}
-
-/// What a job has come to.
-#[derive(Debug, Default)]
-pub struct Finished {
-    /// By stream, in the order of their first SCHEMA; before them, under the empty name, the lines
-    /// that were no message, where there are any.
-    pub streams: Vec<(String, StreamSummary)>,
-    /// What was read beside records.
-    pub input: Input,
-    /// Errors of records.
-    pub errors: Errors,
-    /// The tap's last STATE that is safe.
-    pub tap_state: Option<Box<RawValue>>,
-    /// A signal ended the reading before the input's end.
-    pub stopped: bool,
-    /// Not all was done that was read, and the tap's STATE says so: it brings the rest again.
-    pub comes_again: bool,
-    /// What is left of the calls that may be made, where that was asked for.
-    pub quota: Option<Quota>,
-    /// What ended the job early.
-    pub error: Option<Error>,
-}
 
 /// One stream of the job.
 struct StreamState {
@@ -329,10 +258,15 @@ impl Job {
     }
 
     fn is_through(&self) -> bool {
-        self.is_idle() && self.waiting.count() == 0 && !self.waiting.has_released()
+        self.is_idle() && self.orphans.is_empty() && !self.is_waited_for()
     }
 
-    /// The input has ended, and nothing is on its way or about to be.
+    /// Whether some wait for their parents.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting.count() > 0 || self.waiting.has_released()
+    }
+
+    /// The input has ended, and nothing is on its way or about to be, but for those that wait.
     fn is_idle(&self) -> bool {
         self.input_ended
             && self.tasks.is_empty()
@@ -340,7 +274,6 @@ impl Job {
             && self.batcher.is_empty()
             && self.gate.waiting() == 0
             && self.held.is_empty()
-            && self.orphans.is_empty()
             && self.claims.waiting() == 0
             && self.local.is_empty()
     }

@@ -11,8 +11,9 @@ use crate::connector::contract::{Action, Rejection};
 use crate::dispatch::{Ended, NOT_SENT, Planned};
 use crate::outcome::{Fate, Trouble};
 
-/// How long one waits for a pause of a tap that has no end.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long one waits at least, and until nothing is on its way, where the input does not end: the
+/// tap's STATE waits with it.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A record that waits.
 pub(super) struct Orphan {
@@ -44,6 +45,12 @@ impl Job {
         if self.is_cut_off() {
             return self.leave_orphans();
         }
+        // Whom they name may be among those that wait for parents of their own, and come to their end
+        // by themselves, unless they wait behind one of these.
+        let is_blocked = self.gate.waiting() > 0 || self.claims.waiting() > 0 || !has_room;
+        if self.input_ended && self.is_waited_for() && !is_blocked {
+            return;
+        }
         let mut calls: BTreeMap<(usize, Action), Vec<Planned>> = BTreeMap::new();
         for Orphan { action, mut planned, .. } in std::mem::take(&mut self.orphans) {
             planned.has_waited = true;
@@ -57,7 +64,7 @@ impl Job {
         }
     }
 
-    /// Nothing is on its way, or about to be.
+    /// No call is on its way, or about to be.
     fn is_quiet(&self) -> bool {
         self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty()
     }

@@ -63,7 +63,7 @@ impl Job {
         let shape = connector.shape(&stream.name);
         let (in_bulk, records) = match capabilities.bulk.zip(connector.bulk()) {
             Some((limits, bulk)) if records.len() >= limits.min_records => {
-                let takes = |one: &Planned| bulk.takes(&stream.name, action, one.outgoing());
+                let takes = |one: &Planned| bulk.takes(&stream.name, action, &one.write(action));
                 let (fit, left): (Vec<_>, Vec<_>) = records.into_iter().partition(takes);
                 if fit.len() >= limits.min_records {
                     (fit, left)

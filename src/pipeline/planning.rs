@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::{Map, Value};
-
 use super::parting::weight;
 use super::waiting::Parents;
 use super::{Job, MAX_PLANS};
-use crate::config::stream::{Mode, OnlyEmpty};
+use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
 use crate::dispatch::{Batch, Ended, Held, Planned, Task};
 use crate::error::Error;
@@ -237,7 +235,9 @@ impl Job {
     pub(super) fn follow_read(&mut self, mut planned: Planned, action: Action, row: Row) {
         let mut held = Held { version: row.version, left: None };
         if planned.record.stream.options.only_empty() && action != Action::Delete {
-            let Some(left) = self.left_empty(&planned, &row.fields) else {
+            let kept = planned.record.kept.clone();
+            let is_kept = |name: &str| kept.as_ref().is_none_or(|kept| kept.contains(name));
+            let Some(left) = only_empty(&planned.body, &row.fields, is_kept) else {
                 if planned.is_partial {
                     let (fate, attempts) = (Fate::Unchanged, planned.attempts);
                     let partial = Partial { remote_id: row.remote_id, action, fate, attempts };
@@ -254,19 +254,6 @@ impl Job {
             planned.remote_id = Some(row.remote_id);
         }
         self.gather(Task::Write(action), planned);
-    }
-
-    /// What is written of a record whose filled fields are to stay as they are; `None`: nothing.
-    fn left_empty(&self, planned: &Planned, held: &Map<String, Value>) -> Option<Arc<str>> {
-        let stream = &planned.record.stream;
-        let Some(OnlyEmpty::These(names)) = &stream.options.only_upsert_empty_fields else {
-            return only_empty(&planned.body, held, |_| true);
-        };
-        let shape = self.wiring.dispatcher.connector.shape(&stream.name);
-        only_empty(&planned.body, held, |field| {
-            names.iter().any(|name| name == field)
-                || shape.as_ref().is_some_and(|shape| shape.is_made_of(field, names))
-        })
     }
 
     /// Puts a record into its batch.

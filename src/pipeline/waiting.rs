@@ -3,6 +3,7 @@
 //! They wait on disk ([`parking`](crate::store::parking)) until the parent has come to its end.
 //! What becomes of those whose parent does not: [`circles`](super::circles).
 
+use std::collections::BTreeSet;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ struct Frozen {
     partial: Option<Partial>,
     fingerprint: String,
     body: Arc<str>,
+    kept: Option<Arc<BTreeSet<String>>>,
     source: Arc<str>,
     custom_data: Option<Arc<str>>,
 }
@@ -187,6 +189,7 @@ impl Job {
             partial: record.partial.clone(),
             fingerprint: record.fingerprint.to_string(),
             body: Arc::clone(&record.body),
+            kept: record.kept.clone(),
             source: Arc::clone(&record.source),
             custom_data: record.custom_data.clone(),
         };
@@ -224,6 +227,7 @@ impl Job {
             partial: frozen.partial,
             fingerprint,
             body: frozen.body,
+            kept: frozen.kept,
             source: frozen.source,
             custom_data: frozen.custom_data,
             // It has no fields that could name a parent.

@@ -25,6 +25,7 @@ fn record(capabilities: Capabilities, external_id: Option<&str>) -> Record {
         partial: None,
         fingerprint: Fingerprint([1; 32]),
         body: "{}".into(),
+        kept: None,
         source: "{}".into(),
         custom_data: None,
         stands_in: false,

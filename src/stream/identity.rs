@@ -72,7 +72,9 @@ impl IdFields {
             None => None,
         };
         let own = capabilities.external_id_field.as_ref().filter(|_| !has_external);
-        let own_remote = capabilities.remote_id_field.as_ref().filter(|_| !has("id"));
+        let own_remote = capabilities.remote_id_field.as_ref().filter(|own| {
+            identity.is_none() && !has("id") && key_properties.iter().all(|key| key == *own)
+        });
         let is_named = options.external_id.is_some()
             || options.remote_id.is_some()
             || own.is_some()
@@ -338,6 +340,9 @@ mod tests {
         let fields = settle(&["Id"], &["Id"], Some(Identity::Source)).unwrap();
         assert_eq!(read(&fields, r#"{"Id": "003"}"#), Ok((some("003"), None)));
         settle(&["Id", "id"], &["id"], None).unwrap_err();
+        // Where something else is meant to be an id, too, nothing is guessed.
+        settle(&["Id", "email"], &["email"], None).unwrap_err();
+        settle(&["Id", "externalId"], &[], Some(Identity::Source)).unwrap_err();
     }
 
     #[test]

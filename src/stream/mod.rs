@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod moment;
 mod prepare;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ pub struct Record {
     pub fingerprint: Fingerprint,
     /// What goes out: a JSON object as text, without the ids' own fields.
     pub body: Arc<str>,
+    /// Fields of that which are written only where they are empty at the remote; `None`: all of them,
+    /// where the options say so.
+    pub kept: Option<Arc<BTreeSet<String>>>,
     /// What came in: a JSON object as text.
     pub source: Arc<str>,
     /// Fields that the platform wants to see again in the state: a JSON object as text.

@@ -1,7 +1,9 @@
 //! A record is made ready: its ids are read, it is mapped, fingerprinted, validated, and its
 //! outgoing body is made.
 
+use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -12,7 +14,7 @@ use super::intake::IntakeOptions;
 use super::mapping::Mapping;
 use super::{Item, Record, Stream};
 use crate::config::Validation;
-use crate::config::stream::Mode;
+use crate::config::stream::{Mode, OnlyEmpty};
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::outcome::Trouble;
@@ -35,6 +37,20 @@ pub(super) struct Preparer {
     pub(super) read: u64,
     pub(super) warned: bool,
     pub(super) warned_reserved: Cell<bool>,
+}
+
+/// Another value of the same kind, as far as there is one.
+fn other_value(value: &RawValue) -> Box<RawValue> {
+    let other = match value.get().as_bytes() {
+        b"\"\"" => "\"x\"",
+        b"true" => "false",
+        b"false" => "true",
+        b"0" => "1",
+        [b'"' | b'n', ..] => "\"\"",
+        [b'{' | b'[', ..] => "null",
+        _ => "0",
+    };
+    RawValue::from_string(other.to_owned()).unwrap_or_else(|_| value.to_owned())
 }
 
 /// A record that would take too much memory. Its ids are not looked for: that too takes some.
@@ -97,6 +113,7 @@ impl Preparer {
             partial: None,
             fingerprint: fingerprint(std::iter::empty(), None),
             body: Arc::from("{}"),
+            kept: None,
             source: Arc::from("{}"),
             custom_data: None,
             stands_in: true,
@@ -123,6 +140,7 @@ impl Preparer {
             partial: None,
             fingerprint: Fingerprint([0; 32]),
             body: Arc::from(""),
+            kept: None,
             source: Arc::from(source.get()),
             custom_data: None,
             stands_in: false,
@@ -216,7 +234,41 @@ impl Preparer {
             Some(shaped) => shaped.body.into(),
             None => self.body(prepared, &record.source),
         };
+        if let Some(OnlyEmpty::These(names)) = &self.stream.options.only_upsert_empty_fields {
+            record.kept = Some(self.kept(names, &fields, record).into());
+        }
         Ok(())
+    }
+
+    /// Fields of a record's body that are named, or made of fields of it that are: with other values in
+    /// those, they would go out with other values.
+    fn kept(&self, names: &[String], fields: &Fields<'_>, record: &Record) -> BTreeSet<String> {
+        let is_named = |name: &str| names.iter().any(|named| named.eq_ignore_ascii_case(name));
+        let others: Vec<_> = fields.0.iter().map(|(_, value)| other_value(value)).collect();
+        let others = fields.0.iter().zip(&others).map(|((name, value), other)| {
+            (name.clone(), if is_named(name) { &**other } else { value })
+        });
+        let other = self.made_of(&Fields(others.collect()), &record.source).unwrap_or_default();
+        let other = Fields::of_text(&other).map(|fields| fields.0).unwrap_or_default();
+        let other: HashMap<&str, &str> =
+            other.iter().map(|(name, value)| (&**name, value.get())).collect();
+        let whole = Fields::of_text(&record.body).map(|fields| fields.0).unwrap_or_default();
+        let is_kept = |(name, value): &&(Cow<'_, str>, &RawValue)| {
+            is_named(name) || other.get(&**name) != Some(&value.get())
+        };
+        whole.iter().filter(is_kept).map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// The body of a record with these fields; `None` where none can be made of them.
+    fn made_of(&self, fields: &Fields<'_>, source: &Arc<str>) -> Option<String> {
+        let mapped = self.mapping.as_ref().map(|mapping| mapping.apply(fields));
+        let mapped = mapped.transpose().ok()?;
+        let mapped = mapped.as_deref().map(Fields::parse).transpose().ok()?;
+        let fields = mapped.as_ref().unwrap_or(fields);
+        match &self.shape {
+            Some(shape) => Some(self.shaped(&**shape, fields).ok()?.body),
+            None => Some(self.body(fields, source).to_string()),
+        }
     }
 
     /// The hash of a record: of what a shape says, or of its fields.

@@ -166,6 +166,38 @@ fn only_what_is_empty_at_the_remote_is_filled() {
     }
 }
 
+/// A list says which, by their names in the record or by those that they go out under: all others are
+/// written.
+#[test]
+fn a_list_says_what_stays_where_it_is_filled() {
+    let remote = Remote::start();
+    let fields = json!({"city": {"from": "town"}, "phone": {"template": "{{ prefix }}7"}});
+    let place = |more: serde_json::Value| {
+        let mut options = json!({"lookup_fields": "email", "fields": fields});
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        place(&remote, "sandbox", &options)
+    };
+    let ann = |word: &str| {
+        people(&[json!({"externalId": "o1", "email": "ann@x.com", "town": word, "prefix": word,
+            "last": word, "first": word})])
+    };
+    place(json!({})).done(ann("Oslo"));
+    let again = place(json!({"only_upsert_empty_fields": ["town", "prefix", "Last"]}));
+    again.done(ann("Bergen"));
+    assert_eq!(
+        again.counts("contacts"),
+        counts([("read", 1), ("updated", 1)]),
+        "{:?} {:?}",
+        again.results(),
+        remote.records("contacts")
+    );
+    let held = &remote.records("contacts")[0];
+    assert_eq!(
+        (&held["city"], &held["phone"], &held["last"], &held["first"]),
+        (&json!("Oslo"), &json!("Oslo7"), &json!("Oslo"), &json!("Bergen"))
+    );
+}
+
 #[test]
 fn a_write_goes_to_the_version_that_was_read() {
     let remote = Remote::start();

@@ -45,6 +45,7 @@ fn record(stream: &Arc<Stream>, position: usize) -> Record {
         partial: None,
         fingerprint: Fingerprint([0; 32]),
         body: "{}".into(),
+        kept: None,
         source: "{}".into(),
         custom_data: None,
         stands_in: false,

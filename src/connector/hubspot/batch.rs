@@ -64,7 +64,7 @@ impl HubSpot {
                 objects.entry(part.object_or(object)).or_default().push(place);
             }
         }
-        let is_alone = objects.len() == 1;
+        let is_alone = objects.values().next().is_some_and(|places| places.len() == parts.len());
         for (own, places) in objects {
             match self.write_some(own, property, batch, &parts, &places).await {
                 Ok(some) => {

@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use super::Salesforce;
 use super::collections::{MAX_RECORDS, results};
-use super::ids::long_id;
+use super::ids::told_id;
 use super::problem::{Problem, failure};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
-use crate::json::exact;
 use crate::record::RemoteId;
 
 /// Bytes of a call's body, at most.
@@ -82,9 +81,8 @@ impl Salesforce {
     fn told(&self, action: Action, result: &Value) -> Followed {
         let redactor = self.client.redactor();
         if result["success"] == true {
-            let id = result.get("id").and_then(exact::text);
-            let id = id.and_then(|id| redactor.unless_secret(id));
-            return Followed::Done(id.map(|id| long_id(&id)));
+            let id = told_id(result.get("id"), redactor);
+            return Followed::Done(id.map(|id| id.to_string()));
         }
         let Some(error) = result.pointer("/errors/0") else {
             return Followed::Open("the answer does not say whether it was written".into());

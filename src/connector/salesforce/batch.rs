@@ -69,7 +69,7 @@ impl Salesforce {
                 calls.entry(call).or_default().push(place);
             }
         }
-        let is_alone = calls.len() == 1;
+        let is_alone = calls.values().next().is_some_and(|places| places.len() == parts.len());
         for (call, mut places) in calls {
             // Of one object after another: a call takes few changes between them.
             places.sort_by_key(|place| (objects[*place].name.as_str(), *place));

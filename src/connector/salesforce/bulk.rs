@@ -18,15 +18,16 @@ use serde_json::{Value, json};
 
 use super::Salesforce;
 use super::describe::Description;
-use super::ids::{is_id, long_id};
+use super::ids::{is_id, long_id, told_id};
 use super::problem::failure;
 use super::rows::{self, By, ResultRow, Table};
+use super::unified;
 use crate::connector::contract::{
     Action, Bulk, BulkLimits, Opened, Progress, RequestError, Ticket, Verdict, Write, WriteBatch,
 };
 use crate::connector::http::{Answer, Call};
 use crate::json::exact;
-use crate::record::{ExternalId, RemoteId, StreamName};
+use crate::record::{ExternalId, StreamName};
 
 /// Rows of one job: as many as the org works through in one piece.
 const MAX_RECORDS: usize = 10_000;
@@ -72,13 +73,21 @@ impl Job {
 
 #[async_trait]
 impl Bulk for Salesforce {
-    fn takes(&self, stream: &StreamName, action: Action, body: &str) -> bool {
+    fn takes(&self, stream: &StreamName, action: Action, write: &Write) -> bool {
         if action == Action::Delete {
             return true;
         }
+        // It would clear the field.
+        let is_null = |id: &ExternalId| id.as_str().trim() == rows::NULL;
+        // Another record may name a campaign that is made under its name: a call looks before.
+        let is_guarded = action == Action::Create && unified::is_named_campaign(&write.body);
+        if write.external_id.as_ref().is_some_and(is_null) || is_guarded {
+            return false;
+        }
         let learned = self.learned(stream);
         let description = learned.as_ref().and_then(|learned| learned.description().ok());
-        description.is_some_and(|description| rows::cells(description, body, |_| true).is_some())
+        description
+            .is_some_and(|description| rows::cells(description, &write.body, |_| true).is_some())
     }
 
     async fn open(&self, batch: &WriteBatch) -> Result<Opened, RequestError> {
@@ -182,8 +191,8 @@ impl Bulk for Salesforce {
 
     async fn results(&self, ticket: &Ticket) -> Result<Vec<Verdict>, RequestError> {
         let job = Job::read(ticket)?;
-        let told = self.info(&job).await?;
-        let number = |name: &str| told[name].as_u64();
+        let info = self.info(&job).await?;
+        let number = |name: &str| info[name].as_u64();
         let written = number("numberRecordsProcessed")
             .zip(number("numberRecordsFailed"))
             .map(|(processed, failed)| processed.saturating_sub(failed));
@@ -192,19 +201,8 @@ impl Bulk for Salesforce {
             if verdicts.is_whole() {
                 break;
             }
-            let url = self.url(&["jobs", "ingest", &job.id, list]).await?;
-            let answer = match self.send(Method::GET, url, Bytes::new(), true, None).await {
-                // It is as long the next time.
-                Err(RequestError::Protocol(why)) => return Err(RequestError::never_sent(&why)),
-                answer => answer?,
-            };
-            if !answer.is_success() {
-                return Err(self.failed(&answer));
-            }
-            let first = (list != "unprocessedrecords").then_some("sf__Id");
-            let told = rows::told(&answer.body, &job.by(), first);
-            let told = told.map_err(|why| RequestError::Protocol(why.into()))?;
-            let count = told.len() as u64;
+            let rows = self.list(&job, list).await?;
+            let count = rows.len() as u64;
             if list == "successfulResults"
                 && written.is_some_and(|written| count < written)
                 && self.is_first_told(&job.id, count)
@@ -212,7 +210,7 @@ impl Bulk for Salesforce {
                 let why = format!("{count} results are told of {}", written.unwrap_or_default());
                 return Err(RequestError::Protocol(why.into()));
             }
-            for row in told {
+            for row in rows {
                 let key = row.key.clone();
                 let verdict = match list {
                     "successfulResults" => self.success(job.action, row),
@@ -224,7 +222,7 @@ impl Bulk for Salesforce {
         }
         // One that was aborted before it had begun has written nothing, whatever it was given.
         let is_untouched =
-            told["state"] == "Aborted" && number("numberRecordsProcessed") == Some(0);
+            info["state"] == "Aborted" && number("numberRecordsProcessed") == Some(0);
         Ok(verdicts.into_all(is_untouched))
     }
 }
@@ -245,10 +243,6 @@ impl Salesforce {
             }
             if batch.action != Action::Delete {
                 let external = write.external_id.as_ref().map(|id| id.as_str().to_owned());
-                if external.as_ref().is_some_and(|id| id.trim() == rows::NULL) {
-                    let why = "an external id of `#N/A` cannot be said in a row";
-                    return Err(RequestError::never_sent(why));
-                }
                 row.extend(property.map(str::to_owned).zip(external));
                 let keeps = self.keeps(description, batch.action);
                 let cells = rows::cells(description, &write.body, keeps);
@@ -272,6 +266,21 @@ impl Salesforce {
         told.insert((job.to_owned(), count))
     }
 
+    /// One of the lists of what became of a job's rows.
+    async fn list(&self, job: &Job, list: &str) -> Result<Vec<ResultRow>, RequestError> {
+        let url = self.url(&["jobs", "ingest", &job.id, list]).await?;
+        let answer = match self.send(Method::GET, url, Bytes::new(), true, None).await {
+            // It is as long the next time.
+            Err(RequestError::Protocol(why)) => return Err(RequestError::never_sent(&why)),
+            answer => answer?,
+        };
+        if !answer.is_success() {
+            return Err(self.failed(&answer));
+        }
+        let first = (list != "unprocessedrecords").then_some("sf__Id");
+        rows::told(&answer.body, &job.by(), first).map_err(|why| RequestError::Protocol(why.into()))
+    }
+
     async fn info(&self, job: &Job) -> Result<Value, RequestError> {
         let url = self.url(&["jobs", "ingest", &job.id]).await?;
         self.body_of(&self.send(Method::GET, url, Bytes::new(), true, None).await?)
@@ -292,8 +301,7 @@ impl Salesforce {
     }
 
     fn success(&self, action: Action, row: ResultRow) -> Verdict {
-        let id = row.id.and_then(|id| self.client.redactor().unless_secret(id));
-        let id = id.map(|id| RemoteId::new(long_id(&id)));
+        let id = told_id(row.id.map(Value::from).as_ref(), self.client.redactor());
         match action {
             Action::Create => Verdict::Created(id),
             Action::Update => Verdict::Updated(id),

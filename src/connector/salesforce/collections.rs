@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Salesforce;
 use super::describe::Description;
-use super::ids::long_id;
+use super::ids::{long_id, told_id};
 use super::problem::{Problem, failure};
 use super::shape::sent;
 use super::single::lacks_matches;
@@ -241,8 +241,7 @@ pub(super) fn written(
     result: &Value,
     redactor: &Redactor,
 ) -> Verdict {
-    let id = result.get("id").and_then(exact::text).and_then(|id| redactor.unless_secret(id));
-    let id = id.map(|id| RemoteId::new(long_id(&id)));
+    let id = told_id(result.get("id"), redactor);
     let is_other =
         |id: &RemoteId| remote_id(write).is_some_and(|known| long_id(known) != id.as_str());
     match action {

@@ -115,6 +115,11 @@ pub(super) struct Choice {
 }
 
 impl Field {
+    /// Its values are numbers.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.kind.as_str(), "double" | "int" | "currency" | "percent" | "long")
+    }
+
     fn locks(&self) -> bool {
         self.kind == "reference"
             && self.createable

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 use super::Salesforce;
 use super::after::{Followed, not_done};
 use super::collections::Row;
-use super::ids::long_id;
+use super::ids::{long_id, told_id};
 use super::part::{Entity, Lack, Part, Reference, Rest};
 use super::problem::{Problem, failure, refusals};
 use super::shape::typed;
@@ -132,9 +132,8 @@ impl Salesforce {
         let calls = calls.map(Vec::as_slice).unwrap_or_default();
         if graph["isSuccessful"] == true {
             let file = calls.iter().find(|call| call["referenceId"] == "file");
-            let id = file.and_then(|file| file.pointer("/body/id")).and_then(exact::text);
-            let id = id.and_then(|id| redactor.unless_secret(id));
-            return Verdict::Created(id.map(|id| RemoteId::new(long_id(&id))));
+            let id = file.and_then(|file| file.pointer("/body/id"));
+            return Verdict::Created(told_id(id, redactor));
         }
         let errors = calls.iter().flat_map(|call| refusals(&call["body"]));
         let errors: Vec<&Value> =

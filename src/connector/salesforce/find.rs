@@ -8,12 +8,11 @@ use serde_json::{Map, Value};
 
 use super::Salesforce;
 use super::describe::{Description, Field};
-use super::ids::{long_id, spelled_id};
+use super::ids::{spelled_id, told_id};
 use super::paths::Paths;
 use super::soql;
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::json::exact;
-use crate::record::RemoteId;
 
 /// Pages of an answer, at most.
 const MAX_PAGES: usize = 50;
@@ -110,8 +109,8 @@ impl Salesforce {
     fn page(&self, keys: &Keys<'_>, body: &Value) -> Result<Found, RequestError> {
         let mut found = Found::default();
         for record in records(body)? {
-            let Some(id) = record.get("Id").and_then(exact::text) else { continue };
-            let Some(id) = self.client.redactor().unless_secret(id) else { continue };
+            let id = told_id(record.get("Id"), self.client.redactor());
+            let Some(id) = id else { continue };
             let Some(value) = record.get(&keys.field.name).and_then(exact::text) else { continue };
             let mut fields = Map::new();
             for name in &keys.question.want {
@@ -127,7 +126,7 @@ impl Salesforce {
             for key in keys.of(&value) {
                 found.rows.push(Row {
                     key: Arc::clone(key),
-                    remote_id: RemoteId::new(long_id(&id)),
+                    remote_id: id.clone(),
                     version: None,
                     fields: fields.clone(),
                     altered: None,
@@ -200,7 +199,7 @@ impl<'a> Keys<'a> {
 fn spell(field: &Field, value: &str) -> String {
     match field.kind.as_str() {
         "id" | "reference" => spelled_id(value).to_owned(),
-        "double" | "int" | "currency" | "percent" | "long" => value
+        _ if field.is_number() => value
             .trim()
             .parse::<f64>()
             .map_or_else(|_| value.to_owned(), |number| number.to_string()),
@@ -219,7 +218,7 @@ fn literal(field: &Field, value: &str) -> Result<String, RequestError> {
         Err(RequestError::never_sent(&what))
     };
     match field.kind.as_str() {
-        "double" | "int" | "currency" | "percent" | "long" => {
+        _ if field.is_number() => {
             let is_number =
                 |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
             plain(

@@ -3,6 +3,12 @@
 //!
 //! <https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm>
 
+use serde_json::Value;
+
+use crate::connector::http::Redactor;
+use crate::json::exact;
+use crate::record::RemoteId;
+
 /// Of 32 values of five bits.
 const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 
@@ -24,6 +30,12 @@ pub(super) fn long_id(text: &str) -> String {
         long.push(char::from(DIGITS[value]));
     }
     long
+}
+
+/// An id that an answer tells; `None` where it is none, or a secret.
+pub(super) fn told_id(value: Option<&Value>, redactor: &Redactor) -> Option<RemoteId> {
+    let id = redactor.unless_secret(exact::text(value?)?)?;
+    Some(RemoteId::new(long_id(&id)))
 }
 
 /// What two forms of an id have in common.

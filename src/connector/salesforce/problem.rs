@@ -90,13 +90,12 @@ impl<'a> Problem<'a> {
     /// The record that has a value which only one may have, where it is about one of `fields`.
     fn duplicate_of(self, fields: &[&str]) -> Option<RemoteId> {
         // `duplicate value found: Ext__c duplicates value on record with id: 001xx000003DGb2`
-        let (names, id) = self.message().split_once("duplicates value on record with id:")?;
+        let (names, _) = self.message().split_once("duplicates value on record with id:")?;
         let names = names.rsplit("found:").next()?.trim();
         let is_ours = names
             .split(',')
             .all(|name| fields.iter().any(|field| field.eq_ignore_ascii_case(name.trim())));
-        let id: String = id.trim().chars().take_while(char::is_ascii_alphanumeric).collect();
-        (is_ours && matches!(id.len(), 15 | 18)).then(|| RemoteId::new(id))
+        self.twin().filter(|_| is_ours).map(RemoteId::new)
     }
 
     /// Whether what was to be made is there already.

@@ -176,7 +176,7 @@ pub(super) fn ambiguous(object: &str, field: &str, value: &str) -> Verdict {
 
 /// A record that names one which nobody is, yet.
 fn missing(reference: &Reference) -> Verdict {
-    Verdict::NoParent(rejection("no_reference", words(reference)))
+    Verdict::NoParent(rejection("no_parent", words(reference)))
 }
 
 fn words(Reference { object, field, value, .. }: &Reference) -> String {

@@ -30,6 +30,8 @@ pub(super) struct Content {
     pub(super) clears_falsy_dates: bool,
     /// Where external ids are kept: what a record says there itself goes out as its id.
     pub(super) property: Option<String>,
+    /// The fields that name a record which is locked while one is written.
+    pub(super) locks: Vec<Field>,
     pub(super) told: Warned,
 }
 
@@ -165,7 +167,7 @@ impl Shape for Content {
     }
 
     fn locks_any(&self) -> bool {
-        self.description.locks().next().is_some()
+        !self.locks.is_empty()
     }
 
     fn locks(&self, body: &str) -> Option<String> {
@@ -187,11 +189,7 @@ impl Shape for Content {
             let object = field.reference_to.first()?;
             Some(format!("{object} {}", spelled_id(json.trim_matches('"'))))
         };
-        self.description.locks().find_map(locked)
-    }
-
-    fn is_made_of(&self, field: &str, names: &[String]) -> bool {
-        names.iter().any(|name| name.eq_ignore_ascii_case(field))
+        self.locks.iter().find_map(locked)
     }
 
     fn remote_id(&self, id: RemoteId) -> RemoteId {
@@ -303,6 +301,7 @@ mod tests {
             description: Arc::new(description),
             clears_falsy_dates: true,
             property: Some("Ext__c".to_owned()),
+            locks: Vec::new(),
             told: Warned::new("contacts", &Arc::new(Descriptions::new(None, Duration::ZERO))),
         };
         let fields = Fields::of_text(record).unwrap();

@@ -187,6 +187,7 @@ impl Salesforce {
             description: Arc::clone(&description),
             clears_falsy_dates: self.clears_falsy_dates,
             property: property.clone(),
+            locks: description.locks().cloned().collect(),
             told: Warned::new(schema.stream.as_str(), &self.descriptions),
         };
         Ok(Learned {

@@ -55,7 +55,7 @@ pub(super) fn json(field: &Field, value: &Value) -> Option<String> {
             "false" | "0" => "false".to_owned(),
             _ => quoted(&text),
         },
-        "double" | "int" | "currency" | "percent" | "long" => {
+        _ if field.is_number() => {
             let number = text.trim();
             let is_number = serde_json::from_str::<serde_json::Number>(number).is_ok();
             if is_number { number.to_owned() } else { quoted(&text) }

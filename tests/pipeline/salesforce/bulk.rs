@@ -350,3 +350,37 @@ fn children_of_one_parent_go_out_together() {
     place.done(stream("Contact", Some("Ext_Id__c"), &(0..500).map(child).collect::<Vec<Value>>()));
     assert_eq!(place.counts("Contact"), counts([("read", 500), ("created", 500)]));
 }
+
+/// A run that is told to end while it waits for the job of an earlier one ends in good order, and the
+/// next one goes on.
+#[test]
+fn a_run_that_waits_for_an_earlier_job_can_be_stopped() {
+    let remote = Remote::with("{salesforce: {job_ms: 17000}}");
+    let place = bulky(&remote);
+    cut_off(&place, &remote, &leads(25), Signal::KILL);
+    let child = place.job().spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let waiter = std::thread::spawn(move || finish(child, leads(25).as_bytes()));
+    std::thread::sleep(Duration::from_millis(800));
+    kill_process(pid, Signal::TERM).unwrap();
+    let ran = waiter.join().unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("what became of records"), "{}", ran.stderr);
+    place.done(leads(25));
+    assert_eq!(remote.org_by("Lead", "LastName").len(), 25);
+    assert_eq!(calls(&remote, "PUT", "/batches"), 1);
+}
+
+/// One external id that a row cannot say keeps no other out of the job.
+#[test]
+fn an_external_id_that_no_row_can_say_goes_out_by_itself() {
+    let remote = Remote::start();
+    let place = bulky(&remote);
+    let mut all: Vec<Value> =
+        (0..20).map(|n| json!({"Ext_Id__c": format!("a{n}"), "Name": "Acme"})).collect();
+    all[7]["Ext_Id__c"] = json!("#N/A");
+    place.done(stream("Account", Some("Ext_Id__c"), &all));
+    assert_eq!(place.counts("Account"), counts([("read", 20), ("created", 20)]));
+    assert!(remote.org_by("Account", "Ext_Id__c").contains_key("#N/A"));
+    assert_eq!((calls(&remote, "PUT", "/batches"), calls(&remote, "PATCH", "/composite/")), (1, 1));
+}

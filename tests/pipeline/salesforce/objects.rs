@@ -143,3 +143,43 @@ fn no_account_is_made_where_that_is_not_wanted() {
     assert_eq!(place.counts("Account"), counts([("read", 2), ("updated", 1), ("skipped", 1)]));
     assert_eq!(remote.org("Account").len(), 1);
 }
+
+/// As the platform's configs have it: a field in any case.
+#[test]
+fn lookup_fields_are_known_in_any_case() {
+    let remote = Remote::start();
+    for title in ["CTO", "CEO"] {
+        let person = json!({"LastName": "Lee", "Phone": "5", "Title": title});
+        let place = place(&remote).set("lookup_fields", json!({"contact": "phone"}));
+        place.done(stream("Contact", None, &[person]));
+    }
+    let held = remote.org("Contact");
+    assert_eq!((held.len(), &held[0]["Title"]), (1, &json!("CEO")));
+}
+
+/// Accounts that are each other's parents wait for one another; who names one of them by its external
+/// id waits until they are there.
+#[test]
+fn who_names_one_of_a_circle_waits_for_it() {
+    let remote = Remote::start();
+    let account = |id: &str, parent: &str| json!({"Ext_Id__c": id, "Name": id, "ParentId": parent});
+    let place = place(&remote).set(
+        "streams",
+        json!({"Account": {"relations": [{"field": "ParentId", "stream": "Account"}]}}),
+    );
+    let person = json!({"Ext_Id__c": "c", "LastName": "Lee", "Account": {"Ext_Id__c": "a1"}});
+    place.done(
+        stream("Contact", Some("Ext_Id__c"), &[person])
+            + &stream("Account", Some("Ext_Id__c"), &[account("a1", "a2"), account("a2", "a1")]),
+    );
+    let accounts = remote.org_by("Account", "Ext_Id__c");
+    assert_eq!(
+        place.counts("Contact"),
+        counts([("read", 1), ("created", 1)]),
+        "{:?}",
+        place.results()
+    );
+    let contact = &remote.org_by("Contact", "Ext_Id__c")["c"];
+    assert_eq!(contact["AccountId"], accounts["a1"]["Id"], "{:?}", place.results());
+    assert_eq!(accounts["a1"]["ParentId"], accounts["a2"]["Id"]);
+}

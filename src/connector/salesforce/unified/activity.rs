@@ -20,15 +20,6 @@ const PLAIN: &[(&str, &str)] = &[
     ("activity_datetime", "ActivityDate"),
     ("description", "Description"),
 ];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[
-    ("status", "Status"),
-    ("type", "Subject"),
-    ("title", "Subject"),
-    ("start_datetime", "CallDurationInSeconds"),
-    ("end_datetime", "CallDurationInSeconds"),
-];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) {
     made.take(record, PLAIN);

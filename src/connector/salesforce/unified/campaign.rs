@@ -11,9 +11,6 @@ const PLAIN: &[(&str, &str)] = &[
     ("description", "Description"),
     ("active", "IsActive"),
 ];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[("type", "Type"), ("status", "Status")];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) {
     made.take(record, PLAIN);

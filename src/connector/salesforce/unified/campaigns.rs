@@ -31,6 +31,18 @@ pub(in crate::connector::salesforce) struct Names(Mutex<Known>);
 
 pub(in crate::connector::salesforce) type Known = HashMap<(&'static str, String), String>;
 
+/// The name of a campaign that is known by that.
+fn named_campaign(body: &str) -> Option<String> {
+    let fields = Fields::of_text(body).ok()?;
+    let by: String = serde_json::from_str(fields.get(BY)?.get()).ok()?;
+    by.strip_prefix("Campaign.Name=").map(str::to_owned)
+}
+
+/// Whether a body is that of a campaign that is known by its name.
+pub(in crate::connector::salesforce) fn is_named_campaign(body: &str) -> bool {
+    named_campaign(body).is_some()
+}
+
 impl Salesforce {
     /// Finds the campaigns and topics that records name. A record whose name several have is
     /// refused.
@@ -82,12 +94,8 @@ impl Salesforce {
         writes: &[Write],
         parts: &mut [Part],
     ) -> Result<Option<MutexGuard<'_, Known>>, RequestError> {
-        let name = |write: &Write| {
-            let fields = Fields::of_text(&write.body).ok()?;
-            let by: String = serde_json::from_str(fields.get(BY)?.get()).ok()?;
-            by.strip_prefix("Campaign.Name=").map(str::to_owned)
-        };
-        let new: Vec<Option<String>> = writes.iter().map(name).collect();
+        let new: Vec<Option<String>> =
+            writes.iter().map(|write| named_campaign(&write.body)).collect();
         let names: BTreeSet<String> = new.iter().flatten().cloned().collect();
         if names.is_empty() {
             return Ok(None);

@@ -7,10 +7,6 @@ use super::made::{Made, Record};
 pub(super) const NAMES: &[&str] = &["addresses", "phone_numbers"];
 const PLAIN: &[(&str, &str)] =
     &[("name", "Name"), ("description", "Description"), ("owner_id", "OwnerId")];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] =
-    &[("website", "Website"), ("website", "Site"), ("type", "Type"), ("industry", "Industry")];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 /// Fields of phone numbers, by their types. A fax is no phone: a number goes there that says so.
 const PHONES: [(&str, &str); 2] = [("primary", "Phone"), ("fax", "Fax")];
 

@@ -44,16 +44,6 @@ const PICKED: &[(&str, &str)] = &[
     ("industry", "Industry"),
     ("rating", "Rating"),
 ];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[
-    ("company_name", "AccountId"),
-    ("company_name", "Company"),
-    ("company", "AccountId"),
-    ("company", "Company"),
-    ("unsubscribed", "HasOptedOutOfEmail"),
-    ("subscribe_status", "HasOptedOutOfEmail"),
-];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, PICKED, MADE];
 /// Fields of phone numbers, by their types. A number without one goes to the field of its place.
 const PHONES: [(&str, &str); 4] = [
     ("primary", "Phone"),

@@ -31,17 +31,6 @@ const PLAIN: &[(&str, &str)] = &[
     ("owner_id", "OwnerId"),
     ("contact_id", "ContactId"),
 ];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[
-    ("pipeline_stage_id", "StageName"),
-    ("status", "StageName"),
-    ("type", "Type"),
-    ("lead_source", "LeadSource"),
-    ("contact_email", "ContactId"),
-    ("contact_external_id", "ContactId"),
-    ("company_name", "AccountId"),
-];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
     made.take(record, PLAIN);

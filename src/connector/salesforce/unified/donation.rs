@@ -21,14 +21,6 @@ const ESTABLISHED: &str = "npe03__Date_Established__c";
 const PERIOD: &str = "npe03__Installment_Period__c";
 const PLAIN: &[(&str, &str)] =
     &[("name", "Name"), ("amount", "npe03__Amount__c"), ("created_at", ESTABLISHED)];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[
-    ("installment_period", PERIOD),
-    ("contact_external_id", CONTACT),
-    ("contact_name", CONTACT),
-    ("company_name", ORGANIZATION),
-];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[PLAIN, MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
     made.take(record, PLAIN);

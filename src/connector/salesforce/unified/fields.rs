@@ -79,15 +79,16 @@ impl Salesforce {
                     Ok(()) => {
                         tracing::info!(%object, field = %field.name, "The custom field was made.");
                         self.descriptions.forget(object);
-                        made.push(key.clone());
-                        known.there.insert(key);
+                        made.push(key);
                     }
                     Err(why) => drop(known.refused.insert(key, why)),
                 }
             }
         }
         if !made.is_empty() {
+            // What is made twice is there, and a field that nobody may write is of no use.
             self.permit(&made).await?;
+            known.there.extend(made);
         }
         for part in parts.iter_mut().filter(|part| !part.rest.fields.is_empty()) {
             let object = part.object.clone().unwrap_or_else(|| object.to_owned());

@@ -6,14 +6,6 @@ use crate::connector::salesforce::ids::spelled_id;
 
 /// What the unified schema alone has.
 pub(super) const NAMES: &[&str] = &["campaign_id", "contact_id"];
-/// What is made of what in other ways than as it is.
-const MADE: &[(&str, &str)] = &[
-    ("campaign_id", "CampaignId"),
-    ("contact_id", "ContactId"),
-    ("contact_id", "LeadId"),
-    ("status", "Status"),
-];
-pub(super) const FIELDS: &[&[(&str, &str)]] = &[MADE];
 
 pub(super) fn make(record: Record<'_>, made: &mut Made<'_>) -> Result<(), String> {
     let is_contact = record.text("type").is_some_and(|kind| kind.eq_ignore_ascii_case("contact"));

@@ -46,7 +46,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub(super) use self::campaigns::Names;
+pub(super) use self::campaigns::{Names, is_named_campaign};
 pub(super) use self::fields::MadeFields;
 pub(super) use self::find::BY;
 use self::made::{Made, Record};
@@ -129,29 +129,6 @@ impl Kind {
         }
     }
 
-    /// Whether a field of its objects is made of a record's field.
-    fn makes(self, name: &str, field: &str) -> bool {
-        let ends = |ends: &[&str]| ends.iter().any(|end| field.ends_with(end));
-        match name {
-            "addresses" => ends(&["Street", "City", "State", "PostalCode", "Country"]),
-            "phone_numbers" => ends(&["Phone", "Fax"]),
-            _ => self.fields().iter().copied().flatten().any(|made| *made == (name, field)),
-        }
-    }
-
-    /// Names of the unified schema, and the fields that are made of them.
-    fn fields(self) -> &'static [&'static [(&'static str, &'static str)]] {
-        match self {
-            Self::Contact => contact::FIELDS,
-            Self::Deal => deal::FIELDS,
-            Self::Company => company::FIELDS,
-            Self::Donation => donation::FIELDS,
-            Self::Campaign => campaign::FIELDS,
-            Self::Member => member::FIELDS,
-            Self::Activity => activity::FIELDS,
-        }
-    }
-
     /// Whether it is a name that the unified schema alone has.
     fn has(self, name: &str) -> bool {
         COMMON.contains(&name) || self.own_names().contains(&name)
@@ -173,7 +150,7 @@ impl Kind {
 
 /// Whether it is a field of the object letter for letter.
 fn is_spelled(object: &Description, name: &str) -> bool {
-    object.fields.iter().any(|field| field.name == name)
+    object.field(name).is_some_and(|field| field.name == name)
 }
 
 fn is_custom(name: &str) -> bool {
@@ -292,10 +269,6 @@ impl Shape for Unified {
             return Err("Record is empty or None".to_owned());
         }
         Ok(Outgoing { body: made.body(), hashed: None })
-    }
-
-    fn is_made_of(&self, field: &str, names: &[String]) -> bool {
-        names.iter().any(|name| name.eq_ignore_ascii_case(field) || self.kind.makes(name, field))
     }
 
     fn remote_id(&self, id: RemoteId) -> RemoteId {

@@ -69,7 +69,7 @@ fn whom_nobody_is_is_told_once_nobody_can_come() {
         &json!({"externalId": "e", "contact_external_id": {"name": "Ext_Id__c", "value": "x"}}),
     ));
     assert_eq!(place.counts("deals"), counts([("read", 1), ("rejected", 1)]));
-    assert_eq!(place.results()[0]["error_code"], "no_reference");
+    assert_eq!(place.results()[0]["error_code"], "no_parent");
     assert_eq!(remote.all("Opportunity").len(), 1);
 }
 

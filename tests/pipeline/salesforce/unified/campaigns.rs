@@ -189,3 +189,18 @@ fn a_campaign_that_two_streams_name_is_made_once() {
         assert_eq!(counts.get("created").unwrap_or(&0) + counts.get("updated").unwrap_or(&0), 20);
     }
 }
+
+/// Many campaigns at once, and people who name them: each is made once, by a bulk job or not.
+#[test]
+fn many_campaigns_that_people_name_are_made_once() {
+    let remote = Remote::with("{latency_ms: 15, salesforce: {job_ms: 300}}");
+    let place = place(&remote).set("bulk_from", 10);
+    let campaigns: Vec<Value> =
+        (0..20).map(|n| json!({"externalId": format!("c{n}"), "name": format!("X{n}")})).collect();
+    let people: Vec<Value> = (0..40)
+        .map(|n| json!({"last_name": "Lee", "email": format!("p{n}@x.com"), "lists": [format!("X{}", n % 20)]}))
+        .collect();
+    place.done(stream("campaigns", None, &campaigns) + &stream("contacts", None, &people));
+    assert_eq!(remote.org_by("Campaign", "Name").len(), 20);
+    assert_eq!(remote.all("CampaignMember").len(), 40);
+}

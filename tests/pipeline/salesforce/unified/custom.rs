@@ -118,3 +118,25 @@ fn a_session_that_ends_keeps_no_field_from_being_made() {
         assert_eq!(remote.all("Contact")[0]["Tier__c"], "gold", "{calls}: {:?}", place.results());
     }
 }
+
+/// A field that was made is let to be read and written, whatever fails in between: nobody could see it.
+#[test]
+fn a_field_that_was_made_has_its_permissions() {
+    for call in 1..=4 {
+        for fault in ["status, status: 503", "reset_after"] {
+            let remote = Remote::with(&format!(
+                "{{faults: [{{on: 'GET /services/data/*/query', calls: [{call}], do: {fault}}}]}}"
+            ));
+            let place = place(&remote).set("create_custom_fields", true);
+            place.done(one(
+                "contacts",
+                &json!({"last_name": "Lee", "email": "a@example.com",
+                "custom_fields": [{"name": "Tier", "value": "gold"}]}),
+            ));
+            assert_eq!(remote.all("Contact")[0]["Tier__c"], "gold", "{call} {fault}");
+            let permitted = remote.all("FieldPermissions");
+            let ours = permitted.iter().filter(|one| one["Field"] == "Contact.Tier__c").count();
+            assert!(ours > 1, "{call} {fault}: {permitted:?}");
+        }
+    }
+}

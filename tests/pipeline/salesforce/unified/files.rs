@@ -78,3 +78,23 @@ fn no_file_stands_without_its_link() {
     assert_eq!(links.iter().filter(|one| one["LinkedEntityId"] == json!(account)).count(), 1);
     assert_eq!(remote.all("ContentVersion").len(), 1);
 }
+
+/// A file whose record is not there was not sent: the answer that is lost is none of its.
+#[test]
+fn a_lost_answer_is_none_of_a_file_that_was_not_sent() {
+    let remote = Remote::with(
+        "{faults: [{on: 'POST /services/data/*/composite/graph', calls: [1], do: reset_after}]}",
+    );
+    let place = place(&remote);
+    let account = remote.account(&place, "Acme");
+    let file = |id: &str, to: Value| json!({"externalId": id, "Title": id, "PathOnClient": "a.txt", "VersionData": "aGVsbG8=", "LinkedEntityId": to});
+    let files = [file("a", json!(account)), file("b", json!({"Account/Ext_Id__c": "nobody"}))];
+    place.done(stream("ContentVersion", None, &files));
+    assert_eq!(
+        place.counts("ContentVersion"),
+        counts([("read", 2), ("in_doubt", 1), ("rejected", 1)]),
+        "{:?}",
+        place.results()
+    );
+    assert_eq!(remote.all("ContentVersion").len(), 1);
+}
