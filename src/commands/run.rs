@@ -261,8 +261,17 @@ async fn walk(
     let intake =
         Intake::new(input, intake_options, move |name| for_streams.stream(name), connector);
     let runtime = tokio::runtime::Handle::current();
-    let intake =
-        intake.learning(move |connector, schema| runtime.block_on(setup::learn(connector, schema)));
+    let intake = intake.learning(move |connector, schema| {
+        let (connector, stream) = (Arc::clone(connector), schema.stream.clone());
+        let (properties, keys) = (schema.properties.to_vec(), schema.keys.to_vec());
+        let (tell, told) = std::sync::mpsc::channel();
+        // To wait for the runtime itself would be a panic where that ends.
+        runtime.spawn(async move {
+            let schema = StreamSchema { stream: &stream, properties: &properties, keys: &keys };
+            tell.send(setup::learn(&connector, &schema).await)
+        });
+        told.recv().unwrap_or_else(|_| Err(Error::ours("the job ended before a stream was known")))
+    });
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let thread = std::thread::Builder::new().name("intake".to_owned()).stack_size(STACK_BYTES);
     let reading = thread.spawn(move || read(intake, &sender));

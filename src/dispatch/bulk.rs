@@ -24,6 +24,8 @@ use crate::store::journal::IntentId;
 /// too often, and one that is asked every minute holds up a small job.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// How long after a job was aborted its results are taken for all there are.
+const SETTLES: Duration = Duration::from_secs(5);
 /// A job that is under way for so long is told of, and again after twice as long.
 const FIRST_TOLD: Duration = Duration::from_secs(60);
 /// How often a job that says that it has not started may refuse to be given up.
@@ -323,6 +325,11 @@ async fn collect(
         }
         wait = (wait * 3 / 2).min(LONGEST_WAIT);
     };
+    // A piece of it that was at work when it was aborted may still be written.
+    if matches!(end, Progress::Aborted(_)) && !dispatcher.retry.sleep_in_grace(SETTLES).await {
+        let why = "it was aborted a moment ago".to_owned();
+        return Err(NoAnswer { why, fatal: None, refusal: None });
+    }
     let verdicts = ask(dispatcher, calls, Kind::Write, || bulk.results(ticket)).await?;
     Ok((end, verdicts))
 }

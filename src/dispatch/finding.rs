@@ -96,13 +96,14 @@ impl Finder<'_> {
     ) -> Result<(), NoAnswer> {
         let Some((first, others)) = names.split_first() else { return Ok(()) };
         let others: Vec<Arc<str>> = others.iter().map(|name| name.as_str().into()).collect();
+        let want: Vec<Arc<str>> = others.iter().cloned().chain(self.property()).collect();
         let keys = wanted.iter().zip(&*found).map(|(traits, found)| {
             let is_whole = traits.values.iter().all(Option::is_some);
             traits.values.first().cloned().flatten().filter(|_| is_whole && found.is_empty())
         });
         let keys: Vec<_> = keys.collect();
         let by = By::Field(first.as_str().into());
-        let rows = self.ask(lookup, &by, keys.iter().cloned(), &others).await?;
+        let rows = self.ask(lookup, &by, keys.iter().cloned(), &want).await?;
         let same = |row: &&Row, traits: &Traits| {
             others.iter().zip(traits.values.iter().skip(1)).all(|(name, value)| {
                 let held = row.fields.get(&**name).and_then(exact::text);
@@ -113,7 +114,7 @@ impl Finder<'_> {
         };
         for ((traits, key), found) in wanted.iter().zip(keys).zip(found) {
             let rows = key.and_then(|key| rows.get(&key)).into_iter().flatten();
-            add(found, rows.filter(|row| same(row, traits)));
+            add(found, rows.filter(|row| same(row, traits) && self.is_own(row, traits)));
         }
         Ok(())
     }
@@ -177,11 +178,32 @@ impl Finder<'_> {
         };
         let keys: Vec<_> = wanted.iter().zip(open).map(key).collect();
         let by = By::Field(name.as_str().into());
-        let rows = self.ask(lookup, &by, keys.iter().cloned(), &[]).await?;
-        for (key, found) in keys.into_iter().zip(found) {
-            add(found, key.and_then(|key| rows.get(&key)).into_iter().flatten());
+        let want: Vec<Arc<str>> = self.property().into_iter().collect();
+        let rows = self.ask(lookup, &by, keys.iter().cloned(), &want).await?;
+        for ((traits, key), found) in wanted.iter().zip(keys).zip(found) {
+            let rows = key.and_then(|key| rows.get(&key)).into_iter().flatten();
+            add(found, rows.filter(|row| self.is_own(row, traits)));
         }
         Ok(())
+    }
+
+    /// Where the remote keeps external ids, if that tells whose a record is.
+    fn property(&self) -> Option<Arc<str>> {
+        let property = self.capabilities.external_id_property.as_deref();
+        property.filter(|_| self.capabilities.spares_others).map(Arc::from)
+    }
+
+    /// Whether a record that was found by a field may be the wanted one: it has no other external id.
+    fn is_own(&self, row: &Row, traits: &Traits) -> bool {
+        let (Some(property), Some(id)) = (self.property(), &traits.external_id) else {
+            return true;
+        };
+        let held = row.fields.get(&*property).and_then(exact::text);
+        let Some(held) = held.filter(|held| !held.trim().is_empty()) else { return true };
+        let spelled = |text: &str| {
+            self.capabilities.lookup.map_or(text.to_owned(), |it| it.spelled(text).into_owned())
+        };
+        spelled(&held) == spelled(id.as_str())
     }
 
     /// Asks in as few calls as the remote allows, as often as it takes to get an answer.

@@ -77,6 +77,8 @@ struct Job {
     ready: VecDeque<Batch>,
     /// Records that wait for others which the remote misses.
     orphans: Vec<Orphan>,
+    /// Records that had been written when those were sent last, after the input's end.
+    orphans_round: Option<u64>,
     /// Batches that were given a name.
     named_batches: u64,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
@@ -126,6 +128,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         batcher: Batcher::default(),
         ready: VecDeque::new(),
         orphans: Vec::new(),
+        orphans_round: None,
         named_batches: 0,
         tasks: JoinSet::new(),
         under_way: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Job;
+use super::orphans::ENDED;
 use crate::config::stream::Mode;
 use crate::connector::contract::Action;
 use crate::dispatch::{Again, Ended, Event, Planned, Settled, Task};
@@ -221,7 +222,7 @@ impl Job {
         for planned in unsent {
             self.leave_unsent(planned);
         }
-        self.leave_orphans();
+        self.leave_orphans(ENDED);
     }
 
     /// A record that is not sent because the job has failed. It has an outcome all the same.

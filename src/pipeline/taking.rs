@@ -117,7 +117,11 @@ impl Job {
 
     /// Lets those go on that had to wait for their turn.
     pub(super) fn admit_held(&mut self) -> Result<(), Error> {
-        self.drains &= !self.gate.is_empty();
+        if self.drains && self.gate.taken() == self.orphans.len() {
+            // Those that wait for whom they name may do so for long: they go on as records that share.
+            self.share_orphans();
+            self.drains = false;
+        }
         while !self.drains
             && let Some(next) = self.held.front()
             && !self.gate.is_taken(&Key::of(next))

@@ -139,6 +139,20 @@ impl Claims {
         Claimed::Waits
     }
 
+    /// A record that is under way claims its external id, too, from now on: another stream is written to
+    /// its object. Nobody of that stream is under way yet.
+    pub fn share(&mut self, record: &Record) {
+        let key = Key::of(record);
+        let held = self.held.entry(key.clone());
+        let held = held.or_insert(Held { claims: Vec::new(), target: None });
+        for claim in claims(record, true) {
+            if !held.claims.contains(&claim) {
+                self.queues.entry(claim.clone()).or_default().push_back(key.clone());
+                held.claims.push(claim);
+            }
+        }
+    }
+
     /// Whether nobody who came before still claims what it does.
     fn is_first(&self, key: &Key) -> bool {
         let mut held = self.held.get(key).into_iter().flat_map(|held| &held.claims);
@@ -192,7 +206,15 @@ impl Claims {
         if let Some(until) = unsure.filter(|until| now < **until) {
             return Seen::Later(*until);
         }
-        let made = held.claims.iter().filter_map(|claim| self.made.get(claim)).flatten();
+        // What another external id was made under is another record.
+        let capabilities = &record.stream.capabilities;
+        let is_spared = capabilities.spares_others && record.external_id.is_some();
+        let is_field = |of: &Of| match of {
+            Of::Property(name) => capabilities.external_id_property.as_deref() != Some(&**name),
+            of => matches!(of, Of::Properties(_)),
+        };
+        let claims = held.claims.iter().filter(|claim| !(is_spared && is_field(&claim.1)));
+        let made = claims.filter_map(|claim| self.made.get(claim)).flatten();
         let mut unseen: Vec<&RemoteId> =
             made.filter(|id| fresh(id).is_some() && !found.contains(id)).collect();
         if unseen.iter().any(|id| is_aimed_at(id)) {

@@ -72,9 +72,9 @@ impl Gate {
         self.taken.get(key).is_some_and(|queue| !queue.is_empty())
     }
 
-    /// Whether no record has a key.
-    pub fn is_empty(&self) -> bool {
-        self.taken.is_empty()
+    /// Records that have a key.
+    pub fn taken(&self) -> usize {
+        self.taken.len()
     }
 
     /// Records that wait.

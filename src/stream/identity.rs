@@ -49,6 +49,11 @@ pub struct Ids {
 }
 
 impl IdFields {
+    /// Of records that have none.
+    pub fn none() -> Self {
+        Self { external: External::None, remote: None, external_goes_out: false }
+    }
+
     /// Settles what the ids of `stream` mean.
     ///
     /// # Errors

@@ -87,8 +87,8 @@ impl Salesforce {
             made_fields: MadeFields::default(),
             names: Names::default(),
             learned: Mutex::default(),
-            read_only: Mutex::default(),
-            only_new: Mutex::default(),
+            gone: Mutex::default(),
+            left_out: Mutex::default(),
             short_results: Mutex::default(),
             asked_for_matches: AtomicUsize::new(0),
             org: OnceCell::new(),
@@ -143,7 +143,12 @@ impl SalesforceConfig {
                 redirect_uri: given(self.redirect_uri.as_ref()).map(str::to_owned),
             },
             (None, Some(key)) => {
-                let user = needed("username", self.username.as_ref())?;
+                let user = given(self.username.as_ref()).ok_or_else(|| BuildError::MissingKey {
+                    key: "username".to_owned(),
+                    hint: "it says for whom an assertion is that is signed with the `private_key`"
+                        .to_owned(),
+                })?;
+                let user = user.to_owned();
                 let audience = login.as_str().trim_end_matches('/').to_owned();
                 let assertion = Assertion::new(key, user, audience)
                     .map_err(|why| wrong(format!("config key `private_key`: {why}"), None))?;

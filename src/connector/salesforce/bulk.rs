@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Salesforce;
+use super::collections::unwritable_fields;
 use super::describe::Description;
 use super::ids::{is_id, long_id, told_id};
 use super::problem::failure;
@@ -201,7 +202,8 @@ impl Bulk for Salesforce {
             if verdicts.is_whole() {
                 break;
             }
-            let rows = self.list(&job, list).await?;
+            // One that is too long to be read is so the next time: the others say what they say.
+            let Some(rows) = self.list(&job, list).await? else { continue };
             let count = rows.len() as u64;
             if list == "successfulResults"
                 && written.is_some_and(|written| count < written)
@@ -220,10 +222,7 @@ impl Bulk for Salesforce {
                 verdicts.put(&key, verdict);
             }
         }
-        // One that was aborted before it had begun has written nothing, whatever it was given.
-        let is_untouched =
-            info["state"] == "Aborted" && number("numberRecordsProcessed") == Some(0);
-        Ok(verdicts.into_all(is_untouched))
+        Ok(verdicts.into_all())
     }
 }
 
@@ -267,18 +266,21 @@ impl Salesforce {
     }
 
     /// One of the lists of what became of a job's rows.
-    async fn list(&self, job: &Job, list: &str) -> Result<Vec<ResultRow>, RequestError> {
+    async fn list(&self, job: &Job, list: &str) -> Result<Option<Vec<ResultRow>>, RequestError> {
         let url = self.url(&["jobs", "ingest", &job.id, list]).await?;
         let answer = match self.send(Method::GET, url, Bytes::new(), true, None).await {
-            // It is as long the next time.
-            Err(RequestError::Protocol(why)) => return Err(RequestError::never_sent(&why)),
+            Err(RequestError::Protocol(why)) => {
+                tracing::warn!(job = %job.id, %list, "Results of a bulk job cannot be read: {why}");
+                return Ok(None);
+            }
             answer => answer?,
         };
         if !answer.is_success() {
             return Err(self.failed(&answer));
         }
         let first = (list != "unprocessedrecords").then_some("sf__Id");
-        rows::told(&answer.body, &job.by(), first).map_err(|why| RequestError::Protocol(why.into()))
+        let rows = rows::told(&answer.body, &job.by(), first);
+        rows.map(Some).map_err(|why| RequestError::Protocol(why.into()))
     }
 
     async fn info(&self, job: &Job) -> Result<Value, RequestError> {
@@ -316,8 +318,18 @@ impl Salesforce {
 
     fn failure_of(&self, job: &Job, row: ResultRow) -> Verdict {
         let error = rows::problem(&row.error.unwrap_or_default());
+        let errors = std::slice::from_ref(&error);
         let keys: Vec<&str> = job.by.as_deref().into_iter().collect();
-        self.refusal(&job.object, job.action, std::slice::from_ref(&error), &keys)
+        match self.refusal(job.action, errors, &keys) {
+            // A call can leave out what may not be set on it, and tells whether it is missing itself.
+            Verdict::Rejected(rejection) if unwritable_fields(errors).is_some() => {
+                Verdict::Busy(rejection.message)
+            }
+            Verdict::Missing if job.action == Action::Update => {
+                Verdict::Busy("it, or one that it names, is not there".into())
+            }
+            verdict => verdict,
+        }
     }
 }
 
@@ -349,13 +361,8 @@ impl Verdicts {
         self.left -= 1;
     }
 
-    fn into_all(self, is_untouched: bool) -> Vec<Verdict> {
-        let none = || {
-            if is_untouched {
-                return Verdict::Busy("the bulk job was aborted before its turn".into());
-            }
-            Verdict::InDoubt("the bulk job does not tell what became of it".into())
-        };
+    fn into_all(self) -> Vec<Verdict> {
+        let none = || Verdict::InDoubt("the bulk job does not tell what became of it".into());
         self.found.into_iter().map(|verdict| verdict.unwrap_or_else(none)).collect()
     }
 }

@@ -37,8 +37,9 @@ impl Salesforce {
             }
         }
         if let Some(used) = self.quota.told() {
-            lines
-                .push(line("quota", Ok(format!("{} of {} calls are used", used.calls, used.most))));
+            let spent = self.quota.refuse_spent();
+            let used = format!("{} of {} calls are used", used.calls, used.most);
+            lines.push(line("quota", spent.as_ref().map(|()| used)));
         }
         lines
     }
@@ -47,9 +48,13 @@ impl Salesforce {
 fn line(subject: impl Into<String>, result: Result<String, &RequestError>) -> CheckLine {
     let hint = match result {
         Err(RequestError::Unauthorized(_)) => Some("renew the credential in the config"),
-        Err(RequestError::Refused { .. }) => Some(
+        Err(RequestError::Refused { message, .. }) if message.contains("doesn't exist") => Some(
             "name the object as Salesforce does, such as `Account` or `Invoice__c`, with `object`",
         ),
+        Err(RequestError::Refused { .. }) => Some(
+            "fields are made in Salesforce's setup, under the object: `check --create` makes none",
+        ),
+        Err(RequestError::Spent(_)) => Some("wait, or set `quota_percent_total` higher"),
         Err(RequestError::Unreachable(_)) => {
             Some("look at `instance_url`, `base_uri` and the network")
         }

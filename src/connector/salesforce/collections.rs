@@ -3,12 +3,14 @@
 //!
 //! <https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_composite_sobjects_collections.htm>
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::Value;
+use url::Url;
 
 use super::Salesforce;
 use super::describe::Description;
@@ -16,13 +18,18 @@ use super::ids::{long_id, told_id};
 use super::problem::{Problem, failure};
 use super::shape::sent;
 use super::single::lacks_matches;
-use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
+use crate::connector::contract::{
+    Action, By, Question, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
+};
 use crate::connector::http::{Answer, Call, Redactor};
+use crate::connector::parts::of_error;
 use crate::json::exact;
-use crate::record::{ExternalId, RemoteId};
+use crate::record::{ExternalId, RemoteId, StreamName};
 
 /// Records of one call.
 pub(super) const MAX_RECORDS: usize = 200;
+/// How often a record is sent without what may not be set on it: each time it may be told of more.
+const MOST_ROUNDS: usize = 3;
 /// What stands around a record's fields: its type, its id, commas.
 pub(super) const ENVELOPE_BYTES: usize = 140;
 
@@ -53,7 +60,8 @@ impl Salesforce {
         self.write_rows(batch.action, property, &rows, batch.not_after).await
     }
 
-    /// Writes records in one call; those of an upsert are of one object.
+    /// Writes records; those of an upsert are of one object. What Salesforce does not let be set on a
+    /// record is left out of that record, in a call after.
     pub(super) async fn write_rows(
         &self,
         action: Action,
@@ -61,71 +69,185 @@ impl Salesforce {
         rows: &[Row<'_>],
         not_after: Option<Instant>,
     ) -> Result<WriteAnswer, RequestError> {
-        self.quota.refuse_spent()?;
-        let (method, url, body) = match action {
-            Action::Delete => {
-                let mut url = self.url(&["composite", "sobjects"]).await?;
-                let ids: Vec<&str> = rows.iter().filter_map(|row| remote_id(row.write)).collect();
-                url.query_pairs_mut()
-                    .append_pair("ids", &ids.join(","))
-                    .append_pair("allOrNone", "false");
-                (Method::DELETE, url, Bytes::new())
-            }
-            action => {
-                let segments = match (action, property, rows.first()) {
-                    (Action::Upsert, Some(property), Some(first)) => {
-                        vec!["composite", "sobjects", first.description.name.as_str(), property]
+        let Written { mut answer, mut unwritable } =
+            self.write_once(action, property, rows, not_after).await?;
+        for _ in 0..MOST_ROUNDS {
+            let mut left = Vec::new();
+            for (place, fields) in std::mem::take(&mut unwritable) {
+                let Row { description, fields: before, .. } = rows[place];
+                let is_refused =
+                    |name: &str| fields.iter().any(|own| own.eq_ignore_ascii_case(name));
+                let without = sent(None, &[], before, |name| !is_refused(name));
+                if without != before {
+                    for field in &fields {
+                        self.tell_left_out(&description.name, field);
                     }
-                    _ => vec!["composite", "sobjects"],
-                };
-                let method = if action == Action::Create { Method::POST } else { Method::PATCH };
-                let url = self.url(&segments).await?;
-                (method, url, Bytes::from(self.body(action, property, rows)))
+                    left.push((place, without));
+                }
+            }
+            if left.is_empty() {
+                break;
+            }
+            let again: Vec<Row<'_>> =
+                left.iter().map(|(place, fields)| Row { fields, ..rows[*place] }).collect();
+            match self.write_once(action, property, &again, not_after).await {
+                Ok(written) => {
+                    for ((place, _), verdict) in left.iter().zip(written.answer.verdicts) {
+                        answer.verdicts[*place] = verdict;
+                    }
+                    let of = |(place, fields): (usize, Vec<String>)| (left[place].0, fields);
+                    unwritable = written.unwritable.into_iter().map(of).collect();
+                }
+                Err(error) => {
+                    for (place, _) in &left {
+                        answer.verdicts[*place] = of_error(&error);
+                    }
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The same in one call; where it is refused as a whole for fields that an object has not any more,
+    /// once more without them: halved, it would be refused for each record.
+    async fn write_once(
+        &self,
+        action: Action,
+        property: Option<&str>,
+        rows: &[Row<'_>],
+        not_after: Option<Instant>,
+    ) -> Result<Written, RequestError> {
+        let redactor = self.client.redactor();
+        let answer = loop {
+            self.quota.refuse_spent()?;
+            let (method, url, body) = self.call_of(action, property, rows).await?;
+            let answer = self.send(method, url, body, false, not_after).await?;
+            if answer.is_success() {
+                break answer;
+            }
+            let error = failure(&answer, Call::Write { action, single: false }, redactor);
+            if !self.lacks_a_column(&error, rows) {
+                return Err(self.of_refused_call(error, rows));
             }
         };
-        let answer = self.send(method, url, body, false, not_after).await?;
-        let redactor = self.client.redactor();
-        let call = Call::Write { action, single: false };
-        if !answer.is_success() {
-            let error = failure(&answer, call, redactor);
-            if let Some(verdicts) = self.without_missing(&error, rows) {
-                return Ok(WriteAnswer { status: answer.status, verdicts, quiet: None });
-            }
-            return Err(error);
-        }
         let Some(results) = results(&answer, rows.len()) else {
             return Err(RequestError::Protocol(answer.describe(redactor).into()));
         };
-        let mut verdicts = Vec::with_capacity(results.len());
-        for (result, row) in results.iter().zip(rows) {
+        let (mut verdicts, mut unwritable) = (Vec::with_capacity(results.len()), Vec::new());
+        for (place, (result, row)) in results.iter().zip(rows).enumerate() {
             let keys: Vec<&str> = property.into_iter().chain(row.key).collect();
-            let mut verdict = self.verdict(row.description, action, row.write, result, &keys);
+            let mut verdict = self.verdict(action, row.write, result, &keys);
             if lacks_matches(result)
                 && let Some(told) = self.ask_for_matches(property, action, row, &keys).await
             {
                 verdict = told;
             }
             verdicts.push(verdict);
+            let fields = unwritable_fields(errors(result));
+            unwritable.extend(fields.map(|fields| (place, fields)));
         }
-        Ok(WriteAnswer { status: answer.status, verdicts, quiet: None })
+        if action == Action::Update {
+            self.see_missing(rows, &results, &mut verdicts).await;
+        }
+        let answer = WriteAnswer { status: answer.status, verdicts, quiet: None };
+        Ok(Written { answer, unwritable })
     }
 
-    /// A call that is refused as a whole for a field that an object has not any more goes out again
-    /// without it: halved, it would be refused for each record. `None`: it is refused for something else.
-    fn without_missing(&self, error: &RequestError, rows: &[Row<'_>]) -> Option<Vec<Verdict>> {
-        let RequestError::Refused { code: Some(code), message, .. } = error else { return None };
-        if &**code != "INVALID_FIELD" {
-            return None;
+    async fn call_of(
+        &self,
+        action: Action,
+        property: Option<&str>,
+        rows: &[Row<'_>],
+    ) -> Result<(Method, Url, Bytes), RequestError> {
+        if action == Action::Delete {
+            let mut url = self.url(&["composite", "sobjects"]).await?;
+            let ids: Vec<&str> = rows.iter().filter_map(|row| remote_id(row.write)).collect();
+            url.query_pairs_mut()
+                .append_pair("ids", &ids.join(","))
+                .append_pair("allOrNone", "false");
+            return Ok((Method::DELETE, url, Bytes::new()));
         }
+        let segments = match (action, property, rows.first()) {
+            (Action::Upsert, Some(property), Some(first)) => {
+                vec!["composite", "sobjects", first.description.name.as_str(), property]
+            }
+            _ => vec!["composite", "sobjects"],
+        };
+        let method = if action == Action::Create { Method::POST } else { Method::PATCH };
+        let url = self.url(&segments).await?;
+        Ok((method, url, Bytes::from(self.body(action, property, rows))))
+    }
+
+    /// Whether a call was refused for a field that an object of its records has not any more: it is
+    /// left out from now on.
+    fn lacks_a_column(&self, error: &RequestError, rows: &[Row<'_>]) -> bool {
+        let RequestError::Refused { code: Some(code), message, .. } = error else { return false };
         // `No such column 'Old__c' on sobject of type Account`
-        let (_, rest) = message.split_once("No such column '")?;
-        let (field, _) = rest.split_once('\'')?;
+        let Some((_, rest)) = message.split_once("No such column '") else { return false };
+        let Some((field, rest)) = rest.split_once('\'') else { return false };
+        // A record may name another one by a field that this one has not.
+        let named = rest.split_once("on sobject of type ").map(|(_, name)| name);
+        let named = named.map(|name| name.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+        let is_meant = |object: &&String| {
+            named.is_none_or(|name| name.is_some_and(|name| name.eq_ignore_ascii_case(object)))
+        };
+        let objects: BTreeSet<_> = rows.iter().map(|row| &row.description.name).collect();
         let mut is_new = false;
-        for object in rows.iter().map(|row| &row.description.name).collect::<BTreeSet<_>>() {
+        for object in objects.into_iter().filter(is_meant).filter(|_| &**code == "INVALID_FIELD") {
             self.descriptions.forget(object);
-            is_new |= self.note_read_only(object, vec![field.to_owned()]);
+            is_new |= self.note_gone(object, field);
         }
-        is_new.then(|| vec![Verdict::Busy(message.clone()); rows.len()])
+        is_new
+    }
+
+    /// A refusal that is none of a single record: asked for each of them, it would be the same.
+    fn of_refused_call(&self, error: RequestError, rows: &[Row<'_>]) -> RequestError {
+        match error {
+            // `Provided external ID field does not exist or is not accessible: Ext__c`
+            RequestError::Refused { status, message, .. }
+                if message.contains("external ID field does not exist") =>
+            {
+                for row in rows {
+                    self.descriptions.forget(&row.description.name);
+                }
+                RequestError::Forbidden { status, message }
+            }
+            error => error,
+        }
+    }
+
+    /// What a change is refused for may be another record, which it names: one that is there is not
+    /// missing.
+    async fn see_missing(&self, rows: &[Row<'_>], results: &[Value], verdicts: &mut [Verdict]) {
+        let mut open: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            if verdicts[place] == Verdict::Missing {
+                open.entry(&row.description.name).or_default().push(place);
+            }
+        }
+        for (object, places) in open {
+            let keys = places.iter().filter_map(|place| remote_id(rows[*place].write));
+            let keys: BTreeSet<Arc<str>> = keys.map(Arc::from).collect();
+            let keys = keys.into_iter().collect();
+            let question = Question::of_ids(StreamName::new(object), By::RemoteId, keys);
+            match self.find_all(object, None, question).await {
+                Ok(found) => {
+                    let there: HashSet<Arc<str>> = found.into_iter().map(|row| row.key).collect();
+                    for place in places {
+                        let id = remote_id(rows[place].write).unwrap_or_default();
+                        if let (true, [first, ..]) = (there.contains(id), errors(&results[place])) {
+                            let rejection = Problem(first).rejection(self.client.redactor());
+                            verdicts[place] = Verdict::Rejected(rejection);
+                        }
+                    }
+                }
+                Err(error) => {
+                    for place in places {
+                        verdicts[place] = Verdict::Busy(error.to_string().into());
+                    }
+                }
+            }
+        }
     }
 
     fn body(&self, action: Action, property: Option<&str>, rows: &[Row<'_>]) -> String {
@@ -163,7 +285,7 @@ impl Salesforce {
         description: &'a Description,
         action: Action,
     ) -> impl Fn(&str) -> bool + 'a {
-        let read_only = self.read_only(&description.name);
+        let gone = self.gone(&description.name);
         move |name| {
             let is_allowed = description.field(name).is_none_or(|field| match action {
                 Action::Create => field.createable,
@@ -171,57 +293,48 @@ impl Salesforce {
                 _ => true,
             });
             if !is_allowed && action == Action::Update {
-                self.tell_only_new(&description.name, name);
+                self.tell_left_out(&description.name, name);
             }
-            is_allowed && !read_only.contains(name)
+            is_allowed && !gone.contains(name)
         }
     }
 
     /// What the errors say of a record that was not written. `keys`: the fields that tell records
     /// apart.
-    pub(super) fn refusal(
-        &self,
-        object: &str,
-        action: Action,
-        errors: &[Value],
-        keys: &[&str],
-    ) -> Verdict {
+    pub(super) fn refusal(&self, action: Action, errors: &[Value], keys: &[&str]) -> Verdict {
         let redactor = self.client.redactor();
-        let [first, ..] = errors else {
+        if errors.is_empty() {
             return Verdict::InDoubt("it is told to have failed, and not why".into());
-        };
-        // What a profile keeps from being written is left out from now on.
-        let read_only = |error: &Value| {
-            let code = Problem(error).code();
-            code == "INVALID_FIELD_FOR_INSERT_UPDATE" && !Problem(error).fields().is_empty()
-        };
-        if errors.iter().all(read_only) {
-            let fields = errors.iter().flat_map(|error| Problem(error).fields());
-            if self.note_read_only(object, fields.collect()) {
-                return Verdict::Busy(Problem(first).rejection(redactor).message);
-            }
         }
         let told = errors.iter().map(|error| Problem(error).verdict(action, keys, redactor));
         told.min_by_key(rank).unwrap_or_else(|| Verdict::InDoubt("it is not told why".into()))
     }
 
-    fn verdict(
-        &self,
-        description: &Description,
-        action: Action,
-        write: &Write,
-        result: &Value,
-        keys: &[&str],
-    ) -> Verdict {
+    fn verdict(&self, action: Action, write: &Write, result: &Value, keys: &[&str]) -> Verdict {
         match result.get("success").and_then(Value::as_bool) {
             Some(true) => written(action, write, result, self.client.redactor()),
-            Some(false) => {
-                let errors = result["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-                self.refusal(&description.name, action, errors, keys)
-            }
+            Some(false) => self.refusal(action, errors(result), keys),
             None => Verdict::InDoubt("the answer does not say whether it was written".into()),
         }
     }
+}
+
+/// What became of the records of a call.
+struct Written {
+    answer: WriteAnswer,
+    /// Those that were refused for fields that may not be set on them: their places, and which.
+    unwritable: Vec<(usize, Vec<String>)>,
+}
+
+pub(super) fn errors(result: &Value) -> &[Value] {
+    result["errors"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The fields for which a record is refused, where it is for nothing but that they may not be set on it.
+pub(super) fn unwritable_fields(errors: &[Value]) -> Option<Vec<String>> {
+    let is_one = |error: &Value| Problem(error).code() == "INVALID_FIELD_FOR_INSERT_UPDATE";
+    let fields: Vec<String> = errors.iter().flat_map(|error| Problem(error).fields()).collect();
+    (!fields.is_empty() && errors.iter().all(is_one)).then_some(fields)
 }
 
 /// What leaves most open comes first.

@@ -19,7 +19,7 @@ use crate::file::{Access, replace};
 /// Objects whose records are not locked by those that name them.
 const NEVER_LOCKED: [&str; 5] = ["User", "Group", "RecordType", "Profile", "BusinessHours"];
 /// Seconds in which nobody is taken to have added a field.
-const FRESH_SECS: u64 = 600;
+const FRESH_SECS: u64 = 60;
 /// The file in the cache's folder.
 const FILE: &str = "salesforce-descriptions.json";
 
@@ -129,6 +129,15 @@ impl Field {
 }
 
 impl Description {
+    /// The fields that are external ids, as the end of a sentence.
+    pub(super) fn told_external_ids(&self) -> String {
+        let names = self.fields.iter().filter(|field| field.external_id);
+        match names.map(|field| field.name.as_str()).collect::<Vec<_>>().join("`, `") {
+            names if names.is_empty() => "; it has none: make a field that is one".to_owned(),
+            names => format!("; it has `{names}`"),
+        }
+    }
+
     /// A field by its name, in any case.
     pub(super) fn field(&self, name: &str) -> Option<&Field> {
         self.fields.0.get(&name.to_ascii_lowercase())
@@ -266,7 +275,13 @@ impl Salesforce {
                 [&one.name, &one.label, &one.label_plural].into_iter().any(|name| name == stream)
             };
             let by_name = |one: &&Listed| one.name.eq_ignore_ascii_case(stream);
+            let by_label = |one: &&Listed| {
+                [&one.label, &one.label_plural]
+                    .into_iter()
+                    .any(|own| own.eq_ignore_ascii_case(stream))
+            };
             let found = listed.iter().find(exact).or_else(|| listed.iter().find(by_name));
+            let found = found.or_else(|| listed.iter().find(by_label));
             found.map(|one| one.name.clone())
         };
         let kept = self.descriptions.known().listed.as_ref().and_then(|kept| find(&kept.what));

@@ -14,6 +14,8 @@ use super::soql;
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::json::exact;
 
+/// Digits of a number that tell it from any other: it is kept as a double.
+const MAX_DIGITS: usize = 15;
 /// Pages of an answer, at most.
 const MAX_PAGES: usize = 50;
 /// Keys of one lookup. It takes several questions where they are long.
@@ -33,7 +35,8 @@ impl Salesforce {
             return self.page(&keys, &body);
         }
         let field = asked_for(description, property, question)?;
-        let values = question.keys.iter().map(|key| literal(field, key));
+        let asked = question.keys.iter().filter(|key| !is_inexact(field, key));
+        let values = asked.map(|key| literal(field, key));
         let values: Vec<String> = values.collect::<Result<_, _>>()?;
         let mut wanted: Vec<&str> = vec!["Id"];
         let own = question.want.iter().filter_map(|name| description.field(name));
@@ -184,7 +187,7 @@ struct Keys<'a> {
 impl<'a> Keys<'a> {
     fn new(question: &'a Question, field: &'a Field) -> Self {
         let mut spelled: HashMap<String, Vec<&Arc<str>>> = HashMap::new();
-        for key in &question.keys {
+        for key in question.keys.iter().filter(|key| !is_inexact(field, key)) {
             spelled.entry(spell(field, key)).or_default().push(key);
         }
         Self { question, field, spelled }
@@ -193,6 +196,13 @@ impl<'a> Keys<'a> {
     fn of(&self, value: &str) -> impl Iterator<Item = &'a Arc<str>> {
         self.spelled.get(&spell(self.field, value)).into_iter().flatten().copied()
     }
+}
+
+/// Whether a number has more digits than Salesforce keeps: it finds others by it, too.
+fn is_inexact(field: &Field, value: &str) -> bool {
+    let mantissa = value.trim().split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    field.is_number() && digits.trim_start_matches('0').len() > MAX_DIGITS
 }
 
 /// Texts are compared without regard to case, but for those of a field that says otherwise.
@@ -235,5 +245,28 @@ fn literal(field: &Field, value: &str) -> Result<String, RequestError> {
                     .all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '+' | '.')),
         ),
         _ => Ok(soql::quoted(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Salesforce keeps as one number is not told apart by it.
+    #[test]
+    fn numbers_with_more_digits_than_are_kept_find_nobody() {
+        let number = Field { kind: "double".to_owned(), ..Field::default() };
+        for (value, told) in [
+            ("9007199254740993", true),
+            ("0.1234567890123456", true),
+            ("123456789012345", false),
+            ("-000123456789012345.0e3", true),
+            ("1.5e300", false),
+        ] {
+            assert_eq!(is_inexact(&number, value), told, "{value}");
+        }
+        let text = Field { kind: "string".to_owned(), ..Field::default() };
+        assert!(!is_inexact(&text, "9007199254740993"));
+        assert_eq!(spell(&number, " 1.50 "), spell(&number, "15e-1"));
     }
 }

@@ -96,10 +96,10 @@ pub struct Salesforce {
     made_fields: MadeFields,
     names: Names,
     learned: Mutex<HashMap<StreamName, Arc<Learned>>>,
-    /// Fields that were refused as read-only, by object.
-    read_only: Mutex<HashMap<String, Arc<HashSet<String>>>>,
-    /// Fields that are told of as given to new records alone, by object.
-    only_new: Mutex<HashSet<(String, String)>>,
+    /// Fields that an object has not any more, by object.
+    gone: Mutex<HashMap<String, Arc<HashSet<String>>>>,
+    /// Fields that are told of as left out, by object.
+    left_out: Mutex<HashSet<(String, String)>>,
     /// Jobs whose results were shorter than they say, and how long they were.
     short_results: Mutex<HashSet<(String, u64)>>,
     /// Records that were written by calls of their own, to be told whom a rule means.
@@ -188,10 +188,28 @@ impl Salesforce {
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        let request = Request { method, url, headers, body, reads_only, not_after };
-        let answer = self.client.send(&request).await?;
+        let mut request = Request { method, url, headers, body, reads_only, not_after };
+        let mut answer = self.client.send(&request).await?;
+        // With a new token, the org may have told another address.
+        if answer.status == 401
+            && let Some(url) = self.moved(&request.url).await?
+        {
+            request.url = url;
+            answer = self.client.send(&request).await?;
+        }
         self.quota.heed(&answer);
         Ok(answer)
+    }
+
+    /// The same below the org's address; `None` where it is there already.
+    async fn moved(&self, url: &Url) -> Result<Option<Url>, RequestError> {
+        let mut now = self.instance().await?;
+        if now.origin() == url.origin() {
+            return Ok(None);
+        }
+        now.set_path(url.path());
+        now.set_query(url.query());
+        Ok(Some(now))
     }
 
     /// The org's id; of one that may not be asked for, its address.
@@ -230,29 +248,30 @@ impl Salesforce {
         learned.values().any(|learned| learned.writes(object))
     }
 
-    /// Tells once that a field of records that are there stays as it is.
-    fn tell_only_new(&self, object: &str, field: &str) {
-        let mut told = self.only_new.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Tells once that a field is left out of records on which it may not be set.
+    fn tell_left_out(&self, object: &str, field: &str) {
+        let mut told = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert((object.to_owned(), field.to_owned())) {
-            tracing::warn!(%object, %field, "Salesforce lets the field be set on new records alone: on others it is left out.");
+            tracing::warn!(
+                %object, %field,
+                "Salesforce does not let the field be set on some records (such as on those that are there \
+                 already): it is left out of them."
+            );
         }
     }
 
-    fn read_only(&self, object: &str) -> Arc<HashSet<String>> {
-        let known = self.read_only.lock().unwrap_or_else(PoisonError::into_inner);
+    fn gone(&self, object: &str) -> Arc<HashSet<String>> {
+        let known = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(object).cloned().unwrap_or_default()
     }
 
-    /// Fields are left out from now on. Whether one of them is new.
-    fn note_read_only(&self, object: &str, fields: Vec<String>) -> bool {
-        let mut known = self.read_only.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A field is left out from now on. Whether that is new.
+    fn note_gone(&self, object: &str, field: &str) -> bool {
+        let mut known = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         let known = Arc::make_mut(known.entry(object.to_owned()).or_default());
-        let mut is_new = false;
-        for field in fields {
-            if known.insert(field.clone()) {
-                tracing::warn!(%object, %field, "The field is not there, or may not be written by this user: it is left out.");
-                is_new = true;
-            }
+        let is_new = known.insert(field.to_owned());
+        if is_new {
+            tracing::warn!(%object, %field, "The object has the field no more: it is left out.");
         }
         is_new
     }

@@ -136,6 +136,10 @@ impl<'a> Problem<'a> {
                 Some(id) => Verdict::Exists(Some(id)),
                 None => Verdict::Rejected(self.rejection(redactor)),
             },
+            // Another call has made it a moment ago: by now it is found.
+            "DUPLICATE_VALUE" if action == Action::Upsert && self.duplicate_of(keys).is_some() => {
+                Verdict::Busy(self.words(redactor))
+            }
             "UNKNOWN_EXCEPTION" | "UNEXPECTED_ERROR" => Verdict::InDoubt(self.words(redactor)),
             _ => Verdict::Rejected(self.rejection(redactor)),
         }

@@ -39,7 +39,7 @@ impl Salesforce {
                 part.open.retain(|(name, _)| {
                     let may = may(name);
                     if !may {
-                        self.tell_only_new(&object.name, name);
+                        self.tell_left_out(&object.name, name);
                     }
                     may
                 });
@@ -74,7 +74,9 @@ impl Salesforce {
             }
             if let Some(Entity::Found(reference)) = part.rest.put_on.clone() {
                 match one_of(&reference, &found) {
-                    Ok(Some(id)) => part.rest.put_on = Some(Entity::Id(id)),
+                    Ok(Some(row)) => {
+                        part.rest.put_on = Some(Entity::Id(row.remote_id.to_string()));
+                    }
                     Ok(None) => part.verdict = Some(missing(&reference)),
                     Err(verdict) => part.verdict = Some(verdict),
                 }
@@ -125,13 +127,17 @@ fn settle(
 ) -> Result<(), Verdict> {
     let mut lacking = None;
     for reference in references {
-        if let Some(value) = one_of(reference, found)? {
+        let Some(row) = one_of(reference, found)? else {
+            lacking = Some(reference);
+            continue;
+        };
+        // One that is there and has no such value is not waited for.
+        if let Some(value) = taken(reference, row) {
             let mut json = String::new();
             push_text(&mut json, &value);
             part.set(name, &json);
             return Ok(());
         }
-        lacking = Some(reference);
     }
     let Some(reference) = lacking else { return Ok(()) };
     if reference.lack == Lack::Refuse || waits(reference) {
@@ -143,26 +149,30 @@ fn settle(
     Ok(())
 }
 
-/// What the one record has that a reference means; nothing where there is none.
+/// The one record that a reference means; nothing where there is none.
 ///
 /// # Errors
 /// The refusal: there are several.
-fn one_of(reference: &Reference, found: &FoundAll) -> Result<Option<String>, Verdict> {
-    let Reference { object, field, value, take, .. } = reference;
+fn one_of<'f>(reference: &Reference, found: &'f FoundAll) -> Result<Option<&'f Row>, Verdict> {
+    let Reference { object, field, value, .. } = reference;
     let rows = found.get(&(object.clone(), field.clone())).and_then(|rows| rows.get(value));
     let rows = rows.map(Vec::as_slice).unwrap_or_default();
     // Salesforce compares without regard to case; who has it to the letter is meant.
     let is_exact = |row: &&Row| get(row, field).and_then(exact::text).as_ref() == Some(value);
     let mut exact = rows.iter().filter(is_exact);
-    let row = match (exact.next(), exact.next(), rows) {
-        (Some(row), None, _) | (None, None, [row]) => row,
-        (None, None, []) => return Ok(None),
-        _ => return Err(ambiguous(object, field, value)),
-    };
-    if take == "Id" {
-        return Ok(Some(row.remote_id.to_string()));
+    match (exact.next(), exact.next(), rows) {
+        (Some(row), None, _) | (None, None, [row]) => Ok(Some(row)),
+        (None, None, []) => Ok(None),
+        _ => Err(ambiguous(object, field, value)),
     }
-    Ok(get(row, take).and_then(exact::text))
+}
+
+/// What a reference takes of the record that it means.
+fn taken(Reference { take, .. }: &Reference, row: &Row) -> Option<String> {
+    if take == "Id" {
+        return Some(row.remote_id.to_string());
+    }
+    get(row, take).and_then(exact::text)
 }
 
 fn get<'r>(row: &'r Row, name: &str) -> Option<&'r Value> {

@@ -148,6 +148,12 @@ impl Shape for Content {
                 let own = if is_cleared { "null".into() } else { spelled_out(field, value) };
                 push_field(&mut body, &field.name, &own);
             } else if self.description.reference(name).is_some() {
+                if !value.get().starts_with(['{', 'n']) {
+                    return Err(format!(
+                        "its `{name}` names no record: it is one by its external id, such as \
+                         `{{\"Ext_Id__c\": \"value\"}}`"
+                    ));
+                }
                 if !is_empty_reference(value) {
                     push_field(&mut body, name, value.get());
                 }
@@ -321,6 +327,7 @@ mod tests {
         );
         assert_eq!(body.unwrap(), r#"{"Name":"Ann","Since__c":null,"Account":{"Ext__c":"x"}}"#);
         assert_eq!(shaped(r#"{"Nope":1}"#).unwrap_err(), "Record is empty or None");
+        assert!(shaped(r#"{"Account":"a-1"}"#).unwrap_err().starts_with("its `Account` names no"));
         assert_eq!(
             typed("Contact", &[("id", "003")], r#"{"Name":"Ann"}"#),
             r#"{"attributes":{"type":"Contact"},"id":"003","Name":"Ann"}"#

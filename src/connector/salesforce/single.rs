@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Salesforce;
-use super::collections::{Row, written};
+use super::collections::{Row, errors, written};
 use super::problem::{Problem, failure, refusals};
 use super::shape::sent;
 use crate::connector::contract::{Action, RequestError, Verdict};
@@ -62,12 +62,14 @@ impl Salesforce {
         };
         let told = exact::parse(&answer.body).unwrap_or_default();
         if answer.is_success() {
-            // What a change of one is answered with has no body.
-            let mut result = told;
-            if result.get("id").is_none() {
-                result = serde_json::json!({"id": id, "created": false});
+            // A change of one by its id is answered without a body.
+            if answer.status == 204 && action == Action::Update {
+                return Some(Verdict::Updated(write.remote_id.clone()));
             }
-            return Some(written(action, write, &result, redactor));
+            if told["success"] == true && told.get("id").is_some() {
+                return Some(written(action, write, &told, redactor));
+            }
+            return Some(Verdict::InDoubt(answer.describe(redactor).into()));
         }
         let Some(first) = refusals(&told).first().filter(|first| first.is_object()) else {
             return match failure(&answer, call, redactor) {
@@ -83,7 +85,7 @@ impl Salesforce {
 
 /// Whether all that keeps a record out is a rule that does not say which records it means.
 pub(super) fn lacks_matches(result: &Value) -> bool {
-    let errors = result["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let errors = errors(result);
     !errors.is_empty()
         && errors.iter().all(|error| {
             Problem(error).code() == "DUPLICATES_DETECTED" && Problem(error).matches().is_empty()

@@ -94,10 +94,10 @@ impl Learned {
         let is_case_sensitive = by_property().is_some_and(|field| field.case_sensitive);
         let property = self.property.as_ref();
         let unified = self.unified.as_ref();
-        // Records of several objects have ids in each of them.
-        let object = match unified.map(|unified| unified.objects.as_slice()) {
-            Some([first, second]) => format!("{}+{}", first.name, second.name),
-            _ => description.name.clone(),
+        // Records of `contacts` are of two objects: whoever writes to one of them shares it.
+        let object = match description.name.as_str() {
+            "Contact" | "Lead" => "Contact+Lead".to_owned(),
+            name => name.to_owned(),
         };
         Ok(Capabilities {
             object: Some(object.into()),
@@ -119,6 +119,7 @@ impl Learned {
             max_in_flight: MAX_IN_FLIGHT,
             external_id_property: self.property.clone(),
             external_id_field: self.field.clone(),
+            spares_others: property.is_some(),
             remote_id_field: self.has_id.then(|| "Id".to_owned()),
             // As the platform's target has it: of streams in Salesforce's own words.
             only_updates: only_known_accounts && description.name == "Account" && unified.is_none(),
@@ -156,13 +157,22 @@ impl Salesforce {
         let (property, field) = if let Some(given) = given {
             let field = description.field(given).ok_or_else(|| {
                 let why = format!("{name} has no field `{given}` for external ids");
-                RequestError::never_sent(&why)
+                RequestError::never_sent(&(why + &description.told_external_ids()))
             })?;
             if !field.external_id {
                 let why = format!("the field `{given}` of {name} is no external id in Salesforce");
-                return Err(RequestError::never_sent(&why));
+                return Err(RequestError::never_sent(&(why + &description.told_external_ids())));
             }
-            (Some(field.name.clone()), None)
+            if !field.unique {
+                tracing::warn!(
+                    stream = %schema.stream, field = %given,
+                    "The external id is not unique in Salesforce: a call whose answer is lost may make a \
+                     second record. Mark the field as unique."
+                );
+            }
+            // It is the user's id where a record has it.
+            let mut named = schema.properties.iter();
+            (Some(field.name.clone()), named.find(|name| name.eq_ignore_ascii_case(given)).cloned())
         } else if kind.is_some() {
             (None, None)
         } else {
@@ -263,6 +273,19 @@ impl Salesforce {
             emails.map(|name| (*name).to_owned()).collect()
         };
         let wanted = own.or_else(of_all).unwrap_or_else(by_email);
-        wanted.into_iter().filter_map(|name| Some(description.field(&name)?.name.clone())).collect()
+        let mut fields = Vec::new();
+        for name in wanted {
+            match description.field(&name) {
+                Some(field) => fields.push(field.name.clone()),
+                None if kind.is_none() => tracing::warn!(
+                    stream = %schema.stream,
+                    "{} has no field `{name}`, which is one of the `lookup_fields`: records are not found by it.",
+                    description.name
+                ),
+                // Of several objects, one may have it.
+                None => {}
+            }
+        }
+        fields
     }
 }

@@ -82,7 +82,12 @@ impl Interpreter {
             compiled.properties(),
             &schema.key_properties,
             &capabilities,
-        )?;
+        );
+        let ids = match ids {
+            // What its ids are is of no use where none of its records can be written, which is told.
+            Err(_) if unusable.is_some() => IdFields::none(),
+            ids => ids?,
+        };
         if compiled.properties().is_empty() && ids.has_none() {
             return Err(schema_without_fields(name, line_number));
         }

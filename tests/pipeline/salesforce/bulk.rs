@@ -384,3 +384,18 @@ fn an_external_id_that_no_row_can_say_goes_out_by_itself() {
     assert!(remote.org_by("Account", "Ext_Id__c").contains_key("#N/A"));
     assert_eq!((calls(&remote, "PUT", "/batches"), calls(&remote, "PATCH", "/composite/")), (1, 1));
 }
+
+/// A list of results that is too long to be read hides none of the others.
+#[test]
+fn results_that_cannot_be_read_hide_no_others() {
+    let remote = Remote::with(
+        "{faults: [{on: 'GET /services/data/*/jobs/ingest/*/failedResults', do: huge, bytes: 20000000}]}",
+    );
+    let place = bulky(&remote);
+    let mut all: Vec<Value> =
+        (0..30).map(|n| json!({"LastName": format!("Lee {n}"), "Company": "Acme"})).collect();
+    all[3]["LastName"] = json!("x".repeat(200));
+    place.run(stream("Lead", None, &all));
+    assert_eq!(place.counts("Lead"), counts([("read", 30), ("created", 29), ("in_doubt", 1)]));
+    assert_eq!(remote.org("Lead").len(), 29);
+}

@@ -138,13 +138,17 @@ fn a_field_that_is_gone_costs_one_call() {
     ));
     assert_eq!(place.counts("Contact"), counts([("read", 100), ("created", 100)]), "{before}");
     assert!(ran.stderr.contains("Gone__c"), "{}", ran.stderr);
-    assert_eq!(place.summary()["streams"]["Contact"]["requests"], 2);
+    let posts = remote.calls()["calls"].as_object().unwrap().clone();
+    let collections = posts.iter().filter(|(route, _)| route.contains("/composite/sobjects"));
+    // Of the first run, and two of this one.
+    assert_eq!(collections.map(|(_, count)| count.as_u64().unwrap()).sum::<u64>(), 3, "{posts:?}");
 }
 
-/// A session that ends under way is renewed, and where the org is comes from the answer.
+/// A session that ends under way is renewed, and where the org is comes from the answer. One lasts for more
+/// calls than are under way at once.
 #[test]
 fn a_session_that_ends_is_renewed() {
-    let remote = Remote::with("{token_calls: 3}");
+    let remote = Remote::with("{token_calls: 7}");
     let place = Place::with(json!({"connector": "salesforce", "base_uri": remote.url,
         "refresh_token": "sandbox-refresh", "client_id": "sandbox-client", "client_secret": "sandbox-secret",
         "access_token": "old-session", "instance_url": remote.url, "issued_at": 1}));
@@ -203,4 +207,181 @@ fn configs_are_read_in_other_words() {
     let ran = place.set("only_upsert_accounts", "perhaps").run("");
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("only_upsert_accounts"), "{}", ran.stderr);
+}
+
+fn deal(id: &str, name: &str, contact: &Value) -> Value {
+    json!({"Ext_Id__c": id, "Name": name, "StageName": "Prospecting", "CloseDate": "2026-05-06", "ContactId": contact})
+}
+
+/// The contact of a deal can be set on a new one alone. It is left out of those that are there, and of no
+/// other.
+#[test]
+fn what_may_not_be_set_on_some_is_left_out_of_them_alone() {
+    for bulk_from in [0, 10] {
+        let remote = Remote::start();
+        let place = place(&remote).set("bulk_from", bulk_from);
+        place.done(stream("Contact", None, &[json!({"LastName": "Lee"})]));
+        let contact = remote.org("Contact")[0]["Id"].clone();
+        let deals = |from: usize, count: usize, name: &str| {
+            let all: Vec<Value> =
+                (from..count).map(|n| deal(&format!("d{n}"), name, &contact)).collect();
+            stream("Opportunity", Some("Ext_Id__c"), &all)
+        };
+        place.done(deals(0, 30, "Big"));
+        let ran = super::place(&remote).set("bulk_from", bulk_from).done(deals(0, 450, "Bigger"));
+        let held = remote.org_by("Opportunity", "Ext_Id__c");
+        let is_whole = |deal: &&serde_json::Map<String, Value>| {
+            deal["ContactId"] == contact && deal["Name"] == "Bigger"
+        };
+        assert_eq!((held.len(), held.values().filter(is_whole).count()), (450, 450), "{bulk_from}");
+        assert_eq!(ran.stderr.matches("left out of them").count(), 1, "{}", ran.stderr);
+    }
+}
+
+/// A field that a parent has not is none of its child's: the child's own field of that name goes out.
+#[test]
+fn a_typo_in_a_relationship_takes_no_field_from_others() {
+    let remote = Remote::start();
+    let place = place(&remote);
+    place.done(stream("Account", Some("Ext_Id__c"), &[json!({"Ext_Id__c": "a", "Name": "Acme"})]));
+    let mut people: Vec<Value> = (0..250)
+        .map(|n| json!({"Ext_Id__c": format!("c{n}"), "LastName": "Lee", "Department": "R", "Account": {"Ext_Id__c": "a"}}))
+        .collect();
+    people[3]["Account"] = json!({"Department": "x"});
+    place.done(stream("Contact", Some("Ext_Id__c"), &people));
+    assert_eq!(place.counts("Contact")["created"], 249, "{:?}", told(&place, "rejected"));
+    assert!(remote.org("Contact").iter().all(|one| one["Department"] == "R"));
+}
+
+/// A chain of accounts, each the parent of the next, in any order.
+#[test]
+fn chains_of_parents_are_written_to_their_end() {
+    let remote = Remote::start();
+    let place = place(&remote);
+    let account = |n: usize| {
+        let parent = if n == 0 {
+            json!({"Ext_Id__c": null})
+        } else {
+            json!({"Ext_Id__c": format!("a{}", n - 1)})
+        };
+        json!({"Ext_Id__c": format!("a{n}"), "Name": "Acme", "Parent": parent})
+    };
+    let mut all: Vec<Value> = (0..8).rev().map(account).collect();
+    all.push(json!({"Ext_Id__c": "x", "Name": "Apex", "Parent": {"Ext_Id__c": "nobody"}}));
+    place.done(stream("Account", Some("Ext_Id__c"), &all));
+    assert_eq!(place.counts("Account"), counts([("read", 9), ("created", 8), ("rejected", 1)]));
+    let held = remote.org_by("Account", "Ext_Id__c");
+    for n in 1..8 {
+        assert_eq!(held[&format!("a{n}")]["ParentId"], held[&format!("a{}", n - 1)]["Id"]);
+    }
+}
+
+/// The field that keeps external ids is gone, and what was kept of the object does not know it.
+#[test]
+fn an_external_id_that_is_gone_is_told_in_few_calls() {
+    let body = "[{\"errorCode\": \"NOT_FOUND\", \"message\": \"Provided external ID field does not exist or is \
+                not accessible: Ext_Id__c\"}]";
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'PATCH /services/data/*/composite/sobjects/*/*', do: status, status: 404, body: '{body}'}}]}}"
+    ));
+    let place = place(&remote);
+    let all: Vec<Value> =
+        (0..1000).map(|n| json!({"Ext_Id__c": format!("a{n}"), "Name": "Acme"})).collect();
+    let ran = place.run(stream("Account", Some("Ext_Id__c"), &all));
+    assert_eq!(place.counts("Account")["read"], 1000, "{}", ran.stderr);
+    assert_eq!(place.counts("Account").get("created"), None);
+    let patches = &remote.calls()["calls"]["PATCH /services/data/{version}/composite/sobjects/{object}/{field}"];
+    assert!(patches.as_u64().unwrap() <= 5, "{:?}", remote.calls());
+    assert_ne!(ran.code, 0, "{}", ran.stderr);
+}
+
+/// An answer of success that says nothing says nothing.
+#[test]
+fn a_record_that_no_answer_names_is_not_told_as_written() {
+    let remote = Remote::with(
+        "{salesforce: {duplicate_rule: true}, faults: [{on: 'POST /services/data/*/sobjects/Contact', do: html}]}",
+    );
+    let place = place(&remote).set("lookup_by_email", false);
+    let person = |id: &str| json!({"externalId": id, "LastName": "Lee", "Email": "a@example.com"});
+    place.done(stream("Contact", None, &[person("a")]));
+    place.run(stream("Contact", None, &[person("b")]));
+    assert_eq!(remote.org("Contact").len(), 1);
+    assert_eq!(place.counts("Contact").get("created"), None, "{:?}", place.results());
+}
+
+/// A change that names another record which is gone is refused: the record itself is there.
+#[test]
+fn a_record_is_not_missing_because_its_parent_is() {
+    let remote = Remote::start();
+    let place = place(&remote).set("lookup_by_email", false);
+    let account = |name: &str| {
+        super::place(&remote).done(stream("Account", None, &[json!({"Name": name})]));
+        remote.org_by("Account", "Name")[name]["Id"].clone()
+    };
+    let person = |account: &Value| {
+        stream(
+            "Contact",
+            None,
+            &[json!({"externalId": "x", "LastName": "Lee", "AccountId": account})],
+        )
+    };
+    let (acme, apex) = (account("Acme"), account("Apex"));
+    place.done(person(&acme));
+    // Somebody deletes the other one before.
+    remote.ask(
+        "DELETE",
+        &format!("/services/data/v55.0/sobjects/Account/{}", apex.as_str().unwrap()),
+    );
+    place.done(person(&apex));
+    assert_eq!(
+        place.counts("Contact"),
+        counts([("read", 1), ("rejected", 1)]),
+        "{:?}",
+        place.results()
+    );
+    let own = account("Own");
+    place.done(person(&own));
+    let held = remote.org("Contact");
+    assert_eq!((held.len(), &held[0]["AccountId"]), (1, &own));
+}
+
+/// Two people have one address: each is known by the external id, and neither is taken for the other.
+#[test]
+fn people_of_one_address_are_told_apart_by_their_external_ids() {
+    let remote = Remote::start();
+    let person = |id: &str, name: &str| json!({"Ext_Id__c": id, "LastName": name, "Email": "family@example.com"});
+    let people = [person("s1", "Wife"), person("s2", "Husband")];
+    super::place(&remote).done(stream("Contact", Some("Ext_Id__c"), &people));
+    super::place(&remote).done(stream("Contact", Some("Ext_Id__c"), &[person("s3", "Child")]));
+    let held = remote.org_by("Contact", "Ext_Id__c");
+    assert_eq!((held.len(), &held["s1"]["LastName"]), (3, &json!("Wife")));
+    // One who has none yet is the one.
+    let one = json!({"LastName": "Ann", "Email": "ann@example.com"});
+    super::place(&remote).done(stream("Contact", None, &[one]));
+    let ann = json!({"Ext_Id__c": "s4", "LastName": "Anna", "Email": "ann@example.com"});
+    super::place(&remote).done(stream("Contact", Some("Ext_Id__c"), &[ann]));
+    let held = remote.org_by("Contact", "Ext_Id__c");
+    assert_eq!((held.len(), &held["s4"]["LastName"]), (4, &json!("Anna")));
+}
+
+/// The key is what the config calls the external id: nothing else need be said.
+#[test]
+fn a_key_that_is_the_external_id_needs_no_identity() {
+    let remote = Remote::start();
+    let place = place(&remote).set(
+        "streams",
+        json!({"accounts": {"object": "Account", "external_id_property": "Ext_Id__c"}}),
+    );
+    let account = |name: &str| {
+        stream("accounts", Some("Ext_Id__c"), &[json!({"Ext_Id__c": "a", "Name": name})])
+    };
+    place.done(account("Acme"));
+    place.done(account("Apex"));
+    assert_eq!(remote.org_by("Account", "Ext_Id__c")["a"]["Name"], "Apex");
+    let place = super::place(&remote).set(
+        "streams",
+        json!({"accounts": {"object": "Account", "external_id_property": "Nope__c"}}),
+    );
+    let ran = place.run(account("Acme"));
+    assert!(ran.stderr.contains("`Nope__c` for external ids; it has `"), "{}", ran.stderr);
 }

@@ -99,3 +99,17 @@ fn an_opt_out_is_read_in_all_its_words() {
     assert_eq!(place.counts("contacts"), counts([("read", 1), ("rejected", 1)]));
     assert!(message(&place).contains("`unsubscribed`"), "{}", message(&place));
 }
+
+/// The same person in two streams, one of them in Salesforce's own words.
+#[test]
+fn a_person_in_two_streams_is_one() {
+    let remote = Remote::with("{latency_ms: 20}");
+    for n in 0..6 {
+        let email = format!("p{n}@example.com");
+        let own = json!({"LastName": "Lee", "Email": email});
+        let unified = json!({"last_name": "Lea", "email": email});
+        place(&remote)
+            .done(stream("Contact", None, &[own]) + &stream("contacts", None, &[unified]));
+    }
+    assert_eq!(remote.org_by("Contact", "Email").len(), 6);
+}
