@@ -357,12 +357,16 @@ fn calls(count: u64) -> String {
     format!("{count} call{}", if count == 1 { "" } else { "s" })
 }
 
-/// What a plan takes of the remote.
-fn needed(planned: &PlannedCounts) -> String {
-    match planned.bulk_jobs {
+/// What a plan takes of the remote: to write, and to look for records first, which a dry run does too.
+fn needed(planned: &PlannedCounts, lookups: u64) -> String {
+    let writes = match planned.bulk_jobs {
         0 => calls(planned.calls),
         1 => format!("{} and 1 bulk job", calls(planned.calls)),
         jobs => format!("{} and {jobs} bulk jobs", calls(planned.calls)),
+    };
+    match lookups {
+        0 => writes,
+        lookups => format!("{writes}, after {} to look for them, as now", calls(lookups)),
     }
 }
 
@@ -389,7 +393,7 @@ fn tell(summary: &Summary) {
                 planned.upsert,
                 planned.delete,
                 stream.counts.unchanged,
-                needed(planned)
+                needed(planned, stream.lookups)
             );
         }
     }

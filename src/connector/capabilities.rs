@@ -81,6 +81,8 @@ pub struct Capabilities {
     /// The field of a record that is its remote id, by a name that is the remote's alone, where nothing
     /// in the config says another one. A record may do without.
     pub remote_id_field: Option<String>,
+    /// How long a call whose answer is lost may still be at work, so that no lookup shows what it makes.
+    pub settles: Duration,
     /// A record that is found by its `lookup_fields` and has another external id is another one.
     pub spares_others: bool,
     /// Records are changed, and none is made: the mode `upsert` is `update`.

@@ -61,6 +61,11 @@ impl Finder<'_> {
         self.capabilities.lag(self.options)
     }
 
+    /// How long a record may stay invisible that a call was to make whose answer is lost.
+    pub(super) fn settles(&self) -> Duration {
+        self.lag().max(self.capabilities.settles)
+    }
+
     /// Finds the remote ids of each of `wanted`.
     pub(super) async fn find(&self, wanted: &[Traits]) -> Result<Vec<Vec<RemoteId>>, NoAnswer> {
         let mut found = vec![Vec::new(); wanted.len()];

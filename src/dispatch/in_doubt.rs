@@ -62,7 +62,7 @@ pub(super) async fn resolve(
     }
     let wanted = askable.iter().map(|open| Traits::of(&open.planned.record)).collect();
     let found = match quiet {
-        Ok(()) => find_late(finder, wanted, Instant::now() + finder.lag()).await,
+        Ok(()) => find_late(finder, wanted, Instant::now() + finder.settles()).await,
         Err(fatal) => {
             let why = "the remote asks for a longer wait than the job has".to_owned();
             Err(NoAnswer { why, fatal, refusal: None })
@@ -183,7 +183,7 @@ pub(super) async fn find_late(
         if is_late || open.is_empty() {
             return Ok(found);
         }
-        finder.dispatcher.retry.poll(finder.lag(), visible).await.map_err(|_| NoAnswer {
+        finder.dispatcher.retry.poll(finder.settles(), visible).await.map_err(|_| NoAnswer {
             why: "the job ended before the remote could show it".to_owned(),
             fatal: None,
             refusal: None,

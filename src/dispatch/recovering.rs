@@ -55,7 +55,7 @@ pub async fn recover(
     if !askable.is_empty() {
         // A call may have left long after its intent: tried again, or halved. All had left before
         // this job began.
-        let visible = began + finder.lag();
+        let visible = began + finder.settles();
         let wanted = askable.iter().map(traits).collect();
         found = find_late(finder, wanted, visible)
             .await

@@ -32,6 +32,7 @@ const TOKEN_LASTS: Duration = Duration::from_secs(7000);
 const KEPT: &[&str] = &["instance_url", "issued_at"];
 const PERCENT: f64 = 80.0;
 const DESCRIBE_HOURS: u64 = 24;
+const SETTLE_SECS: u64 = 20;
 /// Below it, Salesforce itself recommends calls of 200.
 const BULK_FROM: usize = 2000;
 
@@ -83,6 +84,7 @@ impl Salesforce {
             looks_by_email: config.lookup_by_email.unwrap_or(true),
             only_known_accounts: config.only_upsert_accounts,
             bulk_from: config.bulk_from.unwrap_or(BULK_FROM),
+            settles: Duration::from_secs(config.settle_secs.unwrap_or(SETTLE_SECS)),
             creates_fields: config.create_custom_fields,
             made_fields: MadeFields::default(),
             names: Names::default(),

@@ -73,6 +73,9 @@ pub struct SalesforceConfig {
     /// Records that come at once and are written alike go out as a bulk job, where they are so many,
     /// up to 10,000 of them in one; fewer by calls of 200. 0: none does. Default 2000.
     pub bulk_from: Option<usize>,
+    /// Seconds for which a call whose answer is lost may still be at work in the org: what it was to make
+    /// is looked for until then, before it is made again. Default 20.
+    pub settle_secs: Option<u64>,
     /// Hours that descriptions of objects are kept for. 0 asks in each job. Default 24.
     pub describe_hours: Option<u64>,
     /// The header `User-Agent`. Default: this program's name and version.

@@ -42,7 +42,7 @@ mod value;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,6 +92,8 @@ pub struct Salesforce {
     only_known_accounts: bool,
     /// Records from which on a bulk job is made of them; 0: never.
     bulk_from: usize,
+    /// How long a call whose answer is lost may still be at work.
+    settles: Duration,
     creates_fields: bool,
     made_fields: MadeFields,
     names: Names,
@@ -287,7 +289,10 @@ impl Connector for Salesforce {
         let learned = self.learned(stream).ok_or_else(|| {
             RequestError::never_sent(&format!("Record type {stream} doesn't exist on Salesforce."))
         })?;
-        learned.capabilities(self.only_known_accounts, self.bulk_from)
+        Ok(Capabilities {
+            settles: self.settles,
+            ..learned.capabilities(self.only_known_accounts, self.bulk_from)?
+        })
     }
 
     async fn learn(&self, schema: &StreamSchema<'_>) -> Result<(), RequestError> {

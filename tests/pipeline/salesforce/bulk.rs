@@ -328,6 +328,9 @@ fn a_dry_run_tells_jobs_and_calls() {
     assert_eq!(summary["streams"]["Lead"]["planned"]["calls"], 1);
     assert_eq!(summary["quota"]["max"], 100_000);
     assert!(remote.org("Account").is_empty() && calls(&remote, "POST", "/jobs/") == 0);
+    let person = json!({"LastName": "Lee", "Email": "ann@example.com"});
+    let ran = place.set("lookup_by_email", true).done(stream("Contact", None, &[person]));
+    assert!(ran.stderr.contains("in 1 call, after 1 call to look for them"), "{}", ran.stderr);
 }
 
 /// Children of one parent go out together, or one call after the other: no row is locked.

@@ -3,6 +3,7 @@
 mod bulk;
 mod objects;
 mod refusals;
+mod slow;
 mod unified;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::support::{Place, Remote, record, text};
 /// A place whose jobs write to the sandbox's Salesforce.
 fn place(remote: &Remote) -> Place {
     Place::with(json!({"connector": "salesforce", "base_url": remote.url,
-        "access_token": "sandbox-token", "retry": {"base_millis": 1}}))
+        "access_token": "sandbox-token", "retry": {"base_millis": 1}, "settle_secs": 0}))
 }
 
 /// A stream with records of any fields. `key`: its key property.
