@@ -179,3 +179,28 @@ fn a_signal_ends_the_wait_for_what_comes_before_the_first_record() {
     assert_eq!(lookup.by_ext("contacts").len(), 1);
     assert_eq!(lookup.records("contacts").len(), 1);
 }
+
+/// The thread that reads waits for what the remote says of a stream: one time in five it ended in a
+/// panic.
+#[test]
+fn a_signal_while_a_stream_is_described_is_no_panic() {
+    for _ in 0..15 {
+        let remote = Remote::with(
+            "{faults: [{on: \"GET /services/data/*/sobjects/*/describe\", do: hang, ms: 60000}]}",
+        );
+        let place = Place::with(json!({"connector": "salesforce", "base_url": remote.url,
+            "access_token": "sandbox-token"}));
+        let mut child = place.job().spawn().unwrap();
+        let input = "{\"type\": \"SCHEMA\", \"stream\": \"Account\", \"key_properties\": [], \
+                     \"schema\": {\"properties\": {\"Name\": {}}}}\n";
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        until(|| remote.faults("hang") > 0);
+        let id = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success()
+        );
+        let ran = finish(child, b"");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+}

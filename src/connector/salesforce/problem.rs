@@ -200,3 +200,23 @@ pub(super) fn failure(answer: &Answer, call: Call, redactor: &Redactor) -> Reque
         _ => RequestError::Protocol(answer.describe(redactor).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Two calls that upsert one external id: the later one is told that the earlier has made it.
+    #[test]
+    fn an_upsert_that_meets_its_own_record_is_sent_again() {
+        let error = json!({"statusCode": "DUPLICATE_VALUE", "fields": ["Ext__c"],
+            "message": "duplicate value found: Ext__c duplicates value on record with id: 001xx000003DGb2"});
+        let verdict =
+            |action, keys: &[&str]| Problem(&error).verdict(action, keys, &Redactor::default());
+        assert!(matches!(verdict(Action::Upsert, &["Ext__c"]), Verdict::Busy(_)));
+        assert!(matches!(verdict(Action::Upsert, &["Other__c"]), Verdict::Rejected(_)));
+        let there = Verdict::Exists(Some(RemoteId::from(&*long_id("001xx000003DGb2"))));
+        assert_eq!(verdict(Action::Create, &["Ext__c"]), there);
+    }
+}
