@@ -10,11 +10,13 @@ use url::Url;
 
 use super::Rest;
 use super::load::{Loaded, load, parse};
-use super::program::{Auth, Login, Tokens};
+use super::program::{Auth, Login, Tokens, TokensFor};
 use super::request::{self, Scope};
 use super::secrets;
 use super::template::Template;
-use crate::connector::http::authorize::{ClientIn, Find, Grant, LoginSettings, OAuthSettings};
+use crate::connector::http::authorize::{
+    Assertion, ClientIn, Find, Grant, LoginSettings, OAuth1Settings, OAuthSettings,
+};
 use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, Request, base_url, client};
 use crate::connector::{BuildError, Settings};
@@ -157,45 +159,75 @@ impl Builder<'_> {
             Auth::KeyQuery { name, key } => {
                 Ok(Authorizer::key_query(name, &self.fill(key)?, redactor))
             }
+            Auth::OAuth1(by) => {
+                let oauth1 = OAuth1Settings {
+                    realm: by.realm.as_ref().map(|realm| self.fill(realm)).transpose()?,
+                    consumer_key: self.fill(&by.consumer_key)?,
+                    consumer_secret: self.fill(&by.consumer_secret)?.into(),
+                    token: self.fill(&by.token)?.into(),
+                    token_secret: self.fill(&by.token_secret)?.into(),
+                };
+                Ok(Authorizer::oauth1(oauth1, redactor))
+            }
             Auth::Tokens(tokens) => {
-                let Tokens { token_url, refresh, scope, basic, parameters } = &**tokens;
-                let filled = self.fill(token_url)?;
-                let token_url = Url::parse(&filled).map_err(|error| {
-                    let message = format!("the `token_url` is no URL: {error}");
-                    self.loaded.wrong(token_url.at().wrong(message))
-                })?;
-                let grant = if *refresh {
-                    Grant::RefreshToken {
-                        refresh_token: self.key("refresh_token")?.into(),
-                        redirect_uri: self.optional("redirect_uri"),
-                    }
-                } else {
-                    let scope = scope.as_ref().map(|scope| self.fill(scope)).transpose()?;
-                    Grant::ClientCredentials { scope }
-                };
-                let parameters = parameters.iter();
-                let parameters =
-                    parameters.map(|(name, value)| Ok((name.clone(), self.fill(value)?)));
-                let settings = OAuthSettings {
-                    token_url,
-                    grant,
-                    parameters: parameters.collect::<Result<_, BuildError>>()?,
-                    client_id: self.key("client_id")?,
-                    client_secret: self.key("client_secret")?.into(),
-                    client_in: if *basic { ClientIn::Basic } else { ClientIn::Form },
-                    access_token: self
-                        .optional("access_token")
-                        .filter(|_| *refresh)
-                        .map(SecretString::from),
-                    expires_in: self.optional("expires_in").and_then(|text| text.parse().ok()),
-                    config_file: settings.config_file.clone(),
-                    lasts: None,
-                    kept: &[],
-                };
-                Ok(Authorizer::oauth(http.clone(), settings, redactor))
+                let oauth = self.oauth(tokens, settings)?;
+                Ok(Authorizer::oauth(http.clone(), oauth, redactor))
             }
             Auth::Login(login) => self.login(login, base_url, http, redactor),
         }
+    }
+
+    fn oauth(&self, tokens: &Tokens, settings: &Settings) -> Result<OAuthSettings, BuildError> {
+        let Tokens { token_url, by, scope, basic, parameters } = tokens;
+        let filled = self.fill(token_url)?;
+        let token_url = Url::parse(&filled).map_err(|error| {
+            let message = format!("the `token_url` is no URL: {error}");
+            self.loaded.wrong(token_url.at().wrong(message))
+        })?;
+        let scope = scope.as_ref().map(|scope| self.fill(scope)).transpose()?;
+        let parameters = parameters.iter();
+        let parameters = parameters.map(|(name, value)| Ok((name.clone(), self.fill(value)?)));
+        let mut parameters = parameters.collect::<Result<Vec<_>, BuildError>>()?;
+        let is_refresh = *by == TokensFor::Refresh;
+        let grant = match by {
+            TokensFor::Refresh => Grant::RefreshToken {
+                refresh_token: self.key("refresh_token")?.into(),
+                redirect_uri: self.optional("redirect_uri"),
+            },
+            TokensFor::Secret => Grant::ClientCredentials { scope },
+            TokensFor::Assertion => {
+                let names = scope.as_deref().unwrap_or_default().split_whitespace();
+                let names = names.map(str::to_owned).collect();
+                // Most endpoints read it in the form (RFC 6749 section 4.4.2), NetSuite in the
+                // claims.
+                parameters.extend(scope.map(|scope| ("scope".to_owned(), scope)));
+                let key = self.key("private_key")?;
+                let key_id = self.optional("key_id");
+                let assertion = Assertion::of_client(&key, key_id, names, token_url.to_string())
+                    .map_err(|why| BuildError::Setting {
+                        message: format!("config key `private_key`: {why}"),
+                        hint: None,
+                    })?;
+                Grant::ClientAssertion(assertion.named())
+            }
+        };
+        let secret = if grant.is_signed() { String::new() } else { self.key("client_secret")? };
+        Ok(OAuthSettings {
+            token_url,
+            grant,
+            parameters,
+            client_id: self.key("client_id")?,
+            client_secret: secret.into(),
+            client_in: if *basic { ClientIn::Basic } else { ClientIn::Form },
+            access_token: self
+                .optional("access_token")
+                .filter(|_| is_refresh)
+                .map(SecretString::from),
+            expires_in: self.optional("expires_in").and_then(|text| text.parse().ok()),
+            config_file: settings.config_file.clone(),
+            lasts: None,
+            kept: &[],
+        })
     }
 
     fn login(

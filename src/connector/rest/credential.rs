@@ -2,7 +2,7 @@
 
 use super::endpoint::{Parts, endpoint};
 use super::manifest::{self, AuthKind, ClientPlace};
-use super::program::{Auth, Login, Tokens, header_name, path};
+use super::program::{Auth, Login, OAuth1, Tokens, TokensFor, header_name, path};
 use super::select::Path;
 use super::template::Templates;
 use super::text::{Place, Placed, Text, Wrong};
@@ -38,8 +38,21 @@ pub(super) fn auth(templates: &mut Templates, auth: Placed<manifest::Auth>) -> R
             let key = given.key.take().unwrap_or_else(|| Text::of("Bearer {{ token }}"));
             Auth::Login(Box::new(login(templates, &call, &header, &key)?))
         }
-        AuthKind::OAuth2Refresh | AuthKind::OAuth2ClientCredentials => {
-            Auth::Tokens(Box::new(tokens(templates, &mut given, way)?))
+        AuthKind::OAuth1 => Auth::OAuth1(Box::new(OAuth1 {
+            consumer_key: text(given.consumer_key.take(), "consumer_key")?,
+            consumer_secret: text(given.consumer_secret.take(), "consumer_secret")?,
+            token: text(given.token.take(), "token")?,
+            token_secret: text(given.token_secret.take(), "token_secret")?,
+            realm: given.realm.take().map(|realm| templates.text(&realm, NAMES)).transpose()?,
+        })),
+        AuthKind::OAuth2Refresh => {
+            Auth::Tokens(Box::new(tokens(templates, &mut given, way, TokensFor::Refresh)?))
+        }
+        AuthKind::OAuth2ClientCredentials => {
+            Auth::Tokens(Box::new(tokens(templates, &mut given, way, TokensFor::Secret)?))
+        }
+        AuthKind::OAuth2ClientAssertion => {
+            Auth::Tokens(Box::new(tokens(templates, &mut given, way, TokensFor::Assertion)?))
         }
     };
     way.nothing_left(&given)?;
@@ -62,6 +75,8 @@ impl Way {
             AuthKind::ApiKey => "api_key",
             AuthKind::OAuth2Refresh => "oauth2_refresh",
             AuthKind::OAuth2ClientCredentials => "oauth2_client_credentials",
+            AuthKind::OAuth2ClientAssertion => "oauth2_client_assertion",
+            AuthKind::OAuth1 => "oauth1",
             AuthKind::Login => "login",
         };
         Self { name, at }
@@ -83,6 +98,10 @@ impl Way {
             header,
             query,
             key,
+            consumer_key,
+            consumer_secret,
+            token_secret,
+            realm,
             token_url,
             scope,
             parameters,
@@ -95,6 +114,10 @@ impl Way {
             ("header", header),
             ("query", query),
             ("key", key),
+            ("consumer_key", consumer_key),
+            ("consumer_secret", consumer_secret),
+            ("token_secret", token_secret),
+            ("realm", realm),
             ("token_url", token_url),
             ("scope", scope),
         ];
@@ -117,18 +140,20 @@ fn tokens(
     templates: &mut Templates,
     given: &mut manifest::Auth,
     way: Way,
+    by: TokensFor,
 ) -> Result<Tokens, Wrong> {
-    let refresh = given.kind == AuthKind::OAuth2Refresh;
     let token_url = way.needed(given.token_url.take(), "token_url")?;
     let token_url = templates.text(&token_url, &["config", "base_url"])?;
-    let scope = if refresh { None } else { given.scope.take() };
+    let scope = if by == TokensFor::Refresh { None } else { given.scope.take() };
     let scope = scope.map(|scope| templates.text(&scope, NAMES)).transpose()?;
-    let basic = given.client_in.take() == Some(ClientPlace::Basic);
+    // Where a signature says who the client is, it says so nowhere else.
+    let client_in = if by == TokensFor::Assertion { None } else { given.client_in.take() };
+    let basic = client_in == Some(ClientPlace::Basic);
     let mut parameters = Vec::new();
     for (name, value) in given.parameters.take().unwrap_or_default() {
         parameters.push((name.as_str().to_owned(), templates.text(&value, NAMES)?));
     }
-    Ok(Tokens { token_url, refresh, scope, basic, parameters })
+    Ok(Tokens { token_url, by, scope, basic, parameters })
 }
 
 /// Compiles a call that gives a token.

@@ -41,19 +41,41 @@ pub(super) enum Auth {
     Basic { username: Template, password: Template },
     KeyHeader { name: String, key: Template },
     KeyQuery { name: String, key: Template },
+    OAuth1(Box<OAuth1>),
     Tokens(Box<Tokens>),
     Login(Box<Login>),
+}
+
+/// Who signs requests, and for whom.
+#[derive(Debug)]
+pub(super) struct OAuth1 {
+    pub(super) consumer_key: Template,
+    pub(super) consumer_secret: Template,
+    pub(super) token: Template,
+    pub(super) token_secret: Template,
+    pub(super) realm: Option<Template>,
 }
 
 /// A token endpoint of OAuth 2.
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) token_url: Template,
-    pub(super) refresh: bool,
+    pub(super) by: TokensFor,
     pub(super) scope: Option<Template>,
     pub(super) basic: bool,
     /// More of the form.
     pub(super) parameters: Vec<(String, Template)>,
+}
+
+/// What a token is given for; all of it stands in the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokensFor {
+    /// A refresh token.
+    Refresh,
+    /// The client's secret.
+    Secret,
+    /// The client's signature.
+    Assertion,
 }
 
 /// A call that gives a token.

@@ -34,6 +34,7 @@ pub(super) fn hide(
         Auth::Bearer { token } => vec![token],
         Auth::Basic { password, .. } => vec![password],
         Auth::KeyHeader { key, .. } | Auth::KeyQuery { key, .. } => vec![key],
+        Auth::OAuth1(by) => vec![&by.consumer_secret, &by.token, &by.token_secret],
         Auth::Login(login) => vec![&login.key],
         Auth::Tokens(tokens) => tokens.parameters.iter().map(|(_, value)| value).collect(),
         Auth::None => Vec::new(),

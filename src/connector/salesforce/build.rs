@@ -152,7 +152,7 @@ impl SalesforceConfig {
                 })?;
                 let user = user.to_owned();
                 let audience = login.as_str().trim_end_matches('/').to_owned();
-                let assertion = Assertion::new(key, user, audience)
+                let assertion = Assertion::of_user(key, user, audience)
                     .map_err(|why| wrong(format!("config key `private_key`: {why}"), None))?;
                 Grant::JwtBearer(assertion)
             }

@@ -2,13 +2,16 @@
 
 mod assertion;
 mod keeping;
+mod key;
 mod login;
 mod oauth;
+mod oauth1;
 mod platform;
 mod tokens;
 
 use std::fmt;
 
+use aws_lc_rs::rand;
 use base64::Engine as _;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use assertion::Assertion;
 pub use login::{Find, LoginSettings};
 pub use oauth::{ClientIn, Grant, OAuthSettings};
+pub use oauth1::{OAuth1, OAuth1Settings};
 pub use platform::PlatformSettings;
 use tokens::Source;
 pub use tokens::Tokens;
@@ -46,6 +50,8 @@ pub enum Authorizer {
         /// The credential.
         token: SecretString,
     },
+    /// A header that signs each request.
+    OAuth1(Box<OAuth1>),
     /// A header with a token that is renewed.
     Tokens {
         /// Such as `authorization`.
@@ -71,6 +77,18 @@ impl fmt::Debug for Value {
 /// What follows `Basic` (RFC 7617).
 fn basic_credential(username: &str, password: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"))
+}
+
+/// A name that nothing else has, in 32 hexadecimal digits.
+///
+/// # Errors
+/// [`RequestError::Unreachable`] when the system gives no random numbers: nothing is sent then.
+fn random_name() -> Result<String, RequestError> {
+    let mut name = [0; 16];
+    rand::fill(&mut name).map_err(|_| {
+        RequestError::Unreachable("the system gives no random numbers to sign with".into())
+    })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(name)))
 }
 
 impl Authorizer {
@@ -121,6 +139,11 @@ impl Authorizer {
             value: Value(Box::new(|token| Ok(format!("Bearer {token}")))),
             tokens: Tokens::new(http, source, redactor),
         }
+    }
+
+    /// `Authorization: OAuth …`, which signs each request by OAuth 1.0a.
+    pub fn oauth1(settings: OAuth1Settings, redactor: &Redactor) -> Self {
+        Self::OAuth1(Box::new(OAuth1::new(settings, redactor)))
     }
 
     /// `Authorization: Bearer …`, with tokens that the hosted platform hands out, and where it does
@@ -180,6 +203,10 @@ impl Authorizer {
                 url.query_pairs_mut().append_pair(name, token.expose_secret());
                 Ok(0)
             }
+            Self::OAuth1(signer) => {
+                signer.apply(request)?;
+                Ok(0)
+            }
             Self::Tokens { name, value, tokens } => {
                 let (token, generation) = tokens.token().await?;
                 let unusable =
@@ -235,6 +262,9 @@ impl Authorizer {
     pub async fn access_token(&self) -> Result<SecretString, RequestError> {
         match self {
             Self::None => Err(RequestError::Unauthorized("it uses no credential".into())),
+            Self::OAuth1(_) => Err(RequestError::Unauthorized(
+                "it signs each request by itself, and uses no access token".into(),
+            )),
             Self::Header { token, .. } | Self::Query { token, .. } => Ok(token.clone()),
             Self::Tokens { tokens, .. } => Ok(tokens.sure_token().await?),
         }

@@ -18,6 +18,9 @@ use super::keeping::Keeper;
 use super::tokens::{Endpoint, Fresh, number, seconds_left};
 use crate::connector::contract::RequestError;
 
+/// The kind of assertion that a client signs (RFC 7523 section 2.2).
+const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// What a token is given for.
 #[derive(Debug)]
 pub enum Grant {
@@ -33,8 +36,17 @@ pub enum Grant {
         /// Names of rights, apart by spaces.
         scope: Option<String>,
     },
-    /// A user, for whom the client signs (RFC 7523).
+    /// A user, for whom the client signs (RFC 7523 section 2.1).
     JwtBearer(Assertion),
+    /// The client itself, which signs instead of telling a secret (RFC 7523 section 2.2).
+    ClientAssertion(Assertion),
+}
+
+impl Grant {
+    /// Whether a signature says who the client is, so that it tells no secret.
+    pub fn is_signed(&self) -> bool {
+        matches!(self, Self::JwtBearer(_) | Self::ClientAssertion(_))
+    }
 }
 
 /// Where the client says who it is.
@@ -56,9 +68,9 @@ pub struct OAuthSettings {
     pub grant: Grant,
     /// Of the client.
     pub client_id: String,
-    /// Of the client.
+    /// Of the client. Empty where it [signs](Grant::is_signed).
     pub client_secret: SecretString,
-    /// Where the client says who it is.
+    /// Where the client says who it is, unless it signs.
     pub client_in: ClientIn,
     /// More of the form, such as an `audience`.
     pub parameters: Vec<(String, String)>,
@@ -109,7 +121,9 @@ impl OAuth {
     pub(super) fn refresh_token(&self) -> Option<SecretString> {
         match &self.settings.grant {
             Grant::RefreshToken { refresh_token, .. } => Some(refresh_token.clone()),
-            Grant::ClientCredentials { .. } | Grant::JwtBearer(_) => None,
+            Grant::ClientCredentials { .. } | Grant::JwtBearer(_) | Grant::ClientAssertion(_) => {
+                None
+            }
         }
     }
 
@@ -187,16 +201,22 @@ impl OAuth {
                 form.extend(scope.as_deref().map(|scope| ("scope", scope)));
             }
             Grant::JwtBearer(assertion) => {
-                signed = assertion.sign(client_id)?;
+                signed = self.signed(endpoint, assertion)?;
                 form.push(("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"));
                 form.push(("assertion", signed.expose_secret()));
-                // The signature says who it is.
-                return Ok(accepting(endpoint.http.post(token_url.clone())).form(&form));
+            }
+            Grant::ClientAssertion(assertion) => {
+                signed = self.signed(endpoint, assertion)?;
+                form.push(("grant_type", "client_credentials"));
+                form.push(("client_assertion_type", JWT));
+                form.push(("client_assertion", signed.expose_secret()));
             }
         }
         form.extend(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut request = endpoint.http.post(token_url.clone());
         match client_in {
+            // The signature says who it is.
+            _ if grant.is_signed() => {}
             ClientIn::Form => {
                 form.push(("client_id", client_id));
                 form.push(("client_secret", client_secret.expose_secret()));
@@ -206,6 +226,17 @@ impl OAuth {
             }
         }
         Ok(accepting(request).form(&form))
+    }
+
+    fn signed(
+        &self,
+        endpoint: &Endpoint,
+        assertion: &Assertion,
+    ) -> Result<SecretString, RequestError> {
+        let signed = assertion.sign(&self.settings.client_id)?;
+        // An endpoint may tell back what it refuses.
+        endpoint.redactor.add_token(signed.expose_secret());
+        Ok(signed)
     }
 
     /// Writes the tokens into the config file before anybody uses them: once the old refresh

@@ -1,6 +1,7 @@
 //! The room against remotes of one answer.
 
 mod answers;
+mod signed;
 mod tokens;
 
 use std::time::Duration;

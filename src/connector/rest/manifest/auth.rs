@@ -15,7 +15,7 @@ pub(in crate::connector::rest) struct Auth {
     /// Which way. The keys below belong to single ways.
     #[serde(rename = "type", default)]
     pub(in crate::connector::rest) kind: AuthKind,
-    /// For `bearer`: template of the token.
+    /// For `bearer` and `oauth1`: template of the token.
     pub(in crate::connector::rest) token: Option<Text>,
     /// For `basic`: template of the user name.
     pub(in crate::connector::rest) username: Option<Text>,
@@ -29,15 +29,22 @@ pub(in crate::connector::rest) struct Auth {
     /// For `api_key`: template of the key, or of the header's whole value. For `login`: what stands
     /// in the header, by default `Bearer {{ token }}`; knows `token` too.
     pub(in crate::connector::rest) key: Option<Text>,
+    /// For `oauth1`: template of the client's key.
+    pub(in crate::connector::rest) consumer_key: Option<Text>,
+    /// For `oauth1`: template of the client's secret.
+    pub(in crate::connector::rest) consumer_secret: Option<Text>,
+    /// For `oauth1`: template of the token's secret.
+    pub(in crate::connector::rest) token_secret: Option<Text>,
+    /// For `oauth1`: template of the realm, where the remote wants one; NetSuite's is the account.
+    pub(in crate::connector::rest) realm: Option<Text>,
     /// For `login`: the call that gives a token.
     pub(in crate::connector::rest) login: Option<Login>,
-    /// For `oauth2_refresh` and `oauth2_client_credentials`: template of the token endpoint's
-    /// address; knows `base_url` too.
+    /// For all `oauth2_…`: template of the token endpoint's address; knows `base_url` too.
     pub(in crate::connector::rest) token_url: Option<Text>,
-    /// For `oauth2_client_credentials`: template of the rights to ask for.
+    /// For `oauth2_client_credentials` and `oauth2_client_assertion`: template of the rights to ask
+    /// for, apart by spaces.
     pub(in crate::connector::rest) scope: Option<Text>,
-    /// For `oauth2_refresh` and `oauth2_client_credentials`: more of the form, such as `audience`;
-    /// the values are templates.
+    /// For all `oauth2_…`: more of the form, such as `audience`; the values are templates.
     pub(in crate::connector::rest) parameters: Option<IndexMap<Text, Text>>,
     /// For `oauth2_refresh` and `oauth2_client_credentials`: where the client says who it is.
     /// Default: in the form.
@@ -65,6 +72,16 @@ pub(in crate::connector::rest) enum AuthKind {
     /// OAuth 2 with the config's `client_id` and `client_secret`.
     #[serde(rename = "oauth2_client_credentials")]
     OAuth2ClientCredentials,
+    /// OAuth 2 with an assertion that the config's `private_key` signs for its `client_id`. It is
+    /// PEM: an RSA key signs by PS256, one on P-256, P-384 or P-521 by ES256, ES384 or ES512.
+    /// `key_id` is its id at the token endpoint, if it has one. The claims are `iss`, `sub`, `aud`
+    /// (the `token_url`), `jti`, `iat`, `exp` and, as a list, `scope`.
+    #[serde(rename = "oauth2_client_assertion")]
+    OAuth2ClientAssertion,
+    /// OAuth 1.0a, with `consumer_key`, `consumer_secret`, `token` and `token_secret`: each request
+    /// is signed by HMAC-SHA256.
+    #[serde(rename = "oauth1")]
+    OAuth1,
     /// A header with the token that a `login` call gives. It is called before the first request,
     /// when its token is about to run out, and when a request is refused for its credential.
     Login,

@@ -1,6 +1,7 @@
 //! The connector against the sandbox and odd answers; what counts is what the remote holds.
 
 mod answers;
+mod credentials;
 mod language;
 mod requests;
 mod writes;
