@@ -65,7 +65,8 @@ pub struct Capabilities {
     /// Large batches go out as bulk jobs.
     pub bulk: Option<BulkLimits>,
     /// Records that are gathered before they are parted into calls, where those that
-    /// [lock](super::shape::Shape::locks) the same one are to go out together; 0: no more than a call
+    /// [lock](super::shape::Shape::locks) the same one are to go out together, or where what they
+    /// [name](super::contract::Connector::names_others) is asked for together; 0: no more than a call
     /// takes.
     pub gathers: usize,
     /// The `lookup_method` of a stream where the config says none.

@@ -84,6 +84,21 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Unreachable`].
     async fn lookup(&self, question: &Question) -> Result<Found, RequestError>;
 
+    /// Whether a record names others that the remote is asked for before it is written. Pure.
+    fn names_others(&self, _write: &Write) -> bool {
+        false
+    }
+
+    /// Asks for what records [name](Connector::names_others), all of those at once that were
+    /// [gathered](Capabilities::gathers) and are about to be written in calls of their own. Reads only.
+    /// What it learns, [`write`](Connector::write) need not ask again.
+    ///
+    /// # Errors
+    /// As [`lookup`](Connector::lookup). A refusal leaves it to each `write` to ask for itself.
+    async fn prepare(&self, _stream: &StreamName, _writes: &[Write]) -> Result<(), RequestError> {
+        Ok(())
+    }
+
     /// Sends one batch: in one call. Where the remote wants calls of their own for what a record
     /// names, or for what belongs to it, those that ask come before, and those that write after it.
     ///

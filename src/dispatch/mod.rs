@@ -15,6 +15,7 @@ mod in_doubt;
 mod judging;
 mod looking;
 mod planned;
+mod preparing;
 mod recovering;
 pub mod retry;
 mod verifying;
@@ -73,6 +74,8 @@ pub enum Task {
     Lookup,
     /// What the remote holds of them is read, before this is done.
     Read(Action),
+    /// What they name is asked for, before this is done.
+    Prepare(Action),
     /// They are written.
     Write(Action),
 }
@@ -86,6 +89,8 @@ pub enum Event {
     Found(Vec<(Planned, Vec<RemoteId>)>),
     /// The remote was asked what it holds of these records, before this is done.
     Read(Action, Vec<(Planned, Row)>),
+    /// What these records name was asked for, before this is done.
+    Prepared(Action, Vec<Planned>),
     /// These records were written without some of their relations; how is on disk.
     Partial(Vec<Record>),
     /// These records, for which this is to be done, were part of a bulk job that has not written
@@ -184,6 +189,7 @@ impl Dispatcher {
         let result = match task {
             Task::Lookup => looking::look_up(&flight, Ask::Ids, records).await,
             Task::Read(action) => looking::look_up(&flight, Ask::Content(action), records).await,
+            Task::Prepare(action) => preparing::prepare(&flight, action, records).await,
             Task::Write(action) if self.dry_run => {
                 Calls::add(&calls.writes, 1);
                 let settled = records.into_iter().map(|planned| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use crate::connector::contract::{Action, Rejection};
-use crate::dispatch::{Ended, NOT_SENT, Planned};
+use crate::dispatch::{Ended, NOT_SENT, Planned, Task};
 use crate::outcome::{Fate, Trouble};
 
 /// How long one waits, where the input does not end: the tap's STATE waits with it.
@@ -88,6 +88,10 @@ impl Job {
         for ((_, action), records) in calls {
             let Some(first) = records.first() else { continue };
             let stream = Arc::clone(&first.record.stream);
+            if self.prepares(action, &records) {
+                self.ready.push_back(self.whole(&stream, Task::Prepare(action), records));
+                continue;
+            }
             let batches = self.in_calls(&stream, action, records);
             self.ready.extend(batches);
         }

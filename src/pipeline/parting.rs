@@ -26,7 +26,7 @@ impl Job {
                 (lookup.map_or(1, |lookup| lookup.max_ids), usize::MAX)
             }
             Task::Read(_) => (capabilities.read.map_or(1, |read| read.max_ids), usize::MAX),
-            Task::Write(action) => gathered(capabilities, action),
+            Task::Prepare(action) | Task::Write(action) => gathered(capabilities, action),
         };
         let secs = stream.options.batch_secs.unwrap_or(self.wiring.batch.secs);
         let (records, bytes) = self.within(stream, most_records, most_bytes);
@@ -193,7 +193,7 @@ pub(super) fn weight(planned: &Planned, task: Task) -> usize {
     let record = &planned.record;
     let capabilities = &record.stream.capabilities;
     let limits = match task {
-        Task::Write(action) => capabilities.limits(action),
+        Task::Prepare(action) | Task::Write(action) => capabilities.limits(action),
         Task::Lookup | Task::Read(_) => None,
     };
     let external_id = record.external_id.as_ref().filter(|_| !capabilities.external_id_is_content);

@@ -276,14 +276,39 @@ impl Job {
     }
 
     pub(super) fn queue(&mut self, stream: usize, task: Task, records: Vec<Planned>) {
-        let state = &self.streams[stream];
-        let (stream, stored) = (Arc::clone(&state.stream), state.stored);
-        let Task::Write(action) = task else {
-            let (id, is_bulk, locks) = (None, false, Arc::default());
-            let batch = Batch { stream, stored, task, records, id, is_bulk, locks };
-            return self.ready.push_back(batch);
-        };
-        for mut batch in self.part(&stream, action, records) {
+        let stream = Arc::clone(&self.streams[stream].stream);
+        match task {
+            Task::Write(action) if self.prepares(action, &records) => {
+                self.ready.push_back(self.whole(&stream, Task::Prepare(action), records));
+            }
+            Task::Write(action) => self.queue_writes(&stream, action, records),
+            task => self.ready.push_back(self.whole(&stream, task, records)),
+        }
+    }
+
+    /// Whether what records name is asked for before they are written.
+    pub(super) fn prepares(&self, action: Action, records: &[Planned]) -> bool {
+        let dispatcher = &self.wiring.dispatcher;
+        let names_others =
+            |planned: &Planned| dispatcher.connector.names_others(&planned.write(action));
+        action != Action::Delete && !dispatcher.dry_run && records.iter().any(names_others)
+    }
+
+    /// Records that are dealt with together.
+    pub(super) fn whole(&self, stream: &Arc<Stream>, task: Task, records: Vec<Planned>) -> Batch {
+        let stored = self.streams[stream.index].stored;
+        let (stream, id, locks) = (Arc::clone(stream), None, Arc::default());
+        Batch { stream, stored, task, records, id, is_bulk: false, locks }
+    }
+
+    /// Records that are ready to be written go out in calls.
+    pub(super) fn queue_writes(
+        &mut self,
+        stream: &Arc<Stream>,
+        action: Action,
+        records: Vec<Planned>,
+    ) {
+        for mut batch in self.part(stream, action, records) {
             if self.wiring.dispatcher.dry_run {
                 self.streams[stream.index].planned.add(action, batch.records.len(), batch.is_bulk);
             }

@@ -29,7 +29,8 @@ impl Job {
                 }
             }
             Event::NoParent(action, orphans) => self.take_orphans(action, orphans),
-            Event::Divided(action, records) => self.take_divided(action, records),
+            Event::Divided(action, records) => self.send_on(action, records, true),
+            Event::Prepared(action, records) => self.send_on(action, records, false),
             Event::Settled(settled) => self.take_settled(&settled)?,
             Event::Found(found) => {
                 for (planned, ids) in found {
@@ -53,18 +54,21 @@ impl Job {
         Ok(())
     }
 
-    /// Records of a bulk job that it has not written.
-    fn take_divided(&mut self, action: Action, records: Vec<Planned>) {
+    /// Sends records on: in calls of their own where a bulk job has not written them, or as is best
+    /// once what they name was asked for.
+    fn send_on(&mut self, action: Action, records: Vec<Planned>, is_divided: bool) {
         let Some(first) = records.first() else { return };
         let stream = Arc::clone(&first.record.stream);
         if self.gave_up || self.wiring.dispatcher.retry.is_over() {
             for planned in records {
                 self.leave_unsent(planned);
             }
-            return;
+        } else if is_divided {
+            let batches = self.in_calls(&stream, action, records);
+            self.ready.extend(batches);
+        } else {
+            self.queue_writes(&stream, action, records);
         }
-        let batches = self.in_calls(&stream, action, records);
-        self.ready.extend(batches);
     }
 
     fn plan_again(&mut self, planned: &mut Planned, why: Again) -> Result<Plan, Error> {
