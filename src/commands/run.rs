@@ -338,10 +338,12 @@ fn stream_hook(started: &Started) -> pipeline::StreamHook {
     let dispatcher = Arc::clone(&started.dispatcher);
     let folder = started.snapshot_folder();
     let flow = started.environment.flow.clone();
+    let configured = started.config.max_in_flight;
     Box::new(move |stored, name| {
         if let Ok(capabilities) = connector.capabilities(&StreamName::new(name)) {
-            let most = if capabilities.in_order { 1 } else { capabilities.max_in_flight };
-            dispatcher.limiter.cap(most);
+            // Whoever says more than the connector knows what the account takes.
+            let most = configured.unwrap_or(capabilities.max_in_flight);
+            dispatcher.limiter.cap(if capabilities.in_order { 1 } else { most });
         }
         match &folder {
             Some(folder) => tokio::task::block_in_place(|| {

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::signals::Signals;
 use super::{print, runtime, setup};
 use crate::error::{Error, ExitCode};
 use crate::sandbox::{Faults, Options};
 
 /// All are served at one address, whichever are named: their paths do not meet.
-const NAMES: [&str; 3] = ["rest", "hubspot", "salesforce"];
+const NAMES: [&str; 4] = ["rest", "hubspot", "salesforce", "netsuite"];
 
 pub(super) fn run(
     names: &[String],
@@ -32,11 +34,14 @@ pub(super) fn run(
         print(format!("http://{address}\n").as_bytes())?;
         let all = names.is_empty();
         for name in NAMES.iter().filter(|name| all || names.iter().any(|one| one == *name)) {
-            let manifest = if *name == "rest" { ", \"manifest\": \"sandbox\"" } else { "" };
-            tracing::info!(
-                "Serving until interrupted. Config for it: {{\"connector\": \"{name}\"{manifest}, \
-                 \"base_url\": \"http://{address}\", \"access_token\": \"sandbox-token\"}}"
-            );
+            let mut config = Map::from_iter([("connector".to_owned(), Value::from(*name))]);
+            if *name == "rest" {
+                config.insert("manifest".to_owned(), "sandbox".into());
+            }
+            config.insert("base_url".to_owned(), format!("http://{address}").into());
+            config.extend(setup::sandbox_credentials(name));
+            let config = Value::Object(config);
+            tracing::info!("Serving until interrupted. Config for it: {config}");
         }
         Signals::listen()?.recv().await;
         running.stop().await;

@@ -31,6 +31,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("api.schema.json", connector::config_schema("api").unwrap_or_default()),
         ("hubspot.schema.json", connector::config_schema("hubspot").unwrap_or_default()),
         ("salesforce.schema.json", connector::config_schema("salesforce").unwrap_or_default()),
+        ("netsuite.schema.json", connector::config_schema("netsuite").unwrap_or_default()),
         ("manifest.schema.json", crate::connector::rest::manifest_schema()),
         ("faults.schema.json", schemars::schema_for!(crate::sandbox::Faults).to_value()),
     ]

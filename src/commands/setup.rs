@@ -237,7 +237,7 @@ async fn start_sandbox(
     config: &mut Config,
     values: &mut Map<String, Value>,
 ) -> Result<Running, Error> {
-    const REMOTES: &[&str] = &["rest", "hubspot", "salesforce"];
+    const REMOTES: &[&str] = &["rest", "hubspot", "salesforce", "netsuite"];
     if !REMOTES.contains(&remote) {
         let told = where_near(remote, nearest(remote, REMOTES.iter().copied()).is_some());
         return Err(Error::usage(format!("there is no such sandbox{told}"))
@@ -261,11 +261,21 @@ async fn start_sandbox(
         config.manifest = Some("sandbox".to_owned());
         values.insert("manifest".to_owned(), "sandbox".into());
     }
-    values.insert("access_token".to_owned(), "sandbox-token".into());
     for key in ["refresh_token", "private_key"] {
         values.remove(key);
     }
+    values.extend(sandbox_credentials(remote));
     Ok(running)
+}
+
+/// The keys of a config by which a sandbox lets the connector in.
+pub(super) fn sandbox_credentials(remote: &str) -> impl Iterator<Item = (String, Value)> {
+    let keys = if remote == "netsuite" {
+        sandbox::netsuite_keys()
+    } else {
+        &[("access_token", "sandbox-token")]
+    };
+    keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).into()))
 }
 
 pub(super) fn sandbox_failed(error: sandbox::SandboxError) -> Error {

@@ -4,13 +4,18 @@ use hyper::{Method, StatusCode};
 use serde_json::json;
 
 use super::faults::Faults;
-use super::remote::{Access, Answer, Plan, Remote, Request, Route, usual_body_bytes};
+use super::netsuite;
+use super::remote::{Access, Answer, JSON, Plan, Remote, Request, Route, usual_body_bytes};
+use super::tokens;
 
 /// The administration, as one more remote.
 pub(super) const REMOTE: Remote = Remote {
     prefix: "/_sandbox",
     routes: ROUTES,
     refusal,
+    refusal_type: JSON,
+    authorized: tokens::bearer,
+    most_at_once: |_| None,
     quota: super::rest::quota,
     apart: None,
     throttled: StatusCode::TOO_MANY_REQUESTS,
@@ -25,6 +30,12 @@ const ROUTES: &[Route] = &[
         access: Access::Admin,
         plan: records,
     },
+    Route {
+        method: Method::POST,
+        template: "/_sandbox/netsuite/certificates",
+        access: Access::Admin,
+        plan: netsuite::register,
+    },
     Route { method: Method::GET, template: "/_sandbox/calls", access: Access::Admin, plan: calls },
     Route { method: Method::POST, template: "/_sandbox/reset", access: Access::Admin, plan: reset },
 ];
@@ -34,13 +45,14 @@ const ROUTES: &[Route] = &[
 fn records(request: &Request, _faults: &Faults) -> Result<Plan, Answer> {
     let object = String::from_utf8_lossy(request.places.first().map_or(&[], Vec::as_slice));
     let object = object.into_owned();
+    let shown = if object.starts_with("netsuite/") { netsuite::shown_id } else { |id| id };
     Ok(Plan::reading(move |world, _| {
         let mut out = String::from("[");
         for (id, record) in world.memory.after(&object, 0) {
             if out.len() > 1 {
                 out.push(',');
             }
-            record.write(id, &mut out);
+            record.write(shown(id), &mut out);
         }
         out.push(']');
         Answer::json(StatusCode::OK, out)

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::SandboxError;
 use super::fault::Fault;
+use super::netsuite::Options as NetSuite;
 use super::salesforce::Options as Salesforce;
 
 /// The greatest delay that a file may ask for, in milliseconds: one day.
@@ -67,6 +68,8 @@ pub struct Faults {
     pub(super) refresh_token_grace_ms: u64,
     /// How many requests are let through. Without it, all.
     pub(super) rate_limit: Option<RateLimit>,
+    /// What is of NetSuite only.
+    pub(super) netsuite: NetSuite,
     /// What is of Salesforce only.
     pub(super) salesforce: Salesforce,
     /// What goes wrong. Of several that a request meets at once, the first in the file is done.
@@ -92,6 +95,7 @@ impl Default for Faults {
             rotate_refresh_token: false,
             refresh_token_grace_ms: 0,
             rate_limit: None,
+            netsuite: NetSuite::default(),
             salesforce: Salesforce::default(),
             faults: Vec::new(),
         }
@@ -129,6 +133,7 @@ impl FromStr for Faults {
             faults.latency_jitter_ms,
             faults.search_lag_ms,
             faults.refresh_token_grace_ms,
+            faults.netsuite.job_ms,
             faults.salesforce.job_ms,
             faults.salesforce.lock_ms,
         ];

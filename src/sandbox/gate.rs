@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, HeaderName, LOCATION};
+use hyper::header::{ALLOW, LOCATION};
 use hyper::{Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admit::admit;
 use super::fault::{Act, Refusal, RetryAfter};
-use super::faults::{Faults, RateLimit};
-use super::remote::{Access, Answer, Plan, Quota, Remote, Request};
+use super::faults::Faults;
+use super::remote::{Access, Answer, Content, JSON, Plan, Remote, Request};
 use super::routes::{self, Found};
 use super::spoil::{self, Body};
 use super::strikes::Strike;
@@ -83,14 +84,11 @@ pub(super) async fn answer(
         template,
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
-        authorization: parts
-            .headers
-            .get("authorization")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        host: header(&parts.headers, "host").unwrap_or_default(),
+        authorization: header(&parts.headers, "authorization"),
     };
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let plan = plan(&shared.faults, found, parts.headers, query, body);
+    let plan = plan(&shared.faults, found, parts.headers, call.query.clone(), body);
 
     if access == Access::Admin {
         let answer = match plan {
@@ -119,13 +117,19 @@ pub(super) async fn answer(
 
 /// What is known of a request without its body.
 #[derive(Debug)]
-struct Call {
-    remote: &'static Remote,
-    access: Access,
-    template: &'static str,
-    method: String,
-    path: String,
-    authorization: Option<String>,
+pub(super) struct Call {
+    pub(super) remote: &'static Remote,
+    pub(super) access: Access,
+    pub(super) template: &'static str,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) host: String,
+    pub(super) authorization: Option<String>,
+}
+
+fn header(headers: &hyper::HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// How a request ends.
@@ -140,9 +144,11 @@ enum Ending {
 
 /// A request that is being handled; counted until it is dropped.
 #[derive(Debug)]
-struct Flight {
+pub(super) struct Flight {
     shared: Arc<Shared>,
-    claims: Vec<u64>,
+    pub(super) claims: Vec<u64>,
+    /// The remote by whose limit of calls at once it was let in.
+    pub(super) counted: Option<&'static Remote>,
 }
 
 impl Drop for Flight {
@@ -150,6 +156,9 @@ impl Drop for Flight {
         let mut world = self.shared.lock();
         world.calls.release(&self.claims);
         world.calls.end();
+        if let Some(remote) = self.counted {
+            *world.at_once.entry(remote.prefix).or_default() -= 1;
+        }
     }
 }
 
@@ -204,9 +213,9 @@ fn plan(
 
 /// Steps 3 to 6.
 async fn serve(shared: Arc<Shared>, call: Call, plan: Result<Plan, Answer>) -> (Ending, Flight) {
-    let mut flight = Flight { shared: Arc::clone(&shared), claims: Vec::new() };
+    let mut flight = Flight { shared: Arc::clone(&shared), claims: Vec::new(), counted: None };
     let mut quota = Vec::new();
-    let admitted = admit(&mut shared.lock(), &call, &plan, &mut flight.claims, &mut quota);
+    let admitted = admit(&mut shared.lock(), &call, &plan, &mut flight, &mut quota);
     let ending = match admitted {
         Err(answer) => Ending::Answer(spoil::whole(answer)),
         Ok(strike) => apply(&shared, &call, plan, strike).await,
@@ -224,60 +233,6 @@ async fn serve(shared: Arc<Shared>, call: Call, plan: Result<Plan, Answer>) -> (
     };
     shared.lock().calls.answered(status);
     (ending, flight)
-}
-
-/// Counts the request, lets it in or not, and says what it meets.
-fn admit(
-    world: &mut World,
-    call: &Call,
-    plan: &Result<Plan, Answer>,
-    claims: &mut Vec<u64>,
-    quota: &mut Vec<(HeaderName, String)>,
-) -> Result<Strike, Answer> {
-    let now = Instant::now();
-    let faults = Arc::clone(&world.faults);
-    world.calls.begin(format!("{} {}", call.method, call.template));
-    if call.access == Access::Token {
-        let authorization = call.authorization.as_deref();
-        if let Err(message) = world.tokens.spend(authorization, &faults, now) {
-            return Err(refused(call.remote, StatusCode::UNAUTHORIZED, message));
-        }
-        quota.extend((call.remote.counted)(world));
-        if let Some(limit) = &faults.rate_limit {
-            let apart = call.remote.apart.filter(|(end, _)| call.template.ends_with(end));
-            let left = if let Some((_, requests)) = apart {
-                world.apart.take(&RateLimit { requests, per_secs: 1, ..*limit }, now)
-            } else {
-                let left = world.window.take(limit, now);
-                quota.extend((call.remote.quota)(&Quota {
-                    limit,
-                    remaining: left.unwrap_or_default(),
-                    reset_secs: world.window.reset_secs(limit, now),
-                }));
-                left
-            };
-            if let Err(wait) = left {
-                let status = call.remote.throttled;
-                let mut answer = refused(call.remote, status, "too many requests");
-                if status == StatusCode::TOO_MANY_REQUESTS {
-                    answer.headers.extend(limit.retry_after(wait));
-                }
-                return Err(answer);
-            }
-        }
-    }
-    let strike = world.strikes.next(&faults, &call.method, call.template, &call.path);
-    if let Some(act) = &strike.act {
-        world.calls.fault(act.name());
-    }
-    // What is never applied cannot meet another write of the record.
-    if let Ok(plan) = plan
-        && strike.act.as_ref().is_none_or(Act::applies)
-    {
-        let World { calls, memory, .. } = world;
-        *claims = calls.claim(&plan.targets, memory);
-    }
-    Ok(strike)
 }
 
 /// Does what the request asks for, and what its fault asks for.
@@ -371,8 +326,13 @@ fn run(world: &mut World, call: &Call, plan: Plan) -> Answer {
     answer
 }
 
-fn refused(remote: &Remote, status: StatusCode, message: &str) -> Answer {
-    Answer::json(status, (remote.refusal)(status, message))
+pub(super) fn refused(remote: &Remote, status: StatusCode, message: &str) -> Answer {
+    let body = (remote.refusal)(status, message);
+    if remote.refusal_type == JSON {
+        return Answer::json(status, body);
+    }
+    let content = Content::Text(remote.refusal_type, body);
+    Answer { status, headers: Vec::new(), content }
 }
 
 impl Refusal {

@@ -7,17 +7,18 @@
 //! # Layout
 //! - `faults`: the file that says what goes wrong, one `fault` after the other; `pattern` and
 //!   `strikes`: for which call.
-//! - `server`: connections; `gate`: the way of one request; `spoil`: the bytes of an answer.
+//! - `server`: connections; `gate`: the way of one request, with `admit`; `spoil`: the bytes of an answer.
 //! - `world`: what is remembered: `memory` of `record`s with its `data` file, `tokens`,
 //!   the rate limit's `window`, and the counts of `calls`.
 //! - `remote`: what a remote is made of; `routes` finds the one that is meant; then the remotes
-//!   themselves: `admin`, `rest`, `hubspot` and `salesforce`.
+//!   themselves: `admin`, `rest`, `hubspot`, `netsuite` and `salesforce`.
 //!
 //! # A new remote
 //! One folder with routes and plain functions, and its name in `REMOTES`. Tokens, the rate limit,
 //! faults, the memory and its file, counts and connections are there already.
 
 mod admin;
+mod admit;
 mod calls;
 mod data;
 mod fault;
@@ -25,6 +26,7 @@ mod faults;
 mod gate;
 mod hubspot;
 mod memory;
+mod netsuite;
 mod pattern;
 mod record;
 mod remote;
@@ -55,7 +57,12 @@ pub use faults::{Faults, RateLimit, RetryAfterForm};
 
 /// All that are served, on one port. The first also answers for paths that belong to none.
 static REMOTES: &[remote::Remote] =
-    &[rest::REMOTE, hubspot::REMOTE, salesforce::REMOTE, admin::REMOTE];
+    &[rest::REMOTE, hubspot::REMOTE, netsuite::REMOTE, salesforce::REMOTE, admin::REMOTE];
+
+/// The keys of a config that NetSuite's sandbox lets in, and their values.
+pub fn netsuite_keys() -> &'static [(&'static str, &'static str)] {
+    &netsuite::KEYS
+}
 
 /// How a sandbox is started.
 #[derive(Debug, Default)]

@@ -25,6 +25,12 @@ pub(super) struct Remote {
     /// The remote's own body for a refusal that has nothing to do with the record: 401, 404, 405,
     /// 413, 429 and 5xx.
     pub(super) refusal: fn(StatusCode, &str) -> String,
+    /// Media type of such a body.
+    pub(super) refusal_type: &'static str,
+    /// Looks at the credential of a call to a route that needs one.
+    pub(super) authorized: fn(&mut World, &Caller<'_>, Instant) -> Result<(), Denied>,
+    /// Calls that are handled at once, at most: one more is refused with 429 and [`TOO_MANY`].
+    pub(super) most_at_once: fn(&Faults) -> Option<u64>,
     /// How the limit on requests is told, and what else it is of: see [`Quota`].
     pub(super) quota: fn(&Quota<'_>) -> Vec<(HeaderName, String)>,
     /// Calls of these routes have a limit of their own, and are told none: requests a second.
@@ -40,6 +46,29 @@ pub(super) struct Remote {
 /// What the body of a request has at most where the remote sets no limit of its own.
 pub(super) fn usual_body_bytes(_template: &str) -> usize {
     1_000_000
+}
+
+/// Why a call is refused that would have been one too many at once.
+pub(super) const TOO_MANY: &str = "too many requests at once";
+
+/// Who calls: what a credential can be checked by.
+#[derive(Debug)]
+pub(super) struct Caller<'a> {
+    pub(super) method: &'a str,
+    /// As the client names it.
+    pub(super) host: &'a str,
+    /// As it was sent, still encoded.
+    pub(super) path: &'a str,
+    /// The part of the address after `?`, still encoded.
+    pub(super) query: &'a str,
+    pub(super) authorization: Option<&'a str>,
+}
+
+/// Why a credential is refused, with a 401.
+#[derive(Debug)]
+pub(super) struct Denied {
+    pub(super) message: String,
+    pub(super) headers: Vec<(HeaderName, String)>,
 }
 
 /// The limit on requests, after one of them.

@@ -8,7 +8,8 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::faults::Faults;
-use super::remote::{Answer, Plan, Request};
+use super::remote::{Answer, Caller, Denied, Plan, Request};
+use super::world::World;
 
 /// Always taken, unless the faults file says otherwise.
 const STATIC_TOKEN: &str = "sandbox-token";
@@ -98,6 +99,13 @@ impl Tokens {
         self.refresh.insert(token.clone(), None);
         token
     }
+}
+
+/// Lets a call through that has a bearer token which is good.
+pub(super) fn bearer(world: &mut World, caller: &Caller<'_>, now: Instant) -> Result<(), Denied> {
+    let faults = std::sync::Arc::clone(&world.faults);
+    let spent = world.tokens.spend(caller.authorization, &faults, now);
+    spent.map_err(|message| Denied { message: message.to_owned(), headers: Vec::new() })
 }
 
 /// What a token endpoint does with a form, as RFC 6749 describes it: grants `refresh_token` and

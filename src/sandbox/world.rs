@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::calls::Calls;
 use super::faults::Faults;
 use super::memory::Memory;
+use super::netsuite;
 use super::remote::Answer;
 use super::salesforce;
 use super::strikes::Strikes;
@@ -26,8 +27,11 @@ pub(super) struct World {
     pub(super) apart: Window,
     pub(super) strikes: Strikes,
     pub(super) calls: Calls,
+    /// Calls that are being handled, by the prefix of a remote that has a limit on them.
+    pub(super) at_once: HashMap<&'static str, u64>,
     /// First answers by idempotency key.
     pub(super) answers: HashMap<String, Answer>,
+    pub(super) netsuite: netsuite::State,
     pub(super) salesforce: salesforce::State,
 }
 
@@ -42,13 +46,16 @@ impl World {
             apart: Window::default(),
             strikes: Strikes::default(),
             calls: Calls::default(),
+            at_once: HashMap::new(),
             answers: HashMap::new(),
+            netsuite: netsuite::State::default(),
             salesforce,
         }
     }
 
     /// Does what was put off until now or earlier.
     pub(super) fn settle(&mut self, now: Instant) {
+        netsuite::settle(self, now);
         salesforce::settle(self, now);
     }
 
@@ -61,6 +68,7 @@ impl World {
         self.calls.reset();
         self.answers.clear();
         let reset = self.memory.reset();
+        self.netsuite = netsuite::State::default();
         self.salesforce = salesforce::State::new(&self.faults, &self.memory);
         reset
     }

@@ -12,6 +12,7 @@ mod hubspot_client;
 mod installed;
 mod kinto;
 mod meltano;
+mod netsuite_client;
 mod proxy;
 mod salesforce_client;
 mod singer_sdk;

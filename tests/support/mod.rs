@@ -365,6 +365,14 @@ impl Remote {
         })
     }
 
+    /// The status with which a path is answered.
+    pub fn status_of(&self, path: &str) -> u16 {
+        self.runtime.block_on(async {
+            let request = reqwest::Client::new().get(format!("{}{path}", self.url));
+            request.bearer_auth("sandbox-token").send().await.unwrap().status().as_u16()
+        })
+    }
+
     /// Posts a body of JSON.
     pub fn post(&self, path: &str, body: &Value) {
         self.runtime.block_on(async {

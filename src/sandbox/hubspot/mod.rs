@@ -34,8 +34,9 @@ use serde::de::DeserializeOwned;
 use self::problem::Problem;
 use super::memory::Memory;
 use super::remote::{
-    Access, Answer, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
+    Access, Answer, JSON, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
 };
+use super::tokens;
 
 /// The account's number.
 const PORTAL: u64 = 62_515;
@@ -47,6 +48,9 @@ pub(super) const REMOTE: Remote = Remote {
     prefix: "/crm",
     routes: ROUTES,
     refusal: problem::refusal,
+    refusal_type: JSON,
+    authorized: tokens::bearer,
+    most_at_once: |_| None,
     quota,
     apart: Some(("/search", 5)),
     throttled: StatusCode::TOO_MANY_REQUESTS,

@@ -19,7 +19,7 @@ use super::faults::Faults;
 use super::memory;
 use super::record::Fields;
 use super::remote::{
-    Access, Answer, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
+    Access, Answer, JSON, Plan, Quota, Remote, Request, Route, Target, usual_body_bytes,
 };
 use super::tokens;
 
@@ -35,6 +35,9 @@ pub(super) const REMOTE: Remote = Remote {
     prefix: "/v1",
     routes: ROUTES,
     refusal,
+    refusal_type: JSON,
+    authorized: tokens::bearer,
+    most_at_once: |_| None,
     quota,
     apart: None,
     throttled: StatusCode::TOO_MANY_REQUESTS,

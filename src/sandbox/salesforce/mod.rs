@@ -53,7 +53,8 @@ use serde::de::DeserializeOwned;
 use self::catalog::Object;
 use self::problem::Problem;
 use super::memory::FOLDED;
-use super::remote::{Access, Answer, Plan, Remote, Request, Route, Target, usual_body_bytes};
+use super::remote::{Access, Answer, JSON, Plan, Remote, Request, Route, Target, usual_body_bytes};
+use super::tokens;
 use super::world::World;
 
 pub(super) use jobs::settle;
@@ -72,6 +73,9 @@ pub(super) const REMOTE: Remote = Remote {
     prefix: "/services",
     routes: ROUTES,
     refusal: problem::refusal,
+    refusal_type: JSON,
+    authorized: tokens::bearer,
+    most_at_once: |_| None,
     quota: |_| Vec::new(),
     apart: None,
     // Salesforce knows no 429, and tells nobody when to come back.

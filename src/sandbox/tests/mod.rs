@@ -4,6 +4,7 @@ mod bulk;
 mod data;
 mod faults;
 mod hubspot;
+mod netsuite;
 mod records;
 mod salesforce;
 mod tokens;
