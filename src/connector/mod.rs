@@ -3,8 +3,9 @@
 //! [`contract`] is what the pipeline sees. [`http`] is the room that all connectors share.
 //! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
 //! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
-//! platform's names of countries. A [`shape`] is how records are made ready for a remote; [`bulk`] jobs
-//! are batches that one works through in its own time; `parts` is of records that take several calls.
+//! platform's names of countries; [`netsuite`] keeps books. A [`shape`] is how records are made ready
+//! for a remote; [`bulk`] jobs are batches that one works through in its own time; `parts` is of
+//! records that take several calls.
 
 pub mod api;
 pub mod bulk;
@@ -14,6 +15,7 @@ mod country;
 pub(crate) mod error;
 pub mod http;
 pub mod hubspot;
+pub mod netsuite;
 mod parts;
 mod request_error;
 pub mod rest;
@@ -116,6 +118,11 @@ pub fn built_in() -> &'static [BuiltIn] {
             limits: "200 records a call, up to a part of the day's quota",
         },
         BuiltIn {
+            name: "netsuite",
+            description: "NetSuite: any record type of an account, and its books in the unified schema",
+            limits: "one record a call, five calls at once, or as the account lets through",
+        },
+        BuiltIn {
             name: "api",
             description: "One address that takes posts, with the keys of the platform's target-api",
             limits: "as `batch_size` and `max_size_in_bytes` say; it is never asked what it has",
@@ -130,6 +137,7 @@ pub fn config_schema(name: &str) -> Option<Value> {
         "api" => Some(schemars::schema_for!(api::ApiConfig).to_value()),
         "hubspot" => Some(schemars::schema_for!(hubspot::HubSpotConfig).to_value()),
         "salesforce" => Some(schemars::schema_for!(salesforce::SalesforceConfig).to_value()),
+        "netsuite" => Some(schemars::schema_for!(netsuite::NetSuiteConfig).to_value()),
         _ => None,
     }
 }
@@ -182,6 +190,7 @@ pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
         }
         "hubspot" => hubspot::build(settings),
         "salesforce" => salesforce::build(settings),
+        "netsuite" => netsuite::build(settings),
         "api" => api::build(settings),
         _ => Err(unknown(name)),
     }
@@ -204,6 +213,10 @@ pub async fn access_token(name: &str, settings: Settings) -> Result<String, Buil
         }
         "salesforce" => {
             let token = salesforce::Salesforce::build(settings)?.access_token().await?;
+            Ok(token.expose_secret().to_owned())
+        }
+        "netsuite" => {
+            let token = netsuite::NetSuite::build(settings)?.access_token().await?;
             Ok(token.expose_secret().to_owned())
         }
         // In the platform's words, which its callers look for.

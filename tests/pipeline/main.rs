@@ -34,6 +34,7 @@ mod memory;
 mod missing;
 mod mistakes;
 mod modes;
+mod netsuite;
 mod objects;
 mod order;
 mod partial;

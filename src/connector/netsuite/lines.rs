@@ -1,0 +1,165 @@
+//! Lines of a transaction that is changed: which of a record's are there already, which are other by
+//! now, which are new.
+//!
+//! A line is known by what it says of itself (`description`, or `memo`), as the platform's target has
+//! it; one that says nothing, by all that the record has of it. What is there and the same does not go
+//! out; what is there and other goes out with its key, `line`, which changes it; all else is appended.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::json::exact;
+use crate::json::fields::{Fields, finish_object, push_field};
+
+/// Names under which a line says what it is.
+const SAYS: [&str; 2] = ["description", "memo"];
+/// What of a line is no content.
+const ASIDE: [&str; 3] = ["$tax", "taxDetailsReference", "line"];
+
+/// What goes out of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Going {
+    /// It is there, and the same.
+    No,
+    /// It changes the one with this key.
+    Changes(String),
+    /// It is new.
+    New,
+}
+
+/// What is to become of the `lines` of a record whose sublist `held` is what NetSuite has. Two lines
+/// are never the same one.
+pub(super) fn going(lines: &[&RawValue], held: &[Value]) -> Vec<Going> {
+    let lines: Vec<Value> =
+        lines.iter().map(|line| exact::parse(line.get().as_bytes()).unwrap_or_default()).collect();
+    let mut taken = vec![false; held.len()];
+    let mut going = vec![Going::New; lines.len()];
+    // Those first that are the same, so that a line is not changed into one that stands beside it.
+    for (line, going) in lines.iter().zip(&mut going) {
+        let same = |(place, own): (usize, &Value)| {
+            !taken[place] && is_known(line, own) && is_same(line, own)
+        };
+        if let Some(place) = held.iter().enumerate().position(same) {
+            taken[place] = true;
+            *going = Going::No;
+        }
+    }
+    for (line, going) in lines.iter().zip(&mut going).filter(|(_, going)| **going == Going::New) {
+        let Some(said) = says(line) else { continue };
+        let is_it =
+            |(place, own): (usize, &Value)| !taken[place] && says(own).as_ref() == Some(&said);
+        let Some(place) = held.iter().enumerate().position(is_it) else { continue };
+        taken[place] = true;
+        // Without a key it cannot be changed, and to append it would double it.
+        *going = held[place].get("line").and_then(exact::text).map_or(Going::No, Going::Changes);
+    }
+    going
+}
+
+/// A line with the key of the one that it changes.
+pub(super) fn with_key(line: &str, key: &str) -> String {
+    let mut own = String::new();
+    push_field(&mut own, "line", key);
+    if let Ok(fields) = Fields::of_text(line) {
+        for (name, value) in fields.0.iter().filter(|(name, _)| name != "line") {
+            push_field(&mut own, name, value.get());
+        }
+    }
+    finish_object(own)
+}
+
+/// What a line says of itself.
+fn says(line: &Value) -> Option<String> {
+    SAYS.into_iter().find_map(|name| exact::text(line.get(name)?))
+}
+
+/// Whether a line may be the one that NetSuite has.
+fn is_known(line: &Value, held: &Value) -> bool {
+    says(line).is_none_or(|said| says(held).as_ref() == Some(&said))
+}
+
+/// Whether NetSuite has all that a line says, as it says it.
+fn is_same(line: &Value, held: &Value) -> bool {
+    let mut fields = line.as_object().into_iter().flatten();
+    fields.all(|(name, value)| {
+        ASIDE.contains(&name.as_str())
+            || value.is_null()
+            || held.get(name).is_some_and(|held| is_equal(value, held))
+    })
+}
+
+/// Whether a value is the one that NetSuite shows: it shows more of those who are named, and numbers
+/// with other digits.
+pub(super) fn is_equal(value: &Value, held: &Value) -> bool {
+    if let (Some(id), Some(own)) = (value.get("id"), held.get("id")) {
+        return exact::text(id) == exact::text(own);
+    }
+    // A list's value is an object there, and may be its id here.
+    let held = if value.is_object() { held } else { held.get("id").unwrap_or(held) };
+    match (exact::text(value), exact::text(held)) {
+        (Some(one), Some(other)) => {
+            one == other || number(&one).is_some_and(|one| number(&other) == Some(one))
+        }
+        (None, None) => value == held,
+        _ => false,
+    }
+}
+
+/// Cents of cents: as amounts are compared.
+fn number(text: &str) -> Option<i64> {
+    let number = text.trim().parse::<f64>().ok().filter(|number| number.abs() < 1e13)?;
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 10^17")]
+    let whole = (number * 1e4).round() as i64;
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn going_of(lines: &Value, held: &Value) -> Vec<Going> {
+        let texts: Vec<String> =
+            lines.as_array().unwrap().iter().map(ToString::to_string).collect();
+        let raw: Vec<&RawValue> =
+            texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        going(&raw, held.as_array().unwrap())
+    }
+
+    fn held() -> Value {
+        json!([
+            {"line": 1, "item": {"id": "7", "refName": "Bolt"}, "quantity": 2.0, "rate": 1.5, "description": "A"},
+            {"line": 2, "item": {"id": "8"}, "quantity": 1, "amount": 10},
+        ])
+    }
+
+    #[test]
+    fn what_is_there_is_not_appended_again() {
+        let lines = json!([
+            {"item": {"id": "7"}, "quantity": 2, "rate": "1.50", "description": "A", "$tax": {"code": "x"}},
+            {"item": {"id": "8"}, "quantity": 1.0, "amount": 10},
+            {"item": {"id": "9"}, "quantity": 1},
+        ]);
+        assert_eq!(going_of(&lines, &held()), [Going::No, Going::No, Going::New]);
+    }
+
+    #[test]
+    fn what_is_other_by_now_is_changed_by_its_key() {
+        let lines = json!([{"item": {"id": "7"}, "quantity": 3, "description": "A"}]);
+        assert_eq!(going_of(&lines, &held()), [Going::Changes("1".to_owned())]);
+        assert_eq!(with_key(r#"{"quantity":3.50}"#, "1"), r#"{"line":1,"quantity":3.50}"#);
+    }
+
+    #[test]
+    fn two_lines_are_never_one() {
+        let line = json!({"item": {"id": "8"}, "quantity": 1, "amount": 10});
+        assert_eq!(going_of(&json!([line, line]), &held()), [Going::No, Going::New]);
+        // One that is the same is no place for one that is other.
+        let lines = json!([
+            {"item": {"id": "7"}, "quantity": 5, "description": "A"},
+            {"item": {"id": "7"}, "quantity": 2, "rate": 1.5, "description": "A"},
+        ]);
+        assert_eq!(going_of(&lines, &held()), [Going::New, Going::No]);
+    }
+}

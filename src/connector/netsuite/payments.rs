@@ -1,0 +1,206 @@
+//! Payments that come with a bill or an invoice: written after it, each once. One is there already
+//! where a payment of its external id, or else of its amount and day, was applied to the document.
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::NetSuite;
+use super::record::EXTERNAL_ID;
+use super::reference::by_id;
+use super::suiteql::{Row, quoted};
+use super::unified::{AMOUNT, DATE, Kind, Paid};
+use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer};
+use crate::connector::parts::written_id;
+use crate::json::exact;
+use crate::json::fields::{Fields, finish_object, push_field};
+use crate::record::RemoteId;
+
+/// What became of a payment.
+enum Became {
+    There,
+    /// It is refused: why.
+    Refused(String),
+    /// Nobody can tell, or not now.
+    Open,
+}
+
+impl NetSuite {
+    /// Writes the payments of a document that was written, and tells in `answer` where that did not
+    /// come to its end. `entity`: whose document it is.
+    pub(super) async fn write_payments(
+        &self,
+        kind: Kind,
+        write: &Write,
+        payments: &[String],
+        entity: Option<&str>,
+        answer: &mut WriteAnswer,
+    ) {
+        let [verdict] = answer.verdicts.as_mut_slice() else { return };
+        let is_new = matches!(verdict, Verdict::Created(_));
+        let Some(id) = written_id(verdict, write.remote_id.clone(), true) else { return };
+        let Ok(mut known) = self.payments_of(kind, &id, is_new).await else {
+            return *verdict = Verdict::Incomplete { remote_id: id, is_new };
+        };
+        let mut refused = Vec::new();
+        for payment in payments {
+            if let Some(place) = known.iter().position(|known| is_same(payment, known)) {
+                known.remove(place);
+                continue;
+            }
+            match self.write_payment(kind, payment, &id, entity).await {
+                Became::There => {}
+                Became::Refused(why) => refused.push(why),
+                Became::Open => return *verdict = Verdict::Incomplete { remote_id: id, is_new },
+            }
+        }
+        if !refused.is_empty() {
+            let (what, count) = (kind.paid().document, refused.len());
+            let done = payments.len() - count;
+            let why = format!(
+                "the {} itself is written, {done} of its {} payments are there, and {count} not: Error creating \
+                 payment for {what}: {}",
+                what.to_lowercase(),
+                payments.len(),
+                refused.join("; ")
+            );
+            *verdict = Verdict::Altered(Some(id), why.into());
+        }
+    }
+
+    /// The payments that were applied to a document.
+    async fn payments_of(
+        &self,
+        kind: Kind,
+        id: &RemoteId,
+        is_new: bool,
+    ) -> Result<Vec<Row>, RequestError> {
+        if is_new {
+            return Ok(Vec::new());
+        }
+        let Paid { payment_type, .. } = kind.paid();
+        let question = format!(
+            "SELECT DISTINCT t.id AS id, t.externalid AS externalid, t.foreigntotal AS amount, \
+             TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate FROM nexttransactionlinelink l INNER JOIN transaction t \
+             ON t.id = l.nextdoc WHERE l.previousdoc = {} AND t.type = {} ORDER BY 1",
+            id.as_str(),
+            quoted(payment_type)
+        );
+        self.ask(&question).await
+    }
+
+    async fn write_payment(
+        &self,
+        kind: Kind,
+        payment: &str,
+        document: &RemoteId,
+        entity: Option<&str>,
+    ) -> Became {
+        let resolved = match self.resolved(payment, None).await {
+            Ok(Ok(resolved)) => resolved,
+            Ok(Err(Verdict::NoParent(no) | Verdict::Rejected(no))) => {
+                return Became::Refused(no.message.to_string());
+            }
+            Ok(Err(_)) | Err(_) => return Became::Open,
+        };
+        let Paid { payment: record_type, field, .. } = kind.paid();
+        let body = payment_body(&resolved, field, entity, document.as_str());
+        let sent = async {
+            let url = self.paths.records(record_type)?;
+            let answer = self.send(Method::POST, url, Bytes::from(body), false, None).await?;
+            self.judge(&answer, Action::Create, None)
+        };
+        match sent.await {
+            Ok(Verdict::Created(_)) => Became::There,
+            Ok(Verdict::Rejected(no) | Verdict::NoParent(no)) => {
+                Became::Refused(no.message.to_string())
+            }
+            Ok(Verdict::Exists(_)) => {
+                Became::Refused("there is another one with its id or number".to_owned())
+            }
+            Err(error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. })) => {
+                Became::Refused(error.to_string())
+            }
+            // What may be there is looked for when the record is sent again.
+            Ok(_) | Err(_) => Became::Open,
+        }
+    }
+}
+
+/// A payment as it goes out: of whom, and for which document.
+fn payment_body(payment: &str, field: &str, entity: Option<&str>, document: &str) -> String {
+    let mut body = String::with_capacity(payment.len() + 100);
+    if let Some(entity) = entity {
+        push_field(&mut body, field, &by_id(entity));
+    }
+    let mut amount = None;
+    if let Ok(fields) = Fields::of_text(payment) {
+        amount = fields.get(AMOUNT).map(|amount| amount.get().to_owned());
+        for (name, value) in fields.0.iter().filter(|(name, _)| !name.starts_with('$')) {
+            push_field(&mut body, name, value.get());
+        }
+    }
+    let amount = amount.map(|amount| format!(",\"amount\":{amount}")).unwrap_or_default();
+    let applied = format!("{{\"items\":[{{\"doc\":{},\"apply\":true{amount}}}]}}", by_id(document));
+    push_field(&mut body, "apply", &applied);
+    finish_object(body)
+}
+
+/// Whether a payment is the one that NetSuite has: by their external ids, where both have one; else by
+/// amount and day, or by the amount alone of one that says no day, which NetSuite has set. What is paid
+/// out is below 0 there.
+fn is_same(payment: &str, known: &Row) -> bool {
+    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
+    let id = exact::text(&payment[EXTERNAL_ID]);
+    if let (Some(own), Some(held)) = (id, known.get("externalid")) {
+        return own.to_lowercase() == held.to_lowercase();
+    }
+    let number = |text: String| text.trim().parse::<f64>().ok().map(f64::abs);
+    let amount = |value: &Value| exact::text(value).and_then(number);
+    let held = known.get("amount").map(str::to_owned).and_then(number);
+    let is_amount =
+        amount(&payment[AMOUNT]).zip(held).is_some_and(|(own, held)| (own - held).abs() < 0.005);
+    let day = exact::text(&payment[DATE]);
+    is_amount && day.is_none_or(|day| known.get("trandate") == Some(&*day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payment_is_known_by_its_amount_and_day() {
+        let row = |amount: &str, day: &str| -> Row {
+            [("amount", amount), ("trandate", day)]
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        };
+        let payment = r#"{"$amount":50.00,"$date":"2026-05-22","tranDate":"2026-05-22"}"#;
+        assert!(is_same(payment, &row("-50", "2026-05-22")));
+        assert!(!is_same(payment, &row("-50.01", "2026-05-22")));
+        assert!(!is_same(payment, &row("-50", "2026-05-23")));
+        assert!(!is_same(r#"{"$date":"2026-05-22"}"#, &row("0", "2026-05-22")));
+        assert!(is_same(r#"{"$amount":50}"#, &row("-50", "2026-05-22")));
+    }
+
+    #[test]
+    fn a_payment_is_known_by_its_external_id_first() {
+        let row: Row = [("externalid", "p-1"), ("amount", "50"), ("trandate", "2026-05-22")]
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        assert!(is_same(r#"{"externalId":"P-1","$amount":60}"#, &row));
+        assert!(!is_same(r#"{"externalId":"P-2","$amount":50,"$date":"2026-05-22"}"#, &row));
+        assert!(is_same(r#"{"$amount":50,"$date":"2026-05-22"}"#, &row));
+    }
+
+    #[test]
+    fn a_payment_pays_its_document() {
+        let payment = r#"{"$amount":50.00,"$date":"x","tranDate":"2026-05-22"}"#;
+        assert_eq!(
+            payment_body(payment, "entity", Some("7"), "12"),
+            r#"{"entity":{"id":"7"},"tranDate":"2026-05-22","apply":{"items":[{"doc":{"id":"12"},"apply":true,"amount":50.00}]}}"#
+        );
+    }
+}

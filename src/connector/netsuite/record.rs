@@ -1,0 +1,330 @@
+//! Writes a record, in a call of its own: found by the user's id and made or changed
+//! (`PUT …/eid:{id}`), made (`POST`), changed (`PATCH`) or removed. Its id is told by the answer's
+//! `Location`.
+//!
+//! <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/chapter_1540810168.html>
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::LOCATION;
+use serde_json::Value;
+use url::Url;
+
+use super::NetSuite;
+use super::directory::Found;
+use super::paths::{Which, is_number};
+use super::problem::{Problem, failure};
+use super::reference::{FIND, Reference, fill, names_others, references};
+use super::stream::Learned;
+use crate::connector::contract::{
+    Action, ErrorClass, Rejection, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
+};
+use crate::connector::http::{Answer, Call};
+use crate::connector::parts::not_sent;
+use crate::json::exact;
+use crate::json::fields::{Fields, finish_object, push_field, push_text};
+use crate::record::{ExternalId, RemoteId};
+
+/// The field of the user's id.
+pub(super) const EXTERNAL_ID: &str = "externalId";
+
+impl NetSuite {
+    /// Writes the one record of a batch, in NetSuite's own names.
+    pub(super) async fn write_native(
+        &self,
+        learned: &Learned,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let write = only(batch)?;
+        let record_type = learned.record_type();
+        if batch.action == Action::Delete {
+            return self.delete(record_type, write, batch).await;
+        }
+        let named = references(&write.body);
+        let body = match self.resolved(&write.body, None).await? {
+            Ok(body) => body,
+            Err(verdict) => return Ok(unsent(verdict)),
+        };
+        let (method, mut url) = match batch.action {
+            Action::Create => (Method::POST, self.paths.records(record_type)?),
+            Action::Update => {
+                (Method::PATCH, self.paths.record(record_type, Which::Id(known(write)?))?)
+            }
+            _ => (Method::PUT, self.paths.record(record_type, Which::ExternalId(own(write)?))?),
+        };
+        let sublists = sublists(&body);
+        let is_repeatable = self.replaces_sublists || !appends(&body, &sublists);
+        if batch.action != Action::Create && self.replaces_sublists {
+            replace(&mut url, &sublists);
+        }
+        let body = with_external_id(&body, write, batch.action);
+        let written = self.put(method, url, body, batch, write).await;
+        match written {
+            // Sent again, its lines would be appended once more.
+            Err(error @ (RequestError::InDoubt { .. } | RequestError::Protocol(_)))
+                if !is_repeatable && batch.action != Action::Create =>
+            {
+                let why = format!(
+                    "it may have been changed ({error}), and sent again its lines would be appended once \
+                     more: look at it in NetSuite first"
+                );
+                let id = write.remote_id.clone();
+                Ok(WriteAnswer {
+                    status: 0,
+                    verdicts: vec![Verdict::Altered(id, why.into())],
+                    quiet: None,
+                })
+            }
+            Ok(answer) => {
+                self.doubt_named(&answer, &named);
+                Ok(answer)
+            }
+            written => written,
+        }
+    }
+
+    /// What was believed of those whom a record names does not hold, where NetSuite misses somebody.
+    pub(super) fn doubt_named(&self, answer: &WriteAnswer, named: &[Reference]) {
+        if !named.is_empty() && matches!(answer.verdicts[..], [Verdict::NoParent(_)]) {
+            self.directory.forget(named);
+        }
+    }
+
+    /// A body with all whom it names by NetSuite's ids; the verdict, where somebody is not there.
+    ///
+    /// # Errors
+    /// When nobody can tell now.
+    pub(super) async fn resolved(
+        &self,
+        body: &str,
+        scope: Option<&str>,
+    ) -> Result<Result<String, Verdict>, RequestError> {
+        if !names_others(body) {
+            return Ok(Ok(body.to_owned()));
+        }
+        self.look_for(&references(body), false).await.map_err(not_sent)?;
+        if let Some(verdict) = self.missing_subsidiaries(body) {
+            return Ok(Err(verdict));
+        }
+        Ok(fill(body, scope, &|reference, scope| self.id_of(reference, scope)))
+    }
+
+    /// Where a record names several subsidiaries, all that are missing are told at once.
+    fn missing_subsidiaries(&self, body: &str) -> Option<Verdict> {
+        let body: Value = exact::parse(body.as_bytes()).ok()?;
+        let items = body["subsidiary"]["items"].as_array()?;
+        let of = |item: &Value| serde_json::from_value::<Reference>(item[FIND].clone()).ok();
+        let all: Vec<Reference> = items.iter().filter_map(of).collect();
+        let is_missing =
+            |one: &&Reference| matches!(self.directory.find(one, None), Found::Nobody(_));
+        let missing: Vec<&Reference> = all.iter().filter(is_missing).collect();
+        (!missing.is_empty()).then(|| no_parent(Reference::nobody_of(&missing)))
+    }
+
+    fn id_of(&self, reference: &Reference, scope: Option<&str>) -> Result<String, Verdict> {
+        let mut id = None;
+        // Who else is named must be there, too.
+        for one in std::iter::successors(Some(reference), |one| one.or.as_deref()) {
+            match self.directory.find(one, scope) {
+                Found::One(row) => {
+                    let own = row.id(self.client.redactor());
+                    let own =
+                        own.ok_or_else(|| no_parent("NetSuite tells no id of it".to_owned()))?;
+                    id.get_or_insert(own);
+                }
+                Found::Nobody(why) => return Err(no_parent(why)),
+                Found::Several(why) => return Err(refused("ambiguous", why)),
+            }
+        }
+        id.ok_or_else(|| no_parent(format!("Unable to find {}.", reference.what)))
+    }
+
+    /// Removes a record.
+    pub(super) async fn delete(
+        &self,
+        record_type: &str,
+        write: &Write,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let url = self.paths.record(record_type, Which::Id(known(write)?))?;
+        self.put(Method::DELETE, url, String::new(), batch, write).await
+    }
+
+    /// Makes a call that writes the record, and judges the answer.
+    pub(super) async fn put(
+        &self,
+        method: Method,
+        url: Url,
+        body: String,
+        batch: &WriteBatch,
+        write: &Write,
+    ) -> Result<WriteAnswer, RequestError> {
+        let answer = self.send(method, url, Bytes::from(body), false, batch.not_after).await?;
+        let verdict = self.judge(&answer, batch.action, write.remote_id.as_ref())?;
+        Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet: None })
+    }
+
+    /// What an answer says of the one record that was written; `id`: under which it is known.
+    ///
+    /// # Errors
+    /// The answer says nothing of it.
+    pub(super) fn judge(
+        &self,
+        answer: &Answer,
+        action: Action,
+        id: Option<&RemoteId>,
+    ) -> Result<Verdict, RequestError> {
+        let redactor = self.client.redactor();
+        let call = Call::Write { action, single: true };
+        if answer.is_success() {
+            // An intermediary's page of success is none of NetSuite's.
+            if answer.status != 204
+                && !answer.body.trim_ascii().is_empty()
+                && answer.json(redactor).is_err()
+            {
+                return Err(RequestError::Protocol(answer.describe(redactor).into()));
+            }
+            let told = self.told_id(answer);
+            return Ok(match action {
+                Action::Create => Verdict::Created(told),
+                Action::Update => Verdict::Updated(told.or_else(|| id.cloned())),
+                Action::Upsert => Verdict::Upserted(told),
+                Action::Delete => Verdict::Deleted,
+            });
+        }
+        match Problem::read(&answer.body) {
+            Some(problem)
+                if matches!(answer.status, 400 | 404 | 405 | 409 | 412 | 422)
+                    && !problem.is_of_limit() =>
+            {
+                Ok(problem.verdict(action, redactor))
+            }
+            _ => Err(failure(answer, call, redactor)),
+        }
+    }
+
+    /// The id in the answer's `Location`.
+    pub(super) fn told_id(&self, answer: &Answer) -> Option<RemoteId> {
+        let location = answer.headers.get(LOCATION)?.to_str().ok()?;
+        let path = location.split(['?', '#']).next()?.trim_end_matches('/');
+        let id = path.rsplit('/').next().filter(|id| is_number(id))?.to_owned();
+        self.client.redactor().unless_secret(id).map(RemoteId::new)
+    }
+}
+
+/// The one record of a batch.
+pub(super) fn only(batch: &WriteBatch) -> Result<&Write, RequestError> {
+    match batch.writes.as_slice() {
+        [write] => Ok(write),
+        _ => Err(RequestError::never_sent("NetSuite takes one record a call")),
+    }
+}
+
+pub(super) fn known(write: &Write) -> Result<&str, RequestError> {
+    let id = write.remote_id.as_ref().map(RemoteId::as_str);
+    id.ok_or_else(|| RequestError::never_sent("its id at NetSuite is not known"))
+}
+
+fn own(write: &Write) -> Result<&str, RequestError> {
+    let id = write.external_id.as_ref().map(ExternalId::as_str);
+    id.ok_or_else(|| RequestError::never_sent("it has no external id"))
+}
+
+/// A record that was not sent.
+pub(super) fn unsent(verdict: Verdict) -> WriteAnswer {
+    WriteAnswer { status: 0, verdicts: vec![verdict], quiet: None }
+}
+
+pub(super) fn refused(code: &str, message: String) -> Verdict {
+    Verdict::Rejected(rejection(code, message))
+}
+
+fn no_parent(message: String) -> Verdict {
+    Verdict::NoParent(rejection("no_parent", message))
+}
+
+fn rejection(code: &str, message: String) -> Rejection {
+    Rejection { class: ErrorClass::Payload, code: Some(code.into()), message: message.into() }
+}
+
+/// A body with the user's id, by which the record is found from then on. In the address of an upsert
+/// it stands already.
+pub(super) fn with_external_id(body: &str, write: &Write, action: Action) -> String {
+    let Some(id) = write.external_id.as_ref().filter(|_| action != Action::Upsert) else {
+        return body.to_owned();
+    };
+    let Ok(fields) = Fields::of_text(body) else { return body.to_owned() };
+    let mut whole = String::with_capacity(body.len() + id.as_str().len() + 20);
+    let mut text = String::new();
+    push_text(&mut text, id.as_str());
+    push_field(&mut whole, EXTERNAL_ID, &text);
+    for (name, value) in fields.0.iter().filter(|(name, _)| name != EXTERNAL_ID) {
+        push_field(&mut whole, name, value.get());
+    }
+    finish_object(whole)
+}
+
+/// Names of a body's sublists: `{"items": […]}`.
+fn sublists(body: &str) -> Vec<String> {
+    let Ok(fields) = Fields::of_text(body) else { return Vec::new() };
+    let is_sublist = |json: &str| {
+        json.starts_with('{')
+            && Fields::of_text(json)
+                .is_ok_and(|own| own.get("items").is_some_and(|items| items.get().starts_with('[')))
+    };
+    let own = fields.0.iter().filter(|(_, value)| is_sublist(value.get()));
+    own.map(|(name, _)| name.to_string()).collect()
+}
+
+/// Whether some line of these sublists is appended: it names none that is there.
+fn appends(body: &str, sublists: &[String]) -> bool {
+    let Ok(body) = serde_json::from_str::<Value>(body) else { return false };
+    sublists.iter().any(|name| {
+        let lines = body[name]["items"].as_array().into_iter().flatten();
+        lines.into_iter().any(|line| line.is_object() && line.get("line").is_none())
+    })
+}
+
+/// Lines of these sublists take the place of those that are there.
+fn replace(url: &mut Url, sublists: &[String]) {
+    if !sublists.is_empty() {
+        url.query_pairs_mut().append_pair("replace", &sublists.join(","));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_users_id_goes_out_with_the_record() {
+        let write = Write {
+            external_id: Some(ExternalId::from("B\"1")),
+            remote_id: None,
+            version: None,
+            body: Arc::default(),
+            key: Arc::default(),
+            stands_in: false,
+            has_waited: false,
+        };
+        let of = |action| {
+            with_external_id(r#"{"tranId":"1","externalId":"x","rate":1.50}"#, &write, action)
+        };
+        assert_eq!(of(Action::Create), r#"{"externalId":"B\"1","tranId":"1","rate":1.50}"#);
+        assert_eq!(of(Action::Upsert), r#"{"tranId":"1","externalId":"x","rate":1.50}"#);
+    }
+
+    #[test]
+    fn sublists_are_known_by_their_lines() {
+        let body = r#"{"item":{"items":[{"line":1},{"quantity":1}]},"entity":{"id":"1"},"expense":{"items":[{"line":2}]},
+            "billingAddress":{"city":"x"}}"#;
+        let all = sublists(body);
+        assert_eq!(all, ["item", "expense"]);
+        assert!(appends(body, &all) && !appends(body, &all[1..]));
+        let mut url = Url::parse("http://h/a").unwrap();
+        replace(&mut url, &all);
+        assert_eq!(url.query(), Some("replace=item%2Cexpense"));
+    }
+}

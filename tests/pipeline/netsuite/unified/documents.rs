@@ -1,0 +1,153 @@
+//! Bills, invoices, credits, orders and journals: lines that are added once, taxes, and whose they are.
+
+use serde_json::{Value, json};
+
+use super::{bill, books, lines, message, stream, told};
+use crate::support::{Remote, counts};
+
+fn expense(description: &str, amount: f64) -> Value {
+    json!({"accountNumber": "6000", "description": description, "amount": amount})
+}
+
+fn held(remote: &Remote, id: &str) -> Vec<(String, f64)> {
+    let record = remote.books_by("vendorBill")[id].clone();
+    let of = |line: &Value| {
+        (line["memo"].as_str().unwrap_or_default().to_owned(), line["amount"].as_f64().unwrap())
+    };
+    lines(&record, "expense").iter().map(of).collect()
+}
+
+#[test]
+fn only_new_lines_are_added_and_changed_ones_change() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let run = |lines: &[Value]| {
+        place.done(stream("Bills", &[bill("b-1", &json!({"expenses": lines}))]));
+    };
+    run(&[expense("Fuel", 50.0), json!({"accountNumber": "6100", "amount": 7})]);
+    let line = |memo: &str, amount: f64| (memo.to_owned(), amount);
+    assert_eq!(held(&remote, "b-1"), [line("Fuel", 50.0), line("", 7.0)]);
+    // One more, one that is other by now, and one that says nothing of itself and is the same.
+    run(&[
+        expense("Fuel", 55.0),
+        json!({"accountNumber": "6100", "amount": 7}),
+        expense("Toll", 3.0),
+    ]);
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+    assert_eq!(held(&remote, "b-1"), [line("Fuel", 55.0), line("", 7.0), line("Toll", 3.0)]);
+    // Lines that a record does not have any more stay, as with the platform's target.
+    run(&[expense("Toll", 3.0)]);
+    assert_eq!(held(&remote, "b-1").len(), 3);
+}
+
+/// A change whose answer is lost is sent again, and adds nothing twice.
+#[test]
+fn lines_are_added_once_whatever_is_lost() {
+    for fault in ["reset_after", "truncate_after", "status_after, status: 502"] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'PATCH /services/rest/record/v1/*/*', calls: [1, 2], do: {fault}}}]}}"
+        ));
+        let place = books(&remote);
+        place.done(stream("Bills", &[bill("b-1", &json!({}))]));
+        let more = json!({"expenses": [expense("Fuel", 50.0), json!({"accountNumber": "6100", "amount": 7})]});
+        place.done(stream("Bills", &[bill("b-1", &more)]));
+        assert_eq!(held(&remote, "b-1").len(), 2, "{fault}");
+        assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]), "{fault}");
+    }
+}
+
+#[test]
+fn taxes_are_as_told_or_as_reckoned() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let taxed = json!({"expenses": [
+        {"accountNumber": "6000", "description": "Fuel", "amount": 200.0, "taxCode": "VAT19", "taxAmount": 20.0},
+        {"accountNumber": "6000", "description": "Toll", "amount": 100.0, "taxCode": "VAT19"},
+        {"accountNumber": "6000", "description": "Tip", "amount": 1.0}]});
+    place.done(stream("Bills", &[bill("b-1", &taxed)]));
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 1), ("created", 1)]),
+        "{:?}",
+        place.results()
+    );
+    let record = remote.books_by("vendorBill")["b-1"].clone();
+    assert_eq!(record["taxDetailsOverride"], true);
+    let details = lines(&record, "taxDetails");
+    let of = |at: usize| {
+        let detail = &details[at];
+        let number = |name: &str| detail[name].as_f64().unwrap();
+        (number("taxRate"), number("taxBasis"), number("taxAmount"))
+    };
+    assert_eq!((details.len(), of(0), of(1)), (2, (10.0, 200.0, 20.0), (19.0, 100.0, 19.0)));
+    assert_eq!(details[1]["taxDetailsReference"]["id"], "NEW_EXPENSE_1");
+    let unknown = json!({"expenses": [{"accountNumber": "6000", "amount": 1, "taxCode": "VAT99"}]});
+    place.done(stream("Bills", &[bill("b-2", &unknown)]));
+    assert_eq!(message(&place, "b-2"), "Unable to find tax code: VAT99");
+}
+
+/// Vendors number their bills themselves: the same number from another one is another bill.
+#[test]
+fn a_bill_of_another_vendor_is_not_overwritten() {
+    let remote = Remote::start();
+    let place = books(&remote).set("identity", "platform");
+    let mut first = bill("b-1", &json!({"billNumber": "1"}));
+    first.as_object_mut().unwrap().remove("externalId");
+    place.done(stream("Bills", &[first.clone()]));
+    let other = json!({"billNumber": "1", "vendorExternalId": "v-2", "subsidiaryId": "2",
+        "expenses": [expense("Rent", 900.0)], "externalId": "o-1"});
+    place.done(stream("Bills", &[other]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("rejected", 1)]));
+    assert!(message(&place, "o-1").contains("is of another vendor"), "{}", message(&place, "o-1"));
+    let held = remote.books("vendorBill");
+    assert_eq!((held.len(), lines(&held[0], "expense").len()), (1, 1));
+    // The same vendor's is the same bill.
+    let mut again = first;
+    again["description"] = json!("changed");
+    place.done(stream("Bills", &[again]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+}
+
+#[test]
+fn a_journal_entry_is_not_changed() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let journal = |amount: u64, memo: &str| {
+        json!({"externalId": "j-1", "subsidiaryId": "1", "currency": "USD", "description": memo,
+            "lineItems": [{"accountNumber": "6000", "debitAmount": amount}, {"accountNumber": "1000", "creditAmount": amount}]})
+    };
+    place.done(stream("JournalEntries", &[journal(10, "a")]));
+    place.done(stream("JournalEntries", &[journal(11, "a")]));
+    assert_eq!(message(&place, "j-1"), "Record already exists");
+    assert_eq!(remote.books("journalEntry").len(), 1);
+    // One that does not balance is refused by NetSuite.
+    let mut odd = journal(1, "b");
+    odd["externalId"] = json!("j-2");
+    odd["lineItems"][0]["debitAmount"] = json!(2);
+    place.done(stream("JournalEntries", &[odd]));
+    assert_eq!(told(&place, "j-2")["outcome"], "rejected");
+    assert_eq!(remote.books("journalEntry").len(), 1);
+}
+
+#[test]
+fn documents_are_made_once_whatever_is_lost() {
+    for fault in
+        ["reset_after", "truncate_after", "status_after, status: 502", "status, status: 503"]
+    {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'POST /services/rest/record/v1/*', calls: [4, 5, 8], do: {fault}}}]}}"
+        ));
+        let place = books(&remote);
+        let all: Vec<Value> = (0..8).map(|n| bill(&format!("b-{n}"), &json!({}))).collect();
+        place.done(stream("Bills", &all));
+        assert_eq!(remote.books_by("vendorBill").len(), 8, "{fault}: {:?}", place.counts("Bills"));
+    }
+    for step in ["intended:2", "sent:5", "answered:6", "recorded:4"] {
+        let remote = Remote::start();
+        let place = books(&remote);
+        let all: Vec<Value> = (0..8).map(|n| bill(&format!("b-{n}"), &json!({}))).collect();
+        place.dies_at(step, stream("Bills", &all));
+        place.done(stream("Bills", &all));
+        assert_eq!(remote.books_by("vendorBill").len(), 8, "{step}");
+    }
+}

@@ -1,0 +1,149 @@
+//! Payments: of their own, and those that come with a bill or an invoice.
+
+use serde_json::{Value, json};
+
+use super::{bill, books, message, stream, told};
+use crate::support::{Remote, counts};
+
+fn payment(amount: f64, day: &str) -> Value {
+    json!({"amount": amount, "paymentDate": format!("{day}T00:00:00Z"), "accountName": "Checking"})
+}
+
+fn paid(remote: &Remote) -> Vec<f64> {
+    let of = |payment: &serde_json::Map<String, Value>| {
+        payment["apply"]["items"][0]["amount"].as_f64().unwrap()
+    };
+    remote.books("vendorPayment").iter().map(of).collect()
+}
+
+#[test]
+fn payments_that_come_with_a_bill_are_made_once() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let with = |payments: &[Value]| bill("b-1", &json!({"relatedPayments": payments}));
+    place.done(stream("Bills", &[with(&[payment(20.0, "2026-05-02")])]));
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 1), ("created", 1)]),
+        "{:?}",
+        place.results()
+    );
+    assert_eq!(paid(&remote), [20.0]);
+    // One more of the same sum on another day.
+    place.done(stream(
+        "Bills",
+        &[with(&[payment(20.0, "2026-05-02"), payment(20.0, "2026-05-03")])],
+    ));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+    assert_eq!(paid(&remote), [20.0, 20.0]);
+    let held = remote.books("vendorPayment");
+    let vendor = remote.books_by("vendor")["v-1"]["id"].clone();
+    assert!(held.iter().all(|payment| payment["entity"]["id"] == vendor));
+}
+
+#[test]
+fn a_payment_is_known_by_its_external_id_or_by_what_it_says() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let no_day = json!({"amount": 20.0, "accountName": "Checking"});
+    let mut own = payment(20.0, "2026-05-02");
+    own["externalId"] = json!("p-1");
+    let with = |memo: &str, payments: &[&Value]| {
+        bill("b-1", &json!({"relatedPayments": payments, "description": memo}))
+    };
+    place.done(stream("Bills", &[with("first", &[&own])]));
+    assert_eq!(paid(&remote), [20.0], "{:?}", place.results());
+    // One that says neither its day nor whose id it is goes to the other one's side, and is made once.
+    place.done(stream("Bills", &[with("second", &[&no_day, &own])]));
+    place.done(stream("Bills", &[with("third", &[&no_day, &own])]));
+    assert_eq!(paid(&remote), [20.0, 20.0], "{:?}", place.results());
+    own["externalId"] = json!("p-2");
+    place.done(stream("Bills", &[with("fourth", &[&own])]));
+    assert_eq!(paid(&remote), [20.0, 20.0, 20.0], "{:?}", place.results());
+}
+
+/// The bill is there, its payment is not: that is told as it is, and mended by the next run.
+#[test]
+fn a_payment_that_is_refused_is_told_beside_its_bill() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let mut bad = payment(20.0, "2026-05-02");
+    bad["accountName"] = json!("Nowhere");
+    let with =
+        |bad: &Value| bill("b-1", &json!({"relatedPayments": [payment(10.0, "2026-05-02"), bad]}));
+    place.done(stream("Bills", &[with(&bad)]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("failed", 1)]));
+    let row = told(&place, "b-1");
+    assert_eq!(row["RemoteId"], remote.books("vendorBill")[0]["id"]);
+    let words = message(&place, "b-1");
+    for part in [
+        "the bill itself is written, 1 of its 2 payments are there, and 1 not",
+        "Error creating payment for Bill: Unable to find account. Tried lookup by name Nowhere.",
+    ] {
+        assert!(words.contains(part), "{words}");
+    }
+    assert_eq!(paid(&remote), [10.0]);
+    bad["accountName"] = json!("Checking");
+    place.done(stream("Bills", &[with(&bad)]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+    assert_eq!((paid(&remote), remote.books("vendorBill").len()), (vec![10.0, 20.0], 1));
+}
+
+#[test]
+fn payments_are_made_once_whatever_is_lost() {
+    for fault in
+        ["reset_after", "truncate_after", "status_after, status: 502", "status, status: 429"]
+    {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'POST /services/rest/record/v1/*', calls: [5, 7], do: {fault}}}]}}"
+        ));
+        let place = books(&remote);
+        let with = |id: &str| {
+            let payments = [payment(10.0, "2026-05-02"), payment(20.0, "2026-05-02")];
+            bill(id, &json!({"relatedPayments": payments}))
+        };
+        place.done(stream("Bills", &[with("b-1"), with("b-2")]));
+        assert_eq!(remote.books_by("vendorBill").len(), 2, "{fault}");
+        let mut all = paid(&remote);
+        all.sort_by(f64::total_cmp);
+        assert_eq!(all, [10.0, 10.0, 20.0, 20.0], "{fault}: {:?}", place.results());
+    }
+    for step in ["sent:1", "sent:2", "sent:3", "answered:1"] {
+        let remote = Remote::start();
+        let place = books(&remote);
+        let payments = [payment(10.0, "2026-05-02"), payment(20.0, "2026-05-02")];
+        let input = stream("Bills", &[bill("b-1", &json!({"relatedPayments": payments}))]);
+        place.dies_at(step, &input);
+        place.done(&input);
+        assert_eq!((paid(&remote).len(), remote.books("vendorBill").len()), (2, 1), "{step}");
+    }
+}
+
+#[test]
+fn a_payment_is_of_the_one_whose_document_it_pays() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    place.done(stream("Bills", &[bill("b-1", &json!({}))]));
+    let of = |id: &str, more: &Value| {
+        let mut one = json!({"externalId": id, "billNumber": "N-b-1", "amount": 5, "currency": "USD",
+            "paymentDate": "2026-05-05", "accountName": "Checking"});
+        one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        one
+    };
+    place.done(stream(
+        "BillPayments",
+        &[
+            of("p-1", &json!({})),
+            of("p-2", &json!({"vendorExternalId": "v-1"})),
+            of("p-3", &json!({"vendorExternalId": "v-2"})),
+            of("p-4", &json!({"billNumber": "nothing"})),
+        ],
+    ));
+    assert_eq!(
+        place.counts("BillPayments"),
+        counts([("read", 4), ("created", 2), ("rejected", 2)])
+    );
+    assert_eq!(message(&place, "p-3"), "The Vendor supplied must be the same Bill Vendor");
+    assert_eq!(message(&place, "p-4"), "Unable to find bill. Tried lookup by number nothing.");
+    assert_eq!(paid(&remote), [5.0, 5.0]);
+}

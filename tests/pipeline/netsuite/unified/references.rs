@@ -1,0 +1,118 @@
+//! Whom records name: in the platform's order, all of a batch at once, within the record's subsidiary.
+
+use serde_json::{Value, json};
+
+use super::{bill, books, lines, message, stream};
+use crate::support::{Remote, counts};
+
+#[test]
+fn who_is_not_there_is_told_in_the_platforms_words() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let all = [
+        bill("b-1", &json!({"vendorExternalId": null, "vendorId": "99", "vendorName": "Zap"})),
+        bill("b-2", &json!({"currency": "XXX"})),
+        bill("b-3", &json!({"expenses": [{"accountNumber": "9999", "amount": 1}]})),
+        bill("b-4", &json!({"locationName": "Atlantis"})),
+        bill("b-5", &json!({})),
+    ];
+    place.done(stream("Bills", &all));
+    assert_eq!(place.counts("Bills"), counts([("read", 5), ("created", 1), ("rejected", 4)]));
+    for (id, words) in [
+        ("b-1", "Unable to find vendor. Tried lookup by id 99, and by name Zap."),
+        ("b-2", "Unable to find currency. Tried lookup by symbol XXX."),
+        ("b-3", "Unable to find account. Tried lookup by number 9999."),
+        ("b-4", "Unable to find location. Tried lookup by name Atlantis, and within subsidiary 1."),
+    ] {
+        assert_eq!(message(&place, id), words);
+    }
+    assert_eq!(remote.books("vendorBill").len(), 1);
+}
+
+/// One question for each table, whatever the records.
+#[test]
+fn many_records_ask_once() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let before = remote.calls_to("POST", "suiteql");
+    let all: Vec<Value> = (0..90)
+        .map(|n| bill(&format!("b-{n}"), &json!({"departmentName": "Sales", "locationId": "1"})))
+        .collect();
+    place.done(stream("Bills", &all));
+    assert_eq!(place.counts("Bills"), counts([("read", 90), ("created", 90)]));
+    // External ids, numbers, and six tables.
+    assert_eq!(remote.calls_to("POST", "suiteql") - before, 8);
+}
+
+/// What lasts is not asked for again by the next job.
+#[test]
+fn what_was_told_holds_for_snapshot_hours() {
+    let remote = Remote::start();
+    let place = books(&remote).set("snapshot_hours", "1");
+    let asked = || remote.calls_to("POST", "suiteql");
+    let run = |id: &str| {
+        let before = asked();
+        place.done(stream("Bills", &[bill(id, &json!({}))]));
+        assert_eq!(place.counts("Bills"), counts([("read", 1), ("created", 1)]));
+        asked() - before
+    };
+    // The ids, the number, the vendor; and the subsidiary, the currency and the account.
+    assert_eq!((run("b-1"), run("b-2")), (6, 3));
+}
+
+/// A parent that comes in the same input, before it or after it, is waited for.
+#[test]
+fn a_vendor_that_is_on_its_way_is_waited_for() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let vendor = json!({"externalId": "v-9", "vendorName": "Late", "subsidiaryId": "1"});
+    let of = |id: &str| bill(id, &json!({"vendorExternalId": "v-9"}));
+    let input = stream("Bills", &[of("b-1")])
+        + &stream("Vendors", &[vendor])
+        + &stream("Bills", &[of("b-2")]);
+    place.done(input);
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 2), ("created", 2)]),
+        "{:?}",
+        place.results()
+    );
+    let vendor = remote.books_by("vendor")["v-9"]["id"].clone();
+    for (id, held) in remote.books_by("vendorBill") {
+        assert_eq!(held["entity"]["id"], vendor, "{id}");
+    }
+}
+
+#[test]
+fn a_name_that_several_have_is_refused() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let second = json!({"externalId": "v-3", "vendorNumber": "X", "vendorName": "Acme", "subsidiaryId": "1"});
+    place.done(stream("Vendors", &[second]));
+    place.done(stream(
+        "Bills",
+        &[bill("b-1", &json!({"vendorExternalId": null, "vendorName": "Acme"}))],
+    ));
+    assert!(
+        message(&place, "b-1").contains("name the one by its id"),
+        "{}",
+        message(&place, "b-1")
+    );
+    assert!(remote.books("vendorBill").is_empty());
+}
+
+/// Values that would end a question's quotes are values.
+#[test]
+fn a_value_cannot_change_a_question() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let odd = "x') OR 1=1 --";
+    let all = [
+        bill("b'1", &json!({"vendorExternalId": odd})),
+        bill("b-2", &json!({"vendorExternalId": null, "vendorId": "1 OR 1=1"})),
+        bill("b-3", &json!({})),
+    ];
+    place.done(stream("Bills", &all));
+    assert_eq!(place.counts("Bills"), counts([("read", 3), ("created", 1), ("rejected", 2)]));
+    assert_eq!(lines(&remote.books_by("vendorBill")["b-3"], "expense").len(), 1);
+}
