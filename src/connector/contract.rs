@@ -84,18 +84,19 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// [`RequestError::Unreachable`].
     async fn lookup(&self, question: &Question) -> Result<Found, RequestError>;
 
-    /// Whether a record names others that the remote is asked for before it is written. Pure.
-    fn names_others(&self, _write: &Write) -> bool {
+    /// Whether a record, by its [body](Write::body), names others that the remote is asked for before it
+    /// is written. Pure.
+    fn names_others(&self, _body: &str) -> bool {
         false
     }
 
-    /// Asks for what records [name](Connector::names_others), all of those at once that were
+    /// Asks for what bodies [name](Connector::names_others), all of those at once that were
     /// [gathered](Capabilities::gathers) and are about to be written in calls of their own. Reads only.
     /// What it learns, [`write`](Connector::write) need not ask again.
     ///
     /// # Errors
     /// As [`lookup`](Connector::lookup). A refusal leaves it to each `write` to ask for itself.
-    async fn prepare(&self, _stream: &StreamName, _writes: &[Write]) -> Result<(), RequestError> {
+    async fn prepare(&self, _bodies: &[Arc<str>]) -> Result<(), RequestError> {
         Ok(())
     }
 

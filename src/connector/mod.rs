@@ -5,7 +5,7 @@
 //! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
 //! platform's names of countries; [`netsuite`] keeps books. A [`shape`] is how records are made ready
 //! for a remote; [`bulk`] jobs are batches that one works through in its own time; `parts` is of
-//! records that take several calls.
+//! records that take several calls, `once` of what is told once.
 
 pub mod api;
 pub mod bulk;
@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub mod http;
 pub mod hubspot;
 pub mod netsuite;
+mod once;
 mod parts;
 mod request_error;
 pub mod rest;

@@ -42,6 +42,23 @@ pub(super) fn written_id(
     id
 }
 
+/// A record that was written, and what belongs to it was not, for now: what there is to be done.
+pub(super) fn not_finished(written: &Verdict, id: &RemoteId, why: &str) -> Verdict {
+    let incomplete = |is_new| Verdict::Incomplete { remote_id: id.clone(), is_new };
+    match written {
+        Verdict::Created(_) => incomplete(true),
+        Verdict::Upserted(_) => incomplete(false),
+        // To change it once more changes nothing.
+        Verdict::Updated(_) => Verdict::Busy(why.into()),
+        other => other.clone(),
+    }
+}
+
+/// Whether the remote has said no: to say the same again would help nobody.
+pub(super) fn is_no(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,9 @@
 use std::fmt;
 
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
+use crate::json::exact;
 use crate::json::fields::Fields;
 use crate::record::RemoteId;
 
@@ -20,7 +22,9 @@ pub trait Shape: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// For people: the record cannot be read so.
-    fn flat(&self, record: &Fields<'_>) -> Result<Option<String>, String>;
+    fn flat(&self, _record: &Fields<'_>) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 
     /// Whether a field of a flat record goes out under its name: only there can the remote id of
     /// another record take its place.
@@ -65,6 +69,19 @@ pub struct Incoming<'a> {
     pub moment: Option<&'a str>,
     /// It is one of the record's ids, and no content.
     pub is_id: bool,
+}
+
+/// The content of a flat record as values, whose numbers keep their digits.
+///
+/// # Errors
+/// For people: a value cannot be read.
+pub fn content(fields: &[Incoming<'_>]) -> Result<Map<String, Value>, String> {
+    let mut content = Map::new();
+    for Incoming { name, value, .. } in fields.iter().filter(|field| !field.is_id) {
+        let value = exact::parse(value.get().as_bytes()).map_err(|error| error.to_string())?;
+        content.insert((*name).to_owned(), value);
+    }
+    Ok(content)
 }
 
 /// A record that was shaped: objects as text.

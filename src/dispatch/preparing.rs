@@ -1,6 +1,8 @@
 //! Batches that ask what their records name: others of the remote, all of them at once, before each
 //! record goes out in a call of its own.
 
+use std::sync::Arc;
+
 use super::asking::{NoAnswer, ask};
 use super::flight::Flight;
 use super::retry::Kind;
@@ -18,11 +20,9 @@ pub(super) async fn prepare(
     action: Action,
     records: Vec<Planned>,
 ) -> Result<(), Error> {
-    let Flight { dispatcher, stream, calls, .. } = flight;
-    let writes: Vec<_> = records.iter().map(|planned| planned.write(action)).collect();
-    let asked = ask(dispatcher, calls, Kind::Lookup, || {
-        dispatcher.connector.prepare(&stream.name, &writes)
-    });
+    let Flight { dispatcher, calls, .. } = flight;
+    let bodies: Vec<_> = records.iter().map(|planned| Arc::clone(planned.outgoing())).collect();
+    let asked = ask(dispatcher, calls, Kind::Lookup, || dispatcher.connector.prepare(&bodies));
     match asked.await {
         // Which of them the remote does not take, each one's own write tells.
         Ok(()) | Err(NoAnswer { refusal: Some(_), .. }) => {

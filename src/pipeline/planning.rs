@@ -290,7 +290,7 @@ impl Job {
     pub(super) fn prepares(&self, action: Action, records: &[Planned]) -> bool {
         let dispatcher = &self.wiring.dispatcher;
         let names_others =
-            |planned: &Planned| dispatcher.connector.names_others(&planned.write(action));
+            |planned: &Planned| dispatcher.connector.names_others(planned.outgoing());
         action != Action::Delete && !dispatcher.dry_run && records.iter().any(names_others)
     }
 

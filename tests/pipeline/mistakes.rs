@@ -42,7 +42,7 @@ fn a_mistake_in_the_config_is_told_without_the_value() {
         (rest("client_secret", json!({"a": HUSH})), "`client_secret`"),
         (
             rest("connector", "hush-0123".into()),
-            "the connectors are: rest, hubspot, salesforce, api",
+            "the connectors are: rest, hubspot, salesforce, netsuite, api",
         ),
         (rest("manifest", "hush-0123".into()), "path of a YAML file"),
         (rest("sandbox", "hush-0123".into()), "the sandboxes are: rest"),

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::HubSpot;
 use super::paths::Api;
-use super::problem::{Problem, failure, is_error, is_no, list};
+use super::problem::{Problem, failure, is_error, list};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
+use crate::connector::parts::{is_no, not_finished};
 use crate::json::exact;
 use crate::record::RemoteId;
 
@@ -202,12 +203,12 @@ impl HubSpot {
                 [only] if links.len() == 1 => Some(only),
                 _ => None,
             });
-            verdicts[*place] = match error {
-                Some(error) => {
-                    let said = Problem(error).rejection(redactor).message;
-                    refused(id, &format!("the association with {to} {to_id}: {said}"))
-                }
-                None => open(&verdicts[*place], "the answer does not name its association"),
+            verdicts[*place] = if let Some(error) = error {
+                let said = Problem(error).rejection(redactor).message;
+                refused(id, &format!("the association with {to} {to_id}: {said}"))
+            } else {
+                let why = "the answer does not name its association";
+                not_finished(&verdicts[*place], &RemoteId::new(*id), why)
             };
         }
         Ok(())
@@ -237,21 +238,10 @@ fn pair(result: &Value) -> Option<(String, String)> {
 /// A record that was written, and what belongs to it was not: for `error`, which may be the remote's
 /// no.
 pub(super) fn not_done(written: &Verdict, id: &str, error: &RequestError, why: &str) -> Verdict {
-    if is_no(error) { refused(id, why) } else { open(written, why) }
+    if is_no(error) { refused(id, why) } else { not_finished(written, &RemoteId::new(id), why) }
 }
 
 /// A record that was written, and what belongs to it is refused.
 pub(super) fn refused(id: &str, why: &str) -> Verdict {
     Verdict::Altered(Some(RemoteId::new(id)), why.into())
-}
-
-/// A record that was written, and what belongs to it was not: what there is to be done.
-fn open(written: &Verdict, why: &str) -> Verdict {
-    match written {
-        Verdict::Created(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: true },
-        Verdict::Upserted(Some(id)) => Verdict::Incomplete { remote_id: id.clone(), is_new: false },
-        // To change it once more changes nothing.
-        Verdict::Updated(_) => Verdict::Busy(why.into()),
-        told => told.clone(),
-    }
 }

@@ -205,11 +205,6 @@ pub(super) fn list<'a>(body: &'a Value, name: &str) -> &'a [Value] {
     body[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether an error is the remote's no, which asking again does not change.
-pub(super) fn is_no(error: &RequestError) -> bool {
-    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
-}
-
 /// What HubSpot says of an object that it has not, and of a property that is not unique.
 const LASTING: [&str; 2] = ["Unable to infer object type", "by non-unique"];
 

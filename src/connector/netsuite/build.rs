@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use url::Url;
 
 use super::NetSuite;
 use super::account::AccountId;
@@ -38,10 +39,12 @@ impl NetSuite {
     /// When the config lacks what is needed, or has what cannot be used.
     pub fn build(settings: Settings) -> Result<Self, BuildError> {
         let config: NetSuiteConfig = own_keys(&settings.values)?;
-        let account = given(config.ns_account.as_ref()).ok_or_else(|| {
-            missing("ns_account", "it is in NetSuite under Setup > Company > Company Information")
-        })?;
-        let account = AccountId::read(account)
+        let account = needed(
+            "ns_account",
+            config.ns_account.as_ref(),
+            "it is in NetSuite under Setup > Company > Company Information",
+        )?;
+        let account = AccountId::read(&account)
             .map_err(|why| wrong(format!("config key `ns_account`: {why}"), None))?;
         let address = settings.base_url.clone().unwrap_or_else(|| account.address());
         let address = base_url(&address).map_err(|why| wrong(why, None))?;
@@ -92,60 +95,61 @@ impl NetSuiteConfig {
         http: reqwest::Client,
         redactor: &Redactor,
     ) -> Result<Authorizer, BuildError> {
-        if let Some(key) = given(self.private_key.as_ref()) {
-            let needed = |name: &str, value: Option<&String>, hint: &str| {
-                given(value).map(str::to_owned).ok_or_else(|| missing(name, hint))
-            };
-            let token_url = paths.token();
-            let certificate = needed(
-                "certificate_id",
-                self.certificate_id.as_ref(),
-                "NetSuite shows it under Setup > Integration > OAuth 2.0 Client Credentials (M2M) Setup",
-            )?;
-            let audience = token_url.to_string();
-            let assertion =
-                Assertion::of_client(key, Some(certificate), vec![SCOPE.to_owned()], audience)
-                    .map_err(|why| wrong(format!("config key `private_key`: {why}"), None))?;
-            let client_id = needed(
-                "client_id",
-                self.client_id.as_ref(),
-                "NetSuite shows it once, when the integration record is saved",
-            )?;
-            let settings = OAuthSettings {
-                token_url,
-                grant: Grant::ClientAssertion(assertion),
-                client_id,
-                client_secret: SecretString::default(),
-                client_in: ClientIn::Form,
-                parameters: Vec::new(),
-                access_token: None,
-                expires_in: None,
-                lasts: Some(TOKEN_LASTS),
-                kept: &[],
-                config_file: None,
-            };
+        let has_certificate = [&self.private_key, &self.certificate_id];
+        if has_certificate.into_iter().any(|key| given(key.as_ref()).is_some()) {
+            let settings = self.certificate(paths.token())?;
             return Ok(Authorizer::oauth(http, settings, redactor));
         }
-        let needed = |name: &str, value: Option<&String>| {
-            given(value).map(str::to_owned).ok_or_else(|| {
-                missing(
-                    name,
-                    "set `client_id`, `certificate_id` and `private_key` (OAuth 2.0); or `ns_consumer_key`, \
-                     `ns_consumer_secret`, `ns_token_key` and `ns_token_secret`",
-                )
-            })
-        };
-        Ok(Authorizer::oauth1(
-            OAuth1Settings {
-                realm: Some(account.realm().to_owned()),
-                consumer_key: needed("ns_consumer_key", self.ns_consumer_key.as_ref())?,
-                consumer_secret: needed("ns_consumer_secret", self.ns_consumer_secret.as_ref())?
-                    .into(),
-                token: needed("ns_token_key", self.ns_token_key.as_ref())?.into(),
-                token_secret: needed("ns_token_secret", self.ns_token_secret.as_ref())?.into(),
-            },
-            redactor,
-        ))
+        Ok(Authorizer::oauth1(self.tokens(account)?, redactor))
+    }
+
+    /// OAuth 2.0: tokens for an assertion that the certificate's key signs.
+    fn certificate(&self, token_url: Url) -> Result<OAuthSettings, BuildError> {
+        let key = needed(
+            "private_key",
+            self.private_key.as_ref(),
+            "it belongs to the certificate that was uploaded, as PEM",
+        )?;
+        let certificate = needed(
+            "certificate_id",
+            self.certificate_id.as_ref(),
+            "NetSuite shows it under Setup > Integration > OAuth 2.0 Client Credentials (M2M) Setup",
+        )?;
+        let client_id = needed(
+            "client_id",
+            self.client_id.as_ref(),
+            "NetSuite shows it once, when the integration record is saved",
+        )?;
+        let (scope, audience) = (vec![SCOPE.to_owned()], token_url.to_string());
+        let assertion = Assertion::of_client(&key, Some(certificate), scope, audience)
+            .map_err(|why| wrong(format!("config key `private_key`: {why}"), None))?;
+        Ok(OAuthSettings {
+            token_url,
+            grant: Grant::ClientAssertion(assertion),
+            client_id,
+            client_secret: SecretString::default(),
+            client_in: ClientIn::Form,
+            parameters: Vec::new(),
+            access_token: None,
+            expires_in: None,
+            lasts: Some(TOKEN_LASTS),
+            kept: &[],
+            config_file: None,
+        })
+    }
+
+    /// Token-based authentication: each call is signed.
+    fn tokens(&self, account: &AccountId) -> Result<OAuth1Settings, BuildError> {
+        const HINT: &str = "set `client_id`, `certificate_id` and `private_key` (OAuth 2.0); or \
+                            `ns_consumer_key`, `ns_consumer_secret`, `ns_token_key` and `ns_token_secret`";
+        let own = |name: &str, value: &Option<String>| needed(name, value.as_ref(), HINT);
+        Ok(OAuth1Settings {
+            realm: Some(account.realm().to_owned()),
+            consumer_key: own("ns_consumer_key", &self.ns_consumer_key)?,
+            consumer_secret: own("ns_consumer_secret", &self.ns_consumer_secret)?.into(),
+            token: own("ns_token_key", &self.ns_token_key)?.into(),
+            token_secret: own("ns_token_secret", &self.ns_token_secret)?.into(),
+        })
     }
 
     fn snapshot_life(&self) -> Result<Duration, BuildError> {
@@ -160,6 +164,8 @@ impl NetSuiteConfig {
     }
 }
 
-fn missing(key: &str, hint: &str) -> BuildError {
-    BuildError::MissingKey { key: key.to_owned(), hint: hint.to_owned() }
+fn needed(key: &str, value: Option<&String>, hint: &str) -> Result<String, BuildError> {
+    given(value)
+        .map(str::to_owned)
+        .ok_or_else(|| BuildError::MissingKey { key: key.to_owned(), hint: hint.to_owned() })
 }

@@ -1,14 +1,8 @@
 //! What `check` looks at: the credential, each stream's record type, and how many calls the account
 //! lets through at once.
 
-use bytes::Bytes;
-use reqwest::Method;
-
 use super::NetSuite;
-use super::problem::failure;
 use crate::connector::contract::{CheckLine, Connector as _, RequestError};
-use crate::connector::http::Call;
-use crate::json::exact;
 use crate::record::StreamName;
 
 /// A question that any account answers.
@@ -55,17 +49,12 @@ impl NetSuite {
     pub(super) async fn has_type(&self, record_type: &str) -> Result<(), RequestError> {
         let mut url = self.paths.records(record_type)?;
         url.query_pairs_mut().append_pair("limit", "1");
-        let answer = self.send(Method::GET, url, Bytes::new(), true, None).await?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        Err(failure(&answer, Call::Read, self.client.redactor()))
+        self.body_of(&self.get(url).await?).map(drop)
     }
 
     async fn account_limit(&self) -> Result<Option<u64>, RequestError> {
-        let answer = self.send(Method::GET, self.paths.limits(), Bytes::new(), true, None).await?;
-        let body = exact::parse(&answer.body).unwrap_or_default();
-        Ok(body["accountConcurrencyLimit"].as_u64().filter(|_| answer.is_success()))
+        let body = self.body_of(&self.get(self.paths.limits()).await?)?;
+        Ok(body["accountConcurrencyLimit"].as_u64())
     }
 }
 

@@ -54,7 +54,8 @@ pub(super) struct Directory {
 /// forgotten between asking and writing.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    is_open: bool,
+    /// Something that lasts is not on disk yet.
+    is_new: bool,
     young: HashMap<Key, Told>,
     old: HashMap<Key, Told>,
     /// The account knows no subsidiaries.
@@ -99,22 +100,22 @@ pub(super) enum Found {
 }
 
 impl Directory {
+    /// With what the snapshot has.
     pub(super) fn new(snapshot: Option<Snapshot>) -> Self {
-        Self { snapshot, known: Mutex::default() }
+        let young = snapshot.as_ref().map(Snapshot::read).unwrap_or_default();
+        let known = Known { young: young.into_iter().collect(), ..Known::default() };
+        Self { snapshot, known: Mutex::new(known) }
     }
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut known.is_open, true)
-            && let Some(snapshot) = &self.snapshot
-        {
-            known.young.extend(snapshot.read());
-        }
-        known
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn save(&self, known: &Known) {
-        if let Some(snapshot) = &self.snapshot {
+    /// Writes the snapshot, if there is more of it than before.
+    pub(super) fn save(&self) {
+        let Some(snapshot) = &self.snapshot else { return };
+        let mut known = self.known();
+        if std::mem::take(&mut known.is_new) {
             let old = known.old.iter().filter(|(key, _)| !known.young.contains_key(key));
             snapshot.write(known.young.iter().chain(old));
         }
@@ -124,10 +125,11 @@ impl Directory {
     pub(super) fn forget(&self, references: &[Reference]) {
         let mut known = self.known();
         for key in keys(references) {
+            let is_lasting = Named::of(&key.table).is_some_and(|named| named.is_lasting);
             known.young.remove(&key);
             known.old.remove(&key);
+            known.is_new |= is_lasting;
         }
-        self.save(&known);
     }
 
     /// Whom a reference means, of what was told; `scope`: the subsidiary of its record.
@@ -138,7 +140,9 @@ impl Directory {
             let rows = known.get(&key).map(|told| told.rows.as_slice()).unwrap_or_default();
             let is_scoped = reference.within && by.is_shared();
             let mut rows = rows.iter().filter(|row| !is_scoped || is_within(row, scope));
-            match (rows.next(), rows.next()) {
+            let first = rows.next();
+            // A join may bring one twice.
+            match (first, rows.find(|row| Some(row) != first.as_ref())) {
                 (Some(row), None) => return Found::One(Arc::clone(row)),
                 (Some(first), Some(second)) => {
                     let ids = [first, second].map(|row| row.get("id").unwrap_or_default());
@@ -176,9 +180,7 @@ impl Directory {
             };
             known.insert(key, Told::new(rows.unwrap_or_default(), Duration::ZERO));
         }
-        if named.is_lasting {
-            self.save(&known);
-        }
+        known.is_new |= named.is_lasting;
     }
 }
 
@@ -197,10 +199,15 @@ pub(super) fn key(reference: &Reference, by: By, value: &str) -> Key {
     }
 }
 
-/// How NetSuite compares the values of a column: external ids without regard to case
-/// (<https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_N3432681.html>).
+/// An external id as NetSuite compares it, without regard to case:
+/// <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_N3432681.html>.
+pub(super) fn folded(external_id: &str) -> String {
+    external_id.to_lowercase()
+}
+
+/// How NetSuite compares the values of a column.
 pub(super) fn spelled(column: &str, value: &str) -> String {
-    if column == "externalid" { value.to_lowercase() } else { value.to_owned() }
+    if column == By::ExternalId.column() { folded(value) } else { value.to_owned() }
 }
 
 #[cfg(test)]

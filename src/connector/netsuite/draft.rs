@@ -3,22 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use reqwest::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::NetSuite;
 use super::directory::Found;
-use super::lines::{Going, going, is_equal, with_key};
+use super::lines::{Going, field, going, is_equal, with_key};
 use super::paths::{Which, is_number};
-use super::problem::{Problem, failure};
 use super::record::{known, only, refused, unsent, with_external_id};
 use super::reference::{By, Reference, first_id, references};
 use super::tax::{Tax, detail};
 use super::unified::{ADDRESSES, Kind, PAYMENTS, Paid, TAX, TYPE};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
-use crate::connector::http::Call;
 use crate::connector::parts::not_sent;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
@@ -92,46 +89,41 @@ impl NetSuite {
         let write = only(batch)?;
         let mut draft = Draft::read(kind, write)?;
         if batch.action == Action::Delete {
-            return self.delete(&draft.record_type, write, batch).await;
+            let whom = whom(write)?;
+            return self.write_any(Method::DELETE, &draft.record_type, &whom, "", batch).await;
         }
         if batch.action == Action::Update && kind == Kind::JournalEntry {
             // In the platform's words: what is posted is not changed.
             return Ok(unsent(refused("exists", "Record already exists".to_owned())));
         }
-        let mut which = match batch.action {
-            Action::Update => Some(which(known(write)?)),
-            _ => None,
+        let mut whom = match batch.action {
+            Action::Update => whom(write)?,
+            _ => Vec::new(),
         };
         let mut held = None;
-        if let Some(by) = which.filter(|_| draft.is_compared()) {
-            let read = self.read(&draft.record_type, by).await.map_err(not_sent)?;
-            let read = match (read, or_external(by)) {
-                (None, Some(other)) => {
-                    which = Some(other);
-                    self.read(&draft.record_type, other).await.map_err(not_sent)?
+        if !whom.is_empty() && draft.is_compared() {
+            for which in std::mem::take(&mut whom) {
+                held = self.read(&draft.record_type, which, true).await.map_err(not_sent)?;
+                if held.is_some() {
+                    whom = vec![which];
+                    break;
                 }
-                (read, _) => read,
-            };
-            let Some(read) = read else { return Ok(unsent(Verdict::Missing)) };
-            held = Some(read);
+            }
+            if held.is_none() {
+                return Ok(unsent(Verdict::Missing));
+            }
         }
         let named = references(&draft.body);
         if let Err(verdict) = self.complete(kind, write, &mut draft, held.as_ref()).await? {
             return Ok(unsent(verdict));
         }
         let body = with_external_id(&draft.body, write, batch.action);
-        let (method, url) = match which {
-            Some(which) => (Method::PATCH, self.paths.record(&draft.record_type, which)?),
-            None => (Method::POST, self.paths.records(&draft.record_type)?),
+        let mut answer = if batch.action == Action::Update {
+            self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await?
+        } else {
+            let url = self.paths.records(&draft.record_type)?;
+            self.write_one(Method::POST, url, body, batch, write).await?
         };
-        let mut answer = self.put(method, url, body.clone(), batch, write).await?;
-        if let Some(other) = which.and_then(or_external)
-            && answer.verdicts == [Verdict::Missing]
-        {
-            // The platform's `id` may be the user's own.
-            let url = self.paths.record(&draft.record_type, other)?;
-            answer = self.put(Method::PATCH, url, body, batch, write).await?;
-        }
         self.doubt_named(&answer, &named);
         if !draft.payments.is_empty() {
             let entity = entity(&draft.body, held.as_ref());
@@ -140,25 +132,25 @@ impl NetSuite {
         Ok(answer)
     }
 
-    /// A record with its sublists; `None` where there is none.
-    async fn read(
+    /// Writes a record under the first of several addresses that it is at.
+    async fn write_any(
         &self,
+        method: Method,
         record_type: &str,
-        which: Which<'_>,
-    ) -> Result<Option<Value>, RequestError> {
-        let mut url = self.paths.record(record_type, which)?;
-        url.query_pairs_mut().append_pair("expandSubResources", "true");
-        let answer = self.send(Method::GET, url, Bytes::new(), true, None).await?;
-        let redactor = self.client.redactor();
-        if answer.is_success() {
-            let body = answer.json(redactor);
-            return body.map(Some).map_err(|what| RequestError::Protocol(what.into()));
+        whom: &[Which<'_>],
+        body: &str,
+        batch: &WriteBatch,
+    ) -> Result<WriteAnswer, RequestError> {
+        let mut answer = unsent(Verdict::Missing);
+        for which in whom {
+            let url = self.paths.record(record_type, *which)?;
+            let body = body.to_owned();
+            answer = self.write_one(method.clone(), url, body, batch, only(batch)?).await?;
+            if answer.verdicts != [Verdict::Missing] {
+                break;
+            }
         }
-        if answer.status == 404 && Problem::read(&answer.body).is_some_and(|told| told.is_missing())
-        {
-            return Ok(None);
-        }
-        Err(failure(&answer, Call::Read, redactor))
+        Ok(answer)
     }
 
     /// Puts into a draft's body what must be known to write it; `held`: what NetSuite has of it.
@@ -175,18 +167,20 @@ impl NetSuite {
         let taxes = taxes(&draft.body);
         self.look_for(&taxes, false).await.map_err(not_sent)?;
         let document = document(&draft.body);
-        let scope = held.and_then(|held| exact::text(&held["subsidiary"]["id"]));
+        let scope = held.and_then(|held| first_id(&held["subsidiary"].to_string()));
         draft.body = match self.resolved(&draft.body, scope.as_deref()).await? {
             Ok(body) => body,
             Err(verdict) => return Ok(Err(verdict)),
         };
         if let Some(document) = document
             && let Found::One(row) = self.directory.find(&document, None)
-            && let Err(verdict) = pay(kind, &mut draft.body, row.get("entity"))
+            && let Err(verdict) = set_payer(kind, &mut draft.body, row.get("entity"))
         {
             return Ok(Err(verdict));
         }
-        if let Some(verdict) = held.and_then(|held| is_strange(kind, write, &draft.body, held)) {
+        if let Some(verdict) =
+            held.and_then(|held| of_another_vendor(kind, write, &draft.body, held))
+        {
             return Ok(Err(verdict));
         }
         Ok(self.put_lines(draft, held).map_err(|why| refused("invalid_line", why)))
@@ -221,9 +215,18 @@ impl NetSuite {
             for (place, (line, going)) in lines.iter().zip(going(&lines, held)).enumerate() {
                 match going {
                     Going::No => {}
+                    Going::Changes(_) if line.get().contains(TAX) => {
+                        return Err(format!(
+                            "line {} of its `{name}` is taxed and differs from the one that is there: the \
+                             tax of a line is set when it is made, so change it in NetSuite, or give it \
+                             another description",
+                            place + 1
+                        ));
+                    }
                     Going::Changes(key) => own.push(with_key(&plain(line, None), &key)),
                     Going::New => {
-                        let reference = format!("{known_as}_{place}");
+                        // Behind those that were made before.
+                        let reference = format!("{known_as}_{}", held.len() + place);
                         let detail = self.tax(line, &reference)?;
                         own.push(plain(line, detail.as_ref().map(|_| reference.as_str())));
                         details.extend(detail);
@@ -256,17 +259,13 @@ impl NetSuite {
     }
 }
 
-/// How a record is addressed that is known by the platform's `id`.
-fn which(id: &str) -> Which<'_> {
-    if is_number(id) { Which::Id(id) } else { Which::ExternalId(id) }
-}
-
-/// The user's id may be a number, too.
-fn or_external(which: Which<'_>) -> Option<Which<'_>> {
-    match which {
-        Which::Id(id) => Some(Which::ExternalId(id)),
-        Which::ExternalId(_) => None,
-    }
+/// How a record is addressed that is known by the platform's `id`: NetSuite's, or else the user's,
+/// where no other id of the user's is said.
+fn whom(write: &Write) -> Result<Vec<Which<'_>>, RequestError> {
+    let id = known(write)?;
+    let own = write.external_id.is_none() || !is_number(id);
+    let by_id = is_number(id).then_some(Which::Id(id));
+    Ok(by_id.into_iter().chain(own.then_some(Which::ExternalId(id))).collect())
 }
 
 /// The tax codes that lines name.
@@ -302,7 +301,7 @@ fn document(body: &str) -> Option<Reference> {
 }
 
 /// Whose a payment is: of the one whose document it pays.
-fn pay(kind: Kind, body: &mut String, owner: Option<&str>) -> Result<(), Verdict> {
+fn set_payer(kind: Kind, body: &mut String, owner: Option<&str>) -> Result<(), Verdict> {
     let Paid { field, payer, document, .. } = kind.paid();
     let Ok(fields) = Fields::of_text(body) else { return Ok(()) };
     let given = fields.get(field).and_then(|own| first_id(own.get()));
@@ -332,7 +331,7 @@ fn entity(body: &str, held: Option<&Value>) -> Option<String> {
 }
 
 /// A record that was found by a number which is the vendor's own: one of another vendor is another.
-fn is_strange(kind: Kind, write: &Write, body: &str, held: &Value) -> Option<Verdict> {
+fn of_another_vendor(kind: Kind, write: &Write, body: &str, held: &Value) -> Option<Verdict> {
     if !kind.has_vendors_number() {
         return None;
     }
@@ -352,11 +351,10 @@ fn is_strange(kind: Kind, write: &Write, body: &str, held: &Value) -> Option<Ver
     })
 }
 
-/// The lines of a sublist, in whatever case NetSuite has its name.
+/// The lines of a sublist.
 fn items<'a>(body: &'a Value, name: &str) -> &'a [Value] {
-    let mut fields = body.as_object().into_iter().flatten();
-    let own = fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, own)| own);
-    own.and_then(|own| own["items"].as_array()).map(Vec::as_slice).unwrap_or_default()
+    let own = field(body, name).and_then(|own| own["items"].as_array());
+    own.map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A line without its tax; `reference`: what it is known by in the tax details.
@@ -379,12 +377,8 @@ fn has_address(held: &[Value], address: &RawValue) -> bool {
 }
 
 fn is_address(address: &Value, held: &Value) -> bool {
-    let get = |name: &str| {
-        let mut fields = held.as_object().into_iter().flatten();
-        fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, own)| own)
-    };
     let mut fields = address.as_object().into_iter().flatten();
-    fields.all(|(name, value)| match (value, get(name)) {
+    fields.all(|(name, value)| match (value, field(held, name)) {
         // Only that it is the default matters: it may be both.
         (Value::Bool(false) | Value::Null, _) => true,
         (Value::Object(_), Some(held)) if value.get("id").is_none() => is_address(value, held),

@@ -4,19 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use reqwest::Method;
 use serde_json::Map;
 
 use super::NetSuite;
 use super::directory::spelled;
 use super::paths::{Which, is_number, is_type};
-use super::problem::{Problem, failure};
 use super::stream::Learned;
 use super::suiteql::{Row as Told, one_of};
 use super::table::Place;
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
-use crate::connector::http::Call;
 use crate::record::RemoteId;
 
 /// The column of external ids.
@@ -83,19 +79,8 @@ impl NetSuite {
     ) -> Result<Found, RequestError> {
         let mut found = Found::default();
         for key in question.keys.iter().filter(|key| is_number(key)) {
-            let url = self.paths.record(learned.record_type(), Which::Id(key))?;
-            let answer = self.send(Method::GET, url, Bytes::new(), true, None).await?;
-            let redactor = self.client.redactor();
-            if !answer.is_success() {
-                let is_missing = answer.status == 404
-                    && Problem::read(&answer.body).is_some_and(|problem| problem.is_missing());
-                if is_missing {
-                    continue;
-                }
-                return Err(failure(&answer, Call::Read, redactor));
-            }
-            let body = answer.json(redactor);
-            let body = body.map_err(|what| RequestError::Protocol(what.into()))?;
+            let read = self.read(learned.record_type(), Which::Id(key), false).await?;
+            let Some(body) = read else { continue };
             let wanted = |name: &&Arc<str>| body.get(&***name).is_some();
             let fields = question.want.iter().filter(wanted);
             found.rows.push(Row {

@@ -19,14 +19,13 @@ use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use url::Url;
 
 use super::NetSuite;
-use super::directory::spelled;
+use super::directory::folded;
 use super::paths::is_number;
 use super::problem::{Problem, failure};
-use super::record::{EXTERNAL_ID, with_external_id};
+use super::record::{is_missing, with_external_id};
 use super::reference::names_others;
 use super::stream::{Learned, MAX_RECORDS};
 use super::suiteql::{PREFER, one_of};
@@ -148,7 +147,7 @@ impl Bulk for NetSuite {
             }
         };
         let answer = self.get(self.paths.job(&[&number])?).await?;
-        if answer.status == 404 {
+        if is_missing(&answer) {
             return Ok(Progress::Unknown);
         }
         let body = self.body_of(&answer)?;
@@ -158,9 +157,11 @@ impl Bulk for NetSuite {
     async fn abandon(&self, ticket: &Ticket) -> Result<(), RequestError> {
         // Nobody but us knows of it, and its key is taken.
         let job = Job::read(ticket)?;
-        if self.jobs.known().numbers.contains_key(&job.key) {
+        let mut known = self.jobs.known();
+        if known.numbers.contains_key(&job.key) {
             return Err(RequestError::never_sent("it has begun"));
         }
+        known.uploads.remove(&job.key);
         Ok(())
     }
 
@@ -170,11 +171,11 @@ impl Bulk for NetSuite {
         let number =
             number.ok_or_else(|| RequestError::never_sent("the job's number is not known"))?;
         let untold = || Verdict::Busy(UNTOLD.into());
-        if !self.has_succeeded(&number).await? {
+        if !self.has_succeeded(&number, job.external_ids.len()).await? {
             return Ok(job.external_ids.iter().map(|_| untold()).collect());
         }
         let ids = self.ids_of(&job).await?;
-        let of = |id: &String| match ids.get(&spelled(EXTERNAL_ID, id)) {
+        let of = |id: &String| match ids.get(&folded(id)) {
             Some(id) => Verdict::Upserted(Some(id.clone())),
             None => untold(),
         };
@@ -236,52 +237,44 @@ impl NetSuite {
         Ok(Submitted::Now)
     }
 
-    async fn get(&self, url: Url) -> Result<Answer, RequestError> {
-        self.send(Method::GET, url, Bytes::new(), true, None).await
-    }
-
-    /// The body of an answer of success to a question.
-    fn body_of(&self, answer: &Answer) -> Result<Value, RequestError> {
-        let redactor = self.client.redactor();
-        if !answer.is_success() {
-            return Err(failure(answer, Call::Read, redactor));
-        }
-        answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))
-    }
-
-    /// Whether all tasks of a job have.
-    async fn has_succeeded(&self, number: &str) -> Result<bool, RequestError> {
+    /// Whether a job has had a task for each of so many `records`, and all of them have.
+    async fn has_succeeded(&self, number: &str, records: usize) -> Result<bool, RequestError> {
         let body = self.body_of(&self.get(self.paths.job(&[number, "task"])?).await?)?;
         let tasks = body["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if tasks.len() != records {
+            return Ok(false);
+        }
         for task in tasks {
             let Some(id) = exact::text(&task["id"]).filter(|id| is_number(id)) else {
                 return Ok(false);
             };
             let answer = self.get(self.paths.job(&[number, "task", &id, "result"])?).await?;
-            if answer.status == 429 || answer.status >= 500 {
-                return Err(failure(&answer, Call::Read, self.client.redactor()));
-            }
-            if !answer.is_success() || Problem::read(&answer.body).is_some() {
-                return Ok(false);
+            match Problem::read(&answer.body) {
+                // What an upsert is answered; a question that has taken the key has a list.
+                None if answer.status == 204 => {}
+                None if answer.is_success() => return Ok(false),
+                Some(no) if answer.status < 500 && !no.is_of_limit() && !no.is_of_login() => {
+                    return Ok(false);
+                }
+                _ => return Err(failure(&answer, Call::Read, self.client.redactor())),
             }
         }
-        Ok(!tasks.is_empty())
+        Ok(true)
     }
 
     /// The ids of a job's records, by their external ids.
     async fn ids_of(&self, job: &Job) -> Result<HashMap<String, RemoteId>, RequestError> {
-        let folded: Vec<String> =
-            job.external_ids.iter().map(|id| spelled(EXTERNAL_ID, id)).collect();
+        let ids: Vec<String> = job.external_ids.iter().map(|id| folded(id)).collect();
         let question = format!(
             "SELECT id, externalid FROM {}{} ORDER BY id",
             Place::of(&job.record_type).filtered(),
-            one_of("LOWER(externalid)", folded.iter().map(String::as_str))
+            one_of("LOWER(externalid)", ids.iter().map(String::as_str))
         );
         let redactor = self.client.redactor();
         let rows = self.ask(&question).await?;
         let known = rows.iter().filter_map(|row| {
             let id = row.id(redactor).filter(|id| is_number(id))?;
-            Some((spelled(EXTERNAL_ID, row.get("externalid")?), RemoteId::new(id)))
+            Some((folded(row.get("externalid")?), RemoteId::new(id)))
         });
         Ok(known.collect())
     }

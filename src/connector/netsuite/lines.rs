@@ -36,9 +36,7 @@ pub(super) fn going(lines: &[&RawValue], held: &[Value]) -> Vec<Going> {
     let mut going = vec![Going::New; lines.len()];
     // Those first that are the same, so that a line is not changed into one that stands beside it.
     for (line, going) in lines.iter().zip(&mut going) {
-        let same = |(place, own): (usize, &Value)| {
-            !taken[place] && is_known(line, own) && is_same(line, own)
-        };
+        let same = |(place, own): (usize, &Value)| !taken[place] && is_same(line, own);
         if let Some(place) = held.iter().enumerate().position(same) {
             taken[place] = true;
             *going = Going::No;
@@ -73,19 +71,20 @@ fn says(line: &Value) -> Option<String> {
     SAYS.into_iter().find_map(|name| exact::text(line.get(name)?))
 }
 
-/// Whether a line may be the one that NetSuite has.
-fn is_known(line: &Value, held: &Value) -> bool {
-    says(line).is_none_or(|said| says(held).as_ref() == Some(&said))
-}
-
 /// Whether NetSuite has all that a line says, as it says it.
 fn is_same(line: &Value, held: &Value) -> bool {
     let mut fields = line.as_object().into_iter().flatten();
     fields.all(|(name, value)| {
         ASIDE.contains(&name.as_str())
             || value.is_null()
-            || held.get(name).is_some_and(|held| is_equal(value, held))
+            || field(held, name).is_some_and(|held| is_equal(value, held))
     })
+}
+
+/// A field, in whatever case NetSuite has its name.
+pub(super) fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut fields = object.as_object().into_iter().flatten();
+    fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, own)| own)
 }
 
 /// Whether a value is the one that NetSuite shows: it shows more of those who are named, and numbers

@@ -50,6 +50,7 @@ use indexmap::IndexMap;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
+use serde_json::Value;
 use url::Url;
 
 use self::account::AccountId;
@@ -58,17 +59,18 @@ use self::directory::Directory;
 use self::draft::taxes;
 use self::jobs::Jobs;
 use self::logins::Logins;
-use self::paths::Paths;
-use self::problem::Problem;
+use self::paths::{Paths, Which};
+use self::problem::{Problem, failure};
+use self::record::is_missing;
 use self::reference::{names_others, references};
 use self::stream::{AllLearned, Learned};
 use self::unified::TAX;
 use self::warnings::Warned;
 use super::contract::{
-    Bulk, Capabilities, CheckLine, Connector, Found, Question, RequestError, StreamSchema, Write,
+    Bulk, Capabilities, CheckLine, Connector, Found, Question, RequestError, StreamSchema,
     WriteAnswer, WriteBatch,
 };
-use super::http::{Answer, Client, Request};
+use super::http::{Answer, Call, Client, Request};
 use super::shape::Shape;
 use super::{StreamSettings, of_stream};
 use crate::record::StreamName;
@@ -115,6 +117,34 @@ impl NetSuite {
         of_stream(&self.streams, stream)
     }
 
+    async fn get(&self, url: Url) -> Result<Answer, RequestError> {
+        self.send(Method::GET, url, Bytes::new(), true, None).await
+    }
+
+    /// The body of an answer of success to a question.
+    fn body_of(&self, answer: &Answer) -> Result<Value, RequestError> {
+        let redactor = self.client.redactor();
+        if !answer.is_success() {
+            return Err(failure(answer, Call::Read, redactor));
+        }
+        answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))
+    }
+
+    /// A record as NetSuite has it, with its sublists if `whole`; `None` where it has none.
+    async fn read(
+        &self,
+        record_type: &str,
+        which: Which<'_>,
+        whole: bool,
+    ) -> Result<Option<Value>, RequestError> {
+        let mut url = self.paths.record(record_type, which)?;
+        if whole {
+            url.query_pairs_mut().append_pair("expandSubResources", "true");
+        }
+        let answer = self.get(url).await?;
+        if is_missing(&answer) { Ok(None) } else { self.body_of(&answer).map(Some) }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -152,10 +182,10 @@ impl NetSuite {
         let is_login = answer.status == 401
             || (matches!(answer.status, 400 | 403)
                 && Problem::read(&answer.body).is_some_and(|problem| problem.is_of_login()));
-        if !is_login {
+        if answer.is_success() {
             self.warned.heed(&answer, self.client.redactor());
             self.logins.worked();
-        } else if let Some(error) = self.logins.refused(answer.status) {
+        } else if is_login && let Some(error) = self.logins.refused(answer.status) {
             return Err(error);
         }
         Ok(answer)
@@ -181,12 +211,12 @@ impl Connector for NetSuite {
         let learned = self.known(schema.stream);
         let Learned::Native(native) = &learned else { return Ok(()) };
         match self.has_type(&native.record_type).await {
-            // Who may not see records may be allowed to make them.
-            Ok(()) | Err(RequestError::Forbidden { .. }) => Ok(()),
-            Err(error @ RequestError::Refused { .. }) => {
+            Err(error @ RequestError::Refused { status: 404, .. }) => {
                 self.note(schema.stream, Learned::Unusable(error.to_string().into()));
                 Ok(())
             }
+            // Who may not see records, or list them, may be allowed to make them.
+            Ok(()) | Err(RequestError::Forbidden { .. } | RequestError::Refused { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -203,16 +233,16 @@ impl Connector for NetSuite {
         self.find(&self.known(&question.stream), question).await
     }
 
-    fn names_others(&self, write: &Write) -> bool {
-        names_others(&write.body) || write.body.contains(TAX)
+    fn names_others(&self, body: &str) -> bool {
+        names_others(body) || body.contains(TAX)
     }
 
-    async fn prepare(&self, _: &StreamName, writes: &[Write]) -> Result<(), RequestError> {
+    async fn prepare(&self, bodies: &[Arc<str>]) -> Result<(), RequestError> {
         let mut named = Vec::new();
-        for write in writes {
-            named.extend(references(&write.body));
-            if write.body.contains(TAX) {
-                named.extend(taxes(&write.body));
+        for body in bodies {
+            named.extend(references(body));
+            if body.contains(TAX) {
+                named.extend(taxes(body));
             }
         }
         self.look_for(&named, true).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::NetSuite;
-use super::directory::{Key, key};
+use super::directory::{Key, folded, key};
 use super::paths::is_number;
 use super::reference::{By, Reference};
 use super::suiteql::{MAX_VALUES, Row, one_of, quoted};
@@ -58,6 +58,7 @@ impl NetSuite {
                 self.directory.learn(named, kind.as_deref(), some, &rows);
             }
         }
+        self.directory.save();
         Ok(())
     }
 
@@ -79,7 +80,7 @@ impl NetSuite {
             Some(match by {
                 By::Id => format!("{own} IN ({})", values.join(",")),
                 By::ExternalId => {
-                    let folded = values.iter().map(|value| value.to_lowercase());
+                    let folded = values.iter().map(|value| folded(value));
                     let folded: Vec<String> = folded.collect();
                     one_of(&format!("LOWER({own})"), folded.iter().map(String::as_str))
                 }

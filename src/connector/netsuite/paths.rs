@@ -37,7 +37,7 @@ impl Paths {
         url
     }
 
-    /// The root's path, which signed-for tokens are asked below.
+    /// The token endpoint.
     pub(super) fn token(&self) -> Url {
         self.below("auth/oauth2/v1/token")
     }

@@ -1,17 +1,23 @@
 //! Payments that come with a bill or an invoice: written after it, each once. One is there already
 //! where a payment of its external id, or else of its amount and day, was applied to the document.
+//!
+//! A call that NetSuite is still at work on shows nothing yet. So each payment has an external id, of
+//! the user's or one that follows from what it is: where NetSuite has it, it makes no second one.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::Value;
 
 use super::NetSuite;
+use super::directory::folded;
 use super::record::EXTERNAL_ID;
 use super::reference::by_id;
 use super::suiteql::{Row, quoted};
 use super::unified::{AMOUNT, DATE, Kind, Paid};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer};
-use crate::connector::parts::written_id;
+use crate::connector::parts::{is_no, not_finished, written_id};
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::record::RemoteId;
@@ -21,8 +27,8 @@ enum Became {
     There,
     /// It is refused: why.
     Refused(String),
-    /// Nobody can tell, or not now.
-    Open,
+    /// Nobody can tell, or not now: why.
+    Open(String),
 }
 
 impl NetSuite {
@@ -39,19 +45,30 @@ impl NetSuite {
         let [verdict] = answer.verdicts.as_mut_slice() else { return };
         let is_new = matches!(verdict, Verdict::Created(_));
         let Some(id) = written_id(verdict, write.remote_id.clone(), true) else { return };
-        let Ok(mut known) = self.payments_of(kind, &id, is_new).await else {
-            return *verdict = Verdict::Incomplete { remote_id: id, is_new };
+        let mut known = match self.payments_of(kind, &id, is_new).await {
+            Ok(known) => known,
+            Err(error) => {
+                let why = format!("its payments cannot be looked for: {error}");
+                return *verdict = if is_no(&error) {
+                    Verdict::Altered(Some(id), why.into())
+                } else {
+                    not_finished(verdict, &id, &why)
+                };
+            }
         };
-        let mut refused = Vec::new();
+        let (mut refused, mut alike) = (Vec::new(), HashMap::new());
         for payment in payments {
+            let own_id = own_id(payment, &id);
+            let nth = alike.entry(own_id.clone()).and_modify(|nth| *nth += 1).or_insert(1);
             if let Some(place) = known.iter().position(|known| is_same(payment, known)) {
                 known.remove(place);
                 continue;
             }
-            match self.write_payment(kind, payment, &id, entity).await {
+            let own_id = format!("{own_id}-{nth}");
+            match self.write_payment(kind, payment, &id, entity, &own_id).await {
                 Became::There => {}
                 Became::Refused(why) => refused.push(why),
-                Became::Open => return *verdict = Verdict::Incomplete { remote_id: id, is_new },
+                Became::Open(why) => return *verdict = not_finished(verdict, &id, &why),
             }
         }
         if !refused.is_empty() {
@@ -95,16 +112,18 @@ impl NetSuite {
         payment: &str,
         document: &RemoteId,
         entity: Option<&str>,
+        own_id: &str,
     ) -> Became {
         let resolved = match self.resolved(payment, None).await {
             Ok(Ok(resolved)) => resolved,
             Ok(Err(Verdict::NoParent(no) | Verdict::Rejected(no))) => {
                 return Became::Refused(no.message.to_string());
             }
-            Ok(Err(_)) | Err(_) => return Became::Open,
+            Ok(Err(verdict)) => return Became::Open(late(&verdict)),
+            Err(error) => return Became::Open(format!("its payment: {error}")),
         };
         let Paid { payment: record_type, field, .. } = kind.paid();
-        let body = payment_body(&resolved, field, entity, document.as_str());
+        let body = payment_body(&resolved, field, entity, document.as_str(), own_id);
         let sent = async {
             let url = self.paths.records(record_type)?;
             let answer = self.send(Method::POST, url, Bytes::from(body), false, None).await?;
@@ -115,26 +134,66 @@ impl NetSuite {
             Ok(Verdict::Rejected(no) | Verdict::NoParent(no)) => {
                 Became::Refused(no.message.to_string())
             }
-            Ok(Verdict::Exists(_)) => {
-                Became::Refused("there is another one with its id or number".to_owned())
-            }
+            // By now: it was sent before, and its answer was lost.
+            Ok(Verdict::Exists(_)) => match self.payments_of(kind, document, false).await {
+                Ok(known) if known.iter().any(|known| has_id(payment, own_id, known)) => {
+                    Became::There
+                }
+                Ok(_) => Became::Refused("there is another one with its id or number".to_owned()),
+                Err(error) => Became::Open(format!("its payment: {error}")),
+            },
             Err(error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. })) => {
                 Became::Refused(error.to_string())
             }
             // What may be there is looked for when the record is sent again.
-            Ok(_) | Err(_) => Became::Open,
+            Ok(verdict) => Became::Open(late(&verdict)),
+            Err(error) => Became::Open(format!("its payment: {error}")),
         }
     }
 }
 
-/// A payment as it goes out: of whom, and for which document.
-fn payment_body(payment: &str, field: &str, entity: Option<&str>, document: &str) -> String {
-    let mut body = String::with_capacity(payment.len() + 100);
+/// Why a payment is still open.
+fn late(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Busy(why) | Verdict::InDoubt(why) => format!("its payment: {why}"),
+        _ => "its payment is not told of".to_owned(),
+    }
+}
+
+/// What a payment is by its document, its amount and its day. NetSuite takes letters, digits, `_` and
+/// `-` in an external id.
+fn own_id(payment: &str, document: &RemoteId) -> String {
+    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
+    let day = exact::text(&payment[DATE]).unwrap_or_default();
+    let amount = number(&payment[AMOUNT]).unwrap_or_default();
+    let id = format!("payment-of-{}-{amount:.2}-{day}", document.as_str());
+    id.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "_")
+}
+
+/// Whether NetSuite has a payment under the external id that it goes out with.
+fn has_id(payment: &str, own_id: &str, known: &Row) -> bool {
+    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
+    let id = exact::text(&payment[EXTERNAL_ID]).unwrap_or_else(|| own_id.to_owned());
+    known.get("externalid").is_some_and(|held| folded(held) == folded(&id))
+}
+
+/// A payment as it goes out: of whom, and for which document; `own_id`: where it has none.
+fn payment_body(
+    payment: &str,
+    field: &str,
+    entity: Option<&str>,
+    document: &str,
+    own_id: &str,
+) -> String {
+    let mut body = String::with_capacity(payment.len() + 200);
     if let Some(entity) = entity {
         push_field(&mut body, field, &by_id(entity));
     }
     let mut amount = None;
     if let Ok(fields) = Fields::of_text(payment) {
+        if fields.get(EXTERNAL_ID).is_none() {
+            push_field(&mut body, EXTERNAL_ID, &format!("\"{own_id}\""));
+        }
         amount = fields.get(AMOUNT).map(|amount| amount.get().to_owned());
         for (name, value) in fields.0.iter().filter(|(name, _)| !name.starts_with('$')) {
             push_field(&mut body, name, value.get());
@@ -153,15 +212,18 @@ fn is_same(payment: &str, known: &Row) -> bool {
     let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
     let id = exact::text(&payment[EXTERNAL_ID]);
     if let (Some(own), Some(held)) = (id, known.get("externalid")) {
-        return own.to_lowercase() == held.to_lowercase();
+        return folded(&own) == folded(held);
     }
-    let number = |text: String| text.trim().parse::<f64>().ok().map(f64::abs);
-    let amount = |value: &Value| exact::text(value).and_then(number);
-    let held = known.get("amount").map(str::to_owned).and_then(number);
+    let held = known.get("amount").and_then(|held| number(&held.into()));
     let is_amount =
-        amount(&payment[AMOUNT]).zip(held).is_some_and(|(own, held)| (own - held).abs() < 0.005);
+        number(&payment[AMOUNT]).zip(held).is_some_and(|(own, held)| (own - held).abs() < 0.005);
     let day = exact::text(&payment[DATE]);
     is_amount && day.is_none_or(|day| known.get("trandate") == Some(&*day))
+}
+
+/// An amount without its sign.
+fn number(value: &Value) -> Option<f64> {
+    exact::text(value)?.trim().parse::<f64>().ok().map(f64::abs)
 }
 
 #[cfg(test)]
@@ -196,11 +258,20 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_without_an_external_id_gets_one_of_its_own() {
+        let id = |payment: &str| own_id(payment, &RemoteId::new("12"));
+        let payment = r#"{"$amount":50.00,"$date":"2026-05-22"}"#;
+        assert_eq!(id(payment), "payment-of-12-50_00-2026-05-22");
+        assert_eq!(id(payment), id(r#"{"$date":"2026-05-22","$amount":50.0,"memo":"x"}"#));
+        assert_ne!(id(payment), id(r#"{"$amount":50.5,"$date":"2026-05-22"}"#));
+    }
+
+    #[test]
     fn a_payment_pays_its_document() {
         let payment = r#"{"$amount":50.00,"$date":"x","tranDate":"2026-05-22"}"#;
         assert_eq!(
-            payment_body(payment, "entity", Some("7"), "12"),
-            r#"{"entity":{"id":"7"},"tranDate":"2026-05-22","apply":{"items":[{"doc":{"id":"12"},"apply":true,"amount":50.00}]}}"#
+            payment_body(payment, "entity", Some("7"), "12", "p-1"),
+            r#"{"entity":{"id":"7"},"externalId":"p-1","tranDate":"2026-05-22","apply":{"items":[{"doc":{"id":"12"},"apply":true,"amount":50.00}]}}"#
         );
     }
 }

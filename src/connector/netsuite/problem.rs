@@ -30,11 +30,7 @@ struct Detail {
 impl Problem {
     /// Reads the body of an answer; `None` where it is not in NetSuite's form.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        Self::of(&exact::parse(body).ok()?)
-    }
-
-    /// The same, of a body that was read.
-    pub(super) fn of(body: &Value) -> Option<Self> {
+        let body = exact::parse(body).ok()?;
         let of = |detail: &Value| {
             let text = |name: &str| detail.get(name).and_then(exact::text);
             let place = [
@@ -83,7 +79,7 @@ impl Problem {
 
     /// The record itself is not there.
     pub(super) fn is_missing(&self) -> bool {
-        self.has(&["NONEXISTENT_ID", "RCRD_DSNT_EXIST", "THAT_RECORD_DOES_NOT_EXIST"])
+        self.has(&["NONEXISTENT_ID", "RCRD_DSNT_EXIST", "RCRD_PREV_DELETED"])
             || self.says(&["record instance does not exist", "That record does not exist"])
     }
 
@@ -103,12 +99,8 @@ impl Problem {
 
     /// Somebody else has it at this moment.
     fn is_busy(&self) -> bool {
-        self.has(&[
-            "RCRD_HAS_BEEN_CHANGED",
-            "RCRD_PREV_DELETED",
-            "RECORD_LOCKED",
-            "COMMITTED_RECORD",
-        ]) || self.says(&["Record has been changed"])
+        self.has(&["RCRD_HAS_BEEN_CHANGED", "RECORD_LOCKED", "COMMITTED_RECORD"])
+            || self.says(&["Record has been changed"])
     }
 
     /// All details, as one text.

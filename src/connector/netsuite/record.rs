@@ -58,7 +58,7 @@ impl NetSuite {
             replace(&mut url, &sublists);
         }
         let body = with_external_id(&body, write, batch.action);
-        let written = self.put(method, url, body, batch, write).await;
+        let written = self.write_one(method, url, body, batch, write).await;
         match written {
             // Sent again, its lines would be appended once more.
             Err(error @ (RequestError::InDoubt { .. } | RequestError::Protocol(_)))
@@ -87,6 +87,7 @@ impl NetSuite {
     pub(super) fn doubt_named(&self, answer: &WriteAnswer, named: &[Reference]) {
         if !named.is_empty() && matches!(answer.verdicts[..], [Verdict::NoParent(_)]) {
             self.directory.forget(named);
+            self.directory.save();
         }
     }
 
@@ -147,11 +148,11 @@ impl NetSuite {
         batch: &WriteBatch,
     ) -> Result<WriteAnswer, RequestError> {
         let url = self.paths.record(record_type, Which::Id(known(write)?))?;
-        self.put(Method::DELETE, url, String::new(), batch, write).await
+        self.write_one(Method::DELETE, url, String::new(), batch, write).await
     }
 
     /// Makes a call that writes the record, and judges the answer.
-    pub(super) async fn put(
+    pub(super) async fn write_one(
         &self,
         method: Method,
         url: Url,
@@ -210,6 +211,11 @@ impl NetSuite {
         let id = path.rsplit('/').next().filter(|id| is_number(id))?.to_owned();
         self.client.redactor().unless_secret(id).map(RemoteId::new)
     }
+}
+
+/// Whether NetSuite itself says that there is no such record.
+pub(super) fn is_missing(answer: &Answer) -> bool {
+    answer.status == 404 && Problem::read(&answer.body).is_some_and(|problem| problem.is_missing())
 }
 
 /// The one record of a batch.

@@ -1,15 +1,15 @@
 //! Records in NetSuite's own names: they go out as they came in, but for others whom they name by
 //! name (`{"refName": "Acme"}`), who are found first.
 
-use crate::connector::shape::{Incoming, Outgoing, Shape};
-use crate::json::fields::{Fields, finish_object, push_field};
 use serde_json::value::RawValue;
 
 use super::reference::{By, FIND, Reference, names_others};
+use crate::connector::shape::{Incoming, Outgoing, Shape};
+use crate::json::fields::{Fields, finish_object, push_field};
 
 /// The one name of an object that names somebody by name, as NetSuite shows it beside the id.
 const NAME: &str = "refName";
-/// The sublist or subrecord that nobody is named in.
+/// The lines of a sublist, in which others are named by the sublist's own name.
 const ITEMS: &str = "items";
 
 /// In which table those are whom a field names, by the field.
@@ -103,10 +103,6 @@ impl Native {
 impl Shape for Native {
     fn is_platform(&self, _: &[String]) -> bool {
         false
-    }
-
-    fn flat(&self, _: &Fields<'_>) -> Result<Option<String>, String> {
-        Ok(None)
     }
 
     fn goes_out(&self, _: &str) -> bool {

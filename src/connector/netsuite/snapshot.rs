@@ -12,9 +12,6 @@ use super::reference::By;
 use super::table::Named;
 use crate::file::{Access, replace};
 
-/// The file in its folder.
-const FILE: &str = "netsuite-references.json";
-
 /// The file, and whose it is.
 #[derive(Debug)]
 pub(super) struct Snapshot {
@@ -42,7 +39,10 @@ struct KeptRow {
 impl Snapshot {
     /// What is in it holds for `life`.
     pub(super) fn new(folder: &Path, account: &str, life: Duration) -> Self {
-        Self { file: folder.join(FILE), account: account.to_owned(), life }
+        // A file for each account, so that none takes another one's place.
+        let name = account.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_");
+        let file = folder.join(format!("netsuite-references-{name}.json"));
+        Self { file, account: account.to_owned(), life }
     }
 
     /// What earlier jobs were told, of this account and not too long ago.
@@ -140,7 +140,7 @@ mod tests {
         let again = open("1", 60).read();
         open("1", 60).write(again.iter().map(|(key, told)| (key, told)));
         assert_eq!(read("1", 40), ["Berlin"]);
-        replace(&folder.path().join(FILE), Access::Owner, |out| out.write_all(b"{")).unwrap();
+        replace(&open("1", 60).file, Access::Owner, |out| out.write_all(b"{")).unwrap();
         assert!(read("1", 60).is_empty());
     }
 }

@@ -27,6 +27,7 @@ pub(super) const MAX_RECORDS: usize = 100;
 const MAX_KEYS: usize = 500;
 /// Records that are read one by one for a lookup.
 const MAX_READ: usize = 10;
+
 /// What is known of a stream.
 #[derive(Clone, Debug)]
 pub(super) enum Learned {
@@ -100,7 +101,8 @@ impl Learned {
             delete: Some(limits),
             lookup: Some(lookup(MAX_KEYS, true)),
             find: Some(lookup(MAX_KEYS, false)),
-            read: Some(lookup(if place.table.is_empty() { 1 } else { MAX_READ }, false)),
+            // Of which type an item is, its own id does not tell.
+            read: (place.table != "item" || unified.is_none()).then(|| lookup(MAX_READ, false)),
             bulk: Some(bulk).filter(|_| unified.is_none() && bulk_from > 0),
             gathers: MAX_RECORDS,
             max_in_flight: MAX_IN_FLIGHT,

@@ -11,9 +11,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::NetSuite;
-use super::problem::failure;
 use crate::connector::contract::RequestError;
-use crate::connector::http::{Call, Redactor};
+use crate::connector::http::Redactor;
 use crate::json::exact;
 
 /// Rows of a page, at most.
@@ -22,7 +21,7 @@ const PAGE: usize = 1000;
 const MAX_PAGES: usize = 100;
 /// Values of one question, at most: a list in it takes a thousand.
 pub(super) const MAX_VALUES: usize = 500;
-/// Without it, NetSuite answers no question.
+/// Questions are answered with `transient` alone; `respond-async` makes a job of a call.
 pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// A row of an answer: texts by the names of their columns.
@@ -79,9 +78,9 @@ impl NetSuite {
     /// # Errors
     /// As of a lookup.
     pub(super) async fn ask(&self, question: &str) -> Result<Vec<Row>, RequestError> {
-        let mut rows = Vec::new();
-        for page in 0..MAX_PAGES {
-            let body = self.ask_page(question, page * PAGE, PAGE).await?;
+        let (mut rows, mut page) = (Vec::new(), PAGE);
+        for _ in 0..MAX_PAGES {
+            let body = self.ask_page(question, rows.len(), page).await?;
             let items = body["items"]
                 .as_array()
                 .ok_or_else(|| RequestError::Protocol("the answer has no list of rows".into()))?;
@@ -92,8 +91,10 @@ impl NetSuite {
             if items.is_empty() {
                 return Err(RequestError::Protocol("a page without rows has one after it".into()));
             }
+            // A page begins at a multiple of its length, and NetSuite may give fewer rows than asked.
+            page = page.min(items.len());
         }
-        Err(RequestError::never_sent(&format!("an answer has more than {} rows", MAX_PAGES * PAGE)))
+        Err(RequestError::Protocol(format!("an answer has more than {MAX_PAGES} pages").into()))
     }
 
     /// A page of them.
@@ -110,11 +111,7 @@ impl NetSuite {
         let body = Bytes::from(json!({"q": question}).to_string());
         let prefer = (PREFER, HeaderValue::from_static("transient"));
         let answer = self.send_with(Method::POST, url, body, true, None, vec![prefer]).await?;
-        let redactor = self.client.redactor();
-        if !answer.is_success() {
-            return Err(failure(&answer, Call::Read, redactor));
-        }
-        answer.json(redactor).map_err(|what| RequestError::Protocol(what.into()))
+        self.body_of(&answer)
     }
 }
 

@@ -3,17 +3,14 @@
 //!
 //! <https://docs.oracle.com/en/cloud/saas/netsuite/ns-online-help/section_1544787084.html>
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-
 use reqwest::header::HeaderName;
 
 use crate::connector::http::{Answer, Redactor};
+use crate::connector::once::Once;
 
 /// Where it warns, of anything and of fields that it does not know.
 const WARNINGS: [&str; 2] = ["x-netsuite-warning", "x-netsuite-propertyvalidation"];
-/// Warnings that are told, and characters of one.
-const MAX_TOLD: usize = 50;
+/// Characters of one that are told.
 const MAX_CHARS: usize = 300;
 
 /// With these as `Error`, NetSuite refuses what it would leave out: fields, and values.
@@ -24,7 +21,7 @@ pub(super) const STRICT: [HeaderName; 2] = [
 
 /// What was told of.
 #[derive(Debug, Default)]
-pub(super) struct Warned(Mutex<BTreeSet<String>>);
+pub(super) struct Warned(Once);
 
 impl Warned {
     /// Passes on what an answer warns of.
@@ -33,8 +30,7 @@ impl Warned {
         for warning in warnings {
             let text = String::from_utf8_lossy(warning.as_bytes());
             let text = redactor.excerpt(without_ids(&text), MAX_CHARS);
-            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() < MAX_TOLD && told.insert(text.clone()) {
+            if self.0.is_new(&text) {
                 tracing::warn!("NetSuite warns: {text}");
             }
         }
@@ -64,7 +60,6 @@ mod tests {
             let answer = Answer::new(204, headers, "", Url::parse("http://h").unwrap());
             warned.heed(&answer, &Redactor::default());
         }
-        let told: Vec<String> = warned.0.lock().unwrap().iter().cloned().collect();
-        assert_eq!(told, ["no such field"]);
+        assert!(!warned.0.is_new("no such field"));
     }
 }

@@ -11,6 +11,7 @@ use super::ids::told_id;
 use super::problem::{Problem, failure};
 use crate::connector::contract::{Action, RequestError, Verdict};
 use crate::connector::http::Call;
+use crate::connector::parts::{is_no, not_finished};
 use crate::record::RemoteId;
 
 /// Bytes of a call's body, at most.
@@ -104,9 +105,10 @@ pub(super) fn not_done(verdict: &mut Verdict, id: &str, what: &str, told: &Follo
     match told {
         Followed::Done(Some(_)) | Followed::Twice(_) => {}
         Followed::Refused(why) => add_trouble(verdict, &id, &format!("{what}: {why}")),
-        Followed::Open(why) => *verdict = open(verdict, &id, &format!("{what}: {why}")),
+        Followed::Open(why) => *verdict = not_finished(verdict, &id, &format!("{what}: {why}")),
         Followed::Done(None) => {
-            *verdict = open(verdict, &id, &format!("{what}: the answer does not name its id"));
+            *verdict =
+                not_finished(verdict, &id, &format!("{what}: the answer does not name its id"));
         }
     }
 }
@@ -121,21 +123,6 @@ pub(super) fn add_trouble(verdict: &mut Verdict, id: &RemoteId, why: &str) {
         }
         other => other.clone(),
     };
-}
-
-fn open(verdict: &Verdict, id: &RemoteId, why: &str) -> Verdict {
-    let incomplete = |is_new| Verdict::Incomplete { remote_id: id.clone(), is_new };
-    match verdict {
-        Verdict::Created(_) => incomplete(true),
-        Verdict::Upserted(_) => incomplete(false),
-        // To change it once more changes nothing.
-        Verdict::Updated(_) => Verdict::Busy(why.into()),
-        other => other.clone(),
-    }
-}
-
-fn is_no(error: &RequestError) -> bool {
-    matches!(error, RequestError::Refused { .. } | RequestError::Forbidden { .. })
 }
 
 /// As few calls as have room for all.

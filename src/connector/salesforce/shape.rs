@@ -5,8 +5,7 @@
 //! (`Account__r: {"Ext__c": "x"}`), by whose external id Salesforce finds it.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -15,12 +14,10 @@ use super::files;
 use super::ids::{long_id, spelled_id};
 use super::part::{REST, told};
 use super::value::spelled_out;
+use crate::connector::once::Once;
 use crate::connector::shape::{Incoming, Outgoing, Shape};
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
 use crate::record::RemoteId;
-
-/// Fields that are told as left out, of one stream.
-const MAX_TOLD: usize = 50;
 
 /// Records of one object.
 #[derive(Debug)]
@@ -41,7 +38,7 @@ pub(super) struct Content {
 pub(super) struct Warned {
     stream: String,
     descriptions: Arc<Descriptions>,
-    known: Mutex<BTreeSet<String>>,
+    told: Once,
 }
 
 impl Warned {
@@ -49,7 +46,7 @@ impl Warned {
         Self {
             stream: stream.to_owned(),
             descriptions: Arc::clone(descriptions),
-            known: Mutex::default(),
+            told: Once::default(),
         }
     }
 
@@ -58,7 +55,7 @@ impl Warned {
         if names.is_empty() {
             return;
         }
-        let is_new = |name: &&&str| self.is_new(&format!("{object}.{name}"));
+        let is_new = |name: &&&str| self.told.is_new(&format!("{object}.{name}"));
         let new: Vec<&str> = names.iter().filter(is_new).copied().collect();
         if !new.is_empty() {
             tracing::warn!(
@@ -71,7 +68,7 @@ impl Warned {
 
     /// A value that is none of those that a field has.
     pub(super) fn unpicked(&self, object: &str, field: &str, value: &str) {
-        if self.is_new(&format!("{object}.{field}=")) {
+        if self.told.is_new(&format!("{object}.{field}=")) {
             self.descriptions.forget(object);
             tracing::warn!(
                 stream = %self.stream,
@@ -79,11 +76,6 @@ impl Warned {
                  that it has not"
             );
         }
-    }
-
-    fn is_new(&self, what: &str) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.len() < MAX_TOLD && known.insert(what.to_owned())
     }
 
     /// An object may have more by now than was told of it.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::catalog::Type;
 use super::problem::Problem;
 use super::state::Values;
-use super::{base, held, kind, reading, shown};
+use super::{base, held, jobs, kind, reading, shown};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::remote::{Answer, Content, Plan, Request};
 use crate::sandbox::world::World;
@@ -95,7 +95,7 @@ pub(super) fn list(request: &Request, faults: &Faults) -> Result<Plan, Answer> {
         None => Vec::new(),
     };
     let base = base(request);
-    Ok(reading(move |world, now| {
+    let read = move |world: &mut World, now: Instant| {
         let mut rows = Vec::new();
         for (id, values) in held::all(world, kind) {
             let fits = conditions.iter().all(|condition| condition.fits(id, &values));
@@ -105,8 +105,12 @@ pub(super) fn list(request: &Request, faults: &Faults) -> Result<Plan, Answer> {
             }
         }
         let address = format!("{base}/services/rest/record/v1/{}", kind.name);
-        Ok(page.answer(&address, rows))
-    }))
+        page.answer(&address, rows)
+    };
+    if jobs::is_asked(request) {
+        return jobs::submit(request, faults, vec![Box::new(read)]);
+    }
+    Ok(reading(move |world, now| Ok(read(world, now))))
 }
 
 #[derive(Debug)]

@@ -136,7 +136,7 @@ fn one(request: &Request, faults: &Faults, verb: Verb) -> Result<Plan, Answer> {
 
 fn run(request: &Request, faults: &Faults, work: Work) -> Result<Plan, Answer> {
     if jobs::is_asked(request) {
-        return jobs::submit(request, faults, vec![work]);
+        return jobs::submit(request, faults, vec![work.later()]);
     }
     Ok(writing(vec![work.target()], move |world, now| Ok(work.run(world, now))))
 }
@@ -177,7 +177,7 @@ fn submit(request: &Request, faults: &Faults, works: Vec<Work>) -> Result<Plan, 
             format!("The batch has {} records. The maximum is {MAX_RECORDS}.", works.len());
         return Err(Problem::bad("INVALID_CONTENT", detail).at("items").into());
     }
-    jobs::submit(request, faults, works)
+    jobs::submit(request, faults, works.into_iter().map(Work::later).collect())
 }
 
 fn work(request: &Request, verb: Verb, body: Values) -> Result<Work, Problem> {

@@ -8,7 +8,7 @@ use hyper::header::{HeaderName, LOCATION};
 use super::catalog::Type;
 use super::problem::{self, Problem};
 use super::state::Values;
-use super::{body, held, lines, rules, shown};
+use super::{body, held, jobs, lines, rules, shown};
 use crate::sandbox::memory::FOLDED;
 use crate::sandbox::remote::{Answer, Target};
 use crate::sandbox::world::World;
@@ -107,6 +107,11 @@ impl Work {
         };
         let object = self.kind.records();
         Target { object, id, external: external.and_then(by_external_id) }
+    }
+
+    /// Does it in a job.
+    pub(super) fn later(self) -> jobs::Work {
+        Box::new(move |world, now| self.run(world, now))
     }
 
     /// Does it. The answer tells where the record is, not whether it is new.

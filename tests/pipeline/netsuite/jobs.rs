@@ -21,6 +21,11 @@ fn many_records_are_one_call() {
     for row in place.results() {
         assert_eq!(held[row["InputId"].as_str().unwrap()]["id"], row["RemoteId"], "{row}");
     }
+    // NetSuite compares external ids without regard to case.
+    let one = |n: usize| json!({"externalId": format!("C-{n}X"), "companyName": format!("D {n}"), "subsidiary": {"id": "1"}});
+    place.done(stream("customer", &(0..20).map(one).collect::<Vec<_>>()));
+    assert_eq!(place.counts("customer"), counts([("read", 20), ("created", 20)]));
+    assert_eq!((remote.jobs(), remote.calls_to("PUT", "/record/")), (2, 2));
     // Few go out by themselves.
     place.done(customers(9, "b@x.example"));
     assert_eq!(place.counts("customer"), counts([("read", 9), ("updated", 9)]));
@@ -89,5 +94,25 @@ fn a_job_that_is_killed_is_gone_on_with() {
         place.dies_at(step, customers(20, "a@x.example"));
         place.done(customers(20, "a@x.example"));
         assert_eq!(remote.books_by("customer").len(), 20, "{step}");
+        // Handed over once; where nothing was, the question for it has become a job that reads.
+        let jobs = if matches!(step, "intended:1" | "uploaded:1") { 2 } else { 1 };
+        assert_eq!((remote.jobs(), remote.calls_to("PUT", "/record/")), (jobs, 1), "{step}");
     }
+}
+
+/// Who asks for a job that was never handed over takes its key; that the answer to this is lost makes
+/// no records written that are not.
+#[test]
+fn a_job_that_was_never_handed_over_is_not_believed() {
+    // The fourth is that question; each job before has asked whether there is the type.
+    let remote = Remote::with(
+        "{faults: [{on: 'GET /services/rest/record/v1/*', calls: [4], do: reset_after}]}",
+    );
+    let place = bulky(&remote);
+    place.done(customers(20, "a@x.example"));
+    let place = bulky(&remote);
+    place.dies_at("uploaded:1", customers(20, "b@x.example"));
+    place.done(customers(20, "b@x.example"));
+    let held = remote.books_by("customer");
+    assert!(held.values().all(|customer| customer["email"] == "b@x.example"), "{held:?}");
 }

@@ -1,5 +1,7 @@
 //! Few calls at once, in one limit with all others of the account.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{customers, place};
@@ -38,7 +40,9 @@ fn a_limit_is_obeyed() {
          retry_after: {seconds: 1}}]}",
     );
     let place = place(&remote);
+    let begin = Instant::now();
     place.done(customers(10, "a@x.example"));
+    assert!(begin.elapsed() >= Duration::from_secs(1));
     assert_eq!(place.counts("customer"), counts([("read", 10), ("created", 10)]));
     assert_eq!(remote.calls_to("PUT", "/record/"), 11);
 }

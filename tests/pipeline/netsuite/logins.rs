@@ -81,6 +81,17 @@ fn a_config_says_who_calls() {
         assert_eq!(ran.code, 2, "{}", ran.stderr);
         assert!(ran.stderr.contains(without) && ran.stderr.contains(hint), "{}", ran.stderr);
     }
+    for (given, missing) in [
+        (json!({"client_id": "a", "certificate_id": "b"}), "`private_key`"),
+        (json!({"client_id": "a", "private_key": "c"}), "`certificate_id`"),
+        (json!({"certificate_id": "b", "private_key": "c"}), "`client_id`"),
+    ] {
+        let all = given.as_object().unwrap().iter();
+        let place = all.fold(place(&remote), |place, (key, value)| place.set(key, value.clone()));
+        let ran = place.run(customers(1, "a@x.example"));
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(missing), "{}", ran.stderr);
+    }
     let ran = place(&remote).set("ns_account", "https://evil.example").run(customers(1, "x"));
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }

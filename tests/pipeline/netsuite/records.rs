@@ -40,15 +40,19 @@ fn an_external_id_stays_one_segment() {
     let one = |id: &str| json!({"externalId": id, "companyName": id, "subsidiary": {"id": "1"}});
     place.done(stream("customer", &[one("a/b"), one("ä ?"), one("a|b"), one("..")]));
     let rows = place.results();
-    let of = |id: &str| rows.iter().find(|row| row["InputId"] == id).unwrap().clone();
-    assert_eq!(of("a|b")["outcome"], "rejected");
-    assert!(of("a|b")["error_message"].as_str().unwrap().contains("list of several"));
-    let held: Vec<Value> =
-        remote.books("customer").into_iter().map(|one| one["externalId"].clone()).collect();
-    for row in &rows {
-        let is_held = held.contains(&row["InputId"]);
-        assert_eq!(row["outcome"] == "created", is_held, "{row}");
-    }
+    let why = |id: &str| {
+        let row = rows.iter().find(|row| row["InputId"] == id).unwrap();
+        assert_eq!(row["outcome"], "rejected", "{row}");
+        row["error_message"].as_str().unwrap().to_owned()
+    };
+    assert!(why("a|b").contains("list of several"), "{}", why("a|b"));
+    assert!(why("a/b").contains("Invalid external ID 'a/b'"), "{}", why("a/b"));
+    assert!(why("ä ?").contains("Spaces are not allowed"), "{}", why("ä ?"));
+    assert!(why("..").contains("Invalid external ID '..'"), "{}", why(".."));
+    assert!(remote.books("customer").is_empty());
+    // Each was asked for as a record of its type, and nothing else was.
+    assert_eq!(remote.calls_to("PUT", UPSERT), 3);
+    assert_eq!(remote.calls_to("PUT", ""), 3);
 }
 
 /// External ids that differ in their case alone are one to NetSuite.

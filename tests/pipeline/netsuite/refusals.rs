@@ -46,6 +46,8 @@ fn a_type_that_there_is_not_is_told_once() {
     assert_eq!(place.counts("kustomer"), counts([("read", 2), ("rejected", 2)]));
     assert_eq!(place.counts("customer"), counts([("read", 1), ("created", 1)]));
     assert!(place.results()[0]["error_message"].as_str().unwrap().contains("kustomer"));
+    // Asked for once, and nothing is sent to it.
+    assert_eq!(remote.calls_to("GET", "/record/"), 2);
     assert_eq!(remote.calls_to("PUT", "/record/"), 1);
 }
 

@@ -11,10 +11,11 @@ use tokio::sync::Mutex;
 use super::super::HubSpot;
 use super::super::part::Part;
 use super::super::paths::Api;
-use super::super::problem::{failure, is_no};
+use super::super::problem::failure;
 use super::{MAX_KEPT, text_of};
 use crate::connector::contract::RequestError;
 use crate::connector::http::Call;
+use crate::connector::parts::is_no;
 use crate::json::exact;
 
 /// A type of the unified schema, HubSpot's type of it, and how it is edited there.

@@ -14,9 +14,10 @@ use super::super::HubSpot;
 use super::super::associate::{not_done, refused};
 use super::super::part::Part;
 use super::super::paths::Api;
-use super::super::problem::{Problem, is_error, is_no, is_of_content};
+use super::super::problem::{Problem, is_error, is_of_content};
 use super::MAX_KEPT;
 use crate::connector::contract::{Rejection, RequestError, Verdict};
+use crate::connector::parts::is_no;
 use crate::json::exact;
 use crate::record::RemoteId;
 

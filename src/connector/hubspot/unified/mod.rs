@@ -26,9 +26,9 @@ pub(super) use self::lists::Lists;
 use super::associate::Association;
 use super::shape::{ASSOCIATIONS, BESIDE, OBJECT, told};
 use crate::connector::country;
-use crate::connector::shape::{Incoming, Outgoing, Shape};
+use crate::connector::shape::{Incoming, Outgoing, Shape, content};
 use crate::json::exact;
-use crate::json::fields::{Fields, finish_object, push_field, push_text};
+use crate::json::fields::{finish_object, push_field, push_text};
 
 /// What the records of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,20 +77,12 @@ impl Shape for Kind {
         true
     }
 
-    fn flat(&self, _: &Fields<'_>) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
     fn goes_out(&self, _: &str) -> bool {
         false
     }
 
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
-        let mut record = Map::new();
-        for Incoming { name, value, .. } in fields.iter().filter(|field| !field.is_id) {
-            let value = exact::parse(value.get().as_bytes()).map_err(|error| error.to_string())?;
-            record.insert((*name).to_owned(), value);
-        }
+        let record = content(fields)?;
         let record = Unified(&record);
         let made = match self {
             Self::Contact => contact::make(record)?,
@@ -243,6 +235,7 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::fields::Fields;
 
     pub(super) fn made(kind: Kind, record: &str) -> Result<Value, String> {
         let fields = Fields::of_text(record).unwrap();

@@ -12,9 +12,10 @@ use super::super::associate::{Association, Type, default_type};
 use super::super::find::{MAX_KEYS, MAX_SEARCHED, is_unique, results};
 use super::super::part::Part;
 use super::super::paths::Api;
-use super::super::problem::{Problem, is_no, list};
+use super::super::problem::{Problem, list};
 use super::note::{TO_COMPANY, TO_DEAL};
 use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Row, Verdict};
+use crate::connector::parts::is_no;
 use crate::json::exact;
 use crate::record::StreamName;
 

@@ -7,9 +7,9 @@
 //!   and days; [`Reference`](super::reference::Reference): other records that it names.
 //!
 //! Nothing here asks anybody. What must be asked first, and what is done beside the record, stands
-//! in the body under names that begin with `$`, which no field has: [`FIND`](super::reference::FIND) for another record,
-//! [`TAX`] in a line, [`ADDRESSES`] of an entity, [`PAYMENTS`] of a bill or an invoice, [`TYPE`] of
-//! an item. [`render`] writes what is left as JSON, with all numbers in the digits in which they
+//! in the body under names that begin with `$`, which no field has:
+//! [`FIND`](super::reference::FIND) for another record, [`TAX`] in a line, [`ADDRESSES`] of an
+//! entity, [`PAYMENTS`] of a bill or an invoice, [`TYPE`] of an item. [`render`] writes what is left as JSON, with all numbers in the digits in which they
 //! came in.
 //!
 //! **What differs from the platform's target**, beside its errors:

@@ -227,7 +227,7 @@ fn unknown_connectors_and_manifests_are_told_with_what_may_be_meant() {
         (error.to_string().as_str(), error.hint()),
         (
             "unknown connector",
-            Some("the connectors are: rest, hubspot, salesforce, api".to_owned())
+            Some("the connectors are: rest, hubspot, salesforce, netsuite, api".to_owned())
         )
     );
     let error = build("rest", settings("http://h", "sandbx")).unwrap_err();

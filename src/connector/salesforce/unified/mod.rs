@@ -44,7 +44,7 @@ mod soap;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(super) use self::campaigns::{Names, is_named_campaign};
 pub(super) use self::fields::MadeFields;
@@ -54,9 +54,8 @@ use super::describe::Description;
 use super::ids::long_id;
 use super::part;
 use super::shape::Warned;
-use crate::connector::shape::{Incoming, Outgoing, Shape};
-use crate::json::exact;
-use crate::json::fields::{Fields, push_field};
+use crate::connector::shape::{Incoming, Outgoing, Shape, content};
+use crate::json::fields::push_field;
 use crate::record::RemoteId;
 
 /// Names of campaigns, topics and fields that are kept, at most: they come from the records, and
@@ -234,23 +233,13 @@ impl Shape for Unified {
         true
     }
 
-    fn flat(&self, _: &Fields<'_>) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
     fn goes_out(&self, _: &str) -> bool {
         false
     }
 
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
-        let (mut record, mut has_id) = (Map::new(), false);
-        for Incoming { name, value, is_id, .. } in fields {
-            has_id |= *is_id && value.get() != "null";
-            if !is_id {
-                let value = exact::parse(value.get().as_bytes());
-                record.insert((*name).to_owned(), value.map_err(|error| error.to_string())?);
-            }
-        }
+        let record = content(fields)?;
+        let has_id = fields.iter().any(|field| field.is_id && field.value.get() != "null");
         let is_nested = |value: &Value| value.is_array() || value.is_object();
         let nested = record.iter().find(|(name, value)| {
             is_nested(value) && !NESTED.contains(&name.as_str()) && self.kind.has(name)

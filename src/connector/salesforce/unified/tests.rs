@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::describe::{Choice, Descriptions, Field};
 use super::*;
+use crate::json::fields::Fields;
 
 fn field(name: &str, kind: &str, choices: &[&str]) -> Field {
     let choice = |value: &&str| Choice { label: None, value: (*value).to_owned(), active: true };

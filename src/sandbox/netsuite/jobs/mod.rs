@@ -9,6 +9,7 @@
 
 mod routes;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
@@ -16,7 +17,6 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, LOCATION};
 
 use super::problem::Problem;
-use super::work::Work;
 use super::{base, writing};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::remote::{Answer, Plan, Request};
@@ -34,14 +34,22 @@ pub(in super::super) struct Job {
     left: Vec<usize>,
 }
 
-/// One record of a job.
-#[derive(Debug)]
+/// What a call does when its job has come to it.
+pub(super) type Work = Box<dyn FnOnce(&mut World, Instant) -> Answer + Send>;
+
+/// One record of a job, or the whole of a call that reads.
 struct Task {
     /// Until it is done.
     work: Option<Work>,
     /// What the call would have been answered, and when.
     done: Option<(Answer, String)>,
     begun: String,
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("done", &self.done).finish_non_exhaustive()
+    }
 }
 
 impl Job {
@@ -113,7 +121,7 @@ pub(in crate::sandbox) fn settle(world: &mut World, now: Instant) {
         while job.left.len() > left_at_most {
             let Some(task) = job.left.pop().and_then(|at| job.tasks.get_mut(at)) else { break };
             let Some(work) = task.work.take() else { continue };
-            task.done = Some((work.run(world, now), timestamp()));
+            task.done = Some((work(world, now), timestamp()));
         }
         world.netsuite.jobs.insert(number, job);
     }

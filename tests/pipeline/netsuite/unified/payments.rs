@@ -1,5 +1,7 @@
 //! Payments: of their own, and those that come with a bill or an invoice.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{bill, books, message, stream, told};
@@ -117,6 +119,22 @@ fn payments_are_made_once_whatever_is_lost() {
         place.done(&input);
         assert_eq!((paid(&remote).len(), remote.books("vendorBill").len()), (2, 1), "{step}");
     }
+}
+
+/// NetSuite is still at work on a payment whose answer is lost: it is there a while later, once.
+#[test]
+fn a_payment_that_is_late_is_not_made_again() {
+    let remote = Remote::with(
+        "{faults: [{on: 'POST /services/rest/record/v1/*', calls: [5], do: slow, ms: 900}]}",
+    );
+    let place = books(&remote).set("timeout_secs", json!(0.3));
+    let payments = [payment(10.0, "2026-05-02"), payment(10.0, "2026-05-02")];
+    let input = stream("Bills", &[bill("b-1", &json!({"relatedPayments": payments}))]);
+    place.done(&input);
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("created", 1)]));
+    std::thread::sleep(Duration::from_secs(1));
+    place.done(&input);
+    assert_eq!((paid(&remote), remote.books("vendorBill").len()), (vec![10.0, 10.0], 1));
 }
 
 #[test]
