@@ -79,7 +79,6 @@ impl NetSuite {
             jobs: Jobs::default(),
             warned: Warned::default(),
             refuses_unknown: config.refuse_unknown_fields,
-            replaces_sublists: config.replace_sublists.unwrap_or(true),
             settles: config.settle_secs.map_or(SETTLES, Duration::from_secs),
             bulk_from: config.bulk_from.unwrap_or(0),
             namespace,

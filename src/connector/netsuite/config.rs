@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::config::lenient::{flag, some_flag};
+use crate::config::lenient::flag;
 
 /// The keys of the connector `netsuite`, beside those of every connector. Those that begin with `ns_`
 /// or `snapshot_` are those of the hosted platform's `target-netsuite-v2`.
@@ -51,12 +51,6 @@ pub struct NetSuiteConfig {
     /// Seconds for which a call whose answer is lost may still be at work in the account: what it was to
     /// make is looked for until then, before it is made again. Default 30.
     pub settle_secs: Option<u64>,
-    /// Lines that a record has take the place of those that NetSuite has, in all sublists of the record
-    /// (records in NetSuite's own names). With `false` NetSuite appends them, but for those that name a
-    /// `line`. Default true.
-    #[serde(deserialize_with = "some_flag")]
-    #[schemars(with = "Option<bool>")]
-    pub replace_sublists: Option<bool>,
     /// Records that come at once, are in NetSuite's own names and have external ids go out as one
     /// asynchronous job of up to 100, where they are so many. NetSuite works through such jobs in its own
     /// time, and each record's result takes a call: this pays where records take long. 0: never.

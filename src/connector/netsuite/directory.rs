@@ -13,6 +13,8 @@ use super::table::Named;
 /// Values that are remembered, at most: they come from the records, and what is forgotten is asked for
 /// again.
 const MAX_KNOWN: usize = 100_000;
+/// Bytes of them, about and at most.
+const MAX_BYTES: usize = 16 << 20;
 
 /// A value that somebody is to be found by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +56,10 @@ pub(super) struct Directory {
 /// forgotten between asking and writing.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// Bytes of the young half, about.
+    bytes: usize,
+    /// When a record of a table was written last: a name may be another's by then, too.
+    written: HashMap<String, Instant>,
     /// Something that lasts is not on disk yet.
     is_new: bool,
     young: HashMap<Key, Told>,
@@ -64,9 +70,11 @@ pub(super) struct Known {
 
 impl Known {
     fn insert(&mut self, key: Key, told: Told) {
-        if self.young.len() >= MAX_KNOWN / 2 {
+        if self.young.len() >= MAX_KNOWN / 2 || self.bytes >= MAX_BYTES / 2 {
             self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
         }
+        self.bytes += key.value.len() + told.rows.iter().map(|row| row.size()).sum::<usize>();
         self.young.insert(key, told);
     }
 
@@ -75,12 +83,14 @@ impl Known {
     }
 
     /// Whether it is known who answers to a value: nobody, for as long as `absent`. It is about to be
-    /// used.
-    pub(super) fn is_told(&mut self, key: &Key, absent: Duration) -> bool {
-        let Some(told) = self.get(key).filter(|told| !told.rows.is_empty() || told.age() < absent)
-        else {
-            return false;
+    /// used. `is_first`: what was told before a record of its table was written is not believed.
+    pub(super) fn is_told(&mut self, key: &Key, absent: Duration, is_first: bool) -> bool {
+        let written = self.written.get(&key.table).filter(|_| is_first).copied();
+        let is_it = |told: &&Told| {
+            (!told.rows.is_empty() || told.age() < absent)
+                && written.is_none_or(|written| told.at > written)
         };
+        let Some(told) = self.get(key).filter(is_it) else { return false };
         if !self.young.contains_key(key) {
             let told = told.clone();
             self.insert(key.clone(), told);
@@ -111,6 +121,11 @@ impl Directory {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A record of a table was written.
+    pub(super) fn wrote(&self, table: String) {
+        self.known().written.insert(table, Instant::now());
+    }
+
     /// Writes the snapshot, if there is more of it than before.
     pub(super) fn save(&self) {
         let Some(snapshot) = &self.snapshot else { return };
@@ -139,7 +154,10 @@ impl Directory {
             let key = key(reference, *by, value);
             let rows = known.get(&key).map(|told| told.rows.as_slice()).unwrap_or_default();
             let is_scoped = reference.within && by.is_shared();
-            let mut rows = rows.iter().filter(|row| !is_scoped || is_within(row, scope));
+            let is_it = |row: &&Arc<Row>| {
+                (!is_scoped || is_within(row, scope)) && !reference.is_contradicted(row)
+            };
+            let mut rows = rows.iter().filter(is_it);
             let first = rows.next();
             // A join may bring one twice.
             match (first, rows.find(|row| Some(row) != first.as_ref())) {
@@ -281,12 +299,15 @@ mod tests {
         known.insert(of(0), somebody());
         for value in 1..MAX_KNOWN * 2 {
             known.insert(of(value), somebody());
-            assert!(value % 40_000 != 0 || known.is_told(&of(0), Duration::ZERO));
+            assert!(value % 40_000 != 0 || known.is_told(&of(0), Duration::ZERO, false));
         }
         assert!(known.young.len() + known.old.len() <= MAX_KNOWN);
-        assert!(known.is_told(&of(0), Duration::ZERO) && !known.is_told(&of(1), Duration::MAX));
+        assert!(
+            known.is_told(&of(0), Duration::ZERO, false)
+                && !known.is_told(&of(1), Duration::MAX, false)
+        );
         known.insert(of(1), Told::new(Vec::new(), Duration::from_secs(5)));
-        assert!(known.is_told(&of(1), Duration::from_secs(60)));
-        assert!(!known.is_told(&of(1), Duration::from_secs(5)));
+        assert!(known.is_told(&of(1), Duration::from_secs(60), false));
+        assert!(!known.is_told(&of(1), Duration::from_secs(5), false));
     }
 }

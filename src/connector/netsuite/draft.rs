@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 
 use super::NetSuite;
 use super::directory::Found;
-use super::lines::{Going, field, going, is_equal, with_key};
+use super::lines::{Going, going, has_address, is_as_held, items, whole, with_key};
+use super::owner::{ENTITY, document, entity, is_own, set_payer};
 use super::paths::{Which, is_number};
 use super::record::{known, only, refused, unsent, with_external_id};
 use super::reference::{By, Reference, first_id, references};
 use super::tax::{Tax, detail};
-use super::unified::{ADDRESSES, Kind, PAYMENTS, Paid, TAX, TYPE};
+use super::unified::{ADDRESSES, Kind, PAYMENTS, TAX, TYPE};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
 use crate::connector::parts::not_sent;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
-use crate::record::ExternalId;
 
 /// Sublists whose lines are compared, and what a new line of each is known by in tax details.
 const SUBLISTS: [(&str, &str); 2] = [("item", "NEW_ITEM"), ("expense", "NEW_EXPENSE")];
@@ -88,48 +88,74 @@ impl NetSuite {
     ) -> Result<WriteAnswer, RequestError> {
         let write = only(batch)?;
         let mut draft = Draft::read(kind, write)?;
-        if batch.action == Action::Delete {
-            let whom = whom(write)?;
-            return self.write_any(Method::DELETE, &draft.record_type, &whom, "", batch).await;
-        }
-        if batch.action == Action::Update && kind == Kind::JournalEntry {
-            // In the platform's words: what is posted is not changed.
-            return Ok(unsent(refused("exists", "Record already exists".to_owned())));
-        }
-        let mut whom = match batch.action {
-            Action::Update => whom(write)?,
-            _ => Vec::new(),
-        };
+        let is_known = batch.action != Action::Create;
+        let mut whom = if is_known { whom(write)? } else { Vec::new() };
+        let is_compared = batch.action == Action::Update && draft.is_compared();
         let mut held = None;
-        if !whom.is_empty() && draft.is_compared() {
-            for which in std::mem::take(&mut whom) {
-                held = self.read(&draft.record_type, which, true).await.map_err(not_sent)?;
-                if held.is_some() {
-                    whom = vec![which];
-                    break;
-                }
-            }
-            if held.is_none() {
+        if is_known && (is_compared || kind.is_held_by_others() || kind == Kind::JournalEntry) {
+            let Some((which, read)) = self.first_of(&draft.record_type, &whom).await? else {
                 return Ok(unsent(Verdict::Missing));
-            }
+            };
+            whom = vec![which];
+            held = Some(read);
         }
+        let held = held.as_ref();
         let named = references(&draft.body);
-        if let Err(verdict) = self.complete(kind, write, &mut draft, held.as_ref()).await? {
+        if let Err(verdict) = self.complete(kind, write, &mut draft, held).await? {
             return Ok(unsent(verdict));
         }
+        if batch.action == Action::Delete {
+            return self.write_any(Method::DELETE, &draft.record_type, &whom, "", batch).await;
+        }
+        if let Some(held) = held.filter(|_| kind == Kind::JournalEntry) {
+            // What is posted is not changed. That it is there as it was to be is no mistake.
+            return Ok(unsent(if is_as_held(&draft.body, held) {
+                Verdict::Updated(write.remote_id.clone())
+            } else {
+                // In the platform's words.
+                refused("exists", "Record already exists", self.client.redactor())
+            }));
+        }
+        let appends = match self.put_lines(&mut draft, held) {
+            Ok(appends) => appends,
+            Err(why) => return Ok(unsent(refused("invalid_line", &why, self.client.redactor()))),
+        };
         let body = with_external_id(&draft.body, write, batch.action);
-        let mut answer = if batch.action == Action::Update {
-            self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await?
+        let answer = if is_known {
+            self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await
         } else {
             let url = self.paths.records(&draft.record_type)?;
-            self.write_one(Method::POST, url, body, batch, write).await?
+            self.write_one(Method::POST, url, body, batch, write).await
         };
+        if is_known
+            && appends
+            && matches!(answer, Err(RequestError::InDoubt { .. } | RequestError::Protocol(_)))
+        {
+            // Before it is compared again, NetSuite has come to its end with it: what it appends late
+            // would be appended twice.
+            tokio::time::sleep(self.settles).await;
+        }
+        let mut answer = answer?;
         self.doubt_named(&answer, &named);
         if !draft.payments.is_empty() {
-            let entity = entity(&draft.body, held.as_ref());
+            let entity = entity(&draft.body, ENTITY, held);
             self.write_payments(kind, write, &draft.payments, entity.as_deref(), &mut answer).await;
         }
         Ok(answer)
+    }
+
+    /// The first of several addresses that a record is at, and the record.
+    async fn first_of<'a>(
+        &self,
+        record_type: &str,
+        whom: &[Which<'a>],
+    ) -> Result<Option<(Which<'a>, Value)>, RequestError> {
+        for which in whom {
+            if let Some(read) = self.read(record_type, *which, true).await.map_err(not_sent)? {
+                return Ok(Some((*which, read)));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes a record under the first of several addresses that it is at.
@@ -172,25 +198,25 @@ impl NetSuite {
             Ok(body) => body,
             Err(verdict) => return Ok(Err(verdict)),
         };
+        let mut checked = Ok(());
         if let Some(document) = document
             && let Found::One(row) = self.directory.find(&document, None)
-            && let Err(verdict) = set_payer(kind, &mut draft.body, row.get("entity"))
         {
-            return Ok(Err(verdict));
+            checked = set_payer(kind, &mut draft.body, row.get("entity"));
         }
-        if let Some(verdict) =
-            held.and_then(|held| of_another_vendor(kind, write, &draft.body, held))
-        {
-            return Ok(Err(verdict));
+        if let Some(held) = held.filter(|_| kind.is_held_by_others()) {
+            checked = checked.and_then(|()| is_own(kind, write, &draft.body, held));
         }
-        Ok(self.put_lines(draft, held).map_err(|why| refused("invalid_line", why)))
+        let redactor = self.client.redactor();
+        Ok(checked.map_err(|why| refused("other_entity", &why, redactor)))
     }
 
-    /// Leaves the lines that go out, with their taxes; and the addresses that are not there.
-    fn put_lines(&self, draft: &mut Draft, held: Option<&Value>) -> Result<(), String> {
+    /// Leaves the lines that go out, with their taxes; and the addresses that are not there. Tells
+    /// whether any of them is new.
+    fn put_lines(&self, draft: &mut Draft, held: Option<&Value>) -> Result<bool, String> {
         let unreadable = |error: serde_json::Error| error.to_string();
         let fields = Fields::of_text(&draft.body).map_err(unreadable)?;
-        let mut details = Vec::new();
+        let (mut details, mut appends) = (Vec::new(), false);
         let mut body = String::with_capacity(draft.body.len());
         for (name, value) in &fields.0 {
             let lines = Fields::parse(value).ok().and_then(|own| own.get("items"));
@@ -198,11 +224,16 @@ impl NetSuite {
                 Some(lines) => serde_json::from_str(lines.get()).map_err(unreadable)?,
                 None => Vec::new(),
             };
-            let held = held.map(|held| items(held, name)).unwrap_or_default();
+            let is_compared = name == ADDRESSBOOK || SUBLISTS.iter().any(|(own, _)| own == name);
+            let held = match held.filter(|_| is_compared) {
+                Some(held) => whole(held, name)?,
+                None => &[],
+            };
             if name == ADDRESSBOOK {
                 let own = lines.iter().filter(|line| !has_address(held, line));
                 let own: Vec<String> = own.map(|line| line.get().to_owned()).collect();
                 if !own.is_empty() {
+                    appends = true;
                     push_field(&mut body, name, &format!("{{\"items\":[{}]}}", own.join(",")));
                 }
                 continue;
@@ -225,6 +256,7 @@ impl NetSuite {
                     }
                     Going::Changes(key) => own.push(with_key(&plain(line, None), &key)),
                     Going::New => {
+                        appends = true;
                         // Behind those that were made before.
                         let reference = format!("{known_as}_{}", held.len() + place);
                         let detail = self.tax(line, &reference)?;
@@ -242,7 +274,7 @@ impl NetSuite {
             push_field(&mut body, "taxDetails", &json!({"items": details}).to_string());
         }
         draft.body = finish_object(body);
-        Ok(())
+        Ok(appends)
     }
 
     /// The tax details of a line, if it is taxed.
@@ -293,70 +325,6 @@ fn tax_code(tax: &Tax) -> Reference {
     }
 }
 
-/// The bill or invoice that a payment is for, where that is still to be found.
-fn document(body: &str) -> Option<Reference> {
-    let body: Value = exact::parse(body.as_bytes()).ok()?;
-    let document = body.pointer("/apply/items/0/doc/$find")?;
-    serde_json::from_value(document.clone()).ok()
-}
-
-/// Whose a payment is: of the one whose document it pays.
-fn set_payer(kind: Kind, body: &mut String, owner: Option<&str>) -> Result<(), Verdict> {
-    let Paid { field, payer, document, .. } = kind.paid();
-    let Ok(fields) = Fields::of_text(body) else { return Ok(()) };
-    let given = fields.get(field).and_then(|own| first_id(own.get()));
-    match (given, owner) {
-        (Some(given), Some(owner)) if given != owner => {
-            // In the platform's words.
-            let why = format!("The {payer} supplied must be the same {document} {payer}");
-            Err(refused("other_entity", why))
-        }
-        (None, Some(owner)) => {
-            let mut whole = String::with_capacity(body.len() + 40);
-            push_field(&mut whole, field, &super::reference::by_id(owner));
-            for (name, value) in fields.0.iter().filter(|(name, _)| name != field) {
-                push_field(&mut whole, name, value.get());
-            }
-            *body = finish_object(whole);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whom a bill or invoice is of.
-fn entity(body: &str, held: Option<&Value>) -> Option<String> {
-    let own = Fields::of_text(body).ok()?.get("entity").and_then(|own| first_id(own.get()));
-    own.or_else(|| exact::text(&held?["entity"]["id"]))
-}
-
-/// A record that was found by a number which is the vendor's own: one of another vendor is another.
-fn of_another_vendor(kind: Kind, write: &Write, body: &str, held: &Value) -> Option<Verdict> {
-    if !kind.has_vendors_number() {
-        return None;
-    }
-    let own = entity(body, None)?;
-    let other = exact::text(&held["entity"]["id"]).filter(|held| *held != own)?;
-    let is_by_id = write.external_id.as_ref().is_some_and(|id| {
-        exact::text(&held["externalId"])
-            .is_some_and(|held| held.eq_ignore_ascii_case(ExternalId::as_str(id)))
-    });
-    let number = exact::text(&held["tranId"]).unwrap_or_default();
-    (!is_by_id).then(|| {
-        let why = format!(
-            "the one with the number `{number}` is of another vendor, with the id {other}: give the record an \
-             `externalId` that is its own"
-        );
-        refused("other_entity", why)
-    })
-}
-
-/// The lines of a sublist.
-fn items<'a>(body: &'a Value, name: &str) -> &'a [Value] {
-    let own = field(body, name).and_then(|own| own["items"].as_array());
-    own.map(Vec::as_slice).unwrap_or_default()
-}
-
 /// A line without its tax; `reference`: what it is known by in the tax details.
 fn plain(line: &RawValue, reference: Option<&str>) -> String {
     let Ok(fields) = Fields::parse(line) else { return line.get().to_owned() };
@@ -368,21 +336,4 @@ fn plain(line: &RawValue, reference: Option<&str>) -> String {
         push_field(&mut plain, "taxDetailsReference", &json!(reference).to_string());
     }
     finish_object(plain)
-}
-
-/// Whether one of the addresses is this one already: of the same use, and with all that it says.
-fn has_address(held: &[Value], address: &RawValue) -> bool {
-    let Ok(address) = exact::parse(address.get().as_bytes()) else { return false };
-    held.iter().any(|held| is_address(&address, held))
-}
-
-fn is_address(address: &Value, held: &Value) -> bool {
-    let mut fields = address.as_object().into_iter().flatten();
-    fields.all(|(name, value)| match (value, field(held, name)) {
-        // Only that it is the default matters: it may be both.
-        (Value::Bool(false) | Value::Null, _) => true,
-        (Value::Object(_), Some(held)) if value.get("id").is_none() => is_address(value, held),
-        (value, Some(held)) => is_equal(value, held),
-        (_, None) => false,
-    })
 }

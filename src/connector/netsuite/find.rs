@@ -45,30 +45,9 @@ impl NetSuite {
             return Ok(found);
         }
         for row in self.ask(&keys.question(&place)).await? {
-            found.rows.extend(self.rows(&keys, question, &row));
+            found.rows.extend(keys.rows(question, &row));
         }
         Ok(found)
-    }
-
-    /// The rows of the keys that a record answers to.
-    fn rows(&self, keys: &Keys<'_>, question: &Question, row: &Told) -> Vec<Row> {
-        let id = row.id(self.client.redactor()).filter(|id| is_number(id));
-        let (Some(id), Some(value)) = (id, row.get(&keys.column)) else { return Vec::new() };
-        let mut fields = Map::new();
-        for name in &question.want {
-            if let Some(value) = row.get(&name.to_ascii_lowercase()) {
-                fields.insert(name.to_string(), value.into());
-            }
-        }
-        let of = |key: &Arc<str>| Row {
-            key: Arc::clone(key),
-            remote_id: RemoteId::from(&*id),
-            version: None,
-            fields: fields.clone(),
-            altered: None,
-        };
-        let keys = keys.by_value.get(&spelled(&keys.column, value));
-        keys.into_iter().flatten().map(|key| of(key)).collect()
     }
 
     /// Reads records one by one, with the fields that are wanted: SuiteQL has other names for them.
@@ -124,6 +103,27 @@ impl<'a> Keys<'a> {
             column => format!("id, externalid, {column}"),
         };
         format!("SELECT {asked} FROM {}{any} ORDER BY id", place.filtered())
+    }
+
+    /// The rows of the keys that a record answers to.
+    fn rows(&self, question: &Question, row: &Told) -> Vec<Row> {
+        let id = row.get("id").filter(|id| is_number(id));
+        let (Some(id), Some(value)) = (id, row.get(&self.column)) else { return Vec::new() };
+        let mut fields = Map::new();
+        for name in &question.want {
+            if let Some(value) = row.get(&name.to_ascii_lowercase()) {
+                fields.insert(name.to_string(), value.into());
+            }
+        }
+        let of = |key: &Arc<str>| Row {
+            key: Arc::clone(key),
+            remote_id: RemoteId::from(id),
+            version: None,
+            fields: fields.clone(),
+            altered: None,
+        };
+        let keys = self.by_value.get(&spelled(&self.column, value));
+        keys.into_iter().flatten().map(|key| of(key)).collect()
     }
 }
 

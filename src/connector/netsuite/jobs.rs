@@ -270,10 +270,9 @@ impl NetSuite {
             Place::of(&job.record_type).filtered(),
             one_of("LOWER(externalid)", ids.iter().map(String::as_str))
         );
-        let redactor = self.client.redactor();
         let rows = self.ask(&question).await?;
         let known = rows.iter().filter_map(|row| {
-            let id = row.id(redactor).filter(|id| is_number(id))?;
+            let id = row.get("id").filter(|id| is_number(id))?;
             Some((folded(row.get("externalid")?), RemoteId::new(id)))
         });
         Ok(known.collect())

@@ -1,16 +1,19 @@
-//! Lines of a transaction that is changed: which of a record's are there already, which are other by
-//! now, which are new.
+//! Lines of a record that is changed: which of them are there already, which are other by now, which are
+//! new; and addresses, which are lines, too.
 //!
 //! A line is known by what it says of itself (`description`, or `memo`), as the platform's target has
 //! it; one that says nothing, by all that the record has of it. What is there and the same does not go
 //! out; what is there and other goes out with its key, `line`, which changes it; all else is appended.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
+use super::paths::is_number;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 
+/// Numbers that are nearer are the same: NetSuite keeps no more digits of a price.
+const NEAR: f64 = 1e-8;
 /// Names under which a line says what it is.
 const SAYS: [&str; 2] = ["description", "memo"];
 /// What of a line is no content.
@@ -49,7 +52,8 @@ pub(super) fn going(lines: &[&RawValue], held: &[Value]) -> Vec<Going> {
         let Some(place) = held.iter().enumerate().position(is_it) else { continue };
         taken[place] = true;
         // Without a key it cannot be changed, and to append it would double it.
-        *going = held[place].get("line").and_then(exact::text).map_or(Going::No, Going::Changes);
+        let key = held[place].get("line").and_then(exact::text).filter(|key| is_number(key));
+        *going = key.map_or(Going::No, Going::Changes);
     }
     going
 }
@@ -68,17 +72,31 @@ pub(super) fn with_key(line: &str, key: &str) -> String {
 
 /// What a line says of itself.
 fn says(line: &Value) -> Option<String> {
-    SAYS.into_iter().find_map(|name| exact::text(line.get(name)?))
+    let said = SAYS.into_iter().find_map(|name| exact::text(line.get(name)?))?;
+    // NetSuite trims what it keeps.
+    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Whether NetSuite has all that a line says, as it says it.
+/// Whether NetSuite has what a line says, as far as it shows it: of a line's fields it keeps those that
+/// the sublist has.
 fn is_same(line: &Value, held: &Value) -> bool {
-    let mut fields = line.as_object().into_iter().flatten();
-    fields.all(|(name, value)| {
-        ASIDE.contains(&name.as_str())
-            || value.is_null()
-            || field(held, name).is_some_and(|held| is_equal(value, held))
-    })
+    let said = says(line);
+    // NetSuite gives a line that says nothing the words of its item.
+    if said.is_some() && said != says(held) {
+        return false;
+    }
+    let mut is_known = said.is_some();
+    for (name, value) in line.as_object().into_iter().flatten() {
+        let is_content = !ASIDE.contains(&name.as_str()) && !SAYS.contains(&name.as_str());
+        let Some(held) = field(held, name).filter(|_| is_content && !value.is_null()) else {
+            continue;
+        };
+        if !is_equal(value, held) {
+            return false;
+        }
+        is_known = true;
+    }
+    is_known
 }
 
 /// A field, in whatever case NetSuite has its name.
@@ -97,19 +115,76 @@ pub(super) fn is_equal(value: &Value, held: &Value) -> bool {
     let held = if value.is_object() { held } else { held.get("id").unwrap_or(held) };
     match (exact::text(value), exact::text(held)) {
         (Some(one), Some(other)) => {
-            one == other || number(&one).is_some_and(|one| number(&other) == Some(one))
+            let numbers = number(&one).zip(number(&other));
+            one == other || numbers.is_some_and(|(one, other)| (one - other).abs() < NEAR)
         }
         (None, None) => value == held,
         _ => false,
     }
 }
 
-/// Cents of cents: as amounts are compared.
-fn number(text: &str) -> Option<i64> {
-    let number = text.trim().parse::<f64>().ok().filter(|number| number.abs() < 1e13)?;
-    #[expect(clippy::cast_possible_truncation, reason = "it is below 10^17")]
-    let whole = (number * 1e4).round() as i64;
-    Some(whole)
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// The lines of a sublist.
+pub(super) fn items<'a>(body: &'a Value, name: &str) -> &'a [Value] {
+    let own = field(body, name).and_then(|own| own["items"].as_array());
+    own.map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The same, of a record that NetSuite has.
+///
+/// # Errors
+/// For people: it shows a part of them, and to compare with that would make lines twice.
+pub(super) fn whole<'a>(held: &'a Value, name: &str) -> Result<&'a [Value], String> {
+    let Some(sublist) = field(held, name).filter(|own| !own.is_null()) else { return Ok(&[]) };
+    let is_part = sublist["hasMore"] == true
+        || (sublist["items"].is_null() && sublist["totalResults"] != json!(0));
+    if is_part {
+        return Err(format!(
+            "NetSuite shows only a part of its `{name}`, so that what is new of it cannot be told: change \
+             it in NetSuite"
+        ));
+    }
+    Ok(items(held, name))
+}
+
+/// Whether one of the addresses is this one already: of the same use, and with all that it says.
+pub(super) fn has_address(held: &[Value], address: &RawValue) -> bool {
+    let Ok(address) = exact::parse(address.get().as_bytes()) else { return false };
+    held.iter().any(|held| is_address(&address, held))
+}
+
+pub(super) fn is_address(address: &Value, held: &Value) -> bool {
+    let fields = address.as_object().into_iter().flatten();
+    // NetSuite composes the text of an address whose parts it has.
+    let has_parts = address.get("addr1").is_some() || address.get("city").is_some();
+    let mut fields = fields.filter(|(name, _)| !(has_parts && *name == "addrText"));
+    fields.all(|(name, value)| match (value, field(held, name)) {
+        // Only that it is the default matters: it may be both.
+        (Value::Bool(false) | Value::Null, _) => true,
+        (Value::Object(_), Some(held)) if value.get("id").is_none() => is_address(value, held),
+        (value, Some(held)) => is_equal(value, held),
+        (_, None) => false,
+    })
+}
+
+/// Whether NetSuite has a record with all lines as a body says it.
+pub(super) fn is_as_held(body: &str, held: &Value) -> bool {
+    let Ok(fields) = Fields::of_text(body) else { return false };
+    fields.0.iter().all(|(name, value)| {
+        let lines = Fields::parse(value).ok().and_then(|own| own.get("items"));
+        let lines =
+            lines.and_then(|lines| serde_json::from_str::<Vec<&RawValue>>(lines.get()).ok());
+        if let Some(lines) = lines {
+            let held = items(held, name);
+            let is_there = going(&lines, held).iter().all(|going| *going == Going::No);
+            return lines.len() == held.len() && is_there;
+        }
+        let value = exact::parse(value.get().as_bytes()).unwrap_or_default();
+        field(held, name).is_none_or(|held| is_equal(&value, held))
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! - [`stream`]: what a stream is; [`shape`]: records in NetSuite's own names; [`unified`]: records in
 //!   the platform's.
 //! - [`record`]: a record is written; [`draft`]: a unified one, with its [`lines`] and [`tax`]es, and the
-//!   [`payments`] that belong to it.
+//!   [`payments`] that belong to it; [`owner`]: whose it is.
 //! - [`mod@reference`]: whom records name; [`named`]: how those are found, in their [`table`]s by [`suiteql`],
 //!   and kept in a [`directory`] and its [`snapshot`].
 //! - [`jobs`]: many records, in a call that NetSuite works through in its own time.
@@ -27,6 +27,7 @@ mod jobs;
 mod lines;
 mod logins;
 mod named;
+mod owner;
 mod paths;
 mod payments;
 mod problem;
@@ -90,8 +91,6 @@ pub struct NetSuite {
     warned: Warned,
     /// What NetSuite does not know is refused, and not left out.
     refuses_unknown: bool,
-    /// Lines of a record in NetSuite's own names take the place of those that are there.
-    replaces_sublists: bool,
     /// How long a call whose answer is lost may still be at work.
     settles: Duration,
     /// Records from which on an asynchronous job is made of them; 0: never.
@@ -179,14 +178,23 @@ impl NetSuite {
         }
         let request = Request { method, url, headers, body, reads_only, not_after };
         let answer = self.client.send(&request).await?;
-        let is_login = answer.status == 401
-            || (matches!(answer.status, 400 | 403)
-                && Problem::read(&answer.body).is_some_and(|problem| problem.is_of_login()));
+        // NetSuite's own words of a login that it refuses, under whatever status.
+        let login = match answer.status {
+            401 => Some(Problem::read(&answer.body)),
+            400 | 403 => Some(Problem::read(&answer.body))
+                .filter(|problem| problem.as_ref().is_some_and(Problem::is_of_login)),
+            _ => None,
+        };
         if answer.is_success() {
             self.warned.heed(&answer, self.client.redactor());
             self.logins.worked();
-        } else if is_login && let Some(error) = self.logins.refused(answer.status) {
-            return Err(error);
+        } else if let Some(problem) = login {
+            if let Some(error) = self.logins.refused(answer.status) {
+                return Err(error);
+            }
+            if let Some(problem) = problem {
+                return Err(RequestError::Unauthorized(problem.words(self.client.redactor())));
+            }
         }
         Ok(answer)
     }

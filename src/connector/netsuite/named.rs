@@ -45,7 +45,9 @@ impl NetSuite {
         {
             let mut known = self.directory.known();
             let absent = if is_first { Duration::ZERO } else { ABSENT };
-            for key in keys(references).into_iter().filter(|key| !known.is_told(key, absent)) {
+            for key in
+                keys(references).into_iter().filter(|key| !known.is_told(key, absent, is_first))
+            {
                 open.entry((key.table, key.kind)).or_default().push((key.by, key.value));
             }
         }
@@ -100,7 +102,7 @@ impl NetSuite {
         let rows = match self.ask(&question(has_one_company)).await {
             // An account without subsidiaries has no such column.
             Err(RequestError::Refused { message, .. })
-                if !has_one_company && message.to_lowercase().contains("subsidiary") =>
+                if !has_one_company && lacks_subsidiary(&message) =>
             {
                 let rows = self.ask(&question(true)).await?;
                 self.directory.known().has_one_company = true;
@@ -108,6 +110,23 @@ impl NetSuite {
             }
             rows => rows?,
         };
-        Ok(rows.into_iter().map(Arc::new).collect())
+        let mut own: Vec<Row> = Vec::new();
+        for row in rows.into_iter().map(|row| row.only(named.columns)) {
+            // The join brings a tax code once for each of its rates, of which none is then its own.
+            match own.last_mut().filter(|known| known.get("id") == row.get("id")) {
+                Some(known) if *known != row => known.forget("taxrate"),
+                Some(_) => {}
+                None => own.push(row),
+            }
+        }
+        Ok(own.into_iter().map(Arc::new).collect())
     }
+}
+
+/// Whether a question is refused for its column `subsidiary`, which it also quotes.
+fn lacks_subsidiary(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["unknown identifier 'subsidiary'", "field 'subsidiary'", "column 'subsidiary'"]
+        .iter()
+        .any(|said| message.contains(said))
 }

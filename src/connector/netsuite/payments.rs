@@ -22,6 +22,30 @@ use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::record::RemoteId;
 
+/// A payment that was applied to a document.
+#[derive(Debug)]
+struct Held {
+    row: Row,
+    /// What it comes to: in all, and what of it is the document's.
+    amounts: Vec<f64>,
+}
+
+impl Held {
+    /// From a row for each link, those of one payment one after the other.
+    fn of(rows: Vec<Row>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for row in rows {
+            let amount = |name: &str| row.get(name).and_then(|amount| number(&amount.into()));
+            let (total, applied) = (amount("amount"), amount("applied"));
+            match all.last_mut().filter(|known| known.row.get("id") == row.get("id")) {
+                Some(known) => known.amounts.extend(applied),
+                None => all.push(Self { amounts: total.into_iter().chain(applied).collect(), row }),
+            }
+        }
+        all
+    }
+}
+
 /// What became of a payment.
 enum Became {
     There,
@@ -91,19 +115,19 @@ impl NetSuite {
         kind: Kind,
         id: &RemoteId,
         is_new: bool,
-    ) -> Result<Vec<Row>, RequestError> {
+    ) -> Result<Vec<Held>, RequestError> {
         if is_new {
             return Ok(Vec::new());
         }
         let Paid { payment_type, .. } = kind.paid();
         let question = format!(
-            "SELECT DISTINCT t.id AS id, t.externalid AS externalid, t.foreigntotal AS amount, \
+            "SELECT t.id AS id, t.externalid AS externalid, t.foreigntotal AS amount, l.foreignamount AS applied, \
              TO_CHAR(t.trandate, 'YYYY-MM-DD') AS trandate FROM nexttransactionlinelink l INNER JOIN transaction t \
              ON t.id = l.nextdoc WHERE l.previousdoc = {} AND t.type = {} ORDER BY 1",
             id.as_str(),
             quoted(payment_type)
         );
-        self.ask(&question).await
+        Ok(Held::of(self.ask(&question).await?))
     }
 
     async fn write_payment(
@@ -171,10 +195,10 @@ fn own_id(payment: &str, document: &RemoteId) -> String {
 }
 
 /// Whether NetSuite has a payment under the external id that it goes out with.
-fn has_id(payment: &str, own_id: &str, known: &Row) -> bool {
+fn has_id(payment: &str, own_id: &str, known: &Held) -> bool {
     let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
     let id = exact::text(&payment[EXTERNAL_ID]).unwrap_or_else(|| own_id.to_owned());
-    known.get("externalid").is_some_and(|held| folded(held) == folded(&id))
+    known.row.get("externalid").is_some_and(|held| folded(held) == folded(&id))
 }
 
 /// A payment as it goes out: of whom, and for which document; `own_id`: where it has none.
@@ -208,17 +232,17 @@ fn payment_body(
 /// Whether a payment is the one that NetSuite has: by their external ids, where both have one; else by
 /// amount and day, or by the amount alone of one that says no day, which NetSuite has set. What is paid
 /// out is below 0 there.
-fn is_same(payment: &str, known: &Row) -> bool {
+fn is_same(payment: &str, known: &Held) -> bool {
     let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
     let id = exact::text(&payment[EXTERNAL_ID]);
-    if let (Some(own), Some(held)) = (id, known.get("externalid")) {
+    if let (Some(own), Some(held)) = (id, known.row.get("externalid")) {
         return folded(&own) == folded(held);
     }
-    let held = known.get("amount").and_then(|held| number(&held.into()));
-    let is_amount =
-        number(&payment[AMOUNT]).zip(held).is_some_and(|(own, held)| (own - held).abs() < 0.005);
+    let amount = number(&payment[AMOUNT]);
+    let is_it = |held: &f64| amount.is_some_and(|amount| (amount - held).abs() < 0.005);
+    let is_amount = known.amounts.iter().any(is_it);
     let day = exact::text(&payment[DATE]);
-    is_amount && day.is_none_or(|day| known.get("trandate") == Some(&*day))
+    is_amount && day.is_none_or(|day| known.row.get("trandate") == Some(&*day))
 }
 
 /// An amount without its sign.
@@ -230,14 +254,27 @@ fn number(value: &Value) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn held(rows: &[&[(&str, &str)]]) -> Held {
+        let row = |cells: &&[(&str, &str)]| {
+            cells.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        Held::of(rows.iter().map(row).collect()).remove(0)
+    }
+
+    #[test]
+    fn a_payment_of_several_documents_is_known_by_what_this_one_has_of_it() {
+        let row =
+            |applied| [("id", "1"), ("amount", "-90"), ("applied", applied), ("trandate", "x")];
+        let both = held(&[&row("50"), &row("40")]);
+        for (amount, is_it) in [(90, true), (50, true), (40, true), (60, false)] {
+            let payment = format!(r#"{{"$amount":{amount},"$date":"x"}}"#);
+            assert_eq!(is_same(&payment, &both), is_it, "{amount}");
+        }
+    }
+
     #[test]
     fn a_payment_is_known_by_its_amount_and_day() {
-        let row = |amount: &str, day: &str| -> Row {
-            [("amount", amount), ("trandate", day)]
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect()
-        };
+        let row = |amount: &str, day: &str| held(&[&[("amount", amount), ("trandate", day)]]);
         let payment = r#"{"$amount":50.00,"$date":"2026-05-22","tranDate":"2026-05-22"}"#;
         assert!(is_same(payment, &row("-50", "2026-05-22")));
         assert!(!is_same(payment, &row("-50.01", "2026-05-22")));
@@ -248,10 +285,7 @@ mod tests {
 
     #[test]
     fn a_payment_is_known_by_its_external_id_first() {
-        let row: Row = [("externalid", "p-1"), ("amount", "50"), ("trandate", "2026-05-22")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let row = held(&[&[("externalid", "p-1"), ("amount", "50"), ("trandate", "2026-05-22")]]);
         assert!(is_same(r#"{"externalId":"P-1","$amount":60}"#, &row));
         assert!(!is_same(r#"{"externalId":"P-2","$amount":50,"$date":"2026-05-22"}"#, &row));
         assert!(is_same(r#"{"$amount":50,"$date":"2026-05-22"}"#, &row));

@@ -11,7 +11,7 @@ use crate::connector::http::{Answer, Call, Meaning, Redactor, meaning};
 use crate::json::exact;
 
 /// Characters of a message that are told.
-const MAX_CHARS: usize = 1000;
+pub(super) const MAX_CHARS: usize = 1000;
 
 /// An answer that refuses something.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ struct Detail {
     text: String,
     /// Where in the record, in the query or in the address.
     place: Option<String>,
+    /// That is in the record.
+    is_of_field: bool,
 }
 
 impl Problem {
@@ -44,6 +46,7 @@ impl Problem {
                 code: text("o:errorCode").unwrap_or_default(),
                 text: text("detail").unwrap_or_default(),
                 place: place.into_iter().find_map(text),
+                is_of_field: text("o:errorPath").is_some(),
             }
         };
         let details = body.get("o:errorDetails")?.as_array()?.iter().map(of).collect();
@@ -77,8 +80,11 @@ impl Problem {
         self.has(&["INVALID_LOGIN", "INVALID_LOGIN_ATTEMPT", "INVALID_LOGIN_CREDENTIALS"])
     }
 
-    /// The record itself is not there.
+    /// The record itself is not there: none that stands in one of its fields.
     pub(super) fn is_missing(&self) -> bool {
+        if self.details.iter().any(|detail| detail.is_of_field) {
+            return false;
+        }
         self.has(&["NONEXISTENT_ID", "RCRD_DSNT_EXIST", "RCRD_PREV_DELETED"])
             || self.says(&["record instance does not exist", "That record does not exist"])
     }
@@ -106,7 +112,7 @@ impl Problem {
     /// All details, as one text.
     pub(super) fn words(&self, redactor: &Redactor) -> Box<str> {
         let mut all: Vec<String> = Vec::new();
-        for Detail { code, text, place } in &self.details {
+        for Detail { code, text, place, .. } in &self.details {
             let what = if text.is_empty() { code } else { text };
             let what =
                 what.strip_prefix("Error while accessing a resource. ").unwrap_or(what).trim();
@@ -137,10 +143,8 @@ impl Problem {
 
     /// What a refusal says of the one record that the call was about.
     pub(super) fn verdict(&self, action: Action, redactor: &Redactor) -> Verdict {
-        let is_known = matches!(action, Action::Update | Action::Delete);
         match action {
             _ if self.is_busy() => Verdict::Busy(self.words(redactor)),
-            _ if is_known && self.is_missing() => Verdict::Missing,
             Action::Create if self.exists() => Verdict::Exists(None),
             _ if self.lacks_parent() => Verdict::NoParent(self.rejection(redactor)),
             _ => Verdict::Rejected(self.rejection(redactor)),
@@ -153,6 +157,17 @@ pub(super) fn failure(answer: &Answer, call: Call, redactor: &Redactor) -> Reque
     let problem = Problem::read(&answer.body);
     if problem.as_ref().is_some_and(Problem::is_of_limit) {
         return throttled(answer);
+    }
+    // NetSuite's own refusals are in its form: one that is not is of what stands between.
+    let is_foreign = problem.is_none()
+        && matches!(answer.status, 300..500)
+        && !matches!(answer.status, 401 | 403 | 408 | 413 | 425 | 429);
+    if is_foreign {
+        let why = answer.describe(redactor);
+        return match call {
+            Call::Write { .. } => RequestError::in_doubt(why),
+            Call::Read => RequestError::Unreachable(why.into()),
+        };
     }
     match (meaning::meaning(answer, call, redactor), problem) {
         (Meaning::Failed(error), Some(problem)) => match error {
@@ -210,8 +225,10 @@ mod tests {
             "NONEXISTENT_ID",
             "The record instance does not exist. Provide a valid record instance ID.",
         );
-        assert_eq!(told(&gone, Action::Update), Verdict::Missing);
-        assert_eq!(told(&gone, Action::Delete), Verdict::Missing);
+        assert!(problem(&gone).is_missing());
+        let mut of_field = gone.clone();
+        of_field[0]["o:errorPath"] = json!("category");
+        assert!(!problem(&of_field).is_missing());
         let there = one("DUP_RCRD", "A record with this external ID already exists.");
         assert_eq!(told(&there, Action::Create), Verdict::Exists(None));
         assert!(matches!(told(&there, Action::Update), Verdict::Rejected(_)));

@@ -13,13 +13,14 @@ use url::Url;
 use super::NetSuite;
 use super::directory::Found;
 use super::paths::{Which, is_number};
-use super::problem::{Problem, failure};
+use super::problem::{MAX_CHARS, Problem, failure};
 use super::reference::{FIND, Reference, fill, names_others, references};
 use super::stream::Learned;
+use super::table::Place;
 use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, Verdict, Write, WriteAnswer, WriteBatch,
 };
-use crate::connector::http::{Answer, Call};
+use crate::connector::http::{Answer, Call, Redactor};
 use crate::connector::parts::not_sent;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
@@ -52,35 +53,14 @@ impl NetSuite {
             }
             _ => (Method::PUT, self.paths.record(record_type, Which::ExternalId(own(write)?))?),
         };
-        let sublists = sublists(&body);
-        let is_repeatable = self.replaces_sublists || !appends(&body, &sublists);
-        if batch.action != Action::Create && self.replaces_sublists {
-            replace(&mut url, &sublists);
+        if batch.action != Action::Create {
+            // So that the same call twice leaves each line once.
+            replace(&mut url, &sublists(&body));
         }
         let body = with_external_id(&body, write, batch.action);
-        let written = self.write_one(method, url, body, batch, write).await;
-        match written {
-            // Sent again, its lines would be appended once more.
-            Err(error @ (RequestError::InDoubt { .. } | RequestError::Protocol(_)))
-                if !is_repeatable && batch.action != Action::Create =>
-            {
-                let why = format!(
-                    "it may have been changed ({error}), and sent again its lines would be appended once \
-                     more: look at it in NetSuite first"
-                );
-                let id = write.remote_id.clone();
-                Ok(WriteAnswer {
-                    status: 0,
-                    verdicts: vec![Verdict::Altered(id, why.into())],
-                    quiet: None,
-                })
-            }
-            Ok(answer) => {
-                self.doubt_named(&answer, &named);
-                Ok(answer)
-            }
-            written => written,
-        }
+        let answer = self.write_one(method, url, body, batch, write).await?;
+        self.doubt_named(&answer, &named);
+        Ok(answer)
     }
 
     /// What was believed of those whom a record names does not hold, where NetSuite misses somebody.
@@ -119,25 +99,28 @@ impl NetSuite {
         let is_missing =
             |one: &&Reference| matches!(self.directory.find(one, None), Found::Nobody(_));
         let missing: Vec<&Reference> = all.iter().filter(is_missing).collect();
-        (!missing.is_empty()).then(|| no_parent(Reference::nobody_of(&missing)))
+        let redactor = self.client.redactor();
+        (!missing.is_empty()).then(|| no_parent(&Reference::nobody_of(&missing), redactor))
     }
 
     fn id_of(&self, reference: &Reference, scope: Option<&str>) -> Result<String, Verdict> {
+        let redactor = self.client.redactor();
         let mut id = None;
         // Who else is named must be there, too.
         for one in std::iter::successors(Some(reference), |one| one.or.as_deref()) {
             match self.directory.find(one, scope) {
                 Found::One(row) => {
-                    let own = row.id(self.client.redactor());
+                    let own = row.get("id").map(str::to_owned);
                     let own =
-                        own.ok_or_else(|| no_parent("NetSuite tells no id of it".to_owned()))?;
+                        own.ok_or_else(|| no_parent("NetSuite tells no id of it", redactor))?;
                     id.get_or_insert(own);
                 }
-                Found::Nobody(why) => return Err(no_parent(why)),
-                Found::Several(why) => return Err(refused("ambiguous", why)),
+                Found::Nobody(why) => return Err(no_parent(&why, redactor)),
+                Found::Several(why) => return Err(refused("ambiguous", &why, redactor)),
             }
         }
-        id.ok_or_else(|| no_parent(format!("Unable to find {}.", reference.what)))
+        let nobody = || no_parent(&format!("Unable to find {}.", reference.what), redactor);
+        id.ok_or_else(nobody)
     }
 
     /// Removes a record.
@@ -162,6 +145,9 @@ impl NetSuite {
     ) -> Result<WriteAnswer, RequestError> {
         let answer = self.send(method, url, Bytes::from(body), false, batch.not_after).await?;
         let verdict = self.judge(&answer, batch.action, write.remote_id.as_ref())?;
+        if answer.is_success() {
+            self.directory.wrote(Place::of(type_of(answer.asked.path())).table);
+        }
         Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet: None })
     }
 
@@ -177,40 +163,55 @@ impl NetSuite {
     ) -> Result<Verdict, RequestError> {
         let redactor = self.client.redactor();
         let call = Call::Write { action, single: true };
-        if answer.is_success() {
-            // An intermediary's page of success is none of NetSuite's.
-            if answer.status != 204
-                && !answer.body.trim_ascii().is_empty()
-                && answer.json(redactor).is_err()
-            {
-                return Err(RequestError::Protocol(answer.describe(redactor).into()));
+        let problem = Problem::read(&answer.body);
+        match problem {
+            // Any other success is an intermediary's, or says that NetSuite has yet to do it.
+            None if answer.status == 204 => {
+                let told = self.told_id(answer);
+                Ok(match action {
+                    Action::Create => Verdict::Created(told),
+                    // What it is known by does not change; the user's id is no remote id.
+                    Action::Update => {
+                        Verdict::Updated(id.filter(|id| is_number(id.as_str())).cloned().or(told))
+                    }
+                    Action::Upsert => Verdict::Upserted(told),
+                    Action::Delete => Verdict::Deleted,
+                })
             }
-            let told = self.told_id(answer);
-            return Ok(match action {
-                Action::Create => Verdict::Created(told),
-                Action::Update => Verdict::Updated(told.or_else(|| id.cloned())),
-                Action::Upsert => Verdict::Upserted(told),
-                Action::Delete => Verdict::Deleted,
-            });
-        }
-        match Problem::read(&answer.body) {
+            None if answer.is_success() => {
+                Err(RequestError::Protocol(answer.describe(redactor).into()))
+            }
             Some(problem)
-                if matches!(answer.status, 400 | 404 | 405 | 409 | 412 | 422)
+                if (answer.is_success()
+                    || matches!(answer.status, 400 | 404 | 405 | 409 | 412 | 422))
                     && !problem.is_of_limit() =>
             {
+                let is_gone = answer.status == 404 && problem.is_missing();
+                if is_gone && matches!(action, Action::Update | Action::Delete) {
+                    return Ok(Verdict::Missing);
+                }
                 Ok(problem.verdict(action, redactor))
             }
             _ => Err(failure(answer, call, redactor)),
         }
     }
 
-    /// The id in the answer's `Location`.
-    pub(super) fn told_id(&self, answer: &Answer) -> Option<RemoteId> {
+    /// The id in the answer's `Location`, if that is of a record of the type that was written:
+    /// `…/record/v1/{type}/{id}`.
+    fn told_id(&self, answer: &Answer) -> Option<RemoteId> {
         let location = answer.headers.get(LOCATION)?.to_str().ok()?;
         let path = location.split(['?', '#']).next()?.trim_end_matches('/');
-        let id = path.rsplit('/').next().filter(|id| is_number(id))?.to_owned();
+        let (before, id) = path.rsplit_once('/').filter(|(_, id)| is_number(id))?;
+        let is_own = type_of(before).eq_ignore_ascii_case(type_of(answer.asked.path()));
+        let id = Some(id.to_owned()).filter(|_| is_own && !type_of(before).is_empty())?;
         self.client.redactor().unless_secret(id).map(RemoteId::new)
     }
+}
+
+/// The record type of a path, or nothing: what stands behind `/record/v1/`.
+fn type_of(path: &str) -> &str {
+    let behind = path.split_once("/record/v1/").map_or("", |(_, behind)| behind);
+    behind.split('/').next().unwrap_or_default()
 }
 
 /// Whether NetSuite itself says that there is no such record.
@@ -241,16 +242,18 @@ pub(super) fn unsent(verdict: Verdict) -> WriteAnswer {
     WriteAnswer { status: 0, verdicts: vec![verdict], quiet: None }
 }
 
-pub(super) fn refused(code: &str, message: String) -> Verdict {
-    Verdict::Rejected(rejection(code, message))
+/// Of a record that was not sent; what NetSuite has told may stand in the `message`.
+pub(super) fn refused(code: &str, message: &str, redactor: &Redactor) -> Verdict {
+    Verdict::Rejected(rejection(code, message, redactor))
 }
 
-fn no_parent(message: String) -> Verdict {
-    Verdict::NoParent(rejection("no_parent", message))
+fn no_parent(message: &str, redactor: &Redactor) -> Verdict {
+    Verdict::NoParent(rejection("no_parent", message, redactor))
 }
 
-fn rejection(code: &str, message: String) -> Rejection {
-    Rejection { class: ErrorClass::Payload, code: Some(code.into()), message: message.into() }
+fn rejection(code: &str, message: &str, redactor: &Redactor) -> Rejection {
+    let message = redactor.excerpt(message, MAX_CHARS).into();
+    Rejection { class: ErrorClass::Payload, code: Some(code.into()), message }
 }
 
 /// A body with the user's id, by which the record is found from then on. In the address of an upsert
@@ -280,15 +283,6 @@ fn sublists(body: &str) -> Vec<String> {
     };
     let own = fields.0.iter().filter(|(_, value)| is_sublist(value.get()));
     own.map(|(name, _)| name.to_string()).collect()
-}
-
-/// Whether some line of these sublists is appended: it names none that is there.
-fn appends(body: &str, sublists: &[String]) -> bool {
-    let Ok(body) = serde_json::from_str::<Value>(body) else { return false };
-    sublists.iter().any(|name| {
-        let lines = body[name]["items"].as_array().into_iter().flatten();
-        lines.into_iter().any(|line| line.is_object() && line.get("line").is_none())
-    })
 }
 
 /// Lines of these sublists take the place of those that are there.
@@ -328,7 +322,6 @@ mod tests {
             "billingAddress":{"city":"x"}}"#;
         let all = sublists(body);
         assert_eq!(all, ["item", "expense"]);
-        assert!(appends(body, &all) && !appends(body, &all[1..]));
         let mut url = Url::parse("http://h/a").unwrap();
         replace(&mut url, &all);
         assert_eq!(url.query(), Some("replace=item%2Cexpense"));

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::directory::folded;
+use super::suiteql::Row;
 use crate::json::fields::{Fields, finish_object, push_field, push_text};
 
 /// The one name of an object that stands in the place of somebody.
@@ -90,6 +92,15 @@ impl Reference {
             _ => tries.concat(),
         };
         format!("Unable to find {}. Tried lookup {told}.", self.what)
+    }
+
+    /// Whether a document that was found by its number has an external id, and not the one that is said:
+    /// another one of the same number.
+    pub(super) fn is_contradicted(&self, row: &Row) -> bool {
+        let said = self.by.iter().find(|(by, _)| *by == By::ExternalId).map(|(_, said)| said);
+        let held = row.get(By::ExternalId.column());
+        self.kind.is_some()
+            && said.zip(held).is_some_and(|(said, held)| folded(said) != folded(held))
     }
 
     /// The same, of several in a list, which the platform tells all at once.

@@ -19,6 +19,10 @@ use crate::json::exact;
 const PAGE: usize = 1000;
 /// Pages of an answer, at most: NetSuite tells no more than 100,000 rows of one question.
 const MAX_PAGES: usize = 100;
+/// Bytes of all rows of one question, at most.
+const MAX_BYTES: usize = 64 << 20;
+/// Bytes that a cell takes beside its texts, about.
+const ROW_BYTES: usize = 64;
 /// Values of one question, at most: a list in it takes a thousand.
 pub(super) const MAX_VALUES: usize = 500;
 /// Questions are answered with `transient` alone; `respond-async` makes a job of a call.
@@ -29,20 +33,33 @@ pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(super) struct Row(BTreeMap<String, String>);
 
 impl Row {
-    fn read(row: &Value) -> Self {
+    /// Without what is a secret.
+    fn read(row: &Value, redactor: &Redactor) -> Self {
         let cells = row.as_object().into_iter().flatten();
-        let told = cells
-            .filter_map(|(name, value)| Some((name.to_ascii_lowercase(), exact::text(value)?)));
+        let told = cells.filter_map(|(name, value)| {
+            Some((name.to_ascii_lowercase(), redactor.unless_secret(exact::text(value)?)?))
+        });
         Self(told.collect())
+    }
+
+    /// What of it is asked for, with the column `id`.
+    pub(super) fn only(mut self, columns: &[(&str, &str)]) -> Self {
+        self.0.retain(|own, _| own == "id" || columns.iter().any(|(name, _)| name == own));
+        self
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len() + ROW_BYTES).sum()
+    }
+
+    /// Takes a cell out.
+    pub(super) fn forget(&mut self, column: &str) {
+        self.0.remove(column);
     }
 
     pub(super) fn get(&self, column: &str) -> Option<&str> {
         self.0.get(column).map(String::as_str)
-    }
-
-    /// NetSuite's id of what it is a row of.
-    pub(super) fn id(&self, redactor: &Redactor) -> Option<String> {
-        redactor.unless_secret(self.get("id")?.to_owned())
     }
 }
 
@@ -78,13 +95,24 @@ impl NetSuite {
     /// # Errors
     /// As of a lookup.
     pub(super) async fn ask(&self, question: &str) -> Result<Vec<Row>, RequestError> {
-        let (mut rows, mut page) = (Vec::new(), PAGE);
+        let (mut rows, mut page, mut bytes) = (Vec::new(), PAGE, 0);
         for _ in 0..MAX_PAGES {
             let body = self.ask_page(question, rows.len(), page).await?;
             let items = body["items"]
                 .as_array()
                 .ok_or_else(|| RequestError::Protocol("the answer has no list of rows".into()))?;
-            rows.extend(items.iter().map(Row::read));
+            if items.len() > page {
+                return Err(RequestError::Protocol("a page has more rows than were asked".into()));
+            }
+            for row in items {
+                let row = Row::read(row, self.client.redactor());
+                bytes += row.size();
+                rows.push(row);
+            }
+            if bytes > MAX_BYTES {
+                let why = format!("the rows of one question are more than {MAX_BYTES} bytes");
+                return Err(RequestError::Protocol(why.into()));
+            }
             if body["hasMore"] != true {
                 return Ok(rows);
             }
@@ -130,8 +158,9 @@ mod tests {
     fn a_row_has_texts_by_names_in_lower_case() {
         let row = Row::read(
             &json!({"links": [], "ID": "12", "companyName": "Acme", "count": 3, "x": null}),
+            &Redactor::default(),
         );
-        assert_eq!(row.id(&Redactor::default()).as_deref(), Some("12"));
+        assert_eq!(row.get("id"), Some("12"));
         assert_eq!(
             (row.get("companyname"), row.get("count"), row.get("x")),
             (Some("Acme"), Some("3"), None)

@@ -81,7 +81,7 @@ impl Place {
 pub(super) struct Named {
     pub(super) table: &'static str,
     /// Columns, and what they are in the table where that is something else.
-    columns: &'static [(&'static str, &'static str)],
+    pub(super) columns: &'static [(&'static str, &'static str)],
     /// It changes so seldom that a later job may go by what an earlier one was told.
     pub(super) is_lasting: bool,
     /// What stands after the table's name.

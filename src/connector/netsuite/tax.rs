@@ -30,7 +30,9 @@ pub(super) fn detail(tax: &Tax, code: &Row, reference: &str) -> Result<Value, St
     let given = tax.amount.as_ref().and_then(number);
     // As it is told, the amount goes over the code's own rate.
     let rate = given.filter(|_| basis != 0.0).map(|amount| amount / basis).or(code_rate);
-    let rate = rate.ok_or_else(|| format!("the tax code `{}` has no rate", tax.code))?;
+    let rate = rate.ok_or_else(|| {
+        format!("the tax code `{}` has no rate, or several: say the line's `taxAmount`", tax.code)
+    })?;
     let amount = given.unwrap_or(basis * rate);
     let mut detail = json!({
         "taxDetailsReference": {"id": reference},

@@ -143,27 +143,6 @@ fn lines_are_replaced() {
     assert_eq!((held.len(), &held[0]["amount"]), (1, &json!(70.0)));
 }
 
-/// Where they are appended, a lost answer is told and not sent again.
-#[test]
-fn lines_are_appended_where_that_is_wanted() {
-    let remote = Remote::with(
-        "{faults: [{on: 'PATCH /services/rest/record/v1/*/*', calls: [1], do: reset_after}]}",
-    );
-    vendor(&remote);
-    let place = place(&remote).set("replace_sublists", false);
-    let line = |amount: u64| json!({"account": {"id": "9"}, "amount": amount, "memo": "Fuel"});
-    place.done(stream("vendorBill", &[bill(&json!([line(50)]))]));
-    place.done(stream("vendorBill", &[bill(&json!([line(60)]))]));
-    assert_eq!(expenses(&remote).len(), 2);
-    let told = &place.results()[0];
-    assert_eq!(told["outcome"], "failed", "{told}");
-    assert!(told["error_message"].as_str().unwrap().contains("appended once more"), "{told}");
-    // A line that is named is changed.
-    place.done(stream("vendorBill", &[bill(&json!([{"line": 1, "amount": 55}]))]));
-    let held = expenses(&remote);
-    assert_eq!((held.len(), &held[0]["amount"]), (2, &json!(55.0)));
-}
-
 #[test]
 fn others_are_named_by_id_external_id_and_name() {
     let remote = Remote::start();
@@ -191,7 +170,22 @@ fn others_are_named_by_id_external_id_and_name() {
         "Unable to find entity. Tried lookup by name Nobody & Sons, and within subsidiary 1."
     );
     assert!(of("p-2")["error_message"].as_str().unwrap().contains("department"), "{}", of("p-2"));
-    // Four tables were asked for all of the names together, and again for those of the records that
-    // name nobody, when nobody else was on the way.
-    assert!(remote.calls_to("POST", "suiteql") <= 10, "{}", remote.calls());
+}
+
+/// What a hundred records name is asked for together, in the four tables where they are.
+#[test]
+fn names_are_asked_for_together() {
+    let remote = Remote::start();
+    vendor(&remote);
+    let place = place(&remote);
+    let bill = |n: usize| {
+        json!({"externalId": format!("p-{n}"), "entity": {"refName": "Acme"},
+            "subsidiary": {"refName": "Parent Company"},
+            "expense": {"items": [{"account": {"refName": "Travel"}, "amount": 5,
+                "department": {"refName": "Sales"}}]}})
+    };
+    place.done(stream("vendorBill", &(0..120).map(bill).collect::<Vec<_>>()));
+    assert_eq!(place.counts("vendorBill"), counts([("read", 120), ("created", 120)]));
+    // However the records came together.
+    assert!(remote.calls_to("POST", "suiteql") < 40, "{}", remote.calls());
 }

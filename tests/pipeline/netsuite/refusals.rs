@@ -87,3 +87,31 @@ fn a_job_that_is_killed_makes_nothing_twice() {
         assert_eq!(remote.books_by("customer").len(), 20, "{step}");
     }
 }
+
+/// What stands between may answer for NetSuite: that is no word of a record, nor of its type.
+#[test]
+fn pages_of_others_refuse_no_record() {
+    let page = "status: 404, body: '<html>not here</html>'";
+    for call in ["GET /services/rest/record/v1/*", "PUT /services/rest/record/v1/*/*"] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: '{call}', calls: [1], do: status, {page}}}]}}"
+        ));
+        let place = place(&remote);
+        place.done(customers(3, "a@x.example"));
+        assert_eq!(place.counts("customer"), counts([("read", 3), ("created", 3)]), "{call}");
+    }
+}
+
+/// A success that is none: NetSuite answers a write with nothing but where the record is.
+#[test]
+fn a_success_with_a_problem_is_none() {
+    let body = json!({"o:errorDetails": [{"detail": "No.", "o:errorCode": "USER_ERROR"}]});
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'PUT /services/rest/record/v1/*/*', calls: [1], do: status, status: 200, body: '{body}'}}, \
+         {{on: 'PUT /services/rest/record/v1/*/*', calls: [2], do: status, status: 202, body: '{{}}'}}]}}"
+    ));
+    let place = place(&remote).set("max_in_flight", 1);
+    place.done(customers(3, "a@x.example"));
+    assert_eq!(place.counts("customer"), counts([("read", 3), ("created", 2), ("rejected", 1)]));
+    assert_eq!(remote.books_by("customer").len(), 2);
+}

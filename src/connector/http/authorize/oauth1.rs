@@ -49,9 +49,10 @@ pub struct OAuth1 {
 }
 
 impl OAuth1 {
-    /// The token and all secrets are told to `redactor`.
+    /// The keys and all secrets are told to `redactor`.
     pub(super) fn new(settings: OAuth1Settings, redactor: &Redactor) -> Self {
         let OAuth1Settings { realm, consumer_key, consumer_secret, token, token_secret } = settings;
+        redactor.add(&consumer_key);
         for secret in [&consumer_secret, &token, &token_secret] {
             redactor.add(secret.expose_secret());
         }

@@ -165,9 +165,10 @@ impl Kind {
         }
     }
 
-    /// Whether its number is one that vendors give, so that two of them may give the same.
-    pub(super) fn has_vendors_number(self) -> bool {
-        matches!(self, Self::Bill | Self::VendorCredit)
+    /// Whether its number is one that others give (a vendor's bill, a check), so that two may give the
+    /// same.
+    pub(super) fn is_held_by_others(self) -> bool {
+        matches!(self, Self::Bill | Self::VendorCredit | Self::BillPayment | Self::InvoicePayment)
     }
 
     fn layout(self) -> &'static Layout {

@@ -151,3 +151,67 @@ fn documents_are_made_once_whatever_is_lost() {
         assert_eq!(remote.books_by("vendorBill").len(), 8, "{step}");
     }
 }
+
+/// A number that another vendor's has, too, finds nothing of this one's: whatever is to be done.
+#[test]
+fn a_document_of_another_is_left_alone() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    place.done(stream("Bills", &[bill("b-1", &json!({"billNumber": "77"}))]));
+    let payment = |id: &str, vendor: &str| {
+        json!({"externalId": id, "paymentNumber": "9", "billExternalId": "b-1", "amount": 5,
+            "paymentDate": "2026-05-05", "accountName": "Checking", "vendorExternalId": vendor})
+    };
+    place.done(stream("BillPayments", &[payment("p-1", "v-1")]));
+    let (bills, payments) = (remote.books("vendorBill"), remote.books("vendorPayment"));
+    let other = json!({"billNumber": "77", "vendorExternalId": "v-2", "description": "Mine"});
+    place.done(stream("Bills", std::slice::from_ref(&other)));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("rejected", 1)]));
+    let place = place.set("streams", json!({"*": {"mode": "delete"}}));
+    place.done(stream("Bills", &[other]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("rejected", 1)]));
+    let mut other = payment("p-2", "v-2");
+    other.as_object_mut().unwrap().remove("billExternalId");
+    other.as_object_mut().unwrap().remove("amount");
+    other.as_object_mut().unwrap().remove("externalId");
+    let place = place.set("streams", json!({}));
+    place.done(stream("BillPayments", &[other]));
+    assert_eq!(place.counts("BillPayments"), counts([("read", 1), ("rejected", 1)]));
+    assert_eq!((remote.books("vendorBill"), remote.books("vendorPayment")), (bills, payments));
+}
+
+/// A change that NetSuite is still at work on appends its lines once.
+#[test]
+fn lines_of_a_late_change_are_there_once() {
+    let remote = Remote::with(
+        "{faults: [{on: 'PATCH /services/rest/record/v1/*/*', calls: [1], do: slow, ms: 900}]}",
+    );
+    let place = books(&remote);
+    let line = |memo: &str| json!({"accountNumber": "6000", "description": memo, "amount": 5});
+    place.done(stream("Bills", &[bill("b-1", &json!({"expenses": [line("x")]}))]));
+    let place = place.set("timeout_secs", json!(0.3)).set("settle_secs", 1);
+    place.done(stream("Bills", &[bill("b-1", &json!({"expenses": [line("x"), line("y")]}))]));
+    let held = remote.books_by("vendorBill")["b-1"]["expense"]["items"].clone();
+    assert_eq!(held.as_array().unwrap().len(), 2, "{held}");
+}
+
+/// A journal is posted once, and that its answer is lost does not make a mistake of it.
+#[test]
+fn a_journal_whose_answer_is_lost_is_there() {
+    let remote = Remote::with(
+        "{faults: [{on: 'POST /services/rest/record/v1/*', calls: [4], do: reset_after}]}",
+    );
+    let place = books(&remote);
+    let journal = |amount: u64| {
+        json!({"externalId": "j-1", "subsidiaryId": "1", "currency": "USD",
+            "transactionDate": "2026-05-01", "lineItems": [
+                {"accountNumber": "6000", "entryType": "Debit", "debitAmount": amount},
+                {"accountNumber": "1000", "entryType": "Credit", "creditAmount": amount}]})
+    };
+    place.done(stream("JournalEntries", &[journal(10)]));
+    let told = place.counts("JournalEntries");
+    assert_eq!(told.get("rejected"), None, "{:?}", place.results());
+    assert_eq!(remote.books("journalEntry").len(), 1);
+    place.done(stream("JournalEntries", &[journal(20)]));
+    assert_eq!(place.counts("JournalEntries"), counts([("read", 1), ("rejected", 1)]));
+}
