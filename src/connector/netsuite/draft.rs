@@ -202,7 +202,7 @@ impl NetSuite {
         if let Some(document) = document
             && let Found::One(row) = self.directory.find(&document, None)
         {
-            checked = set_payer(kind, &mut draft.body, row.get("entity"));
+            checked = set_payer(kind, &mut draft.body, &document, &row);
         }
         if let Some(held) = held.filter(|_| kind.is_held_by_others()) {
             checked = checked.and_then(|()| is_own(kind, write, &draft.body, held));

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::directory::folded;
 use super::record::EXTERNAL_ID;
 use super::reference::{Reference, by_id, first_id};
+use super::suiteql::Row;
 use super::unified::{Kind, Paid};
 use crate::connector::contract::Write;
 use crate::json::exact;
@@ -22,19 +23,28 @@ pub(super) fn document(body: &str) -> Option<Reference> {
     serde_json::from_value(document.clone()).ok()
 }
 
-/// Whose a payment is: of the one whose document it pays.
+/// Whose a payment is: of the one whose document it pays; `row`: the document, by `reference`.
 ///
 /// # Errors
-/// For people: it says somebody else.
-pub(super) fn set_payer(kind: Kind, body: &mut String, owner: Option<&str>) -> Result<(), String> {
+/// For people: it says somebody else; or nobody, and the document was found by less than it says.
+pub(super) fn set_payer(
+    kind: Kind,
+    body: &mut String,
+    reference: &Reference,
+    row: &Row,
+) -> Result<(), String> {
     let Paid { field, payer, document, .. } = kind.paid();
     let Ok(fields) = Fields::of_text(body) else { return Ok(()) };
     let given = fields.get(field).and_then(|own| first_id(own.get()));
-    match (given, owner) {
+    match (given, row.get("entity")) {
         (Some(given), Some(owner)) if given != owner => {
             // In the platform's words.
             Err(format!("The {payer} supplied must be the same {document} {payer}"))
         }
+        (None, Some(_)) if !reference.is_confirmed(row) => Err(format!(
+            "the {document} of this number does not have the external id that is said, and another one's may \
+             have this number: say the {payer} of the payment",
+        )),
         (None, Some(owner)) => {
             let mut whole = String::with_capacity(body.len() + 40);
             push_field(&mut whole, field, &by_id(owner));

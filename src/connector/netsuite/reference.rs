@@ -94,13 +94,21 @@ impl Reference {
         format!("Unable to find {}. Tried lookup {told}.", self.what)
     }
 
+    fn says(&self, what: By) -> Option<&str> {
+        self.by.iter().find(|(by, _)| *by == what).map(|(_, said)| said.as_str())
+    }
+
     /// Whether a document that was found by its number has an external id, and not the one that is said:
     /// another one of the same number.
     pub(super) fn is_contradicted(&self, row: &Row) -> bool {
-        let said = self.by.iter().find(|(by, _)| *by == By::ExternalId).map(|(_, said)| said);
-        let held = row.get(By::ExternalId.column());
-        self.kind.is_some()
-            && said.zip(held).is_some_and(|(said, held)| folded(said) != folded(held))
+        self.kind.is_some() && row.get(By::ExternalId.column()).is_some() && !self.is_confirmed(row)
+    }
+
+    /// Whether who was found has the id or the external id that is said, if one is.
+    pub(super) fn is_confirmed(&self, row: &Row) -> bool {
+        let held = row.get(By::ExternalId.column()).map(folded);
+        let by_id = self.says(By::Id).is_some_and(|said| row.get("id") == Some(said));
+        by_id || self.says(By::ExternalId).is_none_or(|said| held == Some(folded(said)))
     }
 
     /// The same, of several in a list, which the platform tells all at once.

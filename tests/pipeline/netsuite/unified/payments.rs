@@ -121,6 +121,30 @@ fn payments_are_made_once_whatever_is_lost() {
     }
 }
 
+/// A bill that comes later is not mistaken for another vendor's of the same number.
+#[test]
+fn a_payment_is_of_the_document_that_it_names() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let mut other =
+        bill("x", &json!({"billNumber": "77", "vendorExternalId": "v-2", "subsidiaryId": "2"}));
+    other.as_object_mut().unwrap().remove("externalId");
+    place.done(stream("Bills", &[other]));
+    let payment = json!({"externalId": "p-1", "billExternalId": "b-77", "billNumber": "77", "amount": 5,
+        "paymentDate": "2026-05-05", "accountName": "Checking"});
+    place.done(stream("BillPayments", std::slice::from_ref(&payment)));
+    assert_eq!(place.counts("BillPayments"), counts([("read", 1), ("rejected", 1)]));
+    assert!(message(&place, "p-1").contains("say the Vendor"), "{}", message(&place, "p-1"));
+    assert_eq!(paid(&remote), [] as [f64; 0]);
+    place.done(stream("Bills", &[bill("b-77", &json!({"billNumber": "78"}))]));
+    place.done(stream("BillPayments", &[payment]));
+    let paid = &remote.books("vendorPayment")[0];
+    let bills = remote.books("vendorBill");
+    let own = bills.iter().find(|bill| bill.get("externalId") == Some(&json!("b-77"))).unwrap();
+    assert_eq!(paid["apply"]["items"][0]["doc"]["id"], own["id"]);
+    assert_eq!(paid["entity"]["id"], own["entity"]["id"]);
+}
+
 /// NetSuite is still at work on a payment whose answer is lost: it is there a while later, once.
 #[test]
 fn a_payment_that_is_late_is_not_made_again() {
