@@ -310,4 +310,18 @@ mod tests {
         assert!(known.is_told(&of(1), Duration::from_secs(60), false));
         assert!(!known.is_told(&of(1), Duration::from_secs(5), false));
     }
+
+    #[test]
+    fn a_name_is_asked_for_again_once_its_table_was_written() {
+        let directory = Directory::new(None);
+        learn(&directory);
+        let berlin = keys(&[reference(&[(By::Name, "Berlin")], true)]).pop_first().unwrap();
+        let is_told = |is_first| directory.known().is_told(&berlin, Duration::ZERO, is_first);
+        assert!(is_told(true));
+        directory.wrote("vendor".to_owned());
+        assert!(is_told(true));
+        directory.wrote("location".to_owned());
+        // Within a call that was begun it holds.
+        assert!(!is_told(true) && is_told(false));
+    }
 }

@@ -236,4 +236,33 @@ mod tests {
         ]);
         assert_eq!(going_of(&lines, &held()), [Going::New, Going::No]);
     }
+
+    #[test]
+    fn a_sublist_that_is_shown_in_part_is_not_compared() {
+        let count = |sublist: Value| whole(&json!({"Item": sublist}), "item").map(<[Value]>::len);
+        assert_eq!(count(json!({"items": [1, 2], "hasMore": false, "totalResults": 2})), Ok(2));
+        assert_eq!(count(json!({"items": [], "totalResults": 0})), Ok(0));
+        assert_eq!(count(json!({"totalResults": 0, "links": []})), Ok(0));
+        assert_eq!(count(Value::Null), Ok(0));
+        count(json!({"items": [1], "hasMore": true})).unwrap_err();
+        count(json!({"links": [{"rel": "self"}]})).unwrap_err();
+    }
+
+    #[test]
+    fn a_field_that_is_not_shown_is_no_difference() {
+        let same = |line: Value, held: Value| is_same(&line, &held);
+        let held =
+            json!({"line": 1, "ITEM": {"id": "5"}, "quantity": 2.0, "description": " Car  2 "});
+        assert!(same(
+            json!({"item": {"id": "5"}, "account": {"id": "9"}, "quantity": 2}),
+            held.clone()
+        ));
+        assert!(same(json!({"description": "Car 2", "item": {"id": "5"}}), held.clone()));
+        assert!(!same(json!({"item": {"id": "6"}, "account": {"id": "9"}}), held.clone()));
+        assert!(!same(json!({"description": "Car 3", "item": {"id": "5"}}), held.clone()));
+        // Nothing of it is known.
+        assert!(!same(json!({"account": {"id": "9"}}), held));
+        assert!(is_equal(&json!("20000000000000.00"), &json!(20_000_000_000_000.0)));
+        assert!(!is_equal(&json!("0.00345"), &json!(0.00348)));
+    }
 }

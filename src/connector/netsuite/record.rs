@@ -196,16 +196,21 @@ impl NetSuite {
         }
     }
 
-    /// The id in the answer's `Location`, if that is of a record of the type that was written:
-    /// `…/record/v1/{type}/{id}`.
+    /// The id in the answer's `Location`.
     fn told_id(&self, answer: &Answer) -> Option<RemoteId> {
         let location = answer.headers.get(LOCATION)?.to_str().ok()?;
-        let path = location.split(['?', '#']).next()?.trim_end_matches('/');
-        let (before, id) = path.rsplit_once('/').filter(|(_, id)| is_number(id))?;
-        let is_own = type_of(before).eq_ignore_ascii_case(type_of(answer.asked.path()));
-        let id = Some(id.to_owned()).filter(|_| is_own && !type_of(before).is_empty())?;
+        let id = id_at(location, type_of(answer.asked.path()))?.to_owned();
         self.client.redactor().unless_secret(id).map(RemoteId::new)
     }
+}
+
+/// The id in an address of a record of this type, `…/record/v1/{type}/{id}`.
+fn id_at<'a>(address: &'a str, record_type: &str) -> Option<&'a str> {
+    let path = address.split(['?', '#']).next()?.trim_end_matches('/');
+    let (before, id) = path.rsplit_once('/').filter(|(_, id)| is_number(id))?;
+    // NetSuite tells it in lower case.
+    let is_own = !record_type.is_empty() && type_of(before).eq_ignore_ascii_case(record_type);
+    is_own.then_some(id)
 }
 
 /// The record type of a path, or nothing: what stands behind `/record/v1/`.
@@ -314,6 +319,20 @@ mod tests {
         };
         assert_eq!(of(Action::Create), r#"{"externalId":"B\"1","tranId":"1","rate":1.50}"#);
         assert_eq!(of(Action::Upsert), r#"{"tranId":"1","externalId":"x","rate":1.50}"#);
+    }
+
+    #[test]
+    fn an_id_is_of_the_type_that_was_written() {
+        let at = |address: &str| id_at(address, "vendorBill").map(str::to_owned);
+        let root = "https://h/services/rest/record/v1";
+        assert_eq!(at(&format!("{root}/vendorbill/12")).as_deref(), Some("12"));
+        assert_eq!(at(&format!("{root}/vendorBill/12/?x=1")).as_deref(), Some("12"));
+        for address in ["/customer/12", "/vendorBill/eid:12", "/vendorBill", "/vendorBill/x", "/12"]
+        {
+            assert_eq!(at(&format!("{root}{address}")), None, "{address}");
+        }
+        assert_eq!(at("https://h/services/rest/async/v1/job/77"), None);
+        assert_eq!(id_at("/record/v1//12", ""), None);
     }
 
     #[test]
