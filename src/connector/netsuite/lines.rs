@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::paths::is_number;
+use super::unified::TAX;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 
@@ -17,7 +18,7 @@ const NEAR: f64 = 1e-8;
 /// Names under which a line says what it is.
 const SAYS: [&str; 2] = ["description", "memo"];
 /// What of a line is no content.
-const ASIDE: [&str; 3] = ["$tax", "taxDetailsReference", "line"];
+const ASIDE: [&str; 3] = [TAX, "taxDetailsReference", "line"];
 
 /// What goes out of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]

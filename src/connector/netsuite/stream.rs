@@ -109,7 +109,11 @@ impl Learned {
             external_id_property: Some(EXTERNAL_ID.to_owned()),
             reserved_properties: vec![EXTERNAL_ID.to_owned()],
             remote_id_names: vec!["id".to_owned(), "internalId".to_owned()],
-            lookup_names: unified.map(|unified| unified.lookup_names()).unwrap_or_default(),
+            lookup_names: unified
+                .and_then(|unified| unified.kind.number())
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
             spares_others: true,
             writes_after: unified.is_some_and(|unified| unified.kind.has_payments()),
             ..Capabilities::default()

@@ -31,7 +31,7 @@ impl Warned {
             let text = String::from_utf8_lossy(warning.as_bytes());
             let text = redactor.excerpt(without_ids(&text), MAX_CHARS);
             if self.0.is_new(&text) {
-                tracing::warn!("NetSuite warns: {text}");
+                tracing::warn!(warning = %text, "NetSuite warns.");
             }
         }
     }

@@ -97,29 +97,28 @@ mod tests {
     fn fields_that_are_there_become_fields() {
         let record = json!({
             "id": "5", "externalId": "I", "name": "Car", "itemNumber": "ITEM-1",
-            "displayName": "A car",
-            "type": "InvtPart", "category": "Resale", "isActive": true, "locationId": "3",
-            "locationName": "USA",
-            "className": "Project 2", "departmentId": 6, "subsidiary": ["1"],
-            "subsidiaryRef": [{"id": "1", "name": "Parent Company"}], "isBillItem": true,
-            "itemVendors": [{"x": 1}],
-            "accounts": [{"accountType": "asset", "id": "312", "accountNumber": "6000",
-            "name": "asset"},
-                {"accountType": "cogs", "id": 251, "accountNumber": null}],
-            "customFields": [{"name": "custitem1", "value": "x"}],
+            "displayName": "A car", "type": "InvtPart", "category": "Resale", "isActive": true,
+            "locationId": "3", "locationName": "USA", "className": "Project 2", "departmentId": 6,
+            "subsidiary": ["1"], "subsidiaryRef": [{"id": "1", "name": "Parent Company"}],
+            "isBillItem": true, "itemVendors": [{"x": 1}],
+            "accounts": [
+                {"accountType": "asset", "id": "312", "accountNumber": "6000", "name": "asset"},
+                {"accountType": "cogs", "id": 251, "accountNumber": null}
+            ],
+            "customFields": [{"name": "custitem1", "value": "x"}]
         });
         assert_eq!(
             made(Kind::Item, &record).unwrap(),
             json!({
                 "$type": "inventoryItem", "itemId": "ITEM-1", "displayName": "A car",
                 "isInactive": false,
-                "location": find("location", "location", json!([["id", "3"], ["name", "USA"]]),
-                true),
+                "location": find("location", "location", json!([["id", "3"], ["name", "USA"]]), true),
                 "class": find("classification", "class", json!([["name", "Project 2"]]), true),
                 "department": find("department", "department", json!([["id", "6"]]), true),
-                "subsidiary": {"items": [find("subsidiary", "subsidiary", json!([["id", "1"]]),
-                false)]},
-                "assetAccount": {"id": "312"}, "cogsAccount": {"id": "251"}, "custitem1": "x",
+                "subsidiary": {
+                    "items": [find("subsidiary", "subsidiary", json!([["id", "1"]]), false)]
+                },
+                "assetAccount": {"id": "312"}, "cogsAccount": {"id": "251"}, "custitem1": "x"
             })
         );
     }

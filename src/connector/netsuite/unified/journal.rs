@@ -79,22 +79,24 @@ mod tests {
     fn fields_that_are_there_become_fields() {
         let record = json!({
             "externalId": "J", "journalEntryNumber": "J-1",
-            "transactionDate": "2025-03-19T00:00:00Z", "description": "Pay",
-            "exchangeRate": 1.0, "postingPeriod": 23, "currency": "USD", "subsidiaryId": "1",
-            "locationId": "1",
+            "transactionDate": "2025-03-19T00:00:00Z", "description": "Pay", "exchangeRate": 1.0,
+            "postingPeriod": 23, "currency": "USD", "subsidiaryId": "1", "locationId": "1",
             "className": "P", "departmentId": "5", "hgTenantId": "T",
             "customFields": [{"name": "custbody3", "value": true}],
             "lineItems": [
-                {"line": 1, "accountId": "58", "description": "Line 1", "classId": "1",
-                "locationName": "L",
-                    "departmentId": "5", "entryType": "Credit", "creditAmount": 15,
-                    "debitAmount": 3, "customerId": "107",
-                    "vendorName": "Acme", "customFields": [{"name": "custcol1", "value": "x"}]},
-                {"accountNumber": "1000", "entryType": "Debit", "debitAmount": "15.00",
-                "vendorNumber": "V-1"},
+                {
+                    "line": 1, "accountId": "58", "description": "Line 1", "classId": "1",
+                    "locationName": "L", "departmentId": "5", "entryType": "Credit",
+                    "creditAmount": 15, "debitAmount": 3, "customerId": "107", "vendorName": "Acme",
+                    "customFields": [{"name": "custcol1", "value": "x"}]
+                },
+                {
+                    "accountNumber": "1000", "entryType": "Debit", "debitAmount": "15.00",
+                    "vendorNumber": "V-1"
+                },
                 {"accountName": "Cash", "creditAmount": 0, "customerName": "Bo"},
-                {"debitAmount": 0, "creditAmount": 1},
-            ],
+                {"debitAmount": 0, "creditAmount": 1}
+            ]
         });
         let mut both = find("customer", "customer", json!([["id", "107"]]), false);
         let acme = find("vendor", "vendor", json!([["name", "Acme"]]), false);
@@ -111,30 +113,41 @@ mod tests {
                 "location": by_id("location", "location", "1"),
                 "class": find("classification", "class", json!([["name", "P"]]), true),
                 "department": by_id("department", "department", "5"), "custbody3": true,
-                "line": {"items": [
-                    {"memo": "Line 1", "account": find("account", "account", json!([["id",
-                    "58"]]), false),
-                        "location": find("location", "location", json!([["name", "L"]]), true),
-                        "class": by_id("classification", "class", "1"),
-                        "department": by_id("department", "department", "5"),
-                        "custcol1": "x", "entity": both, "credit": 15},
-                    {"account": find("account", "account", json!([["acctnumber", "1000"]]), false),
-                        "entity": find("vendor", "vendor", json!([["entityid", "V-1"]]), false),
-                        "debit": {"$number": "15.00"}},
-                    {"account": find("account", "account", json!([["name", "Cash"]]), false),
-                        "entity": find("customer", "customer", json!([["name", "Bo"]]), false),
-                        "credit": 0},
-                    {"debit": 0},
-                ]},
+                "line": {
+                    "items": [
+                        {
+                            "memo": "Line 1",
+                            "account": find("account", "account", json!([["id", "58"]]), false),
+                            "location": find("location", "location", json!([["name", "L"]]), true),
+                            "class": by_id("classification", "class", "1"),
+                            "department": by_id("department", "department", "5"), "custcol1": "x",
+                            "entity": both, "credit": 15
+                        },
+                        {
+                            "account": find("account", "account", json!([["acctnumber", "1000"]]), false),
+                            "entity": find("vendor", "vendor", json!([["entityid", "V-1"]]), false),
+                            "debit": {"$number": "15.00"}
+                        },
+                        {
+                            "account": find("account", "account", json!([["name", "Cash"]]), false),
+                            "entity": find("customer", "customer", json!([["name", "Bo"]]), false),
+                            "credit": 0
+                        },
+                        {"debit": 0}
+                    ]
+                }
             })
         );
     }
 
     #[test]
     fn a_line_has_a_sum_and_says_on_which_side() {
-        let lines = json!({"lineItems": [{"entryType": "Credit", "debitAmount": 1}, {},
-        {"entryType": "Both", "creditAmount": 1},
-            {"entryType": "debit", "debitAmount": "x"}]});
+        let lines = json!({
+            "lineItems": [
+                {"entryType": "Credit", "debitAmount": 1}, {},
+                {"entryType": "Both", "creditAmount": 1}, {"entryType": "debit", "debitAmount": "x"}
+            ]
+        });
         assert_eq!(
             made(Kind::JournalEntry, &lines).unwrap_err(),
             "Failed Structure/Datatype validation for JournalEntries: 'lineItems.0.creditAmount' \

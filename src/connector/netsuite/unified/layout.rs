@@ -272,10 +272,11 @@ mod tests {
 
     #[test]
     fn a_record_is_looked_for_in_the_platforms_order() {
-        let record = json!({"itemExternalId": "x", "itemNumber": 7, "itemName": " A ",
-        "itemId": "1",
+        let record = json!({
+            "itemExternalId": "x", "itemNumber": 7, "itemName": " A ", "itemId": "1",
             "employeeNumber": "E", "employeeName": "Ann Lee", "currency": "EUR",
-            "currencyName": null, "currencyId": ""});
+            "currencyName": null, "currencyId": ""
+        });
         let (body, _) = made(&record).unwrap();
         let by = |name: &str| body[name]["$find"]["by"].clone();
         assert_eq!(
@@ -295,16 +296,22 @@ mod tests {
 
     #[test]
     fn values_take_their_forms_and_what_says_nothing_is_left_out() {
-        let record = json!({"name": 5, "isActive": false, "isPerson": false, "status": 1,
-        "addresses": [],
-            "updatedAt": "2024-10-25T00:00:00.000000Z", "customFields": [null,
-            {"name": "custbody1", "value": [1]},
-            {"name": "custbody2", "value": null}, {"value": ""}]});
-        let body = json!({"acctName": "5", "isInactive": true, "isPerson": false,
-            "lastModifiedDate": "2024-10-25T00:00:00.000000Z", "custbody1": [1]});
+        let record = json!({
+            "name": 5, "isActive": false, "isPerson": false, "status": 1, "addresses": [],
+            "updatedAt": "2024-10-25T00:00:00.000000Z",
+            "customFields": [
+                null, {"name": "custbody1", "value": [1]}, {"name": "custbody2", "value": null},
+                {"value": ""}
+            ]
+        });
+        let body = json!({
+            "acctName": "5", "isInactive": true, "isPerson": false,
+            "lastModifiedDate": "2024-10-25T00:00:00.000000Z", "custbody1": [1]
+        });
         assert_eq!(made(&record).unwrap(), (body, vec![]));
-        let silent = json!({"name": " ", "isActive": null, "customFields": null, "updatedAt": "",
-        "itemName": ""});
+        let silent = json!({
+            "name": " ", "isActive": null, "customFields": null, "updatedAt": "", "itemName": ""
+        });
         assert_eq!(made(&silent).unwrap(), (json!({}), vec![]));
     }
 
@@ -341,8 +348,10 @@ mod tests {
 
     #[test]
     fn each_subsidiary_is_named_once() {
-        let record = json!({"subsidiary": [1, "2", "1"], "subsidiaryRef": [{"id": "2",
-        "name": "B"}, {"name": "C"}, {}]});
+        let record = json!({
+            "subsidiary": [1, "2", "1"],
+            "subsidiaryRef": [{"id": "2", "name": "B"}, {"name": "C"}, {}]
+        });
         let reading = Reading::new("Items");
         let made = subsidiaries(&Source::new(&reading, record.as_object().unwrap())).unwrap();
         let by: Vec<&Value> =

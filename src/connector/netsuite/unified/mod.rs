@@ -43,7 +43,6 @@ pub(super) use self::payment::{AMOUNT, DATE, PAYMENTS};
 pub(super) use self::shape::Unified;
 use self::source::{Reading, Source};
 pub(super) use self::value::render;
-use super::reference::By;
 
 /// What the records of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,20 +115,14 @@ impl Kind {
         }
     }
 
-    /// The field that a record is found by beside its ids, and its column.
-    pub(super) fn number_field(self) -> Option<(&'static str, By)> {
-        Some(match self {
-            Self::Account => return None,
-            Self::Vendor => ("vendorNumber", By::EntityId),
-            Self::Customer => ("customerNumber", By::EntityId),
-            Self::Item => ("itemNumber", By::ItemId),
-            Self::Bill => ("billNumber", By::TranId),
-            Self::BillPayment | Self::InvoicePayment => ("paymentNumber", By::TranId),
-            Self::Invoice => ("invoiceNumber", By::TranId),
-            Self::VendorCredit => ("vendorCreditNumber", By::TranId),
-            Self::PurchaseOrder => ("purchaseOrderNumber", By::TranId),
-            Self::JournalEntry => ("journalEntryNumber", By::TranId),
-        })
+    /// Under which name a body has the number that its record is found by, beside its ids.
+    pub(super) fn number(self) -> Option<&'static str> {
+        match self {
+            Self::Account => None,
+            Self::Vendor | Self::Customer => Some("entityId"),
+            Self::Item => Some("itemId"),
+            _ => Some("tranId"),
+        }
     }
 
     /// All types that its records may be of.

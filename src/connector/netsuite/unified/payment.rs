@@ -123,11 +123,10 @@ mod tests {
     #[test]
     fn a_payment_of_a_bill() {
         let record = json!({
-            "id": "1", "externalId": "P", "paymentNumber": "P-1", "billId": 9,
-            "billNumber": "B-1", "billExternalId": "b",
-            "paymentDate": "2025-05-22T10:00:00Z", "amount": "50.00", "currency": "USD",
-            "exchangeRate": 1.0,
-            "accountName": "Cash", "vendorId": "718", "vendorName": "Zara", "subsidiaryId": "1",
+            "id": "1", "externalId": "P", "paymentNumber": "P-1", "billId": 9, "billNumber": "B-1",
+            "billExternalId": "b", "paymentDate": "2025-05-22T10:00:00Z", "amount": "50.00",
+            "currency": "USD", "exchangeRate": 1.0, "accountName": "Cash", "vendorId": "718",
+            "vendorName": "Zara", "subsidiaryId": "1"
         });
         let bill = json!([["id", "9"], ["externalid", "b"], ["tranid", "B-1"]]);
         assert_eq!(
@@ -137,26 +136,38 @@ mod tests {
                 "entity": find("vendor", "vendor", json!([["id", "718"], ["name", "Zara"]]), false),
                 "currency": find("currency", "currency", json!([["symbol", "USD"]]), false),
                 "account": find("account", "account", json!([["name", "Cash"]]), false),
-                "apply": {"items": [{"doc": paid("VendBill", "bill", bill), "apply": true,
-                    "amount": {"$number": "50.00"}}]},
+                "apply": {
+                    "items": [
+                        {
+                            "doc": paid("VendBill", "bill", bill), "apply": true,
+                            "amount": {"$number": "50.00"}
+                        }
+                    ]
+                }
             })
         );
     }
 
     #[test]
     fn a_payment_of_an_invoice() {
-        let record = json!({"paymentNumber": 7, "invoiceNumber": "I-1",
-        "paymentDate": "2025-05-22", "amount": 50,
-            "customerNumber": "C-1", "accountNumber": "1000"});
+        let record = json!({
+            "paymentNumber": 7, "invoiceNumber": "I-1", "paymentDate": "2025-05-22", "amount": 50,
+            "customerNumber": "C-1", "accountNumber": "1000"
+        });
         assert_eq!(
             made(Kind::InvoicePayment, &record).unwrap(),
             json!({
                 "tranId": "7", "tranDate": "2025-05-22",
                 "customer": find("customer", "customer", json!([["entityid", "C-1"]]), false),
                 "account": find("account", "account", json!([["acctnumber", "1000"]]), false),
-                "apply": {"items": [{"doc": paid("CustInvc", "invoice", json!([["tranid",
-                "I-1"]])), "apply": true,
-                    "amount": 50}]},
+                "apply": {
+                    "items": [
+                        {
+                            "doc": paid("CustInvc", "invoice", json!([["tranid", "I-1"]])),
+                            "apply": true, "amount": 50
+                        }
+                    ]
+                }
             })
         );
     }
@@ -177,18 +188,28 @@ mod tests {
 
     #[test]
     fn payments_stand_beside_the_bill_that_names_them() {
-        let record = json!({"relatedPayments": [{"accountId": "1720", "currency": "USD",
-        "exchangeRate": 1.0, "amount": 1000,
-            "paymentNumber": "P-1", "paymentDate": "2025-02-01T00:00:00Z", "billId": "3"},
-            {"amount": "2.50"}]});
+        let record = json!({
+            "relatedPayments": [
+                {
+                    "accountId": "1720", "currency": "USD", "exchangeRate": 1.0, "amount": 1000,
+                    "paymentNumber": "P-1", "paymentDate": "2025-02-01T00:00:00Z", "billId": "3"
+                },
+                {"amount": "2.50"}
+            ]
+        });
         assert_eq!(
             made(Kind::Bill, &record).unwrap(),
-            json!({"$payments": [{
-                "tranId": "P-1", "exchangeRate": 1.0, "tranDate": "2025-02-01",
-                "currency": find("currency", "currency", json!([["symbol", "USD"]]), false),
-                "account": find("account", "account", json!([["id", "1720"]]), false),
-                "$amount": 1000, "$date": "2025-02-01",
-            }, {"$amount": {"$number": "2.50"}}]})
+            json!({
+                "$payments": [
+                    {
+                        "tranId": "P-1", "exchangeRate": 1.0, "tranDate": "2025-02-01",
+                        "currency": find("currency", "currency", json!([["symbol", "USD"]]), false),
+                        "account": find("account", "account", json!([["id", "1720"]]), false),
+                        "$amount": 1000, "$date": "2025-02-01"
+                    },
+                    {"$amount": {"$number": "2.50"}}
+                ]
+            })
         );
         let wrong = json!({"relatedPayments": [{"amount": null}, {"amount": "x"}]});
         assert_eq!(

@@ -1,7 +1,6 @@
 //! The records of a unified stream, as the pipeline takes them.
 
 use super::{Kind, make, render, told_ignored};
-use crate::connector::netsuite::reference::By;
 use crate::connector::netsuite::shape::told;
 use crate::connector::once::Once;
 use crate::connector::shape::{Incoming, Outgoing, Shape, content};
@@ -17,16 +16,6 @@ pub(in crate::connector::netsuite) struct Unified {
 impl Unified {
     pub(in crate::connector::netsuite) fn new(kind: Kind) -> Self {
         Self { kind, told: Once::default() }
-    }
-
-    /// Under which name a body has the number that its record is found by.
-    pub(in crate::connector::netsuite) fn lookup_names(&self) -> Vec<String> {
-        let number = self.kind.number_field().map(|(_, by)| match by {
-            By::EntityId => "entityId",
-            By::ItemId => "itemId",
-            _ => "tranId",
-        });
-        number.map(str::to_owned).into_iter().collect()
     }
 
     /// Tells once of each field that nobody knows.

@@ -220,10 +220,11 @@ mod tests {
 
     #[test]
     fn all_problems_of_a_record_are_told_at_once() {
-        let record = json!({"a": 1, "flag": "true", "day": "soon", "n": "1,0", "l": "x",
-        "t": [1], "e": "",
-            "lines": [null, {"n": true, "odd": 1, "none": null}, 5, {"odd": 2}], "texts": ["a ",
-            2, [3]]});
+        let record = json!({
+            "a": 1, "flag": "true", "day": "soon", "n": "1,0", "l": "x", "t": [1], "e": "",
+            "lines": [null, {"n": true, "odd": 1, "none": null}, 5, {"odd": 2}],
+            "texts": ["a ", 2, [3]]
+        });
         let reading = Reading::new("Bills");
         let source = Source::new(&reading, record.as_object().unwrap());
         assert_eq!(

@@ -31,7 +31,7 @@ pub(super) fn number(text: &str) -> Option<Value> {
 }
 
 /// The digits of a number in a body.
-pub(in crate::connector::netsuite) fn digits(value: &Value) -> Option<String> {
+fn digits(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
         value => kept(value).map(str::to_owned),

@@ -44,14 +44,14 @@ async fn queries_find_what_was_written() {
     let rows = sandbox
         .ns_rows(
             "SELECT DISTINCT BUILTIN.DF(v.category) || ' ' || s.name AS x \
-        FROM vendor v LEFT JOIN subsidiary s ON s.id = v.subsidiary",
+             FROM vendor v LEFT JOIN subsidiary s ON s.id = v.subsidiary",
         )
         .await;
     assert_eq!(rows, [json!({"x": "Supplier Sub GmbH"})]);
     let rows = sandbox
         .ns_rows(
             "SELECT v.entityid, c.id FROM vendor v LEFT JOIN customer c ON \
-        c.externalid = v.externalid ORDER BY v.id DESC FETCH FIRST 1 ROWS ONLY",
+             c.externalid = v.externalid ORDER BY v.id DESC FETCH FIRST 1 ROWS ONLY",
         )
         .await;
     assert_eq!(rows, [json!({"entityid": "Carla"})]);

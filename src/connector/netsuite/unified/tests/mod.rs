@@ -1,5 +1,7 @@
 //! Which streams are unified, and what is told of their records.
 
+mod documents;
+
 use serde_json::json;
 
 use super::*;
@@ -38,14 +40,6 @@ fn streams_are_known_in_any_case() {
     }
     assert_eq!((Kind::of("bill"), Kind::of("vendorBill")), (None, None));
     assert_eq!(Kind::Item.record_types().len(), 10);
-}
-
-#[test]
-fn a_record_is_found_by_its_number_too() {
-    for kind in Kind::ALL {
-        assert_eq!(kind.number_field().is_none(), kind == Kind::Account);
-    }
-    assert_eq!(Kind::Item.number_field(), Some(("itemNumber", By::ItemId)));
 }
 
 #[test]
