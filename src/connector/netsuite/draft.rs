@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::NetSuite;
 use super::directory::Found;
 use super::lines::{Going, going, has_address, is_as_held, items, whole, with_key};
-use super::owner::{ENTITY, document, entity, is_own, set_payer};
+use super::owner::{ENTITY, NUMBERED, document, entity, is_own, set_payer};
 use super::paths::{Which, is_number};
 use super::record::{known, only, refused, unsent, with_external_id};
 use super::reference::{By, Reference, first_id, references};
@@ -59,6 +59,7 @@ impl Draft {
                     let items = format!("{{\"items\":{}}}", value.get());
                     push_field(&mut draft.body, ADDRESSBOOK, &items);
                 }
+                NUMBERED => {}
                 _ => push_field(&mut draft.body, name, value.get()),
             }
         }

@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::NetSuite;
 use super::directory::spelled;
+use super::owner::NUMBERED;
 use super::paths::{Which, is_number, is_type};
 use super::stream::Learned;
 use super::suiteql::{Row as Told, one_of};
@@ -34,6 +35,9 @@ impl NetSuite {
             By::ExternalId => EXTERNAL_ID,
             By::Field(name) => name,
         };
+        if column == NUMBERED {
+            return self.find_numbered(&place, question).await;
+        }
         if !is_type(column) {
             let why = format!("NetSuite has no column `{column}` to find records by");
             return Err(RequestError::never_sent(&why));
@@ -107,24 +111,23 @@ impl<'a> Keys<'a> {
 
     /// The rows of the keys that a record answers to.
     fn rows(&self, question: &Question, row: &Told) -> Vec<Row> {
-        let id = row.get("id").filter(|id| is_number(id));
-        let (Some(id), Some(value)) = (id, row.get(&self.column)) else { return Vec::new() };
-        let mut fields = Map::new();
-        for name in &question.want {
-            if let Some(value) = row.get(&name.to_ascii_lowercase()) {
-                fields.insert(name.to_string(), value.into());
-            }
-        }
-        let of = |key: &Arc<str>| Row {
-            key: Arc::clone(key),
-            remote_id: RemoteId::from(id),
-            version: None,
-            fields: fields.clone(),
-            altered: None,
-        };
+        let Some(value) = row.get(&self.column) else { return Vec::new() };
         let keys = self.by_value.get(&spelled(&self.column, value));
-        keys.into_iter().flatten().map(|key| of(key)).collect()
+        keys.into_iter().flatten().filter_map(|key| found_row(key, row, question)).collect()
     }
+}
+
+/// What a row of NetSuite's says of the record that a key has found.
+pub(super) fn found_row(key: &Arc<str>, row: &Told, question: &Question) -> Option<Row> {
+    let id = row.get("id").filter(|id| is_number(id))?;
+    let mut fields = Map::new();
+    for name in &question.want {
+        if let Some(value) = row.get(&name.to_ascii_lowercase()) {
+            fields.insert(name.to_string(), value.into());
+        }
+    }
+    let (key, remote_id) = (Arc::clone(key), RemoteId::from(id));
+    Some(Row { key, remote_id, version: None, fields, altered: None })
 }
 
 #[cfg(test)]

@@ -103,7 +103,11 @@ impl NetSuite {
         (!missing.is_empty()).then(|| no_parent(&Reference::nobody_of(&missing), redactor))
     }
 
-    fn id_of(&self, reference: &Reference, scope: Option<&str>) -> Result<String, Verdict> {
+    pub(super) fn id_of(
+        &self,
+        reference: &Reference,
+        scope: Option<&str>,
+    ) -> Result<String, Verdict> {
         let redactor = self.client.redactor();
         let mut id = None;
         // Who else is named must be there, too.

@@ -43,6 +43,7 @@ pub(super) use self::payment::{AMOUNT, DATE, PAYMENTS};
 pub(super) use self::shape::Unified;
 use self::source::{Reading, Source};
 pub(super) use self::value::render;
+use super::owner::{ENTITY, NUMBERED};
 
 /// What the records of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +122,7 @@ impl Kind {
             Self::Account => None,
             Self::Vendor | Self::Customer => Some("entityId"),
             Self::Item => Some("itemId"),
+            kind if kind.is_held_by_others() => Some(NUMBERED),
             _ => Some("tranId"),
         }
     }
@@ -156,6 +158,11 @@ impl Kind {
                 payment_type: "VendPymt",
             },
         }
+    }
+
+    /// Which field says whose it is.
+    pub(super) fn owner(self) -> &'static str {
+        if self == Self::InvoicePayment { self.paid().field } else { ENTITY }
     }
 
     /// Whether its number is one that others give (a vendor's bill, a check), so that two may give the

@@ -1,6 +1,7 @@
 //! The records of a unified stream, as the pipeline takes them.
 
 use super::{Kind, make, render, told_ignored};
+use crate::connector::netsuite::owner::{NUMBERED, Numbered};
 use crate::connector::netsuite::shape::told;
 use crate::connector::once::Once;
 use crate::connector::shape::{Incoming, Outgoing, Shape, content};
@@ -38,8 +39,13 @@ impl Shape for Unified {
 
     fn outgoing(&self, fields: &[Incoming<'_>]) -> Result<Outgoing, String> {
         let record = content(fields)?;
-        let made = make(self.kind, &record)?;
+        let mut made = make(self.kind, &record)?;
         self.tell_ignored(made.ignored);
+        if self.kind.is_held_by_others()
+            && let Some(numbered) = Numbered::of(&made.body, self.kind.owner())
+        {
+            made.body.insert(NUMBERED.to_owned(), numbered.text().into());
+        }
         Ok(Outgoing { body: render(&made.body.into()), hashed: None })
     }
 

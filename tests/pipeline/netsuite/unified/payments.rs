@@ -136,7 +136,7 @@ fn a_payment_is_of_the_document_that_it_names() {
     assert_eq!(place.counts("BillPayments"), counts([("read", 1), ("rejected", 1)]));
     assert!(message(&place, "p-1").contains("say the Vendor"), "{}", message(&place, "p-1"));
     assert_eq!(paid(&remote), [] as [f64; 0]);
-    place.done(stream("Bills", &[bill("b-77", &json!({"billNumber": "78"}))]));
+    place.done(stream("Bills", &[bill("b-77", &json!({"billNumber": "77"}))]));
     place.done(stream("BillPayments", &[payment]));
     let paid = &remote.books("vendorPayment")[0];
     let bills = remote.books("vendorBill");
