@@ -7,10 +7,7 @@ use serde_json::{Map, Value};
 use super::signals::Signals;
 use super::{print, runtime, setup};
 use crate::error::{Error, ExitCode};
-use crate::sandbox::{Faults, Options};
-
-/// All are served at one address, whichever are named: their paths do not meet.
-const NAMES: [&str; 4] = ["rest", "hubspot", "salesforce", "netsuite"];
+use crate::sandbox::{Faults, NAMES, Options};
 
 pub(super) fn run(
     names: &[String],

@@ -237,11 +237,10 @@ async fn start_sandbox(
     config: &mut Config,
     values: &mut Map<String, Value>,
 ) -> Result<Running, Error> {
-    const REMOTES: &[&str] = &["rest", "hubspot", "salesforce", "netsuite"];
-    if !REMOTES.contains(&remote) {
-        let told = where_near(remote, nearest(remote, REMOTES.iter().copied()).is_some());
+    if !sandbox::NAMES.contains(&remote) {
+        let told = where_near(remote, nearest(remote, sandbox::NAMES.into_iter()).is_some());
         return Err(Error::usage(format!("there is no such sandbox{told}"))
-            .hint(format!("the sandboxes are: {}", REMOTES.join(", "))));
+            .hint(format!("the sandboxes are: {}", sandbox::NAMES.join(", "))));
     }
     let data = if config.store == Path::new(":memory:") {
         None
@@ -270,12 +269,8 @@ async fn start_sandbox(
 
 /// The keys of a config by which a sandbox lets the connector in.
 pub(super) fn sandbox_credentials(remote: &str) -> impl Iterator<Item = (String, Value)> {
-    let keys = if remote == "netsuite" {
-        sandbox::netsuite_keys()
-    } else {
-        &[("access_token", "sandbox-token")]
-    };
-    keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).into()))
+    let keys = sandbox::credentials(remote).iter();
+    keys.map(|(key, value)| ((*key).to_owned(), (*value).into()))
 }
 
 pub(super) fn sandbox_failed(error: sandbox::SandboxError) -> Error {

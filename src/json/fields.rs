@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 /// Fields in the order of the input. Of a name that comes twice the last value counts, at the
 /// first one's place, as JSON readers commonly have it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// Above so many fields or names, a map is made of the fields instead of a scan for each.
@@ -47,6 +47,16 @@ impl<'a> Fields<'a> {
         let values: HashMap<&str, &'a RawValue> =
             self.0.iter().map(|(name, value)| (&**name, *value)).collect();
         names.iter().map(|name| values.get(&**name).copied()).collect()
+    }
+
+    /// The object as text, with `value` under `name` before all else, and nothing else under it.
+    pub fn with(&self, name: &str, value: &str) -> String {
+        let mut object = String::new();
+        push_field(&mut object, name, value);
+        for (own, value) in self.0.iter().filter(|(own, _)| own != name) {
+            push_field(&mut object, own, value.get());
+        }
+        finish_object(object)
     }
 
     fn keep_last(&mut self) {
@@ -194,6 +204,14 @@ mod tests {
         };
         assert_eq!(text(&many), text(&few));
         assert_eq!((text(&many)[98].as_str(), text(&many)[99].as_str()), ("49", ""));
+    }
+
+    #[test]
+    fn a_field_takes_the_place_of_the_one_of_its_name() {
+        let fields = Fields::of_text(r#"{"a": 1.50, "b": [2 ]}"#).unwrap();
+        assert_eq!(fields.with("b", "3"), r#"{"b":3,"a":1.50}"#);
+        assert_eq!(fields.with("c", "\"x\""), r#"{"c":"x","a":1.50,"b":[2 ]}"#);
+        assert_eq!(Fields::default().with("c", "{}"), r#"{"c":{}}"#);
     }
 
     #[test]

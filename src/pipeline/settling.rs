@@ -1,7 +1,6 @@
 //! What follows from what the dispatcher tells, and outcomes that need no call.
 
 use std::sync::Arc;
-
 use std::time::Instant;
 
 use super::Job;

@@ -14,8 +14,8 @@
 //!   themselves: `admin`, `rest`, `hubspot`, `netsuite` and `salesforce`.
 //!
 //! # A new remote
-//! One folder with routes and plain functions, and its name in `REMOTES`. Tokens, the rate limit,
-//! faults, the memory and its file, counts and connections are there already.
+//! One folder with routes and plain functions, and its name in `REMOTES` and [`NAMES`]. Tokens,
+//! the rate limit, faults, the memory and its file, counts and connections are there already.
 
 mod admin;
 mod admit;
@@ -59,9 +59,16 @@ pub use faults::{Faults, RateLimit, RetryAfterForm};
 static REMOTES: &[remote::Remote] =
     &[rest::REMOTE, hubspot::REMOTE, netsuite::REMOTE, salesforce::REMOTE, admin::REMOTE];
 
-/// The keys of a config that NetSuite's sandbox lets in, and their values.
-pub fn netsuite_keys() -> &'static [(&'static str, &'static str)] {
-    &netsuite::KEYS
+/// The connectors that have a remote here. All are served at one address, whichever are named:
+/// their paths do not meet.
+pub const NAMES: [&str; 4] = ["rest", "hubspot", "salesforce", "netsuite"];
+
+/// The keys of a config by which the remote of this name lets its connector in, and their values.
+pub fn credentials(name: &str) -> &'static [(&'static str, &'static str)] {
+    match name {
+        "netsuite" => &netsuite::KEYS,
+        _ => &[("access_token", tokens::STATIC_TOKEN)],
+    }
 }
 
 /// How a sandbox is started.

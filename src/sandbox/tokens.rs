@@ -12,7 +12,7 @@ use super::remote::{Answer, Caller, Denied, Plan, Request};
 use super::world::World;
 
 /// Always taken, unless the faults file says otherwise.
-const STATIC_TOKEN: &str = "sandbox-token";
+pub(super) const STATIC_TOKEN: &str = "sandbox-token";
 /// The refresh token to begin with.
 const REFRESH_TOKEN: &str = "sandbox-refresh";
 const CLIENT_ID: &str = "sandbox-client";

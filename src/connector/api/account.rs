@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::address::Template;
-use crate::connector::http::Redactor;
+use crate::connector::http::{Redactor, host_and_port};
 use crate::text::hex;
 
 /// A parameter of the query with one of these names holds a key, whatever stands between its words.
@@ -56,8 +56,6 @@ fn is_word(text: &str) -> bool {
 /// records would be posted again.
 pub(super) fn namespace(template: &Template) -> Result<String, String> {
     let url = template.fill("stream")?;
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let mut rest = url.path().to_owned();
     for (name, value) in url.query_pairs() {
         let word: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -67,5 +65,5 @@ pub(super) fn namespace(template: &Template) -> Result<String, String> {
     }
     let digest: [u8; 32] = Sha256::digest(rest).into();
     let digits = hex(&digest[..6]);
-    Ok(format!("api:{host}{port}#{digits}"))
+    Ok(format!("api:{}#{digits}", host_and_port(&url)))
 }

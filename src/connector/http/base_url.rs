@@ -19,3 +19,10 @@ pub fn base_url(text: &str) -> Result<Url, String> {
     }
     Ok(url)
 }
+
+/// What of an address tells its remote from others: `host`, or `host:port` where the port is not
+/// the scheme's own.
+pub fn host_and_port(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}

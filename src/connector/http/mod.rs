@@ -20,7 +20,7 @@ mod tests;
 
 pub use answer::Answer;
 pub use authorize::Authorizer;
-pub use base_url::base_url;
+pub use base_url::{base_url, host_and_port};
 pub use client::{Client, Request};
 pub use meaning::{Call, Meaning};
 pub use redact::Redactor;

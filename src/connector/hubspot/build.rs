@@ -14,7 +14,7 @@ use super::paths::{HOST, Paths};
 use super::unified::{CustomFields, Lists};
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings, PlatformSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
+use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 
 /// The version of HubSpot's paths, where the config names none.
@@ -32,9 +32,7 @@ impl HubSpot {
         config.refuse_api_key()?;
         let base = settings.base_url.as_deref().unwrap_or(HOST);
         let base = base_url(base).map_err(|why| wrong(why, None))?;
-        let host = base.host_str().unwrap_or_default();
-        let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let namespace = format!("hubspot:{host}{port}");
+        let namespace = format!("hubspot:{}", host_and_port(&base));
         let version = given(config.api_version.as_ref()).unwrap_or(VERSION);
         let paths = Paths::new(base, version)
             .map_err(|why| wrong(format!("config key `api_version`: {why}"), None))?;

@@ -20,7 +20,7 @@ use crate::connector::http::authorize::{
     Assertion, ClientIn, Grant, OAuth1Settings, OAuthSettings,
 };
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
+use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 use crate::json::exact;
 
@@ -49,10 +49,7 @@ impl NetSuite {
         let address = settings.base_url.clone().unwrap_or_else(|| account.address());
         let address = base_url(&address).map_err(|why| wrong(why, None))?;
         // The same account by another address is another remote: a proxy, or the sandbox.
-        let host = settings.base_url.as_ref().map(|_| {
-            let port = address.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!(":{}{port}", address.host_str().unwrap_or_default())
-        });
+        let host = settings.base_url.as_ref().map(|_| format!(":{}", host_and_port(&address)));
         let namespace = format!("netsuite{}:{}", host.unwrap_or_default(), account.realm());
         let paths = Paths::new(address);
         let redactor = Redactor::default();

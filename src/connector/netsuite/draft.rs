@@ -67,12 +67,11 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Whether what NetSuite has of it must be known before it is changed.
-    fn is_compared(&self) -> bool {
+    /// Whether what NetSuite has of it must be known before it is changed; `named`: whom it names.
+    fn is_compared(&self, named: &[Reference]) -> bool {
         let Ok(fields) = Fields::of_text(&self.body) else { return false };
         let has = |name: &str| fields.get(name).is_some();
-        let is_scoped =
-            references(&self.body).iter().any(|reference| reference.within) && !has("subsidiary");
+        let is_scoped = named.iter().any(|reference| reference.within) && !has("subsidiary");
         is_scoped
             || !self.payments.is_empty()
             || has(ADDRESSBOOK)
@@ -89,9 +88,10 @@ impl NetSuite {
     ) -> Result<WriteAnswer, RequestError> {
         let write = only(batch)?;
         let mut draft = Draft::read(kind, write)?;
+        let named = references(&draft.body);
         let is_known = batch.action != Action::Create;
         let mut whom = if is_known { whom(write)? } else { Vec::new() };
-        let is_compared = batch.action == Action::Update && draft.is_compared();
+        let is_compared = batch.action == Action::Update && draft.is_compared(&named);
         let mut held = None;
         if is_known && (is_compared || kind.is_held_by_others() || kind == Kind::JournalEntry) {
             let Some((which, read)) = self.first_of(&draft.record_type, &whom).await? else {
@@ -101,8 +101,7 @@ impl NetSuite {
             held = Some(read);
         }
         let held = held.as_ref();
-        let named = references(&draft.body);
-        if let Err(verdict) = self.complete(kind, write, &mut draft, held).await? {
+        if let Err(verdict) = self.complete(kind, write, &mut draft, &named, held).await? {
             return Ok(unsent(verdict));
         }
         if batch.action == Action::Delete {
@@ -126,7 +125,7 @@ impl NetSuite {
             self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await
         } else {
             let url = self.paths.records(&draft.record_type)?;
-            self.write_one(Method::POST, url, body, batch, write).await
+            self.write_one(Method::POST, url, body, batch).await
         };
         if is_known
             && appends
@@ -172,7 +171,7 @@ impl NetSuite {
         for which in whom {
             let url = self.paths.record(record_type, *which)?;
             let body = body.to_owned();
-            answer = self.write_one(method.clone(), url, body, batch, only(batch)?).await?;
+            answer = self.write_one(method.clone(), url, body, batch).await?;
             if answer.verdicts != [Verdict::Missing] {
                 break;
             }
@@ -180,7 +179,8 @@ impl NetSuite {
         Ok(answer)
     }
 
-    /// Puts into a draft's body what must be known to write it; `held`: what NetSuite has of it.
+    /// Puts into a draft's body what must be known to write it; `named`: whom it names; `held`:
+    /// what NetSuite has of it.
     ///
     /// # Errors
     /// When nobody can tell now; within, the verdict on a record that cannot be written.
@@ -189,13 +189,14 @@ impl NetSuite {
         kind: Kind,
         write: &Write,
         draft: &mut Draft,
+        named: &[Reference],
         held: Option<&Value>,
     ) -> Result<Result<(), Verdict>, RequestError> {
         let taxes = taxes(&draft.body);
         self.look_for(&taxes, false).await.map_err(not_sent)?;
         let document = document(&draft.body);
         let scope = held.and_then(|held| first_id(&held["subsidiary"].to_string()));
-        draft.body = match self.resolved(&draft.body, scope.as_deref()).await? {
+        draft.body = match self.resolved(&draft.body, named, scope.as_deref()).await? {
             Ok(body) => body,
             Err(verdict) => return Ok(Err(verdict)),
         };

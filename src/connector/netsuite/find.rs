@@ -11,7 +11,7 @@ use super::directory::spelled;
 use super::owner::NUMBERED;
 use super::paths::{Which, is_number, is_type};
 use super::stream::Learned;
-use super::suiteql::{Row as Told, one_of};
+use super::suiteql::{Row as Told, one_external_id_of, one_of};
 use super::table::Place;
 use crate::connector::contract::{By, Found, Question, RequestError, Row};
 use crate::record::RemoteId;
@@ -99,7 +99,7 @@ impl<'a> Keys<'a> {
         values.sort_unstable();
         let any = match self.column.as_str() {
             "id" => format!("id IN ({})", values.join(",")),
-            EXTERNAL_ID => one_of("LOWER(externalid)", values.into_iter()),
+            EXTERNAL_ID => one_external_id_of(EXTERNAL_ID, values.into_iter()),
             column => one_of(column, values.into_iter()),
         };
         let asked = match self.column.as_str() {

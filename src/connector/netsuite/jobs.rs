@@ -23,12 +23,12 @@ use url::Url;
 
 use super::NetSuite;
 use super::directory::folded;
-use super::paths::is_number;
+use super::paths::{is_number, numbered};
 use super::problem::{Problem, failure};
 use super::record::{is_missing, with_external_id};
 use super::reference::names_others;
 use super::stream::{Learned, MAX_RECORDS};
-use super::suiteql::{PREFER, one_of};
+use super::suiteql::{PREFER, one_external_id_of};
 use super::table::Place;
 use crate::connector::bulk::{Bulk, Opened, Progress, Ticket};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteBatch};
@@ -264,11 +264,10 @@ impl NetSuite {
 
     /// The ids of a job's records, by their external ids.
     async fn ids_of(&self, job: &Job) -> Result<HashMap<String, RemoteId>, RequestError> {
-        let ids: Vec<String> = job.external_ids.iter().map(|id| folded(id)).collect();
         let question = format!(
             "SELECT id, externalid FROM {}{} ORDER BY id",
             Place::of(&job.record_type).filtered(),
-            one_of("LOWER(externalid)", ids.iter().map(String::as_str))
+            one_external_id_of("externalid", job.external_ids.iter().map(String::as_str))
         );
         let rows = self.ask(&question).await?;
         let known = rows.iter().filter_map(|row| {
@@ -282,7 +281,6 @@ impl NetSuite {
 /// The job that an answer names: `/services/rest/async/v1/job/{number}`.
 fn job_number(answer: &Answer) -> Option<String> {
     let location = answer.headers.get(LOCATION)?.to_str().ok()?;
-    let path = location.split(['?', '#']).next()?.trim_end_matches('/');
-    let (before, number) = path.rsplit_once('/')?;
-    (before.ends_with("/job") && is_number(number)).then(|| number.to_owned())
+    let (before, number) = numbered(location)?;
+    before.ends_with("/job").then(|| number.to_owned())
 }

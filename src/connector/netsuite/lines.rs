@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::paths::is_number;
 use super::unified::TAX;
 use crate::json::exact;
-use crate::json::fields::{Fields, finish_object, push_field};
+use crate::json::fields::Fields;
 
 /// Numbers that are nearer are the same: NetSuite keeps no more digits of a price.
 const NEAR: f64 = 1e-8;
@@ -61,14 +61,7 @@ pub(super) fn going(lines: &[&RawValue], held: &[Value]) -> Vec<Going> {
 
 /// A line with the key of the one that it changes.
 pub(super) fn with_key(line: &str, key: &str) -> String {
-    let mut own = String::new();
-    push_field(&mut own, "line", key);
-    if let Ok(fields) = Fields::of_text(line) {
-        for (name, value) in fields.0.iter().filter(|(name, _)| name != "line") {
-            push_field(&mut own, name, value.get());
-        }
-    }
-    finish_object(own)
+    Fields::of_text(line).unwrap_or_default().with("line", key)
 }
 
 /// What a line says of itself.

@@ -178,17 +178,15 @@ impl NetSuite {
         }
         let request = Request { method, url, headers, body, reads_only, not_after };
         let answer = self.client.send(&request).await?;
-        // NetSuite's own words of a login that it refuses, under whatever status.
-        let login = match answer.status {
-            401 => Some(Problem::read(&answer.body)),
-            400 | 403 => Some(Problem::read(&answer.body))
-                .filter(|problem| problem.as_ref().is_some_and(Problem::is_of_login)),
-            _ => None,
-        };
         if answer.is_success() {
             self.warned.heed(&answer, self.client.redactor());
             self.logins.worked();
-        } else if let Some(problem) = login {
+        }
+        // NetSuite refuses a login in words of its own, under each of these statuses.
+        let may_be_login = matches!(answer.status, 400 | 401 | 403);
+        let problem = may_be_login.then(|| Problem::read(&answer.body)).flatten();
+        let is_login = answer.status == 401 || problem.as_ref().is_some_and(Problem::is_of_login);
+        if is_login {
             if let Some(error) = self.logins.refused(answer.status) {
                 return Err(error);
             }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::NetSuite;
-use super::directory::{Key, folded, key};
+use super::directory::{Key, key};
 use super::paths::is_number;
 use super::reference::{By, Reference};
-use super::suiteql::{MAX_VALUES, Row, one_of, quoted};
+use super::suiteql::{MAX_VALUES, Row, one_external_id_of, one_of, quoted};
 use super::table::Named;
 use crate::connector::contract::RequestError;
 
@@ -81,11 +81,7 @@ impl NetSuite {
             let own = named.column(by.column())?;
             Some(match by {
                 By::Id => format!("{own} IN ({})", values.join(",")),
-                By::ExternalId => {
-                    let folded = values.iter().map(|value| folded(value));
-                    let folded: Vec<String> = folded.collect();
-                    one_of(&format!("LOWER({own})"), folded.iter().map(String::as_str))
-                }
+                By::ExternalId => one_external_id_of(own, values.into_iter()),
                 _ => one_of(own, values.into_iter()),
             })
         });

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::NetSuite;
-
 use super::directory::folded;
 use super::find::found_row;
 use super::record::EXTERNAL_ID;
@@ -18,7 +17,7 @@ use super::table::Place;
 use super::unified::{Kind, Paid};
 use crate::connector::contract::{Found, Question, RequestError, Write};
 use crate::json::exact;
-use crate::json::fields::{Fields, finish_object, push_field};
+use crate::json::fields::Fields;
 use crate::record::ExternalId;
 
 /// Whom a transaction is of.
@@ -129,12 +128,7 @@ pub(super) fn set_payer(
              have this number: say the {payer} of the payment",
         )),
         (None, Some(owner)) => {
-            let mut whole = String::with_capacity(body.len() + 40);
-            push_field(&mut whole, field, &by_id(owner));
-            for (name, value) in fields.0.iter().filter(|(name, _)| name != field) {
-                push_field(&mut whole, name, value.get());
-            }
-            *body = finish_object(whole);
+            *body = fields.with(field, &by_id(owner));
             Ok(())
         }
         _ => Ok(()),

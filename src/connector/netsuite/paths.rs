@@ -113,6 +113,12 @@ pub(super) fn is_number(text: &str) -> bool {
     (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The number that an address ends in, behind what stands before it.
+pub(super) fn numbered(address: &str) -> Option<(&str, &str)> {
+    let path = address.split(['?', '#']).next()?.trim_end_matches('/');
+    path.rsplit_once('/').filter(|(_, number)| is_number(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

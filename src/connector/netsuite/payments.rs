@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::NetSuite;
 use super::directory::folded;
 use super::record::EXTERNAL_ID;
-use super::reference::by_id;
+use super::reference::{by_id, references};
 use super::suiteql::{Row, quoted};
 use super::unified::{AMOUNT, DATE, Kind, Paid};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer};
@@ -43,6 +43,53 @@ impl Held {
             }
         }
         all
+    }
+}
+
+/// What of a payment tells whether NetSuite has it.
+struct Related {
+    /// The user's.
+    external_id: Option<String>,
+    amount: Option<f64>,
+    day: Option<String>,
+}
+
+impl Related {
+    fn of(payment: &str) -> Self {
+        let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
+        Self {
+            external_id: exact::text(&payment[EXTERNAL_ID]),
+            amount: number(&payment[AMOUNT]),
+            day: exact::text(&payment[DATE]),
+        }
+    }
+
+    /// What it is by its document, its amount and its day. NetSuite takes letters, digits, `_` and
+    /// `-` in an external id.
+    fn own_id(&self, document: &RemoteId) -> String {
+        let (day, amount) =
+            (self.day.as_deref().unwrap_or_default(), self.amount.unwrap_or_default());
+        let id = format!("payment-of-{}-{amount:.2}-{day}", document.as_str());
+        id.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "_")
+    }
+
+    /// Whether NetSuite has it under the external id that it goes out with; `own_id`: where the
+    /// user says none.
+    fn has_id(&self, own_id: &str, known: &Held) -> bool {
+        let id = self.external_id.as_deref().unwrap_or(own_id);
+        known.row.get("externalid").is_some_and(|held| folded(held) == folded(id))
+    }
+
+    /// Whether it is the one that NetSuite has: by their external ids, where both have one; else by
+    /// amount and day, or by the amount alone of one that says no day, which NetSuite has set. What
+    /// is paid out is below 0 there.
+    fn is_same(&self, known: &Held) -> bool {
+        if let (Some(own), Some(held)) = (&self.external_id, known.row.get("externalid")) {
+            return folded(own) == folded(held);
+        }
+        let is_it = |held: &f64| self.amount.is_some_and(|amount| (amount - held).abs() < 0.005);
+        let is_amount = known.amounts.iter().any(is_it);
+        is_amount && self.day.as_deref().is_none_or(|day| known.row.get("trandate") == Some(day))
     }
 }
 
@@ -82,17 +129,22 @@ impl NetSuite {
         };
         let (mut refused, mut alike) = (Vec::new(), HashMap::new());
         for payment in payments {
-            let own_id = own_id(payment, &id);
+            let related = Related::of(payment);
+            let own_id = related.own_id(&id);
             let nth = alike.entry(own_id.clone()).and_modify(|nth| *nth += 1).or_insert(1);
-            if let Some(place) = known.iter().position(|known| is_same(payment, known)) {
+            if let Some(place) = known.iter().position(|known| related.is_same(known)) {
                 known.remove(place);
                 continue;
             }
             let own_id = format!("{own_id}-{nth}");
-            match self.write_payment(kind, payment, &id, entity, &own_id).await {
+            let is_it = |known: &Held| related.has_id(&own_id, known);
+            match self.write_payment(kind, payment, &id, entity, &own_id, is_it).await {
                 Became::There => {}
                 Became::Refused(why) => refused.push(why),
-                Became::Open(why) => return *verdict = not_finished(verdict, &id, &why),
+                Became::Open(why) => {
+                    let why = format!("its payment: {why}");
+                    return *verdict = not_finished(verdict, &id, &why);
+                }
             }
         }
         if !refused.is_empty() {
@@ -130,6 +182,8 @@ impl NetSuite {
         Ok(Held::of(self.ask(&question).await?))
     }
 
+    /// Writes one; `own_id`: its external id, where the user says none; `is_it`: whether NetSuite
+    /// has it under the id that it goes out with.
     async fn write_payment(
         &self,
         kind: Kind,
@@ -137,18 +191,19 @@ impl NetSuite {
         document: &RemoteId,
         entity: Option<&str>,
         own_id: &str,
+        is_it: impl Fn(&Held) -> bool,
     ) -> Became {
-        let resolved = match self.resolved(payment, None).await {
-            Ok(Ok(resolved)) => resolved,
-            Ok(Err(Verdict::NoParent(no) | Verdict::Rejected(no))) => {
-                return Became::Refused(no.message.to_string());
-            }
-            Ok(Err(verdict)) => return Became::Open(late(&verdict)),
-            Err(error) => return Became::Open(format!("its payment: {error}")),
+        let resolved = match self.resolved(payment, &references(payment), None).await {
+            Ok(resolved) => resolved,
+            Err(error) => return Became::Open(error.to_string()),
         };
         let Paid { payment: record_type, field, .. } = kind.paid();
-        let body = payment_body(&resolved, field, entity, document.as_str(), own_id);
         let sent = async {
+            let resolved = match resolved {
+                Ok(resolved) => resolved,
+                Err(verdict) => return Ok(verdict),
+            };
+            let body = payment_body(&resolved, field, entity, document.as_str(), own_id);
             let url = self.paths.records(record_type)?;
             let answer = self.send(Method::POST, url, Bytes::from(body), false, None).await?;
             self.judge(&answer, Action::Create, None)
@@ -160,45 +215,17 @@ impl NetSuite {
             }
             // By now: it was sent before, and its answer was lost.
             Ok(Verdict::Exists(_)) => match self.payments_of(kind, document, false).await {
-                Ok(known) if known.iter().any(|known| has_id(payment, own_id, known)) => {
-                    Became::There
-                }
+                Ok(known) if known.iter().any(&is_it) => Became::There,
                 Ok(_) => Became::Refused("there is another one with its id or number".to_owned()),
-                Err(error) => Became::Open(format!("its payment: {error}")),
+                Err(error) => Became::Open(error.to_string()),
             },
-            Err(error @ (RequestError::Refused { .. } | RequestError::Forbidden { .. })) => {
-                Became::Refused(error.to_string())
-            }
+            Err(error) if is_no(&error) => Became::Refused(error.to_string()),
             // What may be there is looked for when the record is sent again.
-            Ok(verdict) => Became::Open(late(&verdict)),
-            Err(error) => Became::Open(format!("its payment: {error}")),
+            Ok(Verdict::Busy(why) | Verdict::InDoubt(why)) => Became::Open(why.into()),
+            Ok(_) => Became::Open("nobody tells of it".to_owned()),
+            Err(error) => Became::Open(error.to_string()),
         }
     }
-}
-
-/// Why a payment is still open.
-fn late(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Busy(why) | Verdict::InDoubt(why) => format!("its payment: {why}"),
-        _ => "its payment is not told of".to_owned(),
-    }
-}
-
-/// What a payment is by its document, its amount and its day. NetSuite takes letters, digits, `_` and
-/// `-` in an external id.
-fn own_id(payment: &str, document: &RemoteId) -> String {
-    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
-    let day = exact::text(&payment[DATE]).unwrap_or_default();
-    let amount = number(&payment[AMOUNT]).unwrap_or_default();
-    let id = format!("payment-of-{}-{amount:.2}-{day}", document.as_str());
-    id.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "_")
-}
-
-/// Whether NetSuite has a payment under the external id that it goes out with.
-fn has_id(payment: &str, own_id: &str, known: &Held) -> bool {
-    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
-    let id = exact::text(&payment[EXTERNAL_ID]).unwrap_or_else(|| own_id.to_owned());
-    known.row.get("externalid").is_some_and(|held| folded(held) == folded(&id))
 }
 
 /// A payment as it goes out: of whom, and for which document; `own_id`: where it has none.
@@ -229,22 +256,6 @@ fn payment_body(
     finish_object(body)
 }
 
-/// Whether a payment is the one that NetSuite has: by their external ids, where both have one; else by
-/// amount and day, or by the amount alone of one that says no day, which NetSuite has set. What is paid
-/// out is below 0 there.
-fn is_same(payment: &str, known: &Held) -> bool {
-    let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
-    let id = exact::text(&payment[EXTERNAL_ID]);
-    if let (Some(own), Some(held)) = (id, known.row.get("externalid")) {
-        return folded(&own) == folded(held);
-    }
-    let amount = number(&payment[AMOUNT]);
-    let is_it = |held: &f64| amount.is_some_and(|amount| (amount - held).abs() < 0.005);
-    let is_amount = known.amounts.iter().any(is_it);
-    let day = exact::text(&payment[DATE]);
-    is_amount && day.is_none_or(|day| known.row.get("trandate") == Some(&*day))
-}
-
 /// An amount without its sign.
 fn number(value: &Value) -> Option<f64> {
     exact::text(value)?.trim().parse::<f64>().ok().map(f64::abs)
@@ -259,6 +270,10 @@ mod tests {
             cells.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         Held::of(rows.iter().map(row).collect()).remove(0)
+    }
+
+    fn is_same(payment: &str, known: &Held) -> bool {
+        Related::of(payment).is_same(known)
     }
 
     #[test]
@@ -293,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_payment_without_an_external_id_gets_one_of_its_own() {
-        let id = |payment: &str| own_id(payment, &RemoteId::new("12"));
+        let id = |payment: &str| Related::of(payment).own_id(&RemoteId::new("12"));
         let payment = r#"{"$amount":50.00,"$date":"2026-05-22"}"#;
         assert_eq!(id(payment), "payment-of-12-50_00-2026-05-22");
         assert_eq!(id(payment), id(r#"{"$date":"2026-05-22","$amount":50.0,"memo":"x"}"#));

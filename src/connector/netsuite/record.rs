@@ -12,9 +12,9 @@ use url::Url;
 
 use super::NetSuite;
 use super::directory::Found;
-use super::paths::{Which, is_number};
+use super::paths::{Which, is_number, numbered};
 use super::problem::{MAX_CHARS, Problem, failure};
-use super::reference::{FIND, Reference, fill, names_others, references};
+use super::reference::{FIND, Reference, fill, references};
 use super::stream::Learned;
 use super::table::Place;
 use crate::connector::contract::{
@@ -23,7 +23,7 @@ use crate::connector::contract::{
 use crate::connector::http::{Answer, Call, Redactor};
 use crate::connector::parts::not_sent;
 use crate::json::exact;
-use crate::json::fields::{Fields, finish_object, push_field, push_text};
+use crate::json::fields::{Fields, push_text};
 use crate::record::{ExternalId, RemoteId};
 
 /// The field of the user's id.
@@ -39,10 +39,11 @@ impl NetSuite {
         let write = only(batch)?;
         let record_type = learned.record_type();
         if batch.action == Action::Delete {
-            return self.delete(record_type, write, batch).await;
+            let url = self.paths.record(record_type, Which::Id(known(write)?))?;
+            return self.write_one(Method::DELETE, url, String::new(), batch).await;
         }
         let named = references(&write.body);
-        let body = match self.resolved(&write.body, None).await? {
+        let body = match self.resolved(&write.body, &named, None).await? {
             Ok(body) => body,
             Err(verdict) => return Ok(unsent(verdict)),
         };
@@ -58,7 +59,7 @@ impl NetSuite {
             replace(&mut url, &sublists(&body));
         }
         let body = with_external_id(&body, write, batch.action);
-        let answer = self.write_one(method, url, body, batch, write).await?;
+        let answer = self.write_one(method, url, body, batch).await?;
         self.doubt_named(&answer, &named);
         Ok(answer)
     }
@@ -71,19 +72,21 @@ impl NetSuite {
         }
     }
 
-    /// A body with all whom it names by NetSuite's ids; the verdict, where somebody is not there.
+    /// A body with all whom it names, who are `named`, by NetSuite's ids; the verdict, where
+    /// somebody is not there.
     ///
     /// # Errors
     /// When nobody can tell now.
     pub(super) async fn resolved(
         &self,
         body: &str,
+        named: &[Reference],
         scope: Option<&str>,
     ) -> Result<Result<String, Verdict>, RequestError> {
-        if !names_others(body) {
+        if named.is_empty() {
             return Ok(Ok(body.to_owned()));
         }
-        self.look_for(&references(body), false).await.map_err(not_sent)?;
+        self.look_for(named, false).await.map_err(not_sent)?;
         if let Some(verdict) = self.missing_subsidiaries(body) {
             return Ok(Err(verdict));
         }
@@ -127,26 +130,15 @@ impl NetSuite {
         id.ok_or_else(nobody)
     }
 
-    /// Removes a record.
-    pub(super) async fn delete(
-        &self,
-        record_type: &str,
-        write: &Write,
-        batch: &WriteBatch,
-    ) -> Result<WriteAnswer, RequestError> {
-        let url = self.paths.record(record_type, Which::Id(known(write)?))?;
-        self.write_one(Method::DELETE, url, String::new(), batch, write).await
-    }
-
-    /// Makes a call that writes the record, and judges the answer.
+    /// Makes a call that writes the one record of a batch, and judges the answer.
     pub(super) async fn write_one(
         &self,
         method: Method,
         url: Url,
         body: String,
         batch: &WriteBatch,
-        write: &Write,
     ) -> Result<WriteAnswer, RequestError> {
+        let write = only(batch)?;
         let answer = self.send(method, url, Bytes::from(body), false, batch.not_after).await?;
         let verdict = self.judge(&answer, batch.action, write.remote_id.as_ref())?;
         if answer.is_success() {
@@ -210,8 +202,7 @@ impl NetSuite {
 
 /// The id in an address of a record of this type, `…/record/v1/{type}/{id}`.
 fn id_at<'a>(address: &'a str, record_type: &str) -> Option<&'a str> {
-    let path = address.split(['?', '#']).next()?.trim_end_matches('/');
-    let (before, id) = path.rsplit_once('/').filter(|(_, id)| is_number(id))?;
+    let (before, id) = numbered(address)?;
     // NetSuite tells it in lower case.
     let is_own = !record_type.is_empty() && type_of(before).eq_ignore_ascii_case(record_type);
     is_own.then_some(id)
@@ -272,14 +263,9 @@ pub(super) fn with_external_id(body: &str, write: &Write, action: Action) -> Str
         return body.to_owned();
     };
     let Ok(fields) = Fields::of_text(body) else { return body.to_owned() };
-    let mut whole = String::with_capacity(body.len() + id.as_str().len() + 20);
     let mut text = String::new();
     push_text(&mut text, id.as_str());
-    push_field(&mut whole, EXTERNAL_ID, &text);
-    for (name, value) in fields.0.iter().filter(|(name, _)| name != EXTERNAL_ID) {
-        push_field(&mut whole, name, value.get());
-    }
-    finish_object(whole)
+    fields.with(EXTERNAL_ID, &text)
 }
 
 /// Names of a body's sublists: `{"items": […]}`.

@@ -11,6 +11,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::NetSuite;
+use super::directory::folded;
 use crate::connector::contract::RequestError;
 use crate::connector::http::Redactor;
 use crate::json::exact;
@@ -87,6 +88,15 @@ pub(super) fn quoted(value: &str) -> String {
 pub(super) fn one_of<'a>(column: &str, values: impl Iterator<Item = &'a str>) -> String {
     let values: Vec<String> = values.map(quoted).collect();
     format!("{column} IN ({})", values.join(","))
+}
+
+/// The same of external ids, as NetSuite compares them.
+pub(super) fn one_external_id_of<'a>(
+    column: &str,
+    values: impl Iterator<Item = &'a str>,
+) -> String {
+    let values: Vec<String> = values.map(folded).collect();
+    one_of(&format!("LOWER({column})"), values.iter().map(String::as_str))
 }
 
 impl NetSuite {

@@ -18,7 +18,9 @@ use crate::connector::http::authorize::{
     Assertion, ClientIn, Find, Grant, LoginSettings, OAuth1Settings, OAuthSettings,
 };
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, Request, base_url, client};
+use crate::connector::http::{
+    Authorizer, Client, Redactor, Request, base_url, client, host_and_port,
+};
 use crate::connector::{BuildError, Settings};
 use crate::json::exact;
 
@@ -93,9 +95,8 @@ impl Rest {
 }
 
 fn namespace(name: &str, base_url: &Url) -> String {
-    let host = base_url.host_str().unwrap_or_default();
-    let port = base_url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("rest:{name}@{host}{port}{}", base_url.path().trim_end_matches('/'))
+    let host = host_and_port(base_url);
+    format!("rest:{name}@{host}{}", base_url.path().trim_end_matches('/'))
 }
 
 struct Builder<'a> {

@@ -17,7 +17,7 @@ use super::quota::Quota;
 use super::unified::{MadeFields, Names};
 use crate::connector::http::authorize::{Assertion, ClientIn, Grant, OAuthSettings};
 use crate::connector::http::rate_limit::Limiter;
-use crate::connector::http::{Authorizer, Client, Redactor, base_url, client};
+use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 use crate::json::exact;
 
@@ -59,10 +59,7 @@ impl Salesforce {
         let http = client::pool(settings.timeout, &settings.user_agent)
             .map_err(|message| wrong(message, None))?;
         let authorizer = config.authorizer(&settings, fixed.as_ref(), http.clone(), &redactor)?;
-        let host = fixed.as_ref().map(|url| {
-            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!(":{}{port}", url.host_str().unwrap_or_default())
-        });
+        let host = fixed.as_ref().map(|url| format!(":{}", host_and_port(url)));
         let namespace = format!("salesforce{}", host.unwrap_or_default());
         let hours = config.describe_hours.unwrap_or(DESCRIBE_HOURS);
         let life = Duration::from_secs(hours.saturating_mul(3600));

@@ -128,16 +128,22 @@ fn scopes_that_are_missing_are_named() {
     assert!(checked.stdout.contains("crm.objects.contacts.write"), "{}", checked.stdout);
 }
 
+/// A token lasts for far more calls than are under way at once: two that others use up before a
+/// call's turn would refuse that call for good.
 #[test]
 fn tokens_are_renewed_and_kept() {
-    let remote = Remote::with("{token_calls: 3, static_token: false, rotate_refresh_token: true}");
+    let remote = Remote::with("{token_calls: 20, static_token: false, rotate_refresh_token: true}");
     let place = Place::with(
         json!({"connector": "hubspot", "base_url": remote.url, "access_token": "old",
         "refresh_token": "sandbox-refresh", "client_id": "sandbox-client", "client_secret": "sandbox-secret",
         "redirect_uri": "https://app.example.com/callback", "expires_in": 1_700_000_000}),
     );
+    let place = place.set("batch", json!({"records": 10})).set("max_in_flight", 4);
     place.done(contacts(numbered(450)));
     assert_eq!(remote.crm(CONTACTS).len(), 450);
+    let calls = remote.calls();
+    // That of the config, and two under way.
+    assert!(calls["calls"]["POST /oauth/{version}/token"].as_u64() >= Some(3), "{calls}");
     let kept: serde_json::Value = serde_json::from_str(&place.read("config.json")).unwrap();
     assert_ne!(kept["access_token"], "old");
     assert_ne!(kept["refresh_token"], "sandbox-refresh");

@@ -16,8 +16,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::super::SEGMENT;
 use super::super::redact::Redactor;
+use super::super::{SEGMENT, host_and_port};
 use super::random_name;
 use crate::connector::contract::RequestError;
 
@@ -119,9 +119,7 @@ fn form(request: &reqwest::Request) -> &str {
 /// the query and of `form` together with `parameters`, sorted.
 fn base_string(method: &Method, url: &Url, form: &str, parameters: &[(&str, &str)]) -> String {
     // A `Url` has its scheme and host in lower case, and no port that is the scheme's own.
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let host = url.host_str().unwrap_or_default();
-    let address = format!("{}://{host}{port}{}", url.scheme(), url.path());
+    let address = format!("{}://{}{}", url.scheme(), host_and_port(url), url.path());
     // Section 3.4.1.3.2: encoded first, for a name may sort otherwise by then.
     let mut all: Vec<(String, String)> = parameters
         .iter()
