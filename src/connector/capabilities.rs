@@ -74,6 +74,9 @@ pub struct Capabilities {
     /// Under which names a record's body has what it is found by, where the connector says that
     /// itself: over the stream's `lookup_fields`.
     pub lookup_names: Vec<String>,
+    /// What stands behind this letter in such a value narrows down what the remote finds by it: two
+    /// values that are one before it may find one record.
+    pub narrowed_behind: Option<char>,
     /// How batches are named, where the remote is told.
     pub batch_ids: Option<BatchIds>,
     /// The field of a record that is its external id, where nothing in the config or the input says

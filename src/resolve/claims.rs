@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::Key;
 use crate::config::stream::LookupMethod;
-use crate::connector::contract::Lookup;
+use crate::connector::contract::{Capabilities, Lookup};
 use crate::record::RemoteId;
 use crate::stream::{Record, Stream};
 
@@ -38,6 +38,9 @@ enum Of {
     Property(Arc<str>),
     /// These properties together.
     Properties(Arc<str>),
+    /// What several values of the property of this name have in common that may be one record's, and
+    /// need not be.
+    Stem(Arc<str>),
 }
 
 /// A record at the remote.
@@ -213,8 +216,9 @@ impl Claims {
             Of::Property(name) => capabilities.external_id_property.as_deref() != Some(&**name),
             of => matches!(of, Of::Properties(_)),
         };
-        let claims = held.claims.iter().filter(|claim| !(is_spared && is_field(&claim.1)));
-        let made = claims.filter_map(|claim| self.made.get(claim)).flatten();
+        let is_untold = |of: &Of| matches!(of, Of::Stem(_)) || (is_spared && is_field(of));
+        let made = held.claims.iter().filter(|claim| !is_untold(&claim.1));
+        let made = made.filter_map(|claim| self.made.get(claim)).flatten();
         let mut unseen: Vec<&RemoteId> =
             made.filter(|id| fresh(id).is_some() && !found.contains(id)).collect();
         if unseen.iter().any(|id| is_aimed_at(id)) {
@@ -348,7 +352,7 @@ fn place(stream: &Stream) -> Place {
 fn claims(record: &Record, by_id: bool) -> Vec<Claim> {
     let capabilities = &record.stream.capabilities;
     let place = place(&record.stream);
-    let mut claims = of_fields(record, &place, capabilities.find);
+    let mut claims = of_fields(record, &place);
     // Two that are one to the remote are two here.
     let is_loose = capabilities.lookup.is_some_and(|lookup| lookup.ignores_case || lookup.trims);
     if let Some(id) = record.external_id.as_ref().filter(|_| by_id || is_loose) {
@@ -366,7 +370,8 @@ fn spelled(value: &str, lookup: Option<Lookup>) -> Arc<str> {
     lookup.map_or(Cow::Borrowed(value), |lookup| lookup.spelled(value)).into()
 }
 
-fn of_fields(record: &Record, place: &Place, find: Option<Lookup>) -> Vec<Claim> {
+fn of_fields(record: &Record, place: &Place) -> Vec<Claim> {
+    let Capabilities { find, narrowed_behind, .. } = record.stream.capabilities;
     let options = &record.stream.options;
     if !super::has_values(options, &record.lookup_values) {
         return Vec::new();
@@ -376,14 +381,20 @@ fn of_fields(record: &Record, place: &Place, find: Option<Lookup>) -> Vec<Claim>
         .iter()
         .zip(&record.lookup_values)
         .filter_map(|(name, value)| Some((name.as_str(), spelled(value.as_ref()?, find))));
-    match options.lookup_method.unwrap_or_default() {
+    let stems = values.clone().filter_map(|(name, value)| {
+        let stem = value.split(narrowed_behind?).next()?;
+        Some((place.clone(), Of::Stem(name.into()), stem.into()))
+    });
+    let own: Vec<Claim> = match options.lookup_method.unwrap_or_default() {
         LookupMethod::All => {
-            let values: Vec<_> = values.map(|(_, value)| value.to_string()).collect();
+            let values: Vec<_> = values.clone().map(|(_, value)| value.to_string()).collect();
             let all = |texts: &[String]| Arc::from(serde_json::json!(texts).to_string());
             vec![(place.clone(), Of::Properties(all(names)), all(&values))]
         }
         LookupMethod::Any | LookupMethod::Sequential => {
-            values.map(|(name, value)| (place.clone(), Of::Property(name.into()), value)).collect()
+            let own = |(name, value): (&str, _)| (place.clone(), Of::Property(name.into()), value);
+            values.clone().map(own).collect()
         }
-    }
+    };
+    own.into_iter().chain(stems).collect()
 }

@@ -13,6 +13,7 @@ use super::config::NetSuiteConfig;
 use super::directory::Directory;
 use super::jobs::Jobs;
 use super::logins::Logins;
+use super::numbered::Asked;
 use super::paths::Paths;
 use super::snapshot::Snapshot;
 use super::warnings::Warned;
@@ -69,6 +70,7 @@ impl NetSuite {
             ),
             paths,
             directory: Directory::new(snapshot),
+            asked: Asked::default(),
             account,
             logins: Logins::default(),
             streams: settings.streams,

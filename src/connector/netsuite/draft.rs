@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::NetSuite;
 use super::directory::Found;
 use super::lines::{Going, going, has_address, is_as_held, items, whole, with_key};
-use super::owner::{ENTITY, NUMBERED, document, entity, is_own, set_payer};
+use super::numbered::NUMBERED;
+use super::owner::{ENTITY, document, entity, is_own, set_payer};
 use super::paths::{Which, is_number};
 use super::record::{known, only, refused, unsent, with_external_id};
 use super::reference::{By, Reference, first_id, references};
@@ -106,6 +107,9 @@ impl NetSuite {
         }
         if batch.action == Action::Delete {
             return self.write_any(Method::DELETE, &draft.record_type, &whom, "", batch).await;
+        }
+        if !is_known && let Some(verdict) = self.is_made(kind, batch, &draft.body).await? {
+            return Ok(unsent(verdict));
         }
         if let Some(held) = held.filter(|_| kind == Kind::JournalEntry) {
             // What is posted is not changed. That it is there as it was to be is no mistake.

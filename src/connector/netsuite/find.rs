@@ -8,7 +8,7 @@ use serde_json::Map;
 
 use super::NetSuite;
 use super::directory::spelled;
-use super::owner::NUMBERED;
+use super::numbered::NUMBERED;
 use super::paths::{Which, is_number, is_type};
 use super::stream::Learned;
 use super::suiteql::{Row as Told, one_external_id_of, one_of};
@@ -35,8 +35,10 @@ impl NetSuite {
             By::ExternalId => EXTERNAL_ID,
             By::Field(name) => name,
         };
-        if column == NUMBERED {
-            return self.find_numbered(&place, question).await;
+        if let Learned::Unified(unified) = learned
+            && column == NUMBERED
+        {
+            return self.find_numbered(unified.kind, question).await;
         }
         if !is_type(column) {
             let why = format!("NetSuite has no column `{column}` to find records by");

@@ -6,7 +6,8 @@
 //! - [`stream`]: what a stream is; [`shape`]: records in NetSuite's own names; [`unified`]: records in
 //!   the platform's.
 //! - [`record`]: a record is written; [`draft`]: a unified one, with its [`lines`] and [`tax`]es, and the
-//!   [`payments`] that belong to it; [`owner`]: whose it is.
+//!   [`payments`] that belong to it; [`owner`]: whose it is; [`numbered`]: found by
+//!   that and a number.
 //! - [`mod@reference`]: whom records name; [`named`]: how those are found, in their [`table`]s by [`suiteql`],
 //!   and kept in a [`directory`] and its [`snapshot`].
 //! - [`jobs`]: many records, in a call that NetSuite works through in its own time.
@@ -27,6 +28,7 @@ mod jobs;
 mod lines;
 mod logins;
 mod named;
+mod numbered;
 mod owner;
 mod paths;
 mod payments;
@@ -60,6 +62,7 @@ use self::directory::Directory;
 use self::draft::taxes;
 use self::jobs::Jobs;
 use self::logins::Logins;
+use self::numbered::Asked;
 use self::paths::{Paths, Which};
 use self::problem::{Problem, failure};
 use self::record::is_missing;
@@ -85,6 +88,8 @@ pub struct NetSuite {
     logins: Logins,
     /// Whom records name.
     directory: Directory,
+    /// Of whom documents were looked for by their numbers.
+    asked: Asked,
     streams: IndexMap<String, StreamSettings>,
     learned: Mutex<AllLearned>,
     jobs: Jobs,

@@ -1,103 +1,20 @@
-//! Whose a document is: a payment is of the one whose document it pays, and a number that others give,
-//! too, finds only a document of the same one.
+//! Whose a document is: a payment is of the one whose document it pays, and what a number has found
+//! that others give, too, is written only where it is of the same one.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use serde_json::Value;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-
-use super::NetSuite;
 use super::directory::folded;
-use super::find::found_row;
 use super::record::EXTERNAL_ID;
-use super::reference::{Reference, by_id, fill, first_id, references};
-use super::suiteql::{Row, one_of};
-use super::table::Place;
+use super::reference::{Reference, by_id, first_id};
+use super::suiteql::Row;
 use super::unified::{Kind, Paid};
-use crate::connector::contract::{Found, Question, RequestError, Write};
+use crate::connector::contract::Write;
 use crate::json::exact;
 use crate::json::fields::Fields;
 use crate::record::ExternalId;
 
 /// Whom a transaction is of.
 pub(super) const ENTITY: &str = "entity";
-/// What stands in a body for what it is found by beside its ids, as text: [`Numbered`].
-pub(super) const NUMBERED: &str = "$numbered";
-
-/// A document by its number, and whose it is, if that is said: an object as in its body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Numbered {
-    number: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    of: Option<Value>,
-}
-
-impl Numbered {
-    /// Of a body; `field`: whose it is.
-    pub(super) fn of(body: &Map<String, Value>, field: &str) -> Option<Self> {
-        let number = body.get("tranId")?.as_str()?.to_owned();
-        Some(Self { number, of: body.get(field).cloned() })
-    }
-
-    pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-impl NetSuite {
-    /// Answers a question about documents by their numbers. Whose they are is found first; of somebody
-    /// who is not there, there is none.
-    pub(super) async fn find_numbered(
-        &self,
-        place: &Place,
-        question: &Question,
-    ) -> Result<Found, RequestError> {
-        /// Keys, and whose a document is to be.
-        type Keys<'a> = Vec<(&'a Arc<str>, Option<String>)>;
-        let mut by_number: HashMap<String, Keys<'_>> = HashMap::new();
-        let read = |key: &str| serde_json::from_str::<Numbered>(key).ok();
-        let keys: Vec<(&Arc<str>, Numbered)> =
-            question.keys.iter().filter_map(|key| Some((key, read(key)?))).collect();
-        let named: Vec<Reference> = keys
-            .iter()
-            .filter_map(|(_, numbered)| Some(references(&numbered.of.as_ref()?.to_string())))
-            .flatten()
-            .collect();
-        self.look_for(&named, false).await?;
-        for (key, Numbered { number, of }) in keys {
-            let owner = match of.map(|of| of.to_string()) {
-                Some(of) => match fill(&of, None, &|one, scope| self.id_of(one, scope)) {
-                    Ok(of) => first_id(&of),
-                    Err(_) => continue,
-                },
-                None => None,
-            };
-            by_number.entry(number).or_default().push((key, owner));
-        }
-        let mut found = Found::default();
-        if by_number.is_empty() {
-            return Ok(found);
-        }
-        let mut numbers: Vec<&str> = by_number.keys().map(String::as_str).collect();
-        numbers.sort_unstable();
-        let any = one_of("tranid", numbers.into_iter());
-        let asked = format!(
-            "SELECT id, externalid, tranid, entity FROM {}{any} ORDER BY id",
-            place.filtered()
-        );
-        for row in self.ask(&asked).await? {
-            let known = row.get("tranid").and_then(|number| by_number.get(number));
-            let is_owner = |owner: &Option<String>| {
-                owner.as_deref().is_none_or(|owner| row.get(ENTITY) == Some(owner))
-            };
-            let keys = known.into_iter().flatten().filter(|(_, owner)| is_owner(owner));
-            found.rows.extend(keys.filter_map(|(key, _)| found_row(key, &row, question)));
-        }
-        Ok(found)
-    }
-}
-
 /// The bill or invoice that a payment is for, where that is still to be found.
 pub(super) fn document(body: &str) -> Option<Reference> {
     let body: Value = exact::parse(body.as_bytes()).ok()?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::NetSuite;
+use super::numbered::WHOSE;
 use super::record::EXTERNAL_ID;
 use super::shape::Native;
 use super::table::Place;
@@ -114,6 +115,9 @@ impl Learned {
                 .map(str::to_owned)
                 .into_iter()
                 .collect(),
+            narrowed_behind: unified
+                .filter(|unified| unified.kind.is_held_by_others())
+                .map(|_| WHOSE),
             spares_others: true,
             writes_after: unified.is_some_and(|unified| unified.kind.has_payments()),
             ..Capabilities::default()

@@ -24,7 +24,7 @@ const TAX_SET: &[&str] = &["item", "expense", "taxDetails", "taxDetailsOverride"
 pub(super) const BILL: Document = Document {
     head: Layout {
         fields: &[
-            ("billNumber", "tranId", Form::Text),
+            ("billNumber", "tranId", Form::Key),
             ("dueDate", "dueDate", Form::Day),
             ("paidDate", "enddate", Form::Day),
             ("balance", "balance", Form::Number),
@@ -44,7 +44,7 @@ pub(super) const BILL: Document = Document {
 pub(super) const INVOICE: Document = Document {
     head: Layout {
         fields: &[
-            ("invoiceNumber", "tranId", Form::Text),
+            ("invoiceNumber", "tranId", Form::Key),
             ("dueDate", "dueDate", Form::Day),
             ("issueDate", "tranDate", Form::Day),
             ("shipDate", "shipDate", Form::Day),
@@ -75,7 +75,7 @@ pub(super) const INVOICE: Document = Document {
 pub(super) const CREDIT: Document = Document {
     head: Layout {
         fields: &[
-            ("vendorCreditNumber", "tranId", Form::Text),
+            ("vendorCreditNumber", "tranId", Form::Key),
             ("issueDate", "tranDate", Form::Day),
             ("dueDate", "duedate", Form::Day),
             ("exchangeRate", "exchangerate", Form::Number),
@@ -92,7 +92,7 @@ pub(super) const CREDIT: Document = Document {
 pub(super) const ORDER: Document = Document {
     head: Layout {
         fields: &[
-            ("purchaseOrderNumber", "tranId", Form::Text),
+            ("purchaseOrderNumber", "tranId", Form::Key),
             ("description", "memo", Form::Text),
             ("exchangeRate", "exchangeRate", Form::Number),
             ("dueDate", "dueDate", Form::Day),

@@ -18,7 +18,7 @@ const SET: &[&str] = &["phone", "mobilePhone", "homePhone", "addressbook"];
 
 pub(super) const VENDOR: Layout = Layout {
     fields: &[
-        ("vendorNumber", "entityId", Form::Text),
+        ("vendorNumber", "entityId", Form::Key),
         ("vendorName", "companyName", Form::Text),
         ("prefix", "salutation", Form::Text),
         ("firstName", "firstName", Form::Text),
@@ -42,7 +42,7 @@ pub(super) const VENDOR: Layout = Layout {
 
 pub(super) const CUSTOMER: Layout = Layout {
     fields: &[
-        ("customerNumber", "entityId", Form::Text),
+        ("customerNumber", "entityId", Form::Key),
         ("companyName", "companyName", Form::Text),
         ("prefix", "salutation", Form::Text),
         ("firstName", "firstName", Form::Text),

@@ -19,7 +19,7 @@ const CATEGORIES: [&str; 3] = ["sale", "purchase", "resale"];
 
 pub(super) const LAYOUT: Layout = Layout {
     fields: &[
-        ("itemNumber", "itemId", Form::Text),
+        ("itemNumber", "itemId", Form::Key),
         ("displayName", "displayName", Form::Text),
         ("isActive", "isInactive", Form::Not),
     ],

@@ -11,7 +11,7 @@ use crate::connector::netsuite::reference::Reference;
 
 pub(super) const LAYOUT: Layout = Layout {
     fields: &[
-        ("journalEntryNumber", "tranId", Form::Text),
+        ("journalEntryNumber", "tranId", Form::Key),
         ("transactionDate", "tranDate", Form::Day),
         ("description", "memo", Form::Text),
         ("exchangeRate", "exchangeRate", Form::Number),

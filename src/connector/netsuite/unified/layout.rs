@@ -10,6 +10,8 @@ use crate::connector::netsuite::reference::{By, Reference};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Text,
+    /// A text that its record is found by: NetSuite keeps no white space around it.
+    Key,
     Number,
     Flag,
     /// The other way round: `isActive` to `isInactive`.
@@ -167,6 +169,7 @@ impl Layout {
         for (from, to, form) in self.fields {
             let value = match form {
                 Form::Text => source.text(from).map(Value::from),
+                Form::Key => source.key(from).map(Value::from),
                 Form::Number => source.number(from),
                 Form::Flag => source.flag(from).map(Value::from),
                 Form::Not => source.flag(from).map(|flag| Value::from(!flag)),

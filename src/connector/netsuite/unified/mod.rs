@@ -43,7 +43,8 @@ pub(super) use self::payment::{AMOUNT, DATE, PAYMENTS};
 pub(super) use self::shape::Unified;
 use self::source::{Reading, Source};
 pub(super) use self::value::render;
-use super::owner::{ENTITY, NUMBERED};
+use super::numbered::NUMBERED;
+use super::owner::ENTITY;
 
 /// What the records of a stream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -19,7 +19,7 @@ pub(super) struct Payment {
     of: Link,
 }
 
-const NUMBER: (&str, &str, Form) = ("paymentNumber", "tranId", Form::Text);
+const NUMBER: (&str, &str, Form) = ("paymentNumber", "tranId", Form::Key);
 const RATE: (&str, &str, Form) = ("exchangeRate", "exchangeRate", Form::Number);
 const DAY: (&str, &str, Form) = ("paymentDate", "tranDate", Form::Day);
 

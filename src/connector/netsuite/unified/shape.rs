@@ -1,7 +1,7 @@
 //! The records of a unified stream, as the pipeline takes them.
 
 use super::{Kind, make, render, told_ignored};
-use crate::connector::netsuite::owner::{NUMBERED, Numbered};
+use crate::connector::netsuite::numbered::{NUMBERED, Numbered};
 use crate::connector::netsuite::shape::told;
 use crate::connector::once::Once;
 use crate::connector::shape::{Incoming, Outgoing, Shape, content};

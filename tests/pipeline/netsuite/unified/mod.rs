@@ -2,13 +2,17 @@
 
 mod documents;
 mod entities;
+mod numbers;
 mod payments;
 mod references;
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{place, stream};
-use crate::support::{Place, Remote, counts};
+use crate::support::{Place, Remote, counts, finish};
 
 /// An account with a vendor and a customer of each subsidiary.
 fn books(remote: &Remote) -> Place {
@@ -45,6 +49,23 @@ fn message(place: &Place, id: &str) -> String {
 
 fn lines(record: &serde_json::Map<String, Value>, sublist: &str) -> Vec<Value> {
     record.get(sublist).and_then(|own| own["items"].as_array()).cloned().unwrap_or_default()
+}
+
+/// Runs a job over an input that comes in parts: after each, until it is `true` what stands beside it.
+fn in_parts(place: &Place, parts: &[(String, &dyn Fn() -> bool)]) {
+    let mut child = place.job().spawn().unwrap();
+    for (part, is_done) in parts {
+        let stdin = child.stdin.as_mut().unwrap();
+        stdin.write_all(part.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+        let started = Instant::now();
+        while !is_done() {
+            assert!(started.elapsed() < Duration::from_secs(30), "{part}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let ran = finish(child, b"");
+    assert_eq!(ran.code, 0, "stderr:\n{}", ran.stderr);
 }
 
 /// Whatever the platform's target has taken, in one run: parents first, and each by its own key.
