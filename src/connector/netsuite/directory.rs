@@ -149,6 +149,10 @@ impl Directory {
 
     /// Whom a reference means, of what was told; `scope`: the subsidiary of its record.
     pub(super) fn find(&self, reference: &Reference, scope: Option<&str>) -> Found {
+        let owner = match reference.of.as_deref().map(|of| self.find(of, scope)) {
+            Some(Found::One(row)) => row.get("id").map(str::to_owned),
+            _ => None,
+        };
         let known = self.known();
         for (by, value) in &reference.by {
             let key = key(reference, *by, value);
@@ -157,16 +161,19 @@ impl Directory {
             let is_it = |row: &&Arc<Row>| {
                 (!is_scoped || is_within(row, scope)) && !reference.is_contradicted(row)
             };
-            let mut rows = rows.iter().filter(is_it);
-            let first = rows.next();
+            let mut rows: Vec<&Arc<Row>> = rows.iter().filter(is_it).collect();
             // A join may bring one twice.
-            match (first, rows.find(|row| Some(row) != first.as_ref())) {
-                (Some(row), None) => return Found::One(Arc::clone(row)),
-                (Some(first), Some(second)) => {
+            rows.dedup();
+            if rows.len() > 1 && owner.is_some() {
+                rows.retain(|row| row.get("entity") == owner.as_deref());
+            }
+            match rows[..] {
+                [row] => return Found::One(Arc::clone(row)),
+                [first, second, ..] => {
                     let ids = [first, second].map(|row| row.get("id").unwrap_or_default());
                     return Found::Several(reference.several(*by, value, ids));
                 }
-                (None, _) => {}
+                [] => {}
             }
         }
         Found::Nobody(reference.nobody(scope))
@@ -241,6 +248,7 @@ mod tests {
             by: by.collect(),
             within,
             or: None,
+            of: None,
         }
     }
 

@@ -328,6 +328,7 @@ fn tax_code(tax: &Tax) -> Reference {
         by: vec![(By::Name, tax.code.clone())],
         within: false,
         or: None,
+        of: None,
     }
 }
 

@@ -18,14 +18,13 @@ const ABSENT: Duration = Duration::from_secs(60);
 /// What somebody is to be found by.
 type Values = Vec<(By, String)>;
 
-/// All that references may be found by, those too that stand in for others.
+/// All that references may be found by; those too that stand in for others, and those whose they are.
 pub(super) fn keys(references: &[Reference]) -> BTreeSet<Key> {
     let mut keys = BTreeSet::new();
-    for reference in references {
-        let alternatives = std::iter::successors(Some(reference), |one| one.or.as_deref());
-        for one in alternatives {
-            keys.extend(one.by.iter().map(|(by, value)| key(one, *by, value)));
-        }
+    let mut open: Vec<&Reference> = references.iter().collect();
+    while let Some(one) = open.pop() {
+        keys.extend(one.by.iter().map(|(by, value)| key(one, *by, value)));
+        open.extend([&one.or, &one.of].into_iter().flatten().map(|other| &**other));
     }
     keys
 }

@@ -112,6 +112,10 @@ impl NetSuite {
         scope: Option<&str>,
     ) -> Result<String, Verdict> {
         let redactor = self.client.redactor();
+        if let Some(of) = &reference.of {
+            // Until that one is there, it is not known which is meant.
+            self.id_of(of, scope)?;
+        }
         let mut id = None;
         // Who else is named must be there, too.
         for one in std::iter::successors(Some(reference), |one| one.or.as_deref()) {

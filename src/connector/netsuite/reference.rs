@@ -32,6 +32,9 @@ pub(super) struct Reference {
     /// Who else is meant, where it is nobody's place. Who is named must be there all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) or: Option<Box<Reference>>,
+    /// Whose it is, where that is said: of several of one number, that one's is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) of: Option<Box<Reference>>,
 }
 
 /// What somebody is found by: a column of the table.
@@ -124,9 +127,10 @@ impl Reference {
     /// Why a record is refused that names somebody by a value that several have.
     pub(super) fn several(&self, by: By, value: &str, ids: [&str; 2]) -> String {
         let [first, second] = ids;
+        let or = if by == By::TranId { ", or say whose it is" } else { "" };
         format!(
             "several have the {} `{value}` that its {} is to have, such as those with the ids {first} and \
-             {second}: name the one by its id",
+             {second}: name the one by its id{or}",
             by.word(),
             self.what
         )
@@ -254,6 +258,7 @@ mod tests {
             by: vec![(By::Name, value.to_owned())],
             within: true,
             or: None,
+            of: None,
         }
     }
 

@@ -95,6 +95,7 @@ impl Native {
             by: vec![(By::Name, name)],
             within: true,
             or: None,
+            of: None,
         };
         Ok(reference.placed().to_string())
     }

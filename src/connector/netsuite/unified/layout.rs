@@ -80,6 +80,7 @@ impl Link {
             by,
             within: self.within,
             or: None,
+            of: None,
         }
     }
 

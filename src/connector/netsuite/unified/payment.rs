@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::layout::{ACCOUNT, BILL, CURRENCY, CUSTOMER, Form, INVOICE, Layout, Link, VENDOR};
 use super::source::Source;
+use crate::connector::netsuite::reference::Reference;
 
 /// What stands for the payments of a bill or an invoice, which are written after it.
 pub(in crate::connector::netsuite) const PAYMENTS: &str = "$payments";
@@ -17,6 +18,8 @@ pub(super) struct Payment {
     pub(super) head: Layout,
     /// What is paid.
     of: Link,
+    /// Whose that is.
+    payer: Link,
 }
 
 const NUMBER: (&str, &str, Form) = ("paymentNumber", "tranId", Form::Key);
@@ -32,6 +35,7 @@ pub(super) const BILL_PAYMENT: Payment = Payment {
         idle: &["subsidiaryId", "subsidiaryName"],
     },
     of: BILL,
+    payer: VENDOR,
 };
 
 pub(super) const INVOICE_PAYMENT: Payment = Payment {
@@ -43,6 +47,7 @@ pub(super) const INVOICE_PAYMENT: Payment = Payment {
         idle: &["subsidiaryId", "subsidiaryName"],
     },
     of: INVOICE,
+    payer: CUSTOMER,
 };
 
 /// A payment that is named with what it pays: whose it is, is said there.
@@ -68,6 +73,7 @@ impl Payment {
         let (of, amount) = (self.of.read(source), source.number("amount"));
         match of {
             Some(of) => {
+                let of = Reference { of: self.payer.read(source).map(Box::new), ..of };
                 let mut line = json!({"doc": of.placed(), "apply": true});
                 if let Some(amount) = amount {
                     line["amount"] = amount;
@@ -120,6 +126,13 @@ mod tests {
         paid
     }
 
+    /// One of somebody.
+    fn paid_of(kind: &str, what: &str, by: Value, of: &Value) -> Value {
+        let mut paid = paid(kind, what, by);
+        paid["$find"]["of"] = of["$find"].clone();
+        paid
+    }
+
     #[test]
     fn a_payment_of_a_bill() {
         let record = json!({
@@ -128,18 +141,19 @@ mod tests {
             "currency": "USD", "exchangeRate": 1.0, "accountName": "Cash", "vendorId": "718",
             "vendorName": "Zara", "subsidiaryId": "1"
         });
+        let vendor = find("vendor", "vendor", json!([["id", "718"], ["name", "Zara"]]), false);
         let bill = json!([["id", "9"], ["externalid", "b"], ["tranid", "B-1"]]);
         assert_eq!(
             made(Kind::BillPayment, &record).unwrap(),
             json!({
                 "tranId": "P-1", "tranDate": "2025-05-22", "exchangeRate": 1.0,
-                "entity": find("vendor", "vendor", json!([["id", "718"], ["name", "Zara"]]), false),
+                "entity": vendor,
                 "currency": find("currency", "currency", json!([["symbol", "USD"]]), false),
                 "account": find("account", "account", json!([["name", "Cash"]]), false),
                 "apply": {
                     "items": [
                         {
-                            "doc": paid("VendBill", "bill", bill), "apply": true,
+                            "doc": paid_of("VendBill", "bill", bill, &vendor), "apply": true,
                             "amount": {"$number": "50.00"}
                         }
                     ]
@@ -154,16 +168,17 @@ mod tests {
             "paymentNumber": 7, "invoiceNumber": "I-1", "paymentDate": "2025-05-22", "amount": 50,
             "customerNumber": "C-1", "accountNumber": "1000"
         });
+        let customer = find("customer", "customer", json!([["entityid", "C-1"]]), false);
         assert_eq!(
             made(Kind::InvoicePayment, &record).unwrap(),
             json!({
                 "tranId": "7", "tranDate": "2025-05-22",
-                "customer": find("customer", "customer", json!([["entityid", "C-1"]]), false),
+                "customer": customer,
                 "account": find("account", "account", json!([["acctnumber", "1000"]]), false),
                 "apply": {
                     "items": [
                         {
-                            "doc": paid("CustInvc", "invoice", json!([["tranid", "I-1"]])),
+                            "doc": paid_of("CustInvc", "invoice", json!([["tranid", "I-1"]]), &customer),
                             "apply": true, "amount": 50
                         }
                     ]
