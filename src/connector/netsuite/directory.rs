@@ -58,8 +58,10 @@ pub(super) struct Directory {
 pub(super) struct Known {
     /// Bytes of the young half, about.
     bytes: usize,
-    /// When a record of a table was written last: a name may be another's by then, too.
+    /// When a record of a table was written last, or about to be: a name may be another's by then, too.
     written: HashMap<String, Instant>,
+    /// When something of a table was told last.
+    told: HashMap<String, Instant>,
     /// Something that lasts is not on disk yet.
     is_new: bool,
     young: HashMap<Key, Told>,
@@ -74,6 +76,7 @@ impl Known {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
+        self.told.insert(key.table.clone(), told.at);
         self.bytes += key.value.len() + told.rows.iter().map(|row| row.size()).sum::<usize>();
         self.young.insert(key, told);
     }
@@ -112,8 +115,10 @@ pub(super) enum Found {
 impl Directory {
     /// With what the snapshot has.
     pub(super) fn new(snapshot: Option<Snapshot>) -> Self {
-        let young = snapshot.as_ref().map(Snapshot::read).unwrap_or_default();
-        let known = Known { young: young.into_iter().collect(), ..Known::default() };
+        let mut known = Known::default();
+        for (key, told) in snapshot.as_ref().map(Snapshot::read).unwrap_or_default() {
+            known.insert(key, told);
+        }
         Self { snapshot, known: Mutex::new(known) }
     }
 
@@ -121,18 +126,28 @@ impl Directory {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A record of a table was written.
-    pub(super) fn wrote(&self, table: String) {
-        self.known().written.insert(table, Instant::now());
+    /// A record of a table was written, or is about to be: later jobs do not go by what was told before.
+    pub(super) fn wrote(&self, table: &str) {
+        let is_lasting = Named::of(table).is_some_and(|named| named.is_lasting);
+        {
+            let mut known = self.known();
+            let is_held = known.told.get(table) > known.written.get(table);
+            known.is_new |= is_lasting && is_held;
+            known.written.insert(table.to_owned(), Instant::now());
+        }
+        self.save();
     }
 
-    /// Writes the snapshot, if there is more of it than before.
+    /// Writes the snapshot, if it is another than before.
     pub(super) fn save(&self) {
         let Some(snapshot) = &self.snapshot else { return };
         let mut known = self.known();
         if std::mem::take(&mut known.is_new) {
             let old = known.old.iter().filter(|(key, _)| !known.young.contains_key(key));
-            snapshot.write(known.young.iter().chain(old));
+            let holds = |(key, told): &(&Key, &Told)| {
+                known.written.get(&key.table).is_none_or(|written| told.at > *written)
+            };
+            snapshot.write(known.young.iter().chain(old).filter(holds));
         }
     }
 
@@ -326,9 +341,9 @@ mod tests {
         let berlin = keys(&[reference(&[(By::Name, "Berlin")], true)]).pop_first().unwrap();
         let is_told = |is_first| directory.known().is_told(&berlin, Duration::ZERO, is_first);
         assert!(is_told(true));
-        directory.wrote("vendor".to_owned());
+        directory.wrote("vendor");
         assert!(is_told(true));
-        directory.wrote("location".to_owned());
+        directory.wrote("location");
         // Within a call that was begun it holds.
         assert!(!is_told(true) && is_told(false));
     }

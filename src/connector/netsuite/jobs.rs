@@ -121,6 +121,7 @@ impl Bulk for NetSuite {
         let upload = upload.ok_or_else(|| RequestError::never_sent("nothing was handed over"))?;
         let url = self.paths.records(&job.record_type)?;
         let kind = (CONTENT_TYPE, HeaderValue::from_static(COLLECTION));
+        self.directory.wrote(&Place::of(&job.record_type).table);
         self.submit(Method::PUT, url, upload, &job.key, Some(kind)).await?;
         self.jobs.known().uploads.remove(&job.key);
         Ok(())
@@ -170,6 +171,7 @@ impl Bulk for NetSuite {
         let number = self.jobs.known().numbers.get(&job.key).cloned();
         let number =
             number.ok_or_else(|| RequestError::never_sent("the job's number is not known"))?;
+        self.directory.wrote(&Place::of(&job.record_type).table);
         let untold = || Verdict::Busy(UNTOLD.into());
         if !self.has_succeeded(&number, job.external_ids.len()).await? {
             return Ok(job.external_ids.iter().map(|_| untold()).collect());

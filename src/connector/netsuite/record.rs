@@ -143,11 +143,13 @@ impl NetSuite {
         batch: &WriteBatch,
     ) -> Result<WriteAnswer, RequestError> {
         let write = only(batch)?;
-        let answer = self.send(method, url, Bytes::from(body), false, batch.not_after).await?;
+        let table = Place::of(type_of(url.path())).table;
+        // Before it too: the job may end without an answer.
+        self.directory.wrote(&table);
+        let answer = self.send(method, url, Bytes::from(body), false, batch.not_after).await;
+        self.directory.wrote(&table);
+        let answer = answer?;
         let verdict = self.judge(&answer, batch.action, write.remote_id.as_ref())?;
-        if answer.is_success() {
-            self.directory.wrote(Place::of(type_of(answer.asked.path())).table);
-        }
         Ok(WriteAnswer { status: answer.status, verdicts: vec![verdict], quiet: None })
     }
 

@@ -1,8 +1,10 @@
 //! Whom records name: in the platform's order, all of a batch at once, within the record's subsidiary.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{bill, books, lines, message, stream};
+use super::{bill, books, in_parts, lines, message, stream};
 use crate::support::{Remote, counts};
 
 #[test]
@@ -58,6 +60,61 @@ fn what_was_told_holds_for_snapshot_hours() {
     };
     // The ids, the number, the vendor; and the subsidiary, the currency and the account.
     assert_eq!((run("b-1"), run("b-2")), (6, 3));
+}
+
+/// A job that writes accounts leaves to the next one nothing that it was told of them before.
+#[test]
+fn what_was_told_before_a_write_does_not_hold() {
+    let remote = Remote::start();
+    let place = books(&remote).set("snapshot_hours", "1");
+    let account = |id: &str, name: &str| json!({"externalId": id, "name": name, "type": "Expense", "subsidiary": ["1"]});
+    let of_fuel = |id: &str| {
+        let expenses = json!([{"accountName": "Fuel", "description": "x", "amount": 5}]);
+        stream("Bills", &[bill(id, &json!({"expenses": expenses}))])
+    };
+    place.done(stream("Accounts", &[account("a-1", "Fuel")]));
+    place.done(of_fuel("b-1"));
+    place.done(stream("Accounts", &[account("a-1", "Old fuel"), account("a-2", "Fuel")]));
+    place.done(of_fuel("b-2"));
+    let (accounts, bills) = (remote.books_by("account"), remote.books_by("vendorBill"));
+    let paid = |id: &str| lines(&bills[id], "expense")[0]["account"]["id"].clone();
+    assert_eq!(
+        (paid("b-1"), paid("b-2")),
+        (accounts["a-1"]["id"].clone(), accounts["a-2"]["id"].clone())
+    );
+}
+
+/// What a job of many records has written is another by then, as well as what single calls have.
+#[test]
+fn a_name_that_a_job_has_moved_is_asked_for_again() {
+    let remote = Remote::start();
+    let place = books(&remote).set("bulk_from", 2).set("identity", "platform");
+    let place = place.set("streams", json!({"many": {"object": "vendor"}}));
+    let of_acme = |id: &str| {
+        stream("Bills", &[bill(id, &json!({"vendorExternalId": null, "vendorName": "Acme"}))])
+    };
+    let vendor = |id: &str, name: &str| json!({"externalId": id, "companyName": name, "subsidiary": {"id": "1"}});
+    let renamed = stream("many", &[vendor("v-1", "Acme Old"), vendor("v-9", "Acme")]);
+    let told = || remote.calls_to("GET", "/result") == 2;
+    in_parts(
+        &place,
+        &[
+            (of_acme("b-1"), &|| remote.books("vendorBill").len() == 1),
+            (renamed, &|| {
+                let is_told = told();
+                // The ids of its records are asked for after its results.
+                std::thread::sleep(Duration::from_millis(if is_told { 500 } else { 0 }));
+                is_told
+            }),
+            (of_acme("b-2"), &|| true),
+        ],
+    );
+    let (vendors, bills) = (remote.books_by("vendor"), remote.books_by("vendorBill"));
+    let of = |id: &str| bills[id]["entity"]["id"].clone();
+    assert_eq!(
+        (of("b-1"), of("b-2")),
+        (vendors["v-1"]["id"].clone(), vendors["v-9"]["id"].clone())
+    );
 }
 
 /// A parent that comes in the same input, before it or after it, is waited for.
