@@ -284,6 +284,8 @@ pub struct Write {
     /// Present for every [`Action::Update`] and [`Action::Delete`]; of an [`Action::Create`], where
     /// the remote [creates again](Capabilities::creates_again) and it is known; absent otherwise.
     pub remote_id: Option<RemoteId>,
+    /// The record itself says that id: no lookup has found it, and no map.
+    pub says_id: bool,
     /// The version that it is to have still, where [`CallLimits::reads_first`] asks for it and the
     /// remote told one.
     pub version: Option<Arc<str>>,

@@ -121,6 +121,7 @@ impl Planned {
         Write {
             external_id: self.record.external_id.clone(),
             remote_id: self.remote_id.clone().filter(|_| action != Action::Upsert),
+            says_id: self.remote_id.is_some() && self.remote_id == self.record.remote_id,
             version: self.held.as_ref().and_then(|held| held.version.clone()),
             body: Arc::clone(self.outgoing()),
             key: self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.text)),

@@ -42,6 +42,7 @@ fn write(body: &str, remote_id: Option<&str>) -> Write {
         version: None,
         body: body.into(),
         key: "key".into(),
+        says_id: false,
         stands_in: false,
         has_waited: false,
     }

@@ -22,6 +22,7 @@ fn write(n: usize) -> Write {
         version: None,
         body: format!(r#"{{"email":"p{n}@example.com"}}"#).into(),
         key: "".into(),
+        says_id: false,
         stands_in: false,
         has_waited: false,
     }

@@ -297,11 +297,11 @@ impl NetSuite {
     }
 }
 
-/// How a record is addressed that is known by the platform's `id`: NetSuite's, or else the user's,
-/// where no other id of the user's is said.
+/// How a record is addressed that is known by the platform's `id`: NetSuite's; or else the user's, where
+/// the record itself says it, and no other id of the user's.
 fn whom(write: &Write) -> Result<Vec<Which<'_>>, RequestError> {
     let id = known(write)?;
-    let own = write.external_id.is_none() || !is_number(id);
+    let own = (write.says_id && write.external_id.is_none()) || !is_number(id);
     let by_id = is_number(id).then_some(Which::Id(id));
     Ok(by_id.into_iter().chain(own.then_some(Which::ExternalId(id))).collect())
 }

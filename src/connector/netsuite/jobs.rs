@@ -11,7 +11,7 @@
 //! believed, with the ids that its records are found under; of any other, each record goes out once
 //! more by itself, which leaves the same, and is told what became of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -243,13 +243,13 @@ impl NetSuite {
     async fn has_succeeded(&self, number: &str, records: usize) -> Result<bool, RequestError> {
         let body = self.body_of(&self.get(self.paths.job(&[number, "task"])?).await?)?;
         let tasks = body["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if tasks.len() != records {
+        let told = tasks.iter().filter_map(|task| exact::text(&task["id"]));
+        let ids: BTreeSet<String> = told.filter(|id| is_number(id)).collect();
+        // One that is told twice leaves another one untold.
+        if ids.len() != records {
             return Ok(false);
         }
-        for task in tasks {
-            let Some(id) = exact::text(&task["id"]).filter(|id| is_number(id)) else {
-                return Ok(false);
-            };
+        for id in ids {
             let answer = self.get(self.paths.job(&[number, "task", &id, "result"])?).await?;
             match Problem::read(&answer.body) {
                 // What an upsert is answered; a question that has taken the key has a list.

@@ -307,6 +307,7 @@ mod tests {
             version: None,
             body: Arc::default(),
             key: Arc::default(),
+            says_id: false,
             stands_in: false,
             has_waited: false,
         };

@@ -241,6 +241,7 @@ mod tests {
             version: None,
             body: Arc::from(body),
             key: Arc::default(),
+            says_id: false,
             stands_in: false,
             has_waited: false,
         };

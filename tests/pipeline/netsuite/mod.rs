@@ -4,6 +4,7 @@ mod jobs;
 mod limits;
 mod logins;
 mod manifest;
+mod odd;
 mod records;
 mod refusals;
 mod unified;
@@ -16,12 +17,15 @@ use crate::support::{Place, Remote, record, text};
 
 /// A place whose jobs write to the sandbox's NetSuite.
 fn place(remote: &Remote) -> Place {
-    Place::with(
-        json!({"connector": "netsuite", "base_url": remote.url, "ns_account": "1234567_SB1",
+    place_at(&remote.url)
+}
+
+/// The same of any NetSuite.
+fn place_at(url: &str) -> Place {
+    Place::with(json!({"connector": "netsuite", "base_url": url, "ns_account": "1234567_SB1",
         "ns_consumer_key": "sandbox-consumer-key", "ns_consumer_secret": "sandbox-consumer-secret",
         "ns_token_key": "sandbox-token-key", "ns_token_secret": "sandbox-token-secret",
-        "retry": {"base_millis": 1}, "settle_secs": 0}),
-    )
+        "retry": {"base_millis": 1}, "settle_secs": 0}))
 }
 
 /// A stream with records of any fields; the user's ids are in `externalId`.

@@ -199,6 +199,7 @@ impl Case {
             version: None,
             body: "{\"n\":1}".into(),
             key: (*external).into(),
+            says_id: false,
             stands_in: false,
             has_waited: false,
         });

@@ -93,6 +93,7 @@ fn try_out(rest: &Rest) {
             version: None,
             body: "{\"n\":1.50}".into(),
             key: "k".into(),
+            says_id: false,
             stands_in: false,
             has_waited: false,
         });

@@ -125,6 +125,7 @@ fn write(external_id: Option<&str>, remote_id: Option<&str>, body: &str) -> Writ
         body: body.into(),
         version: None,
         key: format!("key of {external_id:?}").into(),
+        says_id: false,
         stands_in: false,
         has_waited: false,
     }
