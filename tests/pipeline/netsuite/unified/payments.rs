@@ -189,3 +189,50 @@ fn a_payment_is_of_the_one_whose_document_it_pays() {
     assert_eq!(message(&place, "p-4"), "Unable to find bill. Tried lookup by number nothing.");
     assert_eq!(paid(&remote), [5.0, 5.0]);
 }
+
+/// A payment that is there under an id of somebody else's is known by what it comes to in its own
+/// currency, whatever that is worth.
+#[test]
+fn a_payment_that_others_have_named_is_not_made_again() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let mut own = payment(20.0, "2026-05-02");
+    own["currency"] = json!("EUR");
+    own["exchangeRate"] = json!(1.1);
+    let with = |memo: &str, payments: &[&Value]| {
+        let more = json!({"relatedPayments": payments, "description": memo, "currency": "EUR",
+            "exchangeRate": 1.1});
+        bill("b-1", &more)
+    };
+    let mut theirs = own.clone();
+    theirs["externalId"] = json!("p-1");
+    place.done(stream("Bills", &[with("first", &[&theirs])]));
+    assert_eq!(paid(&remote), [20.0], "{:?}", place.results());
+    place.done(stream("Bills", &[with("second", &[&own])]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+    assert_eq!(paid(&remote), [20.0], "{:?}", place.results());
+    own["amount"] = json!(22.0);
+    place.done(stream("Bills", &[with("third", &[&own])]));
+    assert_eq!(paid(&remote), [20.0, 22.0], "{:?}", place.results());
+}
+
+/// A bill is not told as written while a payment of it is still to be made.
+#[test]
+fn a_payment_that_is_not_made_at_once_is_made_before_its_bill_is_told() {
+    for fault in ["status, status: 429", "status, status: 503", "reset", "reset_after"] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'POST /services/rest/record/v1/vendorPayment', calls: [1, 3], do: {fault}}}]}}"
+        ));
+        let place = books(&remote);
+        let payments = [payment(10.0, "2026-05-02"), payment(20.0, "2026-05-02")];
+        let of = |memo: &str, payments: &[Value]| {
+            bill("b-1", &json!({"relatedPayments": payments, "description": memo}))
+        };
+        place.done(stream("Bills", &[of("first", &payments[..1])]));
+        assert_eq!(place.counts("Bills"), counts([("read", 1), ("created", 1)]), "{fault}");
+        assert_eq!(paid(&remote), [10.0], "{fault}: {:?}", place.results());
+        place.done(stream("Bills", &[of("second", &payments)]));
+        assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]), "{fault}");
+        assert_eq!(paid(&remote), [10.0, 20.0], "{fault}: {:?}", place.results());
+    }
+}
