@@ -172,4 +172,63 @@ fn a_value_cannot_change_a_question() {
     place.done(stream("Bills", &all));
     assert_eq!(place.counts("Bills"), counts([("read", 3), ("created", 1), ("rejected", 2)]));
     assert_eq!(lines(&remote.books_by("vendorBill")["b-3"], "expense").len(), 1);
+    // A quote in a name is a part of it.
+    let vendor = json!({"externalId": "v-3", "vendorName": "O'Hare's", "subsidiaryId": "1"});
+    place.done(stream("Vendors", &[vendor]));
+    let named = json!({"vendorExternalId": null, "vendorName": "O'Hare's"});
+    place.done(stream("Bills", &[bill("b-4", &named)]));
+    let held = remote.books_by("vendorBill")["b-4"]["entity"]["id"].clone();
+    assert_eq!(held, remote.books_by("vendor")["v-3"]["id"]);
+}
+
+/// A record that does not say its subsidiary is of the one that NetSuite has it in.
+#[test]
+fn a_name_is_of_the_subsidiary_that_the_record_is_in() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let depot = |id: &str, subsidiary: &str| {
+        let within = json!({"items": [{"id": subsidiary}]});
+        json!({"externalId": id, "name": "Depot", "subsidiary": within})
+    };
+    place.done(stream("location", &[depot("l-1", "1"), depot("l-2", "2")]));
+    let of_second = json!({"vendorExternalId": "v-2", "subsidiaryId": "2"});
+    place.done(stream("Bills", &[bill("b-1", &of_second)]));
+    let change = json!({"externalId": "b-1", "vendorExternalId": "v-2", "locationName": "Depot"});
+    place.done(stream("Bills", &[change]));
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 1), ("updated", 1)]),
+        "{}",
+        message(&place, "b-1")
+    );
+    let held = remote.books_by("vendorBill")["b-1"].clone();
+    assert_eq!(held["location"]["id"], remote.books_by("location")["l-2"]["id"]);
+}
+
+/// What an earlier job was told of somebody who is not there any more is asked for again.
+#[test]
+fn a_name_that_somebody_else_has_by_now_is_asked_for_again() {
+    let remote = Remote::start();
+    let place = books(&remote).set("snapshot_hours", "1");
+    let depot = |id: &str| {
+        let within = json!({"items": [{"id": "1"}]});
+        stream("location", &[json!({"externalId": id, "name": "Depot", "subsidiary": within})])
+    };
+    let others = || super::super::place(&remote);
+    others().done(depot("l-1"));
+    let of = |id: &str| stream("Bills", &[bill(id, &json!({"locationName": "Depot"}))]);
+    place.done(of("b-1"));
+    let before = remote.books_by("vendorBill")["b-1"]["location"]["id"].clone();
+    assert_eq!(before, remote.books_by("location")["l-1"]["id"]);
+    others().set("streams", json!({"location": {"mode": "delete"}})).done(depot("l-1"));
+    others().done(depot("l-2"));
+    place.done(of("b-2"));
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 1), ("created", 1)]),
+        "{}",
+        message(&place, "b-2")
+    );
+    let now = remote.books_by("vendorBill")["b-2"]["location"]["id"].clone();
+    assert_eq!(now, remote.books_by("location")["l-2"]["id"]);
 }
