@@ -1,5 +1,7 @@
 //! Bills, invoices, credits, orders and journals: lines that are added once, taxes, and whose they are.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{bill, books, lines, message, stream, told};
@@ -215,6 +217,8 @@ fn lines_of_a_late_change_are_there_once() {
     place.done(stream("Bills", &[bill("b-1", &json!({"expenses": [line("x")]}))]));
     let place = place.set("timeout_secs", json!(0.3)).set("settle_secs", 1);
     place.done(stream("Bills", &[bill("b-1", &json!({"expenses": [line("x"), line("y")]}))]));
+    // Until the first call has come to its end, too.
+    std::thread::sleep(Duration::from_secs(1));
     let held = remote.books_by("vendorBill")["b-1"]["expense"]["items"].clone();
     assert_eq!(held.as_array().unwrap().len(), 2, "{held}");
 }
@@ -238,4 +242,62 @@ fn a_journal_whose_answer_is_lost_is_there() {
     assert_eq!(remote.books("journalEntry").len(), 1);
     place.done(stream("JournalEntries", &[journal(20)]));
     assert_eq!(place.counts("JournalEntries"), counts([("read", 1), ("rejected", 1)]));
+}
+
+/// A bill that only its number tells from others.
+fn numbered(number: &str) -> Value {
+    let mut bill = bill(number, &json!({}));
+    bill.as_object_mut().unwrap().remove("externalId");
+    bill
+}
+
+/// NetSuite refuses no second document of a number: whether it has one is asked after each answer
+/// that is lost.
+#[test]
+fn documents_without_ids_are_made_once_whatever_is_lost() {
+    for fault in ["reset_after", "truncate_after", "status_after, status: 502"] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'POST /services/rest/record/v1/vendorBill', calls: [1, 4], do: {fault}}}]}}"
+        ));
+        let place = books(&remote);
+        let all: Vec<Value> = (0..6).map(|n| numbered(&n.to_string())).collect();
+        place.done(stream("Bills", &all));
+        let held = remote.books("vendorBill");
+        assert_eq!(held.len(), 6, "{fault}: {:?}", place.results());
+    }
+}
+
+/// NetSuite is still at work on a bill whose answer is lost: that it is not there yet is not believed.
+#[test]
+fn a_document_that_is_late_is_not_made_again() {
+    let late = "{faults: [{on: 'POST /services/rest/record/v1/vendorBill', calls: [1], do: slow, ms: 900}]}";
+    let remote = Remote::with(late);
+    let hasty = |place: Place| place.set("timeout_secs", json!(0.3)).set("settle_secs", 2);
+    let place = hasty(books(&remote));
+    place.done(stream("Bills", &[numbered("1")]));
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(remote.books("vendorBill").len(), 1, "{:?}", place.results());
+    // The same where the job is killed, and the next one goes on at once.
+    let remote = Remote::with(late);
+    let place = hasty(books(&remote));
+    place.dies_at("answered:1", stream("Bills", &[numbered("1")]));
+    place.done(stream("Bills", &[numbered("1")]));
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(remote.books("vendorBill").len(), 1, "{:?}", place.results());
+}
+
+/// A document that is named by its id is not given to another vendor.
+#[test]
+fn a_document_stays_whose_it_is() {
+    let remote = Remote::start();
+    let place = books(&remote).set("identity", "platform");
+    place.done(stream("Bills", &[numbered("1")]));
+    let before = remote.books("vendorBill");
+    let mut other = numbered("1");
+    other["id"] = before[0]["id"].clone();
+    other["vendorExternalId"] = json!("v-2");
+    other["description"] = json!("Mine");
+    place.done(stream("Bills", &[other]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("rejected", 1)]));
+    assert_eq!(remote.books("vendorBill"), before);
 }
