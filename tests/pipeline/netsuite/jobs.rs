@@ -101,18 +101,42 @@ fn a_job_that_is_killed_is_gone_on_with() {
 }
 
 /// Who asks for a job that was never handed over takes its key; that the answer to this is lost makes
-/// no records written that are not.
+/// no records written that are not. That job has one task, as one of a single record has.
 #[test]
 fn a_job_that_was_never_handed_over_is_not_believed() {
-    // The fourth is that question; each job before has asked whether there is the type.
-    let remote = Remote::with(
-        "{faults: [{on: 'GET /services/rest/record/v1/*', calls: [4], do: reset_after}]}",
-    );
+    for (count, bulk_from) in [(20, 10), (1, 1)] {
+        // The fourth is that question; each job before has asked whether there is the type.
+        let remote = Remote::with(
+            "{faults: [{on: 'GET /services/rest/record/v1/*', calls: [4], do: reset_after}]}",
+        );
+        place(&remote).set("bulk_from", bulk_from).done(customers(count, "a@x.example"));
+        let place = place(&remote).set("bulk_from", bulk_from);
+        place.dies_at("uploaded:1", customers(count, "b@x.example"));
+        place.done(customers(count, "b@x.example"));
+        let held = remote.books_by("customer");
+        assert!(held.values().all(|customer| customer["email"] == "b@x.example"), "{held:?}");
+        assert_eq!(held.len(), count);
+    }
+}
+
+/// A list of tasks that is no list of all of them says nothing of those that it lacks.
+#[test]
+fn a_job_that_tells_too_few_tasks_is_not_believed() {
+    let first = json!({"items": [{"id": "1"}], "totalResults": 1});
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'GET /services/rest/async/v1/job/*/task', calls: [2], do: status, status: 200, body: '{first}'}}]}}"
+    ));
+    bulky(&remote).done(customers(12, "a@x.example"));
+    let one = |n: usize| {
+        let subsidiary = if n == 3 { "77" } else { "1" };
+        json!({"externalId": format!("c-{n}"), "email": "b@x.example", "subsidiary": {"id": subsidiary}})
+    };
+    // A place that knows none of their ids: known ones go out by themselves.
     let place = bulky(&remote);
-    place.done(customers(20, "a@x.example"));
-    let place = bulky(&remote);
-    place.dies_at("uploaded:1", customers(20, "b@x.example"));
-    place.done(customers(20, "b@x.example"));
+    place.done(stream("customer", &(0..12).map(one).collect::<Vec<_>>()));
+    assert_eq!(remote.jobs(), 2);
+    assert_eq!(place.counts("customer"), counts([("read", 12), ("created", 11), ("rejected", 1)]));
     let held = remote.books_by("customer");
-    assert!(held.values().all(|customer| customer["email"] == "b@x.example"), "{held:?}");
+    let changed = held.values().filter(|customer| customer["email"] == "b@x.example");
+    assert_eq!((changed.count(), &held["c-3"]["email"]), (11, &json!("a@x.example")));
 }
