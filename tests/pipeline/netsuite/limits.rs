@@ -52,12 +52,19 @@ fn a_limit_is_obeyed() {
 fn a_login_that_is_refused_in_between_is_tried_again() {
     let body = json!({"title": "Unauthorized", "status": 401,
         "o:errorDetails": [{"detail": "Invalid login attempt.", "o:errorCode": "INVALID_LOGIN"}]});
-    let remote = Remote::with(&format!(
-        "{{faults: [{{on: 'PUT /services/rest/record/v1/*/*', calls: [3, 4], do: status, status: 401, body: '{body}'}}]}}"
-    ));
-    let place = place(&remote);
-    place.done(customers(10, "a@x.example"));
-    assert_eq!(place.counts("customer"), counts([("read", 10), ("created", 10)]));
+    for status in [401, 403, 400] {
+        let remote = Remote::with(&format!(
+            "{{faults: [{{on: 'PUT /services/rest/record/v1/*/*', calls: [3, 4], do: status, status: {status}, body: '{body}'}}]}}"
+        ));
+        let place = place(&remote);
+        place.done(customers(10, "a@x.example"));
+        assert_eq!(
+            place.counts("customer"),
+            counts([("read", 10), ("created", 10)]),
+            "{status}: {:?}",
+            place.results()
+        );
+    }
     // One that is refused all the time is wrong.
     let remote = Remote::with(&format!(
         "{{faults: [{{on: 'PUT /services/rest/record/v1/*/*', calls: [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20], do: status, status: 401, body: '{body}'}}]}}"

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{customers, place};
 use crate::support::{Place, Remote, counts};
@@ -47,14 +47,16 @@ fn a_signed_assertion_gets_a_token() {
     assert_eq!(remote.books("customer").len(), 5);
 }
 
+/// Before it ends: no call goes out with one that is over.
 #[test]
 fn a_token_that_ends_is_renewed() {
-    let remote = Remote::with("{token_secs: 1, latency_ms: 150}");
+    let remote = Remote::with("{token_secs: 4, latency_ms: 150}");
     let key = with_certificate(&remote);
     let place = certified(&remote, &key).set("max_in_flight", 1);
-    place.done(customers(12, "a@x.example"));
-    assert_eq!(place.counts("customer"), counts([("read", 12), ("created", 12)]));
+    place.done(customers(20, "a@x.example"));
+    assert_eq!(place.counts("customer"), counts([("read", 20), ("created", 20)]));
     assert!(remote.calls_to("POST", "/auth/oauth2/v1/token") > 1);
+    assert_eq!(remote.calls()["statuses"]["401"], Value::Null);
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_config_says_who_calls() {
         ("ns_token_key", "client_id"),
         ("ns_consumer_secret", "private_key"),
     ] {
-        let place = place(&remote).set(without, serde_json::Value::Null);
+        let place = place(&remote).set(without, Value::Null);
         let ran = place.run(customers(1, "a@x.example"));
         assert_eq!(ran.code, 2, "{}", ran.stderr);
         assert!(ran.stderr.contains(without) && ran.stderr.contains(hint), "{}", ran.stderr);

@@ -65,6 +65,14 @@ fn an_external_id_is_one_in_any_case() {
     place.done(stream("customer", &[one("aB", "2@x.example")]));
     let held = remote.books("customer");
     assert_eq!((held.len(), &held[0]["email"]), (1, &json!("2@x.example")));
+    // Of two in one input the last one holds, however long the first one takes.
+    let remote = Remote::with(
+        "{faults: [{on: 'PUT /services/rest/record/v1/*/*', calls: [1], do: slow, ms: 500}]}",
+    );
+    let place = super::place(&remote);
+    place.done(stream("customer", &[one("Ab", "1@x.example"), one("aB", "2@x.example")]));
+    let held = remote.books("customer");
+    assert_eq!((held.len(), &held[0]["email"]), (1, &json!("2@x.example")));
 }
 
 #[test]

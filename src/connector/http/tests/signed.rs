@@ -103,6 +103,11 @@ fn token(expires_in: &Value) -> ResponseTemplate {
 }
 
 fn signing(server: &MockServer, grant: Grant) -> Client {
+    lasting(server, grant, None)
+}
+
+/// The same, of tokens that are good for `lasts` where the endpoint does not say.
+fn lasting(server: &MockServer, grant: Grant, lasts: Option<Duration>) -> Client {
     let http = pool(Duration::from_secs(5), "test").unwrap();
     let redactor = Redactor::default();
     let settings = OAuthSettings {
@@ -114,7 +119,7 @@ fn signing(server: &MockServer, grant: Grant) -> Client {
         parameters: Vec::new(),
         access_token: None,
         expires_in: None,
-        lasts: None,
+        lasts,
         kept: &[],
         config_file: None,
     };
@@ -251,6 +256,19 @@ async fn twenty_callers_share_a_renewal_and_each_is_signed_anew() {
     let assertions: HashSet<_> =
         forms(&server).await.into_iter().map(|mut form| form.remove("client_assertion")).collect();
     assert_eq!(assertions.len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_its_end_also_where_that_is_not_told() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let server = endpoint(token(&Value::Null)).await;
+    let client = lasting(&server, of_client(&key, &server), Some(Duration::from_secs(2)));
+    for tokens in 1..=2 {
+        let data = request(&format!("{}/data", server.uri()), true);
+        assert_eq!(client.send(&data).await.unwrap().status, 200);
+        assert_eq!(forms(&server).await.len(), tokens);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
 }
 
 #[tokio::test]
