@@ -22,13 +22,13 @@ use crate::dispatch::{Dispatcher, recover};
 use crate::error::{Error, ExitCode};
 use crate::ids;
 use crate::json::fields::Fields;
-use crate::pipeline::{self, Chunk, Finished, GRACE, Wiring};
+use crate::pipeline::{self, Chunk, Finished, GRACE, Role, Wiring};
 use crate::progress::ProgressLine;
 use crate::record::StreamName;
 use crate::results::Format;
 use crate::singer::message::{self, Message};
 use crate::singer::schema::STACK_BYTES;
-use crate::store::jobs::Job;
+use crate::store::jobs::{Job, NewJob};
 use crate::store::recovery::Leftover;
 use crate::store::{Base, Store};
 use crate::stream::intake::{self, Intake, IntakeOptions};
@@ -98,8 +98,14 @@ async fn job(
     signals::watch(stop.clone(), environment)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     let name = connector.name().to_owned();
-    let before = retried.map(|job| job.id);
-    let job = store.begin_job(uuid.clone(), name.clone(), namespace.clone(), before).await?;
+    let begins = NewJob {
+        uuid: uuid.clone(),
+        connector: name.clone(),
+        namespace: namespace.clone(),
+        retries: retried.map(|job| job.id),
+        is_live: false,
+    };
+    let job = store.begin_job(begins).await?;
     let dispatcher = Arc::new(Dispatcher {
         connector: Arc::clone(&connector),
         store: Arc::clone(&store),
@@ -107,7 +113,7 @@ async fn job(
         uuid: uuid.clone(),
         keep: config.keep,
         keep_bodies: environment.output_mapped_record,
-        limiter: Limiter::new(config.max_in_flight.unwrap_or(MAX_IN_FLIGHT)),
+        limiter: Arc::new(Limiter::new(config.max_in_flight.unwrap_or(MAX_IN_FLIGHT))),
         retry: Retry::new(config.retry.clone(), stop.clone()),
         dry_run: options.dry_run,
     });
@@ -183,7 +189,7 @@ async fn prepare(started: &Started, options: &Run) -> Result<(), Error> {
         task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
     }
     outwait_changes(started).await?;
-    let leftovers = started.store.leftovers(&started.namespace, started.job)?;
+    let leftovers = started.store.leftovers(&started.namespace)?;
     let records: usize = leftovers.iter().map(|leftover| leftover.writes.len()).sum();
     if records > 0 {
         tracing::info!(
@@ -230,14 +236,14 @@ async fn outwait_changes(started: &Started) -> Result<(), Error> {
         let capabilities = connector.capabilities(&StreamName::new(name.as_str())).ok()?;
         Some(capabilities.lag(&started.config.stream(name)))
     };
-    let changing = store.changing(namespace, started.job)?;
+    let changing = store.changing(namespace)?;
     if let Some(lag) = changing.iter().filter_map(lag).max() {
         let waited = started.dispatcher.retry.sleep_until(started.clock + lag).await;
         if waited.is_err() {
             return Ok(());
         }
     }
-    Ok(store.end_changes(namespace, started.job).await?)
+    Ok(store.end_changes(namespace).await?)
 }
 
 /// Whether a stream is written to another object now than a killed job wrote it to: that one can
@@ -286,6 +292,8 @@ async fn walk(
     let mut progress = progress(options.progress);
     pipeline::run(Wiring {
         dispatcher: Arc::clone(&started.dispatcher),
+        turns: Arc::default(),
+        role: Role::Alone,
         namespace: started.namespace.clone(),
         last_end,
         batch: config.batch.clone(),

@@ -101,6 +101,8 @@ pub enum Event {
     NoParent(Action, Vec<(Planned, Rejection)>),
     /// The answer asks for another plan.
     Again(Vec<(Planned, Again)>),
+    /// It is the turn of this record, which has waited for one of another job.
+    Turn(Record),
     /// The job cannot go on.
     Fatal(Error),
     /// The batch is through; its place is free, and what it locked is.
@@ -173,7 +175,7 @@ pub struct Dispatcher {
     /// The state tells what was sent, so bodies are kept too.
     pub keep_bodies: bool,
     /// How many calls at once.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// How often again.
     pub retry: Retry,
     /// Nothing is written: each record's outcome is `skipped`, with what would have been done.

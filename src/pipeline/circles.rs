@@ -91,7 +91,7 @@ impl Job {
                 break;
             }
             let Some(record) = self.thaw(position)? else { continue };
-            let Some(record) = self.gate.enter(record) else { continue };
+            let Some(record) = self.turn.enter(record) else { continue };
             let capabilities = &record.stream.capabilities;
             if record.partial.is_some() || capabilities.update.or(capabilities.upsert).is_none() {
                 self.reject_orphan(record)?;

@@ -28,12 +28,13 @@ use tokio::task::JoinSet;
 
 use self::orphans::Orphan;
 use self::waiting::Waiting;
-pub use self::wiring::{Chunk, Finished, StateSink, StreamHook, Wiring};
+pub use self::wiring::{Chunk, Finished, Role, StateSink, StreamHook, Wiring};
+use crate::dispatch::concurrency::Share;
 use crate::dispatch::{Batch, Calls, Event, Planned, Task};
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::resolve::claims::Claims;
-use crate::resolve::gate::{Gate, Key};
+use crate::resolve::gate::Key;
+use crate::resolve::turns::Turn;
 use crate::state::watermark::Watermark;
 use crate::store::streams::StoredStream;
 use crate::stream::batch::Batcher;
@@ -64,10 +65,12 @@ struct Job {
     wiring: Wiring,
     events: mpsc::UnboundedSender<Event>,
     streams: Vec<StreamState>,
-    gate: Gate,
+    /// Its turns with what other jobs write to, too.
+    turn: Turn,
+    /// Its share of the calls that may be under way.
+    share: Share,
     /// Records that may go out only after one before them has come to its end.
     held: VecDeque<Record>,
-    claims: Claims,
     /// Objects of the remote that several streams are written to.
     shared: HashSet<Arc<str>>,
     /// Nothing more comes in before what is under way has come to its end.
@@ -83,12 +86,8 @@ struct Job {
     named_batches: u64,
     /// What runs beside this loop: batches on their way, and outcomes that go to disk.
     tasks: JoinSet<()>,
-    /// Batches on their way.
-    under_way: usize,
-    /// Those of them that are bulk jobs.
+    /// Batches on their way that are bulk jobs.
     bulk_under_way: usize,
-    /// Hashes of the records that are locked by those on their way.
-    locks_under_way: HashSet<u64>,
     /// Bytes of records that were read and are not settled.
     buffered: usize,
     /// Outcomes that need no call, to be put on disk together.
@@ -115,13 +114,17 @@ struct Job {
 /// is on disk.
 pub async fn run(wiring: Wiring) -> Finished {
     let (events, mut told) = mpsc::unbounded_channel();
+    let for_turns = events.clone();
+    // A job that has ended has no records that wait.
+    let turn = wiring.turns.join(Box::new(move |record| drop(for_turns.send(Event::Turn(record)))));
+    let share = wiring.dispatcher.limiter.join(wiring.role.rank());
     let mut job = Job {
         wiring,
         events,
         streams: Vec::new(),
-        gate: Gate::default(),
+        turn,
+        share,
         held: VecDeque::new(),
-        claims: Claims::default(),
         shared: HashSet::new(),
         drains: false,
         waiting: Waiting::default(),
@@ -131,9 +134,7 @@ pub async fn run(wiring: Wiring) -> Finished {
         orphans_round: None,
         named_batches: 0,
         tasks: JoinSet::new(),
-        under_way: 0,
         bulk_under_way: 0,
-        locks_under_way: HashSet::new(),
         buffered: 0,
         local: Vec::new(),
         watermark: Watermark::default(),
@@ -166,7 +167,9 @@ impl Job {
         self.admit_held()?;
         let can_read = !self.input_ended && has_room && !self.drains;
         let waits = self.drains || !self.held.is_empty();
-        if self.input_ended || waits || (!has_room && self.is_free()) {
+        let is_awaited = self.wiring.role == Role::Live && self.ready.is_empty();
+        let is_eager = is_awaited && self.share.has_room(now);
+        if self.input_ended || waits || is_eager || (!has_room && self.is_free()) {
             // Nothing more comes in before something goes out: company is not waited for.
             for ((stream, task), records) in self.batcher.take_all() {
                 self.queue(stream, task, records);
@@ -209,6 +212,7 @@ impl Job {
                 }
             }
             chunk = self.wiring.input.recv(), if can_read => self.take_chunk(chunk).await?,
+            () = self.share.freed(), if !self.ready.is_empty() => {}
             () = tokio::time::sleep_until(wake.into()) => {
                 if has_room || self.is_free() {
                     for ((stream, task), records) in self.batcher.take_due(Instant::now()) {
@@ -275,9 +279,8 @@ impl Job {
             && self.tasks.is_empty()
             && self.ready.is_empty()
             && self.batcher.is_empty()
-            && self.gate.waiting() == 0
+            && self.turn.waiting() == 0
             && self.held.is_empty()
-            && self.claims.waiting() == 0
             && self.local.is_empty()
     }
 

@@ -62,7 +62,7 @@ impl Job {
         }
         // Whom they name may be among those that wait for parents of their own, and come to their end
         // by themselves, unless they wait behind one of these.
-        let is_blocked = self.gate.waiting() > 0 || self.claims.waiting() > 0 || !has_room;
+        let is_blocked = self.turn.waiting() > 0 || !has_room;
         if self.is_waited_for() && !is_blocked {
             return;
         }
@@ -99,7 +99,7 @@ impl Job {
 
     /// No call is on its way, or about to be.
     fn is_quiet(&self) -> bool {
-        self.under_way == 0 && self.ready.is_empty() && self.batcher.is_empty()
+        self.share.under_way() == 0 && self.ready.is_empty() && self.batcher.is_empty()
     }
 
     /// When the first of them has waited long enough.
@@ -111,7 +111,7 @@ impl Job {
     /// Another stream is written to the object of some.
     pub(super) fn share_orphans(&mut self) {
         for orphan in &self.orphans {
-            self.claims.share(&orphan.planned.record);
+            self.turn.share(&orphan.planned.record);
         }
     }
 

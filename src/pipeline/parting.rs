@@ -101,8 +101,8 @@ impl Job {
     pub(super) fn take_ready(&mut self) -> Option<Batch> {
         let mut before: HashSet<u64> = HashSet::new();
         let place = self.ready.iter().position(|batch| {
-            let is_held = |lock| self.locks_under_way.contains(lock) || before.contains(lock);
-            let is_free = !batch.locks.iter().any(is_held);
+            let is_free = !batch.locks.iter().any(|lock| before.contains(lock))
+                && self.turn.lock(&batch.locks);
             // Those that lock the same stay in their order.
             before.extend(&*batch.locks);
             is_free

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::parting::weight;
 use super::waiting::Parents;
-use super::{Job, MAX_PLANS};
+use super::{Job, MAX_PLANS, Role};
 use crate::config::stream::Mode;
 use crate::connector::contract::{Action, Row};
 use crate::dispatch::{Batch, Ended, Held, Planned, Task};
@@ -18,6 +18,7 @@ use crate::resolve::empty::only_empty;
 use crate::resolve::gate::Key;
 use crate::resolve::resend::CreateKey;
 use crate::resolve::{Known, Plan};
+use crate::store::doubts::Written;
 use crate::stream::identity::id_in;
 use crate::stream::{Partial, Record, Stream};
 
@@ -28,7 +29,7 @@ impl Job {
         while let Some(record) = next.take() {
             let key = Key::of(&record);
             if !self.plan_one(record, false)? {
-                next = self.gate.leave(&key);
+                next = self.turn.leave(&key);
             }
         }
         Ok(())
@@ -59,11 +60,12 @@ impl Job {
             };
         }
         let object = record.stream.capabilities.object.as_ref();
-        let is_shared = object.is_some_and(|object| self.shared.contains(object));
+        let is_shared = object
+            .is_some_and(|object| self.wiring.role.is_beside() || self.shared.contains(object));
         // Another stream may be about to write what this one still has.
         if goes_out || is_shared {
             let is_asked_for = plan == Plan::Lookup && record.stream.capabilities.lookup.is_some();
-            let Claimed::Free(free) = self.claims.enter(record, is_shared || is_asked_for) else {
+            let Claimed::Free(free) = self.turn.claim(record, is_shared || is_asked_for) else {
                 return Ok(true);
             };
             record = free;
@@ -114,6 +116,10 @@ impl Job {
             // That a stream has no records is to be told by each job.
             let or_before = !record.stands_in;
             known.written = store.find_written(&stored, &record.fingerprint, or_before)?;
+            if self.wiring.role == Role::Live {
+                // Each record is an input of its own, in which the same content is another record.
+                known.written.take_if(|written| matches!(written, Written::Yes(_)));
+            }
         }
         self.mind_parents(record, &mut known)?;
         Ok(known)
@@ -218,7 +224,7 @@ impl Job {
             Plan::Write(action, remote_id) => {
                 let record = &planned.record;
                 if let Some(id) = &remote_id {
-                    self.claims.aim(&Key::of(record), &record.stream, id);
+                    self.turn.aim(record, id);
                 }
                 planned.remote_id = remote_id;
                 let task = if must_read(&planned, action) {
@@ -324,19 +330,19 @@ impl Job {
 
     /// Starts as many batches as may be under way.
     pub(super) fn start_ready(&mut self, now: Instant) {
-        let limit = self.wiring.dispatcher.limiter.limit(now);
-        while self.under_way < limit
-            && let Some(batch) = self.take_ready()
-        {
-            self.under_way += 1;
+        while !self.ready.is_empty() && self.share.start(now) {
+            let Some(batch) = self.take_ready() else {
+                // All of them wait for batches under way, whose end is told.
+                self.share.withdraw();
+                break;
+            };
             self.bulk_under_way += usize::from(batch.is_bulk);
-            self.locks_under_way.extend(&*batch.locks);
             let dispatcher = Arc::clone(&self.wiring.dispatcher);
             let calls = Arc::clone(&self.streams[batch.stream.index].calls);
             let events = self.events.clone();
             self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
         }
-        self.wiring.dispatcher.limiter.under_way(self.under_way);
+        self.share.settle(!self.ready.is_empty());
     }
 }
 

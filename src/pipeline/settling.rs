@@ -21,12 +21,11 @@ impl Job {
     pub(super) fn take_event(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Delivered { is_bulk, locks } => {
-                self.under_way -= 1;
                 self.bulk_under_way -= usize::from(is_bulk);
-                for lock in &*locks {
-                    self.locks_under_way.remove(lock);
-                }
+                self.turn.unlock(&locks);
+                self.share.end();
             }
+            Event::Turn(record) => self.plan(record)?,
             Event::NoParent(action, orphans) => self.take_orphans(action, orphans),
             Event::Divided(action, records) => self.send_on(action, records, true),
             Event::Prepared(action, records) => self.send_on(action, records, false),
@@ -139,7 +138,7 @@ impl Job {
 
     fn take_found(&mut self, mut planned: Planned, ids: Vec<RemoteId>) {
         let now = Instant::now();
-        let again = match self.claims.see(&planned.record, ids, now) {
+        let again = match self.turn.see(&planned.record, ids, now) {
             Seen::Later(at) => at,
             Seen::Ids(ids) => {
                 let Some(at) = planned.visible.filter(|at| ids.is_empty() && now < *at) else {
@@ -197,7 +196,7 @@ impl Job {
     ) -> Result<(), Error> {
         let stream = &self.streams[stream].stream;
         let lag = stream.lag();
-        for record in self.claims.leave(key, stream, stands, lag, Instant::now()) {
+        for record in self.turn.give_back(key, stream, stands, lag) {
             self.plan(record)?;
         }
         Ok(())
@@ -205,12 +204,12 @@ impl Job {
 
     /// Gives a key back to the next record that has it.
     fn leave_gate(&mut self, key: &Key) -> Result<(), Error> {
-        if let Some(next) = self.gate.leave(key) {
+        if let Some(next) = self.turn.leave(key) {
             return self.plan(next);
         }
         let place = self.place_of(key);
         if let Some(next) = self.next_behind(&place)?
-            && let Some(next) = self.gate.enter(next)
+            && let Some(next) = self.turn.enter(next)
         {
             self.plan(next)?;
         }

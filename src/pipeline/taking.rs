@@ -104,12 +104,12 @@ impl Job {
     /// before it.
     fn admit(&mut self, record: Record) -> Result<(), Error> {
         let is_behind =
-            record.stream.capabilities.in_order && self.gate.is_taken(&Key::of(&record));
+            record.stream.capabilities.in_order && self.turn.is_taken(&Key::of(&record));
         if self.drains || !self.held.is_empty() || is_behind {
             self.held.push_back(record);
             return Ok(());
         }
-        match self.gate.enter(record) {
+        match self.turn.enter(record) {
             Some(record) => self.plan(record),
             None => Ok(()),
         }
@@ -117,17 +117,17 @@ impl Job {
 
     /// Lets those go on that had to wait for their turn.
     pub(super) fn admit_held(&mut self) -> Result<(), Error> {
-        if self.drains && self.gate.taken() == self.orphans.len() {
+        if self.drains && self.turn.taken() == self.orphans.len() {
             // Those that wait for whom they name may do so for long: they go on as records that share.
             self.share_orphans();
             self.drains = false;
         }
         while !self.drains
             && let Some(next) = self.held.front()
-            && !self.gate.is_taken(&Key::of(next))
+            && !self.turn.is_taken(&Key::of(next))
             && let Some(record) = self.held.pop_front()
         {
-            if let Some(record) = self.gate.enter(record) {
+            if let Some(record) = self.turn.enter(record) {
                 self.plan(record)?;
             }
         }

@@ -260,8 +260,8 @@ impl Job {
         };
         parking.set_trouble(&place, &trouble)?;
         // Another record of this id may come, or wait for this one.
-        let key = Key::External(stream, id.clone());
-        let is_last = self.input_ended && !self.gate.has_next(&key);
+        let key = Key::External(self.streams[stream].stream.name.clone(), id.clone());
+        let is_last = self.input_ended && !self.turn.has_next(&key);
         if is_last && parking.first_of(&place)?.is_none() {
             self.waiting.released.push_back(Released { place, is_lost: true });
         }
@@ -299,8 +299,9 @@ impl Job {
 
     /// The place of a gate's key.
     pub(super) fn place_of(&self, key: &Key) -> Place {
-        let (Key::External(index, _) | Key::Remote(index, _) | Key::Content(index, _)) = key;
-        let stream = self.streams[*index].stored.id;
+        // A key is of a record that this job has read, so its stream is known.
+        let of_key = self.streams.iter().find(|state| state.stream.name == *key.stream());
+        let stream = of_key.map_or(0, |state| state.stored.id);
         match key {
             Key::External(_, id) => parent_place(stream, id),
             Key::Remote(_, id) => Place { stream, key: format!("r:{id}") },
@@ -338,7 +339,7 @@ impl Job {
 
     /// Lets a record go on that has waited.
     pub(super) fn readmit(&mut self, record: Record, is_lost: bool) -> Result<(), Error> {
-        let Some(record) = self.gate.enter(record) else { return Ok(()) };
+        let Some(record) = self.turn.enter(record) else { return Ok(()) };
         if is_lost { self.reject_orphan(record) } else { self.plan(record) }
     }
 

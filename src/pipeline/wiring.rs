@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::BatchOptions;
 use crate::connector::contract::Quota;
 use crate::dispatch::Dispatcher;
+use crate::dispatch::concurrency::Rank;
 use crate::error::Error;
+use crate::resolve::turns::Turns;
 use crate::store::streams::StoredStream;
 use crate::stream::Item;
 use crate::stream::intake::InputCounts;
@@ -30,10 +32,39 @@ pub type StateSink = Box<dyn FnMut(&RawValue) -> Result<(), Error> + Send>;
 /// Looks at a stream when it first comes up: its number in the store, its name.
 pub type StreamHook = Box<dyn FnMut(StoredStream, &str) -> Result<(), Error> + Send>;
 
+/// How a job takes part in what is written to its account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// No other job of this process writes to it.
+    #[default]
+    Alone,
+    /// Others may, at the same time.
+    Beside,
+    /// Others may, and somebody waits for each of its records: they go first, and alone where there
+    /// is room for that. Each is an input of its own: its like is another record.
+    Live,
+}
+
+impl Role {
+    /// Whether others may write to the account at the same time.
+    pub fn is_beside(self) -> bool {
+        self != Self::Alone
+    }
+
+    /// Whose calls go first.
+    pub fn rank(self) -> Rank {
+        if self == Self::Live { Rank::First } else { Rank::Later }
+    }
+}
+
 /// How a job is wired.
 pub struct Wiring {
     /// Sends batches and settles them.
     pub dispatcher: Arc<Dispatcher>,
+    /// Whose turn it is, among the jobs that write to the account at the same time.
+    pub turns: Arc<Turns>,
+    /// How this one takes part.
+    pub role: Role,
     /// Connector and account.
     pub namespace: String,
     /// When the job before this one had ended, as far as is known: what it wrote last, a lookup may

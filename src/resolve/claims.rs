@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::gate::Key;
 use crate::config::stream::LookupMethod;
 use crate::connector::contract::{Capabilities, Lookup};
-use crate::record::RemoteId;
+use crate::record::{RemoteId, StreamName};
 use crate::stream::{Record, Stream};
 
 /// What a record is found by: where, which value it is, and the value, in lower case where the
@@ -22,8 +22,8 @@ type Claim = (Place, Of, Arc<str>);
 enum Place {
     /// In an object of the remote's, whichever streams are written to it.
     Object(Arc<str>),
-    /// In the stream of this index.
-    Stream(usize),
+    /// In the stream of this name.
+    Stream(StreamName),
 }
 
 /// What a claim is about.
@@ -245,8 +245,7 @@ impl Claims {
         now: Instant,
     ) -> Vec<Record> {
         self.fade(now);
-        let Some(held) = self.held.remove(key) else { return Vec::new() };
-        self.unaim(key, held.target);
+        let Some(held) = self.held.get(key) else { return Vec::new() };
         // A second more, so that those who waited find it in any case.
         let until = now + lag + Duration::from_secs(1);
         match stands {
@@ -262,6 +261,14 @@ impl Claims {
                 self.remember((place(stream), remote_id.clone()), held.claims.clone(), until);
             }
         }
+        self.give_back(key)
+    }
+
+    /// Gives back what the record of `key` claims. Returns records that waited and can go on.
+    pub fn give_back(&mut self, key: &Key) -> Vec<Record> {
+        self.waiting.remove(key);
+        let Some(held) = self.held.remove(key) else { return Vec::new() };
+        self.unaim(key, held.target);
         let mut next = Vec::new();
         for claim in held.claims {
             let Some(queue) = self.queues.get_mut(&claim) else { continue };
@@ -285,11 +292,6 @@ impl Claims {
             }
         }
         free
-    }
-
-    /// Records that wait.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     fn remember(&mut self, target: Target, mut claims: Vec<Claim>, until: Instant) {
@@ -346,7 +348,7 @@ impl Claims {
 
 fn place(stream: &Stream) -> Place {
     let object = stream.capabilities.object.clone();
-    object.map_or(Place::Stream(stream.index), Place::Object)
+    object.map_or_else(|| Place::Stream(stream.name.clone()), Place::Object)
 }
 
 fn claims(record: &Record, by_id: bool) -> Vec<Claim> {

@@ -11,6 +11,7 @@ pub mod relations;
 pub mod resend;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 
 use std::sync::Arc;
 use std::time::Instant;

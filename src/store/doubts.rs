@@ -248,6 +248,12 @@ fn remember_content(
     outcome: &Outcome,
 ) -> rusqlite::Result<()> {
     let in_doubt = match outcome.fate {
+        // The same content in another input is another record.
+        Fate::Created | Fate::Updated
+            if outcome.action == Some(Action::Create) && is_live(transaction, job)? =>
+        {
+            return end_doubt(transaction, job, outcome);
+        }
         Fate::Created | Fate::Updated if outcome.action == Some(Action::Create) => false,
         _ if is_open(outcome) => true,
         // Found by what it says, or finished.
@@ -281,6 +287,12 @@ fn remember_content(
             outcome.parents,
         ])?;
     Ok(())
+}
+
+fn is_live(connection: &Connection, job: JobId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT is_live FROM jobs WHERE id = ?")?
+        .query_row([job], |row| row.get(0))
 }
 
 /// Whether a create is not known to have been applied as a whole.

@@ -100,26 +100,36 @@ pub struct Job {
     pub retried: Option<String>,
 }
 
+/// A job that is about to begin.
+#[derive(Clone, Debug, Default)]
+pub struct NewJob {
+    /// The id that is told.
+    pub uuid: String,
+    /// The connector's name.
+    pub connector: String,
+    /// Connector and account.
+    pub namespace: String,
+    /// The job whose rejects are its input.
+    pub retries: Option<JobId>,
+    /// Each of its records is an input of its own: the same content is another record.
+    pub is_live: bool,
+}
+
 impl Store {
-    /// Begins a job; returns its number. `retries`: the job whose rejects are its input.
+    /// Begins a job; returns its number.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn begin_job(
-        &self,
-        uuid: String,
-        connector: String,
-        namespace: String,
-        retries: Option<JobId>,
-    ) -> Result<JobId, StoreError> {
+    pub async fn begin_job(&self, job: NewJob) -> Result<JobId, StoreError> {
         let now = now();
         self.write(move |transaction| {
+            let NewJob { uuid, connector, namespace, retries, is_live } = job;
             transaction
                 .prepare(
-                    "INSERT INTO jobs (uuid, connector, namespace, started, status, retries)
-                     VALUES (?, ?, ?, ?, 'running', ?)",
+                    "INSERT INTO jobs (uuid, connector, namespace, started, status, retries, is_live)
+                     VALUES (?, ?, ?, ?, 'running', ?, ?)",
                 )?
-                .insert(params![uuid, connector, namespace, now, retries])
+                .insert(params![uuid, connector, namespace, now, retries, is_live])
                 .map(JobId)
         })
         .await

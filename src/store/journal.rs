@@ -5,7 +5,7 @@
 //! remote does not hold any more once the call has left.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rusqlite::types::Type;
 use rusqlite::{Statement, Transaction, params};
@@ -243,8 +243,15 @@ fn insert_all(
 const OUTCOME: &str = "
     INSERT OR REPLACE INTO outcomes (job, stream, position, external_id, remote_id, action, outcome,
         attempts, status, class, code, error, millis, fingerprint, custom_data, batch_id, parents,
-        found_by)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        found_by, settled_micros)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Microseconds of Unix time that never go back, whatever the clock does.
+fn settled_micros() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = chrono::Utc::now().timestamp_micros();
+    now.max(LAST.fetch_max(now, Ordering::Relaxed))
+}
 
 fn insert(
     row: &mut Statement<'_>,
@@ -272,6 +279,7 @@ fn insert(
         outcome.batch_id.as_deref(),
         outcome.parents,
         outcome.found_by,
+        settled_micros(),
     ])?;
     if let Some(content) = &outcome.content {
         transaction

@@ -47,18 +47,21 @@ pub struct Leftover {
 /// Marks the jobs that were killed and brings the id map up to their outcomes. Whoever opens the
 /// store does so first, be it only to change an id: what is changed then is not changed back.
 ///
-/// No job is under way, and one at most was killed since this was done last.
+/// No job is under way. Several may have been killed together, and others beside them have ended.
 pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let siblings = Siblings::read(&transaction)?;
     let others = |stream: i64| siblings.get(&stream).map(Vec::as_slice).unwrap_or_default();
-    // The order of the input is that in which the outcomes of one external id were applied.
+    // What was written to one record was settled in that order, whichever job it was of. A job beside
+    // those that were killed may have written the newer content.
     let mut outcomes = transaction.prepare(
         "SELECT remote_id, fingerprint, custom_data, parents, stream, external_id, outcome, action,
                 attempts
          FROM outcomes
-         WHERE job IN (SELECT id FROM jobs WHERE status = 'running') AND external_id IS NOT NULL
-         ORDER BY external_id, position",
+         WHERE external_id IS NOT NULL AND job IN (
+             SELECT jobs.id FROM jobs JOIN (SELECT min(started) AS first FROM jobs WHERE status = 'running')
+             WHERE status = 'running' OR finished >= first)
+         ORDER BY external_id, settled_micros, position",
     )?;
     let mut rows = outcomes.query([])?;
     while let Some(row) = rows.next()? {
@@ -169,19 +172,22 @@ pub fn left<E: From<rusqlite::Error>>(
     Ok(())
 }
 
+/// Of an intent: its job is not under way.
+const OF_ENDED: &str = "job NOT IN (SELECT jobs.id FROM jobs WHERE status = 'running')";
+
 impl Store {
     /// Streams of `namespace` whose records were about to be changed when a job was killed.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn changing(&self, namespace: &str, but_not: JobId) -> Result<Vec<String>, StoreError> {
+    pub fn changing(&self, namespace: &str) -> Result<Vec<String>, StoreError> {
         self.read(|connection| {
             connection
-                .prepare(
+                .prepare(&format!(
                     "SELECT DISTINCT name FROM intents JOIN streams ON streams.id = stream
-                     WHERE namespace = ? AND job <> ? AND NOT is_create AND ticket IS NULL",
-                )?
-                .query_map(params![namespace, but_not], |row| row.get(0))?
+                     WHERE namespace = ? AND NOT is_create AND ticket IS NULL AND {OF_ENDED}"
+                ))?
+                .query_map([namespace], |row| row.get(0))?
                 .collect()
         })
     }
@@ -190,13 +196,15 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn end_changes(&self, namespace: &str, but_not: JobId) -> Result<(), StoreError> {
+    pub async fn end_changes(&self, namespace: &str) -> Result<(), StoreError> {
         let namespace = namespace.to_owned();
         self.write(move |transaction| {
             transaction.execute(
-                "DELETE FROM intents WHERE NOT is_create AND ticket IS NULL AND job <> ?2
-                    AND stream IN (SELECT id FROM streams WHERE namespace = ?1)",
-                params![namespace, but_not],
+                &format!(
+                    "DELETE FROM intents WHERE NOT is_create AND ticket IS NULL AND {OF_ENDED}
+                        AND stream IN (SELECT id FROM streams WHERE namespace = ?)"
+                ),
+                [namespace],
             )
         })
         .await
@@ -222,16 +230,16 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn leftovers(&self, namespace: &str, but_not: JobId) -> Result<Vec<Leftover>, StoreError> {
+    pub fn leftovers(&self, namespace: &str) -> Result<Vec<Leftover>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare(
+            let mut statement = connection.prepare(&format!(
                 "SELECT intents.id, job, stream, name, sent_millis, writes, object, lookup, action,
                         ticket
                  FROM intents JOIN streams ON streams.id = stream
-                 WHERE namespace = ? AND job <> ? AND (is_create OR ticket IS NOT NULL)
-                 ORDER BY intents.id",
-            )?;
-            let mut rows = statement.query(params![namespace, but_not])?;
+                 WHERE namespace = ? AND (is_create OR ticket IS NOT NULL) AND {OF_ENDED}
+                 ORDER BY intents.id"
+            ))?;
+            let mut rows = statement.query([namespace])?;
             let mut leftovers = Vec::new();
             while let Some(row) = rows.next()? {
                 let (job, stream) = (row.get(1)?, row.get(2)?);

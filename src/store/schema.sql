@@ -25,7 +25,9 @@ CREATE TABLE jobs (
     exit_code INTEGER,
     summary TEXT,
     -- the job whose rejects are its input
-    retries INTEGER
+    retries INTEGER,
+    -- 1: each of its records is an input of its own
+    is_live INTEGER NOT NULL DEFAULT 0
 );
 
 -- Of a job that has the input of an earlier one: the first job that had that input. It is told by
@@ -91,6 +93,9 @@ CREATE TABLE outcomes (
     parents INTEGER,
     -- a hash of the values of the lookup fields, where they can find the record
     found_by INTEGER,
+    -- when it was put here, in microseconds of Unix time: what jobs beside each other have written to
+    -- one record is told in this order
+    settled_micros INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 

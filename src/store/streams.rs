@@ -93,6 +93,11 @@ impl Store {
 
 /// Begins with the records that a job has of a stream.
 fn begin(transaction: &Transaction<'_>, job: JobId, stream: i64) -> rusqlite::Result<()> {
+    let is_live: bool =
+        transaction.query_row("SELECT is_live FROM jobs WHERE id = ?", [job], |row| row.get(0))?;
+    if is_live {
+        return Ok(());
+    }
     let last: Option<i64> =
         transaction
             .query_row("SELECT last_job FROM streams WHERE id = ?", [stream], |row| row.get(0))?;

@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 
 /// Version of the tables, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 pub(super) const OLDEST: i64 = 2;
 /// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 6] = [TO_3, TO_4, TO_5, TO_6, TO_7, TO_8];
+const UPGRADES: [&str; 7] = [TO_3, TO_4, TO_5, TO_6, TO_7, TO_8, TO_9];
 /// What an idempotency key needs to be used again by the next job, and intents of other calls than
 /// creates.
 const TO_3: &str = "
@@ -88,6 +88,12 @@ const TO_7: &str = "
 const TO_8: &str = "
     ALTER TABLE intents ADD COLUMN ticket TEXT;
     ALTER TABLE intents ADD COLUMN action TEXT;
+";
+
+/// Jobs beside each other.
+const TO_9: &str = "
+    ALTER TABLE outcomes ADD COLUMN settled_micros INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN is_live INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings a store of `version` up to [`VERSION`].

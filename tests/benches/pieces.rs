@@ -28,7 +28,7 @@ use target_upsert::singer::message::{self, Message};
 use target_upsert::singer::schema::RecordSchema;
 use target_upsert::state::line::{self, Shape};
 use target_upsert::store::Store;
-use target_upsert::store::jobs::JobId;
+use target_upsert::store::jobs::{JobId, NewJob};
 use target_upsert::store::streams::StoredStream;
 use target_upsert::stream::fingerprint::fingerprint;
 use target_upsert::stream::intake::{Intake, IntakeOptions};
@@ -162,7 +162,13 @@ impl Written {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let (job, stream) = runtime.block_on(async {
-            let job = store.begin_job("bench".into(), "rest".into(), "bench".into(), None).await;
+            let job = store
+                .begin_job(NewJob {
+                    uuid: "bench".into(),
+                    namespace: "bench".into(),
+                    ..NewJob::default()
+                })
+                .await;
             let stream = store.begin_stream(job.clone().unwrap(), "bench", "bulk", None).await;
             (job.unwrap(), stream.unwrap())
         });

@@ -1,7 +1,7 @@
 //! The gate and the claims beside a list of the records that came and have not left.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -10,7 +10,8 @@ use target_upsert::config::stream::{Fields, LookupMethod};
 use target_upsert::connector::contract::Capabilities;
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId, StreamName};
 use target_upsert::resolve::claims::{Claimed, Claims, Seen, Stands};
-use target_upsert::resolve::gate::{Gate, Key};
+use target_upsert::resolve::gate::Key;
+use target_upsert::resolve::turns::Turns;
 use target_upsert::stream::{Record, Stream};
 
 fn stream() -> Arc<Stream> {
@@ -88,7 +89,13 @@ proptest! {
     #[test]
     fn of_each_key_one_record_is_on_its_way_and_all_come_in_their_order(steps in steps()) {
         let stream = stream();
-        let mut gate = Gate::default();
+        let turns = Arc::new(Turns::default());
+        let (call, called) = mpsc::channel();
+        let jobs = [0, 1].map(|job| {
+            let call = call.clone();
+            turns.join(Box::new(move |record| call.send((job, record)).unwrap()))
+        });
+        let job_of = |position: u64| (position % 2) as usize;
         // All that have not left, in the order in which they came.
         let mut here: Vec<(Key, u64)> = Vec::new();
         let mut on_the_way: Vec<(Key, u64)> = Vec::new();
@@ -99,25 +106,36 @@ proptest! {
                     let key = Key::of(&record);
                     let is_free = !here.iter().any(|(of, _)| *of == key);
                     here.push((key.clone(), record.position));
-                    let passed = gate.enter(record).map(|record| record.position);
+                    let job = &jobs[job_of(record.position)];
+                    let passed = job.enter(record).map(|record| record.position);
                     prop_assert_eq!(passed, is_free.then_some(position as u64));
                     on_the_way.extend(passed.map(|position| (key, position)));
                 }
                 Step::Leave(which) if !on_the_way.is_empty() => {
                     let (key, left) = on_the_way.swap_remove(which.index(on_the_way.len()));
                     here.retain(|(_, position)| *position != left);
-                    let next = gate.leave(&key).map(|record| record.position);
+                    let own = jobs[job_of(left)].leave(&key).map(|next| (job_of(left), next));
+                    let next = own.or_else(|| called.try_recv().ok());
+                    prop_assert!(called.try_recv().is_err());
                     let expected = here.iter().find(|(of, _)| *of == key);
-                    prop_assert_eq!(next, expected.map(|(_, position)| *position));
-                    on_the_way.extend(next.map(|position| (key, position)));
+                    let expected = expected.map(|(_, position)| (job_of(*position), *position));
+                    let next = next.map(|(job, next)| (job, next.position));
+                    prop_assert_eq!(next, expected);
+                    on_the_way.extend(next.map(|(_, position)| (key, position)));
                 }
                 Step::Leave(_) | Step::Wait(_) => {}
             }
-            prop_assert_eq!(gate.waiting(), here.len() - on_the_way.len());
+            for (number, job) in jobs.iter().enumerate() {
+                let own = |all: &[(Key, u64)]| {
+                    all.iter().filter(|(_, position)| job_of(*position) == number).count()
+                };
+                prop_assert_eq!(job.taken(), own(&on_the_way));
+                prop_assert_eq!(job.waiting(), own(&here) - own(&on_the_way));
+            }
             for key in (0..8).map(|key| Key::of(&keyed(&stream, 0, key))) {
                 let of_key = here.iter().filter(|(of, _)| *of == key).count();
-                prop_assert_eq!(gate.is_taken(&key), of_key > 0);
-                prop_assert_eq!(gate.has_next(&key), of_key > 1);
+                prop_assert_eq!(jobs[0].is_taken(&key), of_key > 0);
+                prop_assert_eq!(jobs[1].has_next(&key), of_key > 1);
             }
         }
     }
@@ -166,7 +184,6 @@ proptest! {
                 }
                 Step::Wait(_) => {}
             }
-            prop_assert_eq!(claims.waiting(), here.iter().filter(|one| one.waits).count());
         }
     }
 

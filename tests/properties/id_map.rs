@@ -13,8 +13,7 @@ use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::store::Store;
 use target_upsert::store::id_map::{Entry, Forget, Mapped, entries, forget};
 use target_upsert::store::imports::{Destination, Doubts, import_beside};
-use target_upsert::store::jobs::JobId;
-use target_upsert::store::jobs::Status;
+use target_upsert::store::jobs::{JobId, NewJob, Status};
 use target_upsert::store::streams::StoredStream;
 
 pub(crate) type Map = BTreeMap<ExternalId, Mapped>;
@@ -137,7 +136,10 @@ impl Open {
     pub(crate) async fn for_job(folder: &Path, retries: Option<JobId>) -> Self {
         let store = Store::open(&folder.join("store.db")).unwrap();
         let uuid = uuid::Uuid::now_v7().to_string();
-        let job = store.begin_job(uuid, "rest".into(), NAMESPACE.into(), retries).await.unwrap();
+        let job = store
+            .begin_job(NewJob { uuid, namespace: NAMESPACE.into(), retries, ..NewJob::default() })
+            .await
+            .unwrap();
         let stream = store.begin_stream(job, NAMESPACE, STREAM, None).await.unwrap();
         Self { store, job, stream }
     }

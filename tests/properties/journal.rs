@@ -10,8 +10,7 @@ use target_upsert::connector::contract::{Action, Ticket};
 use target_upsert::outcome::{Fate, Outcome};
 use target_upsert::record::{ExternalId, RemoteId};
 use target_upsert::store::doubts::Written;
-use target_upsert::store::jobs::JobId;
-use target_upsert::store::jobs::Status;
+use target_upsert::store::jobs::{JobId, Status};
 use target_upsert::store::journal::{Intent, IntentId};
 use target_upsert::store::recovery::Leftover;
 use target_upsert::store::{Store, report};
@@ -294,7 +293,7 @@ impl Place {
         let retried = is_retry.then_some(self.open.job);
         self.open = Open::for_job(folder.path(), retried).await;
         self.folder = folder;
-        let Open { store, job, .. } = &self.open;
+        let Open { store, .. } = &self.open;
         // What was on its way may have been applied.
         for (_, id) in self.model.intents.iter().flat_map(|intent| &intent.open) {
             if let Some(mapped) = id.and_then(|id| self.model.map.get_mut(&external_id(id))) {
@@ -315,7 +314,7 @@ impl Place {
             .intents
             .retain(|intent| intent.action == Action::Create || intent.ticket.is_some());
         self.check()?;
-        let leftovers = store.leftovers(NAMESPACE, *job).unwrap();
+        let leftovers = store.leftovers(NAMESPACE).unwrap();
         let told: Vec<_> = leftovers.iter().map(of_leftover).collect();
         let expected: Vec<_> = self.model.intents.iter().map(of_intent).collect();
         prop_assert_eq!(told, expected);

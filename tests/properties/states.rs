@@ -13,7 +13,7 @@ use target_upsert::outcome::{Fate, Outcome, Trouble};
 use target_upsert::record::{ExternalId, Fingerprint, RemoteId};
 use target_upsert::state::line::{self, Shape};
 use target_upsert::state::previous::{Entry, Standing};
-use target_upsert::store::jobs::JobId;
+use target_upsert::store::jobs::{JobId, NewJob};
 use target_upsert::store::{Base, Store, id_map, streams};
 
 use crate::almost::{edited, edits, json};
@@ -129,7 +129,10 @@ fn ended() -> impl Strategy<Value = Vec<Ended>> {
 /// A job that ended so.
 async fn job(store: &Store, all: &[Ended]) -> JobId {
     let own = |text: &str| text.to_owned();
-    let job = store.begin_job(own("u"), own("rest"), own(NAMESPACE), None).await.unwrap();
+    let job = store
+        .begin_job(NewJob { uuid: own("u"), namespace: own(NAMESPACE), ..NewJob::default() })
+        .await
+        .unwrap();
     let stream =
         store.write(|connection| streams::stream_id(connection, NAMESPACE, STREAM)).await.unwrap();
     let outcomes =

@@ -1,6 +1,6 @@
 //! How many calls may be under way: starts small, climbs while all is well and more would go out,
 //! falls back when the remote throttles, breaks down or slows (additive increase, multiplicative
-//! decrease).
+//! decrease). Jobs that write with one credential at the same time share it.
 //!
 //! What it does on links of many kinds is seen in its tests (`simulation`).
 
@@ -8,8 +8,10 @@ mod pace;
 #[cfg(test)]
 mod simulation;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::retry::Kind;
 use crate::config::seconds;
@@ -26,12 +28,30 @@ const SLOWED: f64 = 0.8;
 #[derive(Debug)]
 pub struct Limiter {
     state: Mutex<State>,
+    /// Told when there may be room again.
+    freed: watch::Sender<()>,
+}
+
+/// Whose calls go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rank {
+    /// Somebody waits for each of them.
+    First,
+    /// Those of a job that has time.
+    #[default]
+    Later,
 }
 
 #[derive(Debug)]
 struct State {
     limit: f64,
     max: f64,
+    /// Calls under way.
+    under_way: usize,
+    /// Jobs of the first rank; while there are any, one place is theirs.
+    firsts: usize,
+    /// Calls of the first rank wait for a place.
+    first_waits: bool,
     /// Until the first trouble the limit doubles with each round of calls.
     is_starting: bool,
     /// As many calls are under way as may be: whether more would do is worth a try.
@@ -52,6 +72,9 @@ impl Limiter {
         let state = State {
             limit: START.min(max),
             max,
+            under_way: 0,
+            firsts: 0,
+            first_waits: false,
             is_starting: true,
             is_used: false,
             decreased: None,
@@ -60,7 +83,16 @@ impl Limiter {
             paused_until: None,
             paused: Duration::ZERO,
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), freed: watch::Sender::new(()) }
+    }
+
+    /// A job of this rank makes calls until what is returned is dropped.
+    pub fn join(self: &Arc<Self>, rank: Rank) -> Share {
+        if rank == Rank::First {
+            self.lock().firsts += 1;
+        }
+        let freed = self.freed.subscribe();
+        Share { limiter: Arc::clone(self), rank, freed, under_way: 0 }
     }
 
     /// Lowers the most that the limit may be.
@@ -87,9 +119,11 @@ impl Limiter {
     }
 
     /// So many calls are under way.
-    pub fn under_way(&self, calls: usize) {
+    #[cfg(test)]
+    fn set_under_way(&self, calls: usize) {
         let mut state = self.lock();
-        state.is_used = to_float(calls) >= state.limit.floor();
+        state.under_way = calls;
+        state.mark_use();
     }
 
     /// When the quiet that the remote asked for ends, if it has not.
@@ -137,7 +171,96 @@ impl Limiter {
     }
 }
 
+/// One job's share of the limit. Its calls count as ended when it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    limiter: Arc<Limiter>,
+    rank: Rank,
+    freed: watch::Receiver<()>,
+    under_way: usize,
+}
+
+impl Share {
+    /// Takes a place for one more call, if there is one.
+    pub fn start(&mut self, now: Instant) -> bool {
+        let limit = self.limiter.limit(now);
+        let mut state = self.limiter.lock();
+        let most = match self.rank {
+            Rank::First => limit,
+            Rank::Later if state.first_waits => 0,
+            Rank::Later if state.firsts > 0 => limit.saturating_sub(1).max(limit.min(1)),
+            Rank::Later => limit,
+        };
+        let is_free = state.under_way < most;
+        if is_free {
+            state.under_way += 1;
+            self.under_way += 1;
+        }
+        is_free
+    }
+
+    /// Gives back a place that was taken just now.
+    pub fn withdraw(&mut self) {
+        self.under_way -= 1;
+        self.limiter.lock().under_way -= 1;
+    }
+
+    /// Whether a call could start.
+    pub fn has_room(&self, now: Instant) -> bool {
+        let limit = self.limiter.limit(now);
+        self.limiter.lock().under_way < limit
+    }
+
+    /// All calls that could start have; `waits`: more would.
+    pub fn settle(&mut self, waits: bool) {
+        self.freed.mark_unchanged();
+        let mut state = self.limiter.lock();
+        state.mark_use();
+        if self.rank == Rank::First && state.first_waits != waits {
+            state.first_waits = waits;
+            drop(state);
+            self.limiter.freed.send_replace(());
+            self.freed.mark_unchanged();
+        }
+    }
+
+    /// One of this job's calls has ended.
+    pub fn end(&mut self) {
+        self.withdraw();
+        self.limiter.freed.send_replace(());
+    }
+
+    /// This job's calls that are under way.
+    pub fn under_way(&self) -> usize {
+        self.under_way
+    }
+
+    /// Ends when another job may have made room.
+    pub async fn freed(&mut self) {
+        // The limiter, which tells, lives as long as this.
+        drop(self.freed.changed().await);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.limiter.lock();
+        state.under_way -= self.under_way;
+        if self.rank == Rank::First {
+            state.firsts -= 1;
+            state.first_waits = false;
+        }
+        drop(state);
+        self.limiter.freed.send_replace(());
+    }
+}
+
 impl State {
+    /// Whether as many are under way as may be.
+    fn mark_use(&mut self) {
+        self.is_used = to_float(self.under_way) >= self.limit.floor();
+    }
+
     /// Once for all calls that were under way together: they meet the same trouble.
     fn decrease(&mut self, factor: f64, sent: Instant, now: Instant) {
         if self.decreased.is_some_and(|at| sent < at) {
@@ -158,14 +281,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_waits_for_an_answer_goes_first_and_has_a_place() {
+        let limiter = Arc::new(Limiter::new(3));
+        let now = Instant::now();
+        limiter.set_under_way(3);
+        (0..9).for_each(|_| limiter.succeeded(Kind::Write, now, now));
+        limiter.set_under_way(0);
+        let mut queued = limiter.join(Rank::Later);
+        assert_eq!((0..9).filter(|_| queued.start(now)).count(), 3, "alone it has all places");
+        (0..3).for_each(|_| queued.end());
+        let mut live = limiter.join(Rank::First);
+        assert_eq!((0..9).filter(|_| queued.start(now)).count(), 2);
+        assert!(live.start(now));
+        assert!(!live.start(now));
+        live.settle(true);
+        queued.end();
+        assert!(!queued.start(now), "the place is for who has waited");
+        assert!(live.start(now));
+        live.settle(false);
+        drop(live);
+        assert!(queued.start(now), "what it had is free again");
+    }
+
+    #[test]
+    fn a_single_place_is_shared() {
+        let limiter = Arc::new(Limiter::new(1));
+        let now = Instant::now();
+        let (mut live, mut queued) = (limiter.join(Rank::First), limiter.join(Rank::Later));
+        assert!(queued.start(now));
+        assert!(!live.start(now));
+        queued.end();
+        assert!(live.start(now));
+        limiter.pause(now, Duration::from_secs(1));
+        live.end();
+        assert!(!queued.start(now), "the remote asked for quiet");
+    }
+
+    #[test]
     fn it_climbs_only_while_it_is_used() {
         let limiter = Limiter::new(16);
         let now = Instant::now();
         assert_eq!(limiter.limit(now), 2);
-        limiter.under_way(1);
+        limiter.set_under_way(1);
         (0..100).for_each(|_| limiter.succeeded(Kind::Write, now, now));
         assert_eq!(limiter.limit(now), 2);
-        limiter.under_way(2);
+        limiter.set_under_way(2);
         (0..100).for_each(|_| limiter.succeeded(Kind::Write, now, now));
         assert_eq!(limiter.limit(now), 16);
     }
@@ -174,7 +334,7 @@ mod tests {
     fn calls_that_were_under_way_together_meet_one_trouble() {
         let limiter = Limiter::new(16);
         let start = Instant::now();
-        limiter.under_way(16);
+        limiter.set_under_way(16);
         (0..100).for_each(|_| limiter.succeeded(Kind::Write, start, start));
         let later = start + Duration::from_secs(1);
         (0..16).for_each(|_| limiter.troubled(start, later));

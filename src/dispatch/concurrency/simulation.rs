@@ -54,7 +54,7 @@ fn simulate(seconds: u64, mut link: impl FnMut(f64, usize) -> Fate) -> Vec<Secon
             let (Fate::Answered(millis) | Fate::Refused(millis)) = fate;
             under_way.push(Reverse((now + Duration::from_millis(millis), now, fate)));
         }
-        limiter.under_way(under_way.len());
+        limiter.set_under_way(under_way.len());
         let Some(Reverse((at, sent, fate))) = under_way.pop() else { break };
         now = at;
         let second = usize::try_from((now - start).as_secs()).unwrap();
