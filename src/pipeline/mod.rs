@@ -28,7 +28,9 @@ use tokio::task::JoinSet;
 
 use self::orphans::Orphan;
 use self::waiting::Waiting;
-pub use self::wiring::{Chunk, Finished, Role, StateSink, StreamHook, Wiring};
+pub use self::wiring::{
+    Chunk, Finished, ProgressHook, Role, SettledHook, StateSink, StreamHook, Wiring,
+};
 use crate::dispatch::concurrency::Share;
 use crate::dispatch::{Batch, Calls, Event, Planned, Task};
 use crate::error::Error;
@@ -186,6 +188,10 @@ impl Job {
             self.wiring.dispatcher.retry.sit_out(until - now)?;
         }
         self.start_ready(now);
+        if self.is_through() && told.is_empty() {
+            // The last thing that was left was done just now, and nothing would wake this.
+            return self.release_state();
+        }
         let wake = self.wake(now, has_room);
         tokio::select! {
             biased;
@@ -235,7 +241,10 @@ impl Job {
                 GRACE.as_secs()
             );
             dispatcher.retry.end();
-            dispatcher.connector.stop();
+            // Others go on to write with it.
+            if !self.wiring.role.is_beside() {
+                dispatcher.connector.stop();
+            }
         }
         if dispatcher.retry.is_over() || dispatcher.limiter.paused_until(now).is_some() {
             self.finished.stopped = true;

@@ -173,6 +173,7 @@ impl Job {
             self.parent_settled(settled.stream, outcome)?;
         }
         (self.wiring.on_progress)(&self.totals);
+        (self.wiring.on_settled)(&settled.outcomes);
         for (key, outcome) in settled.keys.iter().zip(settled.outcomes.iter()) {
             let Some(key) = key else { continue };
             let stands = match &outcome.remote_id {

@@ -213,6 +213,7 @@ impl Job {
         };
         let outcomes: Arc<Vec<Outcome>> = Arc::new(bad_lines.into_iter().map(outcome).collect());
         dispatcher.store.record(dispatcher.job, Arc::clone(&outcomes), None).await?;
+        (self.wiring.on_settled)(&outcomes);
         for outcome in outcomes.iter() {
             self.finished.input.bad_lines += 1;
             self.finished.errors.add(usize::MAX, "", outcome);

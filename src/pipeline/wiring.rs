@@ -12,6 +12,7 @@ use crate::connector::contract::Quota;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::concurrency::Rank;
 use crate::error::Error;
+use crate::outcome::Outcome;
 use crate::resolve::turns::Turns;
 use crate::store::streams::StoredStream;
 use crate::stream::Item;
@@ -29,6 +30,10 @@ pub enum Chunk {
 
 /// Takes the tap's newest safe STATE.
 pub type StateSink = Box<dyn FnMut(&RawValue) -> Result<(), Error> + Send>;
+/// Told of each group of outcomes, with the counts of the whole job.
+pub type ProgressHook = Box<dyn FnMut(&Counts) + Send>;
+/// Told of outcomes that are on disk.
+pub type SettledHook = Box<dyn FnMut(&[Outcome]) + Send>;
 /// Looks at a stream when it first comes up: its number in the store, its name.
 pub type StreamHook = Box<dyn FnMut(StoredStream, &str) -> Result<(), Error> + Send>;
 
@@ -83,8 +88,10 @@ pub struct Wiring {
     /// Called at the first SCHEMA of each stream, before any of its records: brings in what is
     /// known of its ids, and its limit on calls.
     pub on_stream: StreamHook,
-    /// Told of each group of outcomes, for the progress line.
-    pub on_progress: Box<dyn FnMut(&Counts) + Send>,
+    /// For the progress line.
+    pub on_progress: ProgressHook,
+    /// For those who wait for a record.
+    pub on_settled: SettledHook,
 }
 
 impl std::fmt::Debug for Wiring {
