@@ -77,6 +77,10 @@ pub mod text;
 
 pub mod pipeline;
 
+// All of it, for one input; and for many, over HTTP.
+mod job;
+pub mod serve;
+
 // Remotes to try all of it on, and deaths to die.
 pub mod crash;
 pub mod sandbox;

@@ -1,13 +1,14 @@
 //! `--access-token`: refreshes the credential and prints it, for platforms that ask.
 
-use super::{Called, print, runtime, setup};
+use super::{Called, print, runtime};
 use crate::config::Loaded;
 use crate::connector;
 use crate::error::{Error, ExitCode};
+use crate::job::setup;
 
 pub(super) fn run(loaded: Loaded, called: &Called) -> Result<ExitCode, Error> {
     let result = runtime()?.block_on(async {
-        let (name, settings) = setup::settings_alone(loaded, called)?;
+        let (name, settings) = setup::settings_alone(loaded, called.connector())?;
         Ok::<_, Error>(connector::access_token(&name, settings).await)
     })?;
     let answer = match result {

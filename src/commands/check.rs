@@ -3,6 +3,7 @@
 use super::{Called, print, runtime, setup};
 use crate::cli::Configured;
 use crate::error::{Error, ExitCode};
+use crate::job;
 use crate::record::StreamName;
 use crate::text::{printable, printable_lines};
 
@@ -14,7 +15,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, Error> {
     let loaded = setup::load(configured, called)?;
     runtime()?.block_on(async {
-        let ready = setup::setup(loaded, called).await?;
+        let ready = job::setup::setup(loaded, called.connector()).await?;
         let mut names: Vec<StreamName> =
             streams.iter().map(|name| StreamName::new(&**name)).collect();
         if names.is_empty() {

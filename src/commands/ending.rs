@@ -1,57 +1,53 @@
 //! The end of a job: files, state line, summary, exit code.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::started::Started;
 use crate::cli::Run;
 use crate::config::{Config, StateFormat};
 use crate::crash::point;
 use crate::error::{Error, ExitCode};
 use crate::file::{Access, replace};
-use crate::ids;
+use crate::job::Begun;
+use crate::job::ending::{
+    Files, FirstError, hopeless, settle_status, summarize, with_doubts, write_snapshot,
+};
 use crate::pipeline::Finished;
 use crate::results::{self, Format};
-use crate::snapshot;
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::report::TellError;
 use crate::store::unreadable;
-use crate::summary::{JobError, PlannedCounts, Proof, StreamSummary, Summary};
-
-/// What is to be done about records that may stand at the remote.
-const IN_DOUBT: &str = "what stays in doubt then is listed by `target-upsert ids doubts`, and the README \
-                        says how it ends, under \"When an answer is lost\"";
+use crate::summary::{PlannedCounts, Summary};
 
 /// Tells what became of a job. Each thing that is due is tried, also when another failed.
 ///
 /// # Errors
 /// What ended the job early, or the first thing that could not be told.
 pub(super) async fn end(
-    started: Started,
+    begun: Begun,
     options: &Run,
     mut finished: Finished,
 ) -> Result<ExitCode, Error> {
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let comes_again = finished.comes_again;
     let mut first = FirstError(finished.error.take());
-    if first.0.is_none() && !stopped && started.retried.is_none() {
-        tell_absent(&started.config, &finished);
+    if first.0.is_none() && !stopped && begun.retried.is_none() {
+        tell_absent(&begun.config, &finished);
     }
-    let mut summary = summarize(&started, options, finished, first.0.as_ref());
+    let mut summary = summarize(&begun, finished, first.0.as_ref());
     let kept = match &tap {
-        Some(tap) => started.store.keep_tap_state(started.job, tap.get().to_owned()).await,
+        Some(tap) => begun.store.keep_tap_state(begun.job, tap.get().to_owned()).await,
         None => Ok(()),
     };
     // The state needs no id map.
-    let store = Arc::clone(&started.store);
+    let store = Arc::clone(&begun.store);
     let folding = tokio::spawn(async move { store.fold().await });
     // First of all that is told: where a file is a pipe, its reader may be slow, or missing.
-    let printed = print_state(&started, options, tap.as_deref());
+    let printed = print_state(&begun, options, tap.as_deref());
     point("told");
     // What is read from the id map below needs it whole.
     let folded = match folding.await {
@@ -60,7 +56,7 @@ pub(super) async fn end(
     };
     let is_whole = folded.is_ok();
     first.note(folded);
-    first.0 = first.0.or_else(|| hopeless(&started));
+    first.0 = first.0.or_else(|| hopeless(&begun));
     if summary.proof.counts.in_doubt > 0 {
         first.0 = first.0.map(with_doubts);
     }
@@ -68,36 +64,36 @@ pub(super) async fn end(
     first.note(printed);
     let files = &mut summary.files;
     if let Some(path) = &options.results {
-        first.note(write_results(&started, path, files));
+        first.note(write_results(&begun, path, files));
     }
     if let Some(path) = &options.rejects {
-        first.note(write_rejects(&started, path, files));
+        first.note(write_rejects(&begun, path, files));
     }
-    if started.config.save_record_ids && !options.dry_run && is_whole {
+    if begun.config.save_record_ids && !options.dry_run && is_whole {
         for stream in summary.streams.keys().filter(|name| !name.is_empty()) {
-            first.note(write_snapshot(&started, stream, files));
+            first.note(write_snapshot(&begun, stream, files));
         }
     }
-    settle_status(&mut summary, &started, stopped, first.0.as_ref());
+    settle_status(&mut summary, &begun, stopped, first.0.as_ref());
     if summary.status == Status::Stopped || summary.status == Status::Failed {
-        first.note(write_incremental(&started, tap.as_deref()));
+        first.note(write_incremental(&begun, tap.as_deref()));
     }
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
     first.note(
-        started
+        begun
             .store
-            .finish_job(started.job, summary.status, code, document, comes_again)
+            .finish_job(begun.job, summary.status, code, document, comes_again)
             .await
             .map_err(Error::from),
     );
-    settle_status(&mut summary, &started, stopped, first.0.as_ref());
+    settle_status(&mut summary, &begun, stopped, first.0.as_ref());
     if let Some(path) = &options.summary {
         first.note(write_summary(path, &summary));
     }
     tell(&summary);
     if summary.status.is_cut_off() && !options.dry_run {
-        tell_unfinished_retry(&started);
+        tell_unfinished_retry(&begun);
     }
     match first.0 {
         Some(error) => Err(error),
@@ -105,45 +101,6 @@ pub(super) async fn end(
             Ok(ExitCode::TooManyRejected)
         }
         None => Ok(ExitCode::Done),
-    }
-}
-
-/// The summary as far as the walk has made it. `error`: what ended the walk.
-fn summarize(
-    started: &Started,
-    options: &Run,
-    finished: Finished,
-    error: Option<&Error>,
-) -> Summary {
-    let Finished { streams, input, errors, quota, .. } = finished;
-    let seconds = started.clock.elapsed().as_secs_f64();
-    let proof = Proof::of(streams.iter().map(|(_, stream)| &stream.counts));
-    let proof = if error.is_some_and(Error::is_of_store) { proof.cut_off() } else { proof };
-    let with_rate = |(name, mut stream): (String, StreamSummary)| {
-        // Counts stay far below where a float loses precision.
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let read = stream.counts.read as f64;
-        stream.records_per_sec = (read / seconds.max(0.001)).round();
-        (name, stream)
-    };
-    Summary {
-        job_id: started.uuid.clone(),
-        connector: started.connector.clone(),
-        namespace: started.namespace.clone(),
-        started: started.since.clone(),
-        finished: crate::store::jobs::now(),
-        seconds,
-        status: Status::Running,
-        exit_code: 0,
-        error: None,
-        dry_run: options.dry_run,
-        quota,
-        input,
-        streams: streams.into_iter().map(with_rate).collect(),
-        errors: errors.finish(),
-        proof,
-        throttled_secs: started.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
-        files: Files::new(),
     }
 }
 
@@ -168,82 +125,31 @@ fn tell_absent(config: &Config, finished: &Finished) {
     }
 }
 
-/// What ended a job whose lookups, or writes, have all failed.
-fn hopeless(started: &Started) -> Option<Error> {
-    let what = started.dispatcher.retry.hopeless()?;
-    Some(Error::remote(format!("every {what} to the remote failed")).hint(
-        "see the errors in the summary, and `target-upsert check`; then run the same input again",
-    ))
-}
-
-/// The same error, of a job that leaves records in doubt.
-fn with_doubts(error: Error) -> Error {
-    let hint = error.hint_text().map_or_else(String::new, |hint| format!("{hint}; "));
-    error.hint(hint + IN_DOUBT)
-}
-
 /// A retry that was cut off leaves some of its records to one job, and some to another.
-fn tell_unfinished_retry(started: &Started) {
-    let Some(retried) = &started.retried else { return };
+fn tell_unfinished_retry(begun: &Begun) {
+    let Some(retried) = &begun.retried else { return };
     tracing::warn!(
         "The retry did not come to its end: `target-upsert jobs retry {}` tries again what it had begun, \
          and `target-upsert jobs retry {retried}` what it had not.",
-        started.uuid
+        begun.uuid
     );
 }
 
-/// The error that counts; later ones are logged.
-struct FirstError(Option<Error>);
-
-impl FirstError {
-    fn note<T>(&mut self, result: Result<T, Error>) {
-        let Err(error) = result else { return };
-        if self.0.is_some() {
-            error.tell_beside();
-        } else {
-            self.0 = Some(error);
-        }
-    }
-}
-
-fn settle_status(summary: &mut Summary, started: &Started, stopped: bool, error: Option<&Error>) {
-    let trouble = summary.proof.counts.trouble();
-    summary.status = match error {
-        Some(_) => Status::Failed,
-        None if stopped => Status::Stopped,
-        None if trouble > 0 => Status::CompletedWithFailures,
-        None => Status::Succeeded,
-    };
-    let is_over = started.config.max_rejected.is_some_and(|max| trouble > max);
-    summary.exit_code = match error {
-        Some(error) => error.exit as u8,
-        None if is_over => ExitCode::TooManyRejected as u8,
-        None => ExitCode::Done as u8,
-    };
-    summary.error = error.map(|error| JobError {
-        message: error.full_message(),
-        hint: error.hint_text().map(str::to_owned),
-    });
-}
-
-/// Files written, by what they are.
-type Files = BTreeMap<String, String>;
-
-fn write_results(started: &Started, path: &Path, files: &mut Files) -> Result<(), Error> {
+fn write_results(begun: &Begun, path: &Path, files: &mut Files) -> Result<(), Error> {
     let format = Format::of(path)?;
-    read(started, |connection| {
+    read(begun, |connection| {
         results::write_file(path, "results", |out| {
-            results::write_results(out, connection, started.job, format, |_| true)
+            results::write_results(out, connection, begun.job, format, |_| true)
         })
     })?;
     files.insert("results".to_owned(), path.display().to_string());
     Ok(())
 }
 
-fn write_rejects(started: &Started, path: &Path, files: &mut Files) -> Result<(), Error> {
-    let missing = read(started, |connection| {
+fn write_rejects(begun: &Begun, path: &Path, files: &mut Files) -> Result<(), Error> {
+    let missing = read(begun, |connection| {
         results::write_file(path, "rejects", |out| {
-            results::write_rejects(out, connection, started.job)
+            results::write_rejects(out, connection, begun.job)
         })
     })?;
     if missing > 0 {
@@ -257,45 +163,28 @@ fn write_rejects(started: &Started, path: &Path, files: &mut Files) -> Result<()
     Ok(())
 }
 
-fn write_snapshot(started: &Started, stream: &str, files: &mut Files) -> Result<(), Error> {
-    let Some(folder) = started.snapshot_folder() else { return Ok(()) };
-    let flow = started.environment.flow.as_deref();
-    let format = started.config.snapshot_format;
-    if let Err(error) = snapshot::path(&folder, stream, flow, format) {
-        // The records are written, and the store has their ids.
-        tracing::warn!("The ids of a stream are in no snapshot: {error}.");
-        return Ok(());
-    }
-    let (store, namespace) = (&started.store, &started.namespace);
-    let path = tokio::task::block_in_place(|| {
-        ids::write_snapshot(store, namespace, stream, &folder, flow, format)
-    })?;
-    files.insert(format!("snapshot {stream}"), path.display().to_string());
-    Ok(())
-}
-
 /// Reads the store for a report that has errors of its own.
 fn read<T>(
-    started: &Started,
+    begun: &Begun,
     work: impl FnOnce(&rusqlite::Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    started.store.read(|connection| Ok(work(connection)))?
+    begun.store.read(|connection| Ok(work(connection)))?
 }
 
-fn print_state(started: &Started, options: &Run, tap: Option<&RawValue>) -> Result<(), Error> {
+fn print_state(begun: &Begun, options: &Run, tap: Option<&RawValue>) -> Result<(), Error> {
     if options.dry_run {
         return print_state_again(options.state.as_deref());
     }
-    let shape = match started.config.state.format {
+    let shape = match begun.config.state.format {
         StateFormat::Tap => return Ok(()),
-        _ if started.environment.streaming_job => Shape::Streaming,
+        _ if begun.environment.streaming_job => Shape::Streaming,
         StateFormat::Full => Shape::Full,
         StateFormat::Platform => Shape::Platform,
     };
-    read(started, |connection| {
+    read(begun, |connection| {
         let mut stdout = io::BufWriter::with_capacity(64 << 10, io::stdout().lock());
-        let second = || started.store.open_reader().ok();
-        line::write(&mut stdout, connection, second, started.job, shape, tap)
+        let second = || begun.store.open_reader().ok();
+        line::write(&mut stdout, connection, second, begun.job, shape, tap)
             .and_then(|()| Ok(stdout.write_all(b"\n").and_then(|()| stdout.flush())?))
             .map_err(|error| match error {
                 TellError::Output(error) => stdout_closed(error),
@@ -329,12 +218,12 @@ pub(super) fn stdout_closed(error: io::Error) -> Error {
     )
 }
 
-/// What the platform gives to the same job when it is started again.
-fn write_incremental(started: &Started, tap: Option<&RawValue>) -> Result<(), Error> {
-    let Some(path) = started.environment.incremental_state() else { return Ok(()) };
-    read(started, |connection| {
+/// What the platform gives to the same job when it is begun again.
+fn write_incremental(begun: &Begun, tap: Option<&RawValue>) -> Result<(), Error> {
+    let Some(path) = begun.environment.incremental_state() else { return Ok(()) };
+    read(begun, |connection| {
         replace(&path, Access::Owner, |out| {
-            line::write(out, connection, || None, started.job, Shape::Platform, tap)
+            line::write(out, connection, || None, begun.job, Shape::Platform, tap)
                 .map_err(io::Error::other)
         })
         .map_err(|error| Error::ours(format!("cannot write `{}`", path.display())).caused_by(error))

@@ -1,6 +1,5 @@
-//! One file a command; beside them what several commands need first ([`setup`]), and the parts of a
-//! run as a target: its beginning and its walk ([`mod@run`], with what is [`started`] by it), its
-//! end ([`ending`]), and the [`signals`] that bring it about.
+//! One file a command; beside them the configuration that several commands need first ([`setup`]), how
+//! the end of a run as a target is told ([`ending`]), and the [`signals`] that bring it about.
 
 mod about;
 mod access_token;
@@ -14,9 +13,9 @@ mod reference;
 mod run;
 mod sandbox;
 mod schemas;
+mod serve;
 mod setup;
 mod signals;
-mod started;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -91,6 +90,7 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
         Some(Command::Sandbox { names, port, faults, data }) => {
             sandbox::run(&names, port, faults.as_deref(), data)
         }
+        Some(Command::Serve { config, listen }) => serve::run(&config, listen),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "target-upsert", &mut script);

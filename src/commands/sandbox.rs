@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::signals::Signals;
-use super::{print, runtime, setup};
+use super::{print, runtime};
 use crate::error::{Error, ExitCode};
+use crate::job::setup;
 use crate::sandbox::{Faults, NAMES, Options};
 
 pub(super) fn run(

@@ -89,10 +89,7 @@ pub fn load(
     variables: &[(String, String)],
 ) -> Result<Loaded, Error> {
     let keys = own_keys();
-    let of_connector = |values: &Map<String, Value>| {
-        let name = values.get("connector").and_then(Value::as_str).or(called);
-        name.and_then(connector::config_schema).map(|schema| keys_of(&schema)).unwrap_or_default()
-    };
+    let of_connector = |values: &Map<String, Value>| keys_of_connector(values, called);
     let from_environment = |values: &Map<String, Value>| {
         let read = |values: &Map<String, Value>| {
             let more = of_connector(values);
@@ -111,12 +108,35 @@ pub fn load(
         }
     }
     merged.add(from_environment(&merged.values), ENVIRONMENT);
-    let Merged { mut values, origin, token_file, refresh_token } = merged;
-    let copies = nested_names(&values);
+    let Merged { values, origin, .. } = &mut merged;
+    let copies = nested_names(values);
     values.retain(|key, _| {
         keys.contains_key(key) || origin[key] != ENVIRONMENT || !copies.contains(key)
     });
+    checked(merged, &keys, called)
+}
 
+/// The same of values that are at hand. `from`: where they come from, for people.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_values(values: Map<String, Value>, from: &str) -> Result<Loaded, Error> {
+    let mut merged = Merged::default();
+    merged.add(values, from);
+    checked(merged, &own_keys(), None)
+}
+
+fn keys_of_connector(values: &Map<String, Value>, called: Option<&str>) -> BTreeMap<String, bool> {
+    let name = values.get("connector").and_then(Value::as_str).or(called);
+    name.and_then(connector::config_schema).map(|schema| keys_of(&schema)).unwrap_or_default()
+}
+
+fn checked(
+    merged: Merged,
+    keys: &BTreeMap<String, bool>,
+    called: Option<&str>,
+) -> Result<Loaded, Error> {
+    let Merged { values, origin, token_file, refresh_token } = merged;
     let config = typed(&values, &origin)?;
     if let Some(key) = NOT_CARRIED_OUT.iter().find(|key| is_set(config.rest.0.get(**key))) {
         return Err(Error::usage(format!("config key `{key}` is not carried out by this version"))
@@ -125,7 +145,7 @@ pub fn load(
     if let Some(key) = TEXTS.iter().find(|key| values.get(**key).is_some_and(is_structure)) {
         return Err(Error::usage(format!("config key `{key}` in {}: it is no text", origin[*key])));
     }
-    let mut warnings = unknown_keys(&config, &keys, &of_connector(&values));
+    let mut warnings = unknown_keys(&config, keys, &keys_of_connector(&values, called));
     if config.strict_config
         && let Some(warning) = warnings.first()
     {

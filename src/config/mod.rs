@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use load::{Loaded, Source, Values, load};
+pub use load::{Loaded, Source, Values, load, of_values};
 pub use seconds::Seconds;
 use stream::{Fields, LookupMethod, OnlyEmpty};
 pub use stream::{OnAmbiguous, OnDoubt, OnMissing, StreamOptions};

@@ -186,10 +186,9 @@ impl Share {
         let limit = self.limiter.limit(now);
         let mut state = self.limiter.lock();
         let most = match self.rank {
-            Rank::First => limit,
             Rank::Later if state.first_waits => 0,
             Rank::Later if state.firsts > 0 => limit.saturating_sub(1).max(limit.min(1)),
-            Rank::Later => limit,
+            Rank::First | Rank::Later => limit,
         };
         let is_free = state.under_way < most;
         if is_free {
