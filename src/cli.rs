@@ -184,6 +184,15 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,
     },
+    /// Write over HTTP what products send, and tell what became of every record
+    Serve {
+        /// The service's configuration, a YAML file
+        #[arg(long, short, value_name = "FILE", default_value = "serve.yaml")]
+        config: PathBuf,
+        /// Address and port to listen on, over the file's; port 0 takes a free one
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<std::net::SocketAddr>,
+    },
     /// Print a completion script
     Completions {
         /// For which shell

@@ -33,6 +33,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("salesforce.schema.json", connector::config_schema("salesforce").unwrap_or_default()),
         ("netsuite.schema.json", connector::config_schema("netsuite").unwrap_or_default()),
         ("manifest.schema.json", crate::connector::rest::manifest_schema()),
+        ("serve.schema.json", schemars::schema_for!(crate::serve::ServeConfig).to_value()),
         ("faults.schema.json", schemars::schema_for!(crate::sandbox::Faults).to_value()),
     ]
 }
@@ -44,7 +45,10 @@ pub fn files() -> Vec<(&'static str, String)> {
         let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
         (name, text + "\n")
     });
-    schemas.chain([("manifest.md", reference::manifest())]).collect()
+    let openapi = serde_json::to_string_pretty(&crate::serve::openapi()).unwrap_or_default();
+    schemas
+        .chain([("manifest.md", reference::manifest()), ("openapi.json", openapi + "\n")])
+        .collect()
 }
 
 pub(super) fn run(folder: &Path) -> Result<ExitCode, Error> {

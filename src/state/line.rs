@@ -190,6 +190,24 @@ fn write_bookmarks_and_summary(
     write_streams(out, streams, |out, _| Ok(write_counts(out, &counts.next().unwrap_or_default())?))
 }
 
+/// `{"bookmarks": …, "summary": …}` of a single record.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_one(out: &mut dyn Write, row: &OutcomeRow<'_>) -> io::Result<()> {
+    let mut counts = Counts::default();
+    counts.add(row.fate);
+    out.write_all(b"{\"bookmarks\": {")?;
+    write_text(out, row.stream)?;
+    out.write_all(b": [")?;
+    write_bookmark(out, row)?;
+    out.write_all(b"]}, \"summary\": {")?;
+    write_text(out, row.stream)?;
+    out.write_all(b": ")?;
+    write_counts(out, &counts)?;
+    out.write_all(b"}}")
+}
+
 /// `{"stream": …, …}`; lines that could not be read belong to no stream and are left out.
 fn write_streams(
     out: &mut dyn Write,

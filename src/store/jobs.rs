@@ -263,6 +263,17 @@ fn job(row: &rusqlite::Row<'_>) -> rusqlite::Result<Job> {
     })
 }
 
+/// The id that is told of a job.
+///
+/// # Errors
+/// What SQLite says.
+pub fn uuid(connection: &Connection, job: JobId) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT uuid FROM jobs WHERE id = ?")?
+        .query_row([job], |row| row.get(0))
+        .optional()
+}
+
 /// The newest jobs, newest first.
 ///
 /// # Errors

@@ -17,14 +17,15 @@ pub mod journal;
 pub mod lock;
 mod overlay;
 pub mod parking;
-mod reader;
+pub(crate) mod reader;
 pub mod recovery;
 pub mod report;
 mod runs;
 mod siblings;
 pub mod streams;
+pub mod tasks;
 mod upgrade;
-mod writer;
+pub(crate) mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -177,8 +178,11 @@ impl Store {
         let path: Arc<Path> = path.into();
         let overlay = Arc::new(Overlay::default());
         let commits = Commits::default();
+        let (own_overlay, own_commits) = (Arc::clone(&overlay), commits.clone());
         let writer =
-            Writer::start(Arc::clone(&path), connection, Arc::clone(&overlay), commits.clone());
+            Writer::start(Arc::clone(&path), connection, commits.clone(), move |connection| {
+                overlay::make_room_in(connection, &own_overlay, &own_commits);
+            });
         let writer = writer
             .map_err(|error| Error::ours("cannot start the store's thread").caused_by(error))?;
         let reader = Reader::new(reader, commits);
@@ -393,7 +397,7 @@ fn open_for_writing(path: &Path) -> Result<Connection, Error> {
 
 /// The store holds records and ids: its owner alone may read it. SQLite gives its side files the
 /// same mode.
-fn make_private_file(path: &Path) -> Result<(), Error> {
+pub(crate) fn make_private_file(path: &Path) -> Result<(), Error> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]

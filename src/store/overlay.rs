@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fastbloom::BloomFilter;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use super::change::Change;
+use super::reader::Commits;
 use super::runs;
 use crate::crash::point;
 use crate::record::ExternalId;
@@ -170,4 +171,26 @@ fn new_filter() -> BloomFilter {
     // A run holds what comes while the one before it is written, too.
     let entries = LARGE * usize::try_from(RUNS + 1).unwrap_or(usize::MAX);
     BloomFilter::with_num_bits(entries * FILTER_BITS).expected_items(entries)
+}
+
+/// Moves the overlay, where it is large, and the runs when there are many, into a table between two
+/// groups of work.
+pub(super) fn make_room_in(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
+    if !overlay.is_large() {
+        return;
+    }
+    let moved = connection.transaction().and_then(|transaction| {
+        let moved = overlay.make_room(&transaction)?;
+        transaction.commit()?;
+        commits.add();
+        Ok(moved)
+    });
+    match moved {
+        Ok(moved) => {
+            point("moved");
+            overlay.drop_moved(&moved);
+        }
+        // The ids stay in memory, and the outcomes that they come from are on disk.
+        Err(error) => tracing::warn!(%error, "The id map could not be written; it is tried again."),
+    }
 }

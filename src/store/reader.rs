@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 /// How many transactions the writer has ended, well or not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Commits(Arc<AtomicU64>);
+pub(crate) struct Commits(Arc<AtomicU64>);
 
 impl Commits {
     /// One more. Called before anybody is told of it, and before the overlay drops what was
@@ -26,7 +26,7 @@ impl Commits {
 }
 
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     state: Mutex<State>,
     commits: Commits,
 }
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl Reader {
-    pub(super) fn new(connection: Connection, commits: Commits) -> Self {
+    pub(crate) fn new(connection: Connection, commits: Commits) -> Self {
         Self { state: Mutex::new(State { connection, holds: 0, shows: 0 }), commits }
     }
 
@@ -50,7 +50,7 @@ impl Reader {
     }
 
     /// Reads what is committed.
-    pub(super) fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {

@@ -118,6 +118,31 @@ pub fn outcomes<E: From<rusqlite::Error>>(
     Ok(())
 }
 
+/// Hands the outcome of one record of a job to `each`: of the record at `position`, in the stream of
+/// this name, or in none where it was no message. `None` where it has not come to its end.
+///
+/// # Errors
+/// What SQLite says.
+pub fn one<T>(
+    connection: &Connection,
+    job: JobId,
+    stream: &str,
+    position: u64,
+    each: impl FnOnce(OutcomeRow<'_>) -> T,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, external_id, remote_id, action, outcome, attempts, status, class, code,
+                error, millis, fingerprint, custom_data, NULL, batch_id
+         FROM outcomes WHERE job = ?1 AND position = ?3
+             AND stream IN (SELECT id FROM streams WHERE name IN (?2, ''))",
+    )?;
+    let mut rows = statement.query(params![job, stream, position])?;
+    match rows.next()? {
+        Some(row) => Ok(Some(each(outcome(row, stream)?))),
+        None => Ok(None),
+    }
+}
+
 fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<&'a str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }

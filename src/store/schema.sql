@@ -187,3 +187,18 @@ CREATE TABLE tap_states (
     job INTEGER PRIMARY KEY,
     value TEXT NOT NULL
 );
+
+-- Records that somebody asked to be written at once, and may ask for again: the record has come to its
+-- end when its job has an outcome at its position.
+CREATE TABLE tasks (
+    id TEXT PRIMARY KEY,
+    -- what the client calls the request, and SHA-256 of what it asked for
+    key TEXT,
+    fingerprint BLOB NOT NULL,
+    job INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    record TEXT NOT NULL,
+    created_millis INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX tasks_by_key ON tasks (key) WHERE key IS NOT NULL;

@@ -94,6 +94,11 @@ const TO_8: &str = "
 const TO_9: &str = "
     ALTER TABLE outcomes ADD COLUMN settled_micros INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE jobs ADD COLUMN is_live INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE tasks (
+        id TEXT PRIMARY KEY, key TEXT, fingerprint BLOB NOT NULL, job INTEGER NOT NULL,
+        position INTEGER NOT NULL, stream TEXT NOT NULL, record TEXT NOT NULL,
+        created_millis INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE UNIQUE INDEX tasks_by_key ON tasks (key) WHERE key IS NOT NULL;
 ";
 
 /// Brings a store of `version` up to [`VERSION`].

@@ -8,9 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
-use super::overlay::Overlay;
 use super::reader::Commits;
-use crate::crash::point;
 
 /// Pieces of work in one transaction, at most; bounds the time that the first one waits. When many
 /// runs are folded, some seconds, it waits for that too.
@@ -25,28 +23,29 @@ type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (rusqlite::Result<()>, R
 
 /// The handle of the writing thread; dropping it ends the thread after what waits is done.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     path: Arc<Path>,
     queue: Option<mpsc::Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
-    pub(super) fn start(
+    /// `between`: what is done between two transactions, after one that is on disk.
+    pub(crate) fn start(
         path: Arc<Path>,
         connection: Connection,
-        overlay: Arc<Overlay>,
         commits: Commits,
+        between: impl FnMut(&mut Connection) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let for_thread = Arc::clone(&path);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || run(&for_thread, connection, work, &overlay, &commits))?;
+            .spawn(move || run(&for_thread, connection, work, &commits, between))?;
         Ok(Self { path, queue: Some(queue), thread: Some(thread) })
     }
 
-    pub(super) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -56,7 +55,7 @@ impl Writer {
         told.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
-    pub(super) fn write_blocking<T: Send + 'static>(
+    pub(crate) fn write_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -110,8 +109,8 @@ fn run(
     path: &Arc<Path>,
     mut connection: Connection,
     mut queue: mpsc::Receiver<Work>,
-    overlay: &Overlay,
     commits: &Commits,
+    mut between: impl FnMut(&mut Connection),
 ) {
     connection.set_prepared_statement_cache_capacity(64);
     while let Some(first) = queue.blocking_recv() {
@@ -123,8 +122,8 @@ fn run(
         for reply in replies {
             reply(result.clone());
         }
-        if result.is_ok() && overlay.is_large() {
-            make_room(&mut connection, overlay, commits);
+        if result.is_ok() {
+            between(&mut connection);
         }
     }
 }
@@ -150,22 +149,4 @@ fn group(
         next = if replies.len() < GROUP { queue.try_recv().ok() } else { None };
     }
     transaction.commit()
-}
-
-/// Moves the overlay, and the runs when there are many, into a table between two groups.
-fn make_room(connection: &mut Connection, overlay: &Overlay, commits: &Commits) {
-    let moved = connection.transaction().and_then(|transaction| {
-        let moved = overlay.make_room(&transaction)?;
-        transaction.commit()?;
-        commits.add();
-        Ok(moved)
-    });
-    match moved {
-        Ok(moved) => {
-            point("moved");
-            overlay.drop_moved(&moved);
-        }
-        // The ids stay in memory, and the outcomes that they come from are on disk.
-        Err(error) => tracing::warn!(%error, "The id map could not be written; it is tried again."),
-    }
 }

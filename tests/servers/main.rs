@@ -15,6 +15,9 @@ mod meltano;
 mod netsuite_client;
 mod proxy;
 mod salesforce_client;
+mod schemathesis;
+#[path = "../serve/support.rs"]
+mod service;
 mod singer_sdk;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,146 @@
+//! What comes with a request: read with a cap and in good time, and refused with its place where it is
+//! wrong.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Type};
+
+use crate::config::wrong::without_value;
+use crate::serve::problem::Problem;
+
+/// The header that names a request, so that it is carried out once.
+pub(super) const KEY: &str = "idempotency-key";
+/// Characters of such a name, at most.
+const KEY_CHARS: usize = 255;
+
+/// What names a request.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "tells of the header alone")]
+pub(super) struct Named {
+    /// Carries the request out once: one with the same name and content gets the same answer, one with
+    /// another content is refused with 409.
+    #[param(rename = "idempotency-key", min_length = 1, max_length = 255, pattern = "^[ -~]+$")]
+    key: Option<String>,
+}
+
+/// Records by stream: names that are not empty, and lists of objects.
+pub(super) fn records() -> Object {
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let record = ObjectBuilder::new().schema_type(Type::Object);
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some("The records, by stream."))
+        .property_names(Some(name))
+        .additional_properties(Some(ArrayBuilder::new().items(record)))
+        .build()
+}
+
+/// Reads a body of at most `most` bytes.
+///
+/// # Errors
+/// 413 for a longer one, 408 for one that takes too long.
+pub(super) async fn read(body: Body, most: usize, patience: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => {
+            let cause = std::error::Error::source(&error);
+            if cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {
+                let detail = format!("the request has more than {most} bytes");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+            }
+            Err(Problem::bad("the request breaks off"))
+        }
+        Err(_) => {
+            let detail = format!("the request took longer than {} seconds", patience.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
+        }
+    }
+}
+
+/// A body that is JSON.
+///
+/// # Errors
+/// 400 for no JSON, 422 for another shape than is asked for, with the place.
+pub(super) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner());
+        match inner.classify() {
+            serde_json::error::Category::Data => {
+                let place = if path == "." { String::new() } else { format!("`{path}`: ") };
+                Problem::unprocessable(format!("{place}{}", without_value(inner)))
+            }
+            _ => Problem::bad(format!("the request is no JSON: {inner}")),
+        }
+    })?;
+    reader.end().map_err(|error| Problem::bad(format!("the request is no JSON: {error}")))?;
+    Ok(parsed)
+}
+
+/// The name that the client gave to its request.
+///
+/// # Errors
+/// 400 for one that is empty, too long or no text.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get(KEY) else { return Ok(None) };
+    match key.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= KEY_CHARS => Ok(Some(key.to_owned())),
+        _ => Err(Problem::bad(format!(
+            "`{KEY}` is to have 1 to {KEY_CHARS} characters, all of them ASCII"
+        ))),
+    }
+}
+
+/// What a request asks for, in short: two that differ in anything have different ones.
+pub(super) fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend((part.len() as u64).to_le_bytes());
+        all.extend(*part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &all).as_ref());
+    hash
+}
+
+/// What the address says, as [`Path`], with a problem for what it cannot say.
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<T, S> FromRequestParts<S> for InPath<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
+        path.map(|Path(value)| Self(value)).map_err(|error| Problem::not_found(error.body_text()))
+    }
+}
+
+/// What stands behind the address's `?`, as [`Query`], with a problem for what is wrong.
+pub(super) struct InQuery<T>(pub(super) T);
+
+impl<T, S> FromRequestParts<S> for InQuery<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        query.map(|Query(value)| Self(value)).map_err(|error| Problem::bad(error.body_text()))
+    }
+}

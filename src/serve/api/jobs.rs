@@ -1,0 +1,151 @@
+//! Jobs: queued, listed, ended, tried again.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+
+use crate::serve::Service;
+use crate::serve::auth::Caller;
+use crate::serve::input::{self, Records};
+use crate::serve::lane::{LaneName, values_of};
+use crate::serve::problem::Problem;
+use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
+
+/// Seconds after which a full queue may have room.
+const FULL_SECS: u64 = 30;
+
+/// Queues a job for records. When this returns, it will run.
+///
+/// # Errors
+/// 404 for a lane that is not, 409 for a key that was given to another request, 422 for what is no
+/// record, 429 when the queue is full.
+pub(super) async fn queue(
+    service: &Arc<Service>,
+    lane: LaneName,
+    name: Option<String>,
+    records: &Records<'_>,
+    key: Option<RequestKey>,
+) -> Result<Job, Problem> {
+    values_of(&service.config, &lane)?;
+    let count = input::check(records)?;
+    let uuid = uuid::Uuid::now_v7().to_string();
+    // In place, so that the runtime's other work goes on.
+    let written =
+        tokio::task::block_in_place(|| input::write(&service.config.data, &uuid, records));
+    if let Err(error) = written {
+        drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
+        tracing::error!(%error, "The records of a request could not be kept.");
+        let detail = "the records could not be kept; nothing was accepted";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(FULL_SECS));
+    }
+    let job = NewJob {
+        name: name.unwrap_or_else(|| default_name(&lane)),
+        uuid,
+        lane,
+        source: Source::Api,
+        state: State::Queued,
+        records: Some(count),
+        retries: None,
+        run: None,
+    };
+    push(service, job, key).await
+}
+
+fn default_name(lane: &LaneName) -> String {
+    let now = chrono::Utc::now().format("%Y%m%d-%H%M%S");
+    format!("{}-{}-{now}", lane.flow, lane.connector)
+}
+
+async fn push(
+    service: &Arc<Service>,
+    job: NewJob,
+    key: Option<RequestKey>,
+) -> Result<Job, Problem> {
+    let uuid = job.uuid.clone();
+    let queued = service.queue.push(job, key, service.config.max_queued_jobs).await?;
+    if queued != Queued::New {
+        drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
+    }
+    match queued {
+        Queued::New => {
+            let job = found(service, &uuid)?;
+            service.runner.fill([job.clone()]);
+            Ok(job)
+        }
+        Queued::Before(uuid) => found(service, &uuid),
+        Queued::OtherRequest => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "the `Idempotency-Key` was given to another request before",
+        )),
+        Queued::Full => {
+            let most = service.config.max_queued_jobs;
+            let detail = format!("{most} jobs wait, and no more may");
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(FULL_SECS))
+        }
+    }
+}
+
+fn found(service: &Service, uuid: &str) -> Result<Job, Problem> {
+    let job = service.queue.find(uuid)?;
+    job.ok_or_else(|| Problem::not_found(format!("there is no job `{uuid}`")))
+}
+
+/// A job that the caller may see.
+///
+/// # Errors
+/// 404: another one's job is none.
+pub(super) fn visible(service: &Service, caller: &Caller, uuid: &str) -> Result<Job, Problem> {
+    let job = found(service, uuid)?;
+    let is_own = caller.tenant().is_none_or(|(environment, tenant)| {
+        job.lane.environment == environment && job.lane.tenant == tenant
+    });
+    if is_own { Ok(job) } else { Err(Problem::not_found(format!("there is no job `{uuid}`"))) }
+}
+
+/// Ends a job: one that waits at once, one that runs after what is on its way.
+///
+/// # Errors
+/// 409 for one that has ended.
+pub(super) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem> {
+    service.runner.remove(&job.uuid);
+    if service.queue.cancel(&job.uuid).await? {
+        drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
+    } else if !service.runner.stop(&job.uuid) {
+        let now = found(service, &job.uuid)?;
+        if now.state.is_end() {
+            let detail = format!("the job has ended: it is `{}`", now.state.as_str());
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+    }
+    found(service, &job.uuid)
+}
+
+/// Queues a job for what another one did not write.
+///
+/// # Errors
+/// 409 for one that has not ended; those of [`queue`].
+pub(super) async fn retry(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
+    if !job.state.is_end() || job.run.is_none() {
+        let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    let again = NewJob {
+        uuid: uuid::Uuid::now_v7().to_string(),
+        lane: job.lane.clone(),
+        source: Source::Retry,
+        name: format!("retry of {}", job.name),
+        state: State::Queued,
+        records: None,
+        retries: Some(job.uuid.clone()),
+        run: None,
+    };
+    push(service, again, None).await
+}
+
+/// Rows of one answer.
+pub(super) fn most(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked.unwrap_or(100) {
+        count @ 1..=1000 => Ok(count),
+        count => Err(Problem::bad(format!("{count} rows cannot be had at once: it is 1 to 1000"))),
+    }
+}

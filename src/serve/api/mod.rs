@@ -1,0 +1,105 @@
+//! What is asked over HTTP, and answered: the hosted platform's routes ([`platform`]), and plain ones of
+//! our own under `/api/v1` ([`own`]). Both do the same ([`jobs`], [`records`]).
+
+mod body;
+mod jobs;
+mod own;
+mod platform;
+mod records;
+mod streamed;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) use records::take_up;
+
+use super::Service;
+use super::auth::HEADER;
+use super::problem::Problem;
+
+/// What the document says of itself.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "target-upsert",
+        description = "Writes records into business systems, and tells what became of every one."
+    ),
+    tags(
+        (name = "jobs", description = "Jobs that write many records, from a queue"),
+        (name = "records", description = "Records that are written at once"),
+        (name = "platform", description = "The same under the hosted platform's addresses"),
+        (name = "service", description = "How the service is")
+    ),
+    security(("key" = []))
+)]
+struct Document;
+
+fn routes() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(own::jobs::queue, own::jobs::list))
+        .routes(routes!(own::jobs::show))
+        .routes(routes!(own::jobs::cancel))
+        .routes(routes!(own::jobs::retry))
+        .routes(routes!(own::results::results))
+        .routes(routes!(own::results::state))
+        .routes(routes!(own::results::rejects))
+        .routes(routes!(own::records::write))
+        .routes(routes!(own::records::task))
+        .routes(routes!(platform::jobs::queue_v1, platform::jobs::list_v1))
+        .routes(routes!(platform::jobs::show_v1))
+        .routes(routes!(platform::jobs::queue_v2, platform::jobs::list_v2))
+        .routes(routes!(platform::jobs::show_v2))
+        .routes(routes!(platform::records::write))
+        .routes(routes!(platform::records::status))
+        .routes(routes!(platform::snapshots::snapshots))
+}
+
+/// The `OpenAPI` document of all of it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = routes().into_openapi();
+    let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(HEADER)));
+    document.components.get_or_insert_default().add_security_scheme("key", key);
+    document
+}
+
+/// All routes.
+pub(super) fn router(service: Arc<Service>) -> Router {
+    let document = serde_json::to_string(&openapi()).unwrap_or_default();
+    routes()
+        .split_for_parts()
+        .0
+        .route(
+            "/api/v1/openapi.json",
+            get(|| async move { ([("content-type", "application/json")], document) }),
+        )
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(nothing)
+        .method_not_allowed_fallback(no_method)
+        // Each handler says how much it reads.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(service)
+}
+
+async fn nothing(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at `{}`", uri.path()))
+        .hint("see `/api/v1/openapi.json`")
+}
+
+async fn no_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of ours; see the log").into_response()
+}

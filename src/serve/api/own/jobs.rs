@@ -1,0 +1,236 @@
+//! Jobs.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::body::{self, InPath, InQuery, Named};
+use super::super::jobs::{self, most};
+use crate::serve::Service;
+use crate::serve::auth::Caller;
+use crate::serve::lane::LaneName;
+use crate::serve::problem::Problem;
+use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
+use crate::store::jobs::at_millis;
+
+/// A job that is to run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::api) struct QueueJob<'a> {
+    /// The environment's id.
+    environment: String,
+    /// The flow's id.
+    flow: String,
+    /// The tenant's id.
+    tenant: String,
+    /// The connector's id.
+    connector: String,
+    /// The job's name. Default: made of flow, connector and time.
+    name: Option<String>,
+    /// The records, by stream.
+    #[serde(borrow)]
+    #[schema(schema_with = body::records)]
+    records: IndexMap<String, Vec<&'a RawValue>>,
+}
+
+/// A job, and how it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::api) struct ToldJob {
+    /// Its id.
+    id: String,
+    /// The environment's id.
+    environment: String,
+    /// The flow's id.
+    flow: String,
+    /// The tenant's id.
+    tenant: String,
+    /// The connector's id.
+    connector: String,
+    /// Where its records come from.
+    source: Source,
+    /// Its name.
+    name: String,
+    /// How it stands.
+    status: JobState,
+    /// How it ended, for people.
+    message: Option<String>,
+    /// When it was accepted: RFC 3339.
+    created: String,
+    /// When it began: RFC 3339.
+    started: Option<String>,
+    /// When its status changed last: RFC 3339.
+    updated: String,
+    /// Records that came with it, where that is known.
+    records: Option<u64>,
+    /// The job that it tries again.
+    retries: Option<String>,
+    /// Its summary (`schemas/job-summary.schema.json`), once it has ended.
+    #[schema(value_type = Option<Object>)]
+    summary: Option<Box<RawValue>>,
+}
+
+impl From<Job> for ToldJob {
+    fn from(job: Job) -> Self {
+        let LaneName { environment, flow, tenant, connector } = job.lane;
+        Self {
+            id: job.uuid,
+            environment,
+            flow,
+            tenant,
+            connector,
+            source: job.source,
+            name: job.name,
+            status: job.state,
+            message: job.message,
+            created: at_millis(job.created_millis),
+            started: job.started_millis.map(at_millis),
+            updated: at_millis(job.updated_millis),
+            records: job.records,
+            retries: job.retries,
+            summary: job.summary.and_then(|text| RawValue::from_string(text).ok()),
+        }
+    }
+}
+
+/// Queue a job for the records of the request
+#[utoipa::path(
+    post, path = "/api/v1/jobs", tag = "jobs", params(Named),
+    request_body = QueueJob,
+    responses((status = 201, body = ToldJob), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn queue(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let config = &service.config;
+    let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
+    let QueueJob { environment, flow, tenant, connector, name, records } = body::parse(&bytes)?;
+    caller.may(&environment, &tenant)?;
+    let lane = LaneName { environment, flow, tenant, connector };
+    let key = body::key(&headers)?
+        .map(|key| RequestKey { key, fingerprint: body::fingerprint(&[b"own jobs", &bytes]) });
+    let job = jobs::queue(&service, lane, name, &records, key).await?;
+    let place = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.uuid)).ok();
+    let mut response = (StatusCode::CREATED, Json(ToldJob::from(job))).into_response();
+    response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
+    Ok(response)
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::serve::api) struct Listing {
+    /// Only of this environment.
+    environment: Option<String>,
+    /// Only of this flow.
+    flow: Option<String>,
+    /// Only of this tenant.
+    tenant: Option<String>,
+    /// Only of this connector.
+    connector: Option<String>,
+    /// Only jobs that stand so.
+    status: Option<JobState>,
+    /// Jobs, at most: 1 to 1000. Default 100.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Those that come after a page that ended with `next`.
+    before: Option<i64>,
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::api) struct JobPage {
+    /// The newest first.
+    jobs: Vec<ToldJob>,
+    /// What to give as `before` for the next page, where there may be one.
+    next: Option<i64>,
+}
+
+/// The newest jobs, newest first
+#[utoipa::path(
+    get, path = "/api/v1/jobs", tag = "jobs", params(Listing),
+    responses((status = 200, body = JobPage), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn list(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    InQuery(listing): InQuery<Listing>,
+) -> Result<Json<JobPage>, Problem> {
+    let Listing { environment, flow, tenant, connector, status, limit, before } = listing;
+    let mut filter = Filter {
+        environment,
+        flow,
+        tenant,
+        connector,
+        states: status.into_iter().collect(),
+        before,
+        most: most(limit)?,
+    };
+    if let Some((own, of)) = caller.tenant() {
+        let environment = filter.environment.get_or_insert_with(|| own.to_owned());
+        let tenant = filter.tenant.get_or_insert_with(|| of.to_owned());
+        caller.may(environment, tenant)?;
+    }
+    let jobs = service.queue.list(&filter)?;
+    let is_full = jobs.len() >= usize::try_from(filter.most).unwrap_or(usize::MAX);
+    let next = jobs.last().filter(|_| is_full).map(|job| job.number);
+    Ok(Json(JobPage { jobs: jobs.into_iter().map(ToldJob::from).collect(), next }))
+}
+
+/// A job
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = ToldJob), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<ToldJob>, Problem> {
+    Ok(Json(jobs::visible(&service, &caller, &id)?.into()))
+}
+
+/// End a job: at once where it waits, after what is on its way where it runs
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 202, body = ToldJob), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn cancel(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<(StatusCode, Json<ToldJob>), Problem> {
+    let job = jobs::visible(&service, &caller, &id)?;
+    let job = jobs::cancel(&service, &job).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.into())))
+}
+
+/// Queue a job for what this one did not write
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 201, body = ToldJob), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn retry(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<(StatusCode, Json<ToldJob>), Problem> {
+    let job = jobs::visible(&service, &caller, &id)?;
+    let job = jobs::retry(&service, &job).await?;
+    Ok((StatusCode::CREATED, Json(job.into())))
+}

@@ -1,0 +1,5 @@
+//! Our own routes, under `/api/v1`: plain names for the same.
+
+pub(super) mod jobs;
+pub(super) mod records;
+pub(super) mod results;

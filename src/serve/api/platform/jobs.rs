@@ -1,0 +1,348 @@
+//! Jobs, as the platform has them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::body::{self, InPath, InQuery, Named};
+use super::super::jobs::{self, most};
+use super::Place;
+use crate::serve::Service;
+use crate::serve::auth::Caller;
+use crate::serve::lane::LaneName;
+use crate::serve::problem::Problem;
+use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
+use crate::store::jobs::at_millis;
+
+/// A job of that tenant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::serve::api) struct JobPlace {
+    /// The environment's id.
+    env_id: String,
+    /// The flow's id.
+    flow_id: String,
+    /// The tenant's id.
+    tenant: String,
+    /// The job's id.
+    job_id: String,
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::serve::api) struct Listing {
+    /// Jobs, at most: 1 to 1000. Default 100.
+    #[param(minimum = 1, maximum = 1000)]
+    count: Option<u32>,
+    /// Only jobs at this step of their life, such as `JOB_COMPLETED`.
+    #[param(pattern = "^(JOB_CREATED|EXPORT_STARTED|JOB_COMPLETED|EXPORT_FAILED|JOB_CANCELED)$")]
+    status: Option<String>,
+}
+
+/// A job that is to run, as the platform has it.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in crate::serve::api) struct NewJob<'a> {
+    /// The connector to write with. A flow that has one alone needs none.
+    connector_id: Option<String>,
+    /// `write`: this service writes and reads nothing.
+    #[schema(pattern = "^write$")]
+    job_type: Option<String>,
+    /// The source: `api`, since the records come with the request.
+    #[schema(pattern = "^api$")]
+    tap: Option<String>,
+    /// The job's name. Default: made of flow, connector and time.
+    job_name: Option<String>,
+    /// The records, by stream.
+    #[serde(borrow, default)]
+    #[schema(schema_with = body::records)]
+    state: IndexMap<String, Vec<&'a RawValue>>,
+    /// Jobs of one account run one after another, whatever this says.
+    #[expect(dead_code, reason = "taken, and means nothing here")]
+    ignore_parallel_jobs: Option<bool>,
+    #[serde(default)]
+    #[schema(ignore)]
+    override_source_config: Option<Map<String, Value>>,
+    #[serde(default)]
+    #[schema(ignore)]
+    override_target_config: Option<Map<String, Value>>,
+    #[serde(default)]
+    #[schema(ignore)]
+    override_connector_config: Option<Map<String, Value>>,
+    #[serde(default)]
+    #[schema(ignore)]
+    override_field_map: Option<Map<String, Value>>,
+    #[serde(default)]
+    #[schema(ignore)]
+    environment_variables: Option<Map<String, Value>>,
+}
+
+impl NewJob<'_> {
+    /// Refuses what would change what is written, and is not carried out.
+    fn check(&self) -> Result<(), Problem> {
+        let is_set =
+            |map: &Option<Map<String, Value>>| map.as_ref().is_some_and(|map| !map.is_empty());
+        let not_carried_out = [
+            ("override_source_config", &self.override_source_config),
+            ("override_target_config", &self.override_target_config),
+            ("override_connector_config", &self.override_connector_config),
+            ("override_field_map", &self.override_field_map),
+            ("environment_variables", &self.environment_variables),
+        ];
+        if let Some((key, _)) = not_carried_out.iter().find(|(_, map)| is_set(map)) {
+            return Err(Problem::unprocessable(format!("`{key}` is not carried out here"))
+                .hint("put it into the connector's `config` in `serve.yaml`"));
+        }
+        Ok(())
+    }
+}
+
+/// A job, as the platform tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::api) struct PlatformJob {
+    /// The job's id.
+    job_id: String,
+    /// The environment's id.
+    env_id: String,
+    /// The flow's id.
+    flow_id: String,
+    /// The job's name.
+    job_name: String,
+    /// The tenant's id.
+    tenant: String,
+    /// Who has started it: the tenant.
+    started_by: String,
+    /// A path that is unique to the job.
+    s3_root: String,
+    /// When it was queued: RFC 3339.
+    start_time: String,
+    /// Where its records came from.
+    tap: String,
+    /// The connector.
+    connector_id: String,
+    /// `write`.
+    job_type: String,
+    /// The step of its life: `JOB_CREATED`, `EXPORT_STARTED`, `JOB_COMPLETED`, `EXPORT_FAILED`,
+    /// `JOB_CANCELED`.
+    status: String,
+    /// How it ended, for people.
+    message: Option<String>,
+    /// When its status changed last: RFC 3339.
+    last_updated: String,
+    /// Records that came with it.
+    processed_rows: u64,
+    /// Records by stream, once it has ended.
+    metrics: Metrics,
+}
+
+/// What was counted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::serve::api) struct Metrics {
+    /// Records that were read, by stream.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    record_count: IndexMap<String, u64>,
+}
+
+impl From<Job> for PlatformJob {
+    fn from(job: Job) -> Self {
+        let summary =
+            job.summary.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let streams = summary.as_ref().and_then(|summary| summary["streams"].as_object());
+        let record_count = streams
+            .into_iter()
+            .flatten()
+            .map(|(name, stream)| (name.clone(), stream["read"].as_u64().unwrap_or_default()))
+            .collect();
+        let LaneName { environment, flow, tenant, connector } = job.lane;
+        let rows = job.records.unwrap_or_default();
+        Self {
+            s3_root: format!("{tenant}/flows/{flow}/jobs/{}", job.uuid),
+            job_id: job.uuid,
+            env_id: environment,
+            flow_id: flow,
+            job_name: job.name,
+            started_by: tenant.clone(),
+            tenant,
+            start_time: at_millis(job.created_millis),
+            tap: match job.source {
+                Source::Api | Source::Live => "api".to_owned(),
+                Source::Retry => "retry".to_owned(),
+            },
+            connector_id: connector,
+            job_type: "write".to_owned(),
+            status: job.state.platform_name().to_owned(),
+            message: job.message,
+            last_updated: at_millis(job.updated_millis),
+            processed_rows: rows,
+            metrics: Metrics { record_count },
+        }
+    }
+}
+
+/// Which version of the platform's flows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
+}
+
+async fn queue(
+    version: Version,
+    service: Arc<Service>,
+    caller: Caller,
+    place: Place,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Place { env_id, flow_id, tenant } = place;
+    caller.may(&env_id, &tenant)?;
+    let config = &service.config;
+    let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
+    let asked: NewJob<'_> = body::parse(&bytes)?;
+    asked.check()?;
+    match asked.job_type.as_deref() {
+        Some("write") => {}
+        None if version == Version::One => {}
+        None => return Err(Problem::unprocessable("`job_type` is missing").hint("it is `write`")),
+        Some(other) => {
+            return Err(Problem::unprocessable(format!("`job_type` is `{other}`")).hint(
+                "this service writes: `job_type` is `write`, and the records are in `state`",
+            ));
+        }
+    }
+    if let Some(tap) = asked.tap.as_deref().filter(|tap| *tap != "api") {
+        return Err(Problem::unprocessable(format!("`tap` is `{tap}`"))
+            .hint("records come with the request: `tap` is `api`, and they are in `state`"));
+    }
+    let connector = match asked.connector_id {
+        Some(id) => id,
+        None => only_connector(&service, &env_id, &flow_id)?,
+    };
+    let lane = LaneName { environment: env_id, flow: flow_id, tenant, connector };
+    let key = body::key(&headers)?.map(|key| RequestKey {
+        key,
+        fingerprint: body::fingerprint(&[b"jobs", lane.connector.as_bytes(), &bytes]),
+    });
+    let job = jobs::queue(&service, lane, asked.job_name, &asked.state, key).await?;
+    Ok((StatusCode::CREATED, Json(PlatformJob::from(job))).into_response())
+}
+
+fn only_connector(service: &Service, environment: &str, flow: &str) -> Result<String, Problem> {
+    let place = service.config.environments.get(environment);
+    let place = place
+        .ok_or_else(|| Problem::not_found(format!("there is no environment `{environment}`")))?;
+    let found = place.flows.get(flow);
+    let found = found.ok_or_else(|| Problem::not_found(format!("there is no flow `{flow}`")))?;
+    match found.connectors.keys().collect::<Vec<_>>()[..] {
+        [only] => Ok(only.clone()),
+        _ => Err(Problem::unprocessable("`connector_id` is missing")
+            .hint(format!("the flow has several connectors: {}", found.ids()))),
+    }
+}
+
+fn list(
+    service: &Service,
+    caller: &Caller,
+    place: Place,
+    listing: &Listing,
+) -> Result<Json<Vec<PlatformJob>>, Problem> {
+    let Place { env_id, flow_id, tenant } = place;
+    caller.may(&env_id, &tenant)?;
+    let state = match &listing.status {
+        None => None,
+        Some(name) => Some(JobState::of_platform(name).ok_or_else(|| {
+            Problem::bad(format!("`status` is `{name}`"))
+                .hint("it is `JOB_CREATED`, `EXPORT_STARTED`, `JOB_COMPLETED`, `EXPORT_FAILED` or `JOB_CANCELED`")
+        })?),
+    };
+    let jobs = service.queue.list(&Filter {
+        environment: Some(env_id),
+        flow: Some(flow_id),
+        tenant: Some(tenant),
+        states: state.unwrap_or_default(),
+        most: most(listing.count)?,
+        ..Filter::default()
+    })?;
+    Ok(Json(jobs.into_iter().map(PlatformJob::from).collect()))
+}
+
+fn show(
+    service: &Service,
+    caller: &Caller,
+    place: &JobPlace,
+) -> Result<Json<PlatformJob>, Problem> {
+    caller.may(&place.env_id, &place.tenant)?;
+    let job = jobs::visible(service, caller, &place.job_id)?;
+    let LaneName { environment, flow, tenant, .. } = &job.lane;
+    if (environment, flow, tenant) != (&place.env_id, &place.flow_id, &place.tenant) {
+        return Err(Problem::not_found(format!("there is no job `{}` here", place.job_id)));
+    }
+    Ok(Json(job.into()))
+}
+
+macro_rules! versions {
+    ($($version:ident, $queue:ident, $list:ident, $show:ident, $path:literal, $one:literal;)*) => {$(
+        /// Queue a job for the records of the request
+        #[utoipa::path(
+            post, path = $path, tag = "platform", params(Place, Named),
+            request_body = NewJob,
+            responses((status = 201, body = PlatformJob), (status = "default", body = Problem,
+                content_type = "application/problem+json"))
+        )]
+        pub(in crate::serve::api) async fn $queue(
+            State(service): State<Arc<Service>>,
+            caller: Caller,
+            InPath(place): InPath<Place>,
+            headers: HeaderMap,
+            body: Body,
+        ) -> Result<Response, Problem> {
+            queue(Version::$version, service, caller, place, headers, body).await
+        }
+
+        /// The newest jobs of a tenant, newest first
+        #[utoipa::path(
+            get, path = $path, tag = "platform", params(Place, Listing),
+            responses((status = 200, body = Vec<PlatformJob>), (status = "default", body = Problem,
+                content_type = "application/problem+json"))
+        )]
+        pub(in crate::serve::api) async fn $list(
+            State(service): State<Arc<Service>>,
+            caller: Caller,
+            InPath(place): InPath<Place>,
+            InQuery(listing): InQuery<Listing>,
+        ) -> Result<Json<Vec<PlatformJob>>, Problem> {
+            list(&service, &caller, place, &listing)
+        }
+
+        /// A job
+        #[utoipa::path(
+            get, path = $one, tag = "platform", params(JobPlace),
+            responses((status = 200, body = PlatformJob), (status = "default", body = Problem,
+                content_type = "application/problem+json"))
+        )]
+        pub(in crate::serve::api) async fn $show(
+            State(service): State<Arc<Service>>,
+            caller: Caller,
+            InPath(place): InPath<JobPlace>,
+        ) -> Result<Json<PlatformJob>, Problem> {
+            show(&service, &caller, &place)
+        }
+    )*};
+}
+
+versions! {
+    One, queue_v1, list_v1, show_v1,
+        "/{env_id}/{flow_id}/{tenant}/jobs", "/{env_id}/{flow_id}/{tenant}/jobs/{job_id}";
+    Two, queue_v2, list_v2, show_v2,
+        "/v2/{env_id}/{flow_id}/{tenant}/jobs", "/v2/{env_id}/{flow_id}/{tenant}/jobs/{job_id}";
+}

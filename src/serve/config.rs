@@ -1,0 +1,213 @@
+//! `serve.yaml`: where the service listens, what it keeps, and for whom it writes where.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::secret::SecretSource;
+use crate::config::Seconds;
+use crate::error::Error;
+
+/// What the service does.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "serve.yaml of target-upsert")]
+pub struct ServeConfig {
+    /// Address and port to listen on. Anything but this machine's own addresses needs an admin key.
+    pub listen: SocketAddr,
+    /// The folder of all that is kept: the queue, what was written, and what tenants have given.
+    pub data: PathBuf,
+    /// Keys that may do everything. Without any, whoever reaches the address may.
+    pub admin_keys: Vec<SecretSource>,
+    /// Jobs that run at once. Default 8: each holds up to `max_buffer_bytes` of records.
+    pub max_jobs: usize,
+    /// Jobs that wait, at most; more are refused with 429. Default 10000.
+    pub max_queued_jobs: usize,
+    /// Bytes of a request that queues a job, at most. Default 67108864 (64 MiB).
+    pub max_body_bytes: usize,
+    /// Bytes of a request that writes one record now, at most. Default 1048576 (1 MiB).
+    pub max_record_bytes: usize,
+    /// How long such a request waits for its outcome; past that the answer is 202, and the write goes
+    /// on. Default 25: gateways give up after 30.
+    pub deadline_secs: Seconds,
+    /// How long a client may take to send its request. Default 30.
+    pub request_secs: Seconds,
+    /// Where the service writes, by name: most have one for trying and one for real.
+    pub environments: IndexMap<String, EnvironmentConfig>,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from(".target-upsert/serve"),
+            admin_keys: Vec::new(),
+            max_jobs: 8,
+            max_queued_jobs: 10_000,
+            max_body_bytes: 64 << 20,
+            max_record_bytes: 1 << 20,
+            deadline_secs: Seconds::of(25),
+            request_secs: Seconds::of(30),
+            environments: IndexMap::new(),
+        }
+    }
+}
+
+/// Flows, and tenants that use them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvironmentConfig {
+    /// What is written where, by the flow's id.
+    pub flows: IndexMap<String, FlowConfig>,
+    /// For whom, by the tenant's id.
+    pub tenants: IndexMap<String, TenantConfig>,
+}
+
+/// What is written where.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowConfig {
+    /// 1: a flow that writes alone, as the hosted platform's first version has it; 2: one whose
+    /// connectors are named by each job. Default 2.
+    #[serde(default = "two")]
+    pub version: u8,
+    /// The connectors that it may write with, by id.
+    pub connectors: IndexMap<String, ConnectorConfig>,
+}
+
+fn two() -> u8 {
+    2
+}
+
+/// A connector of a flow: what holds for every tenant.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectorConfig {
+    /// The keys of a config file (`schemas/config.schema.json`) and the connector's own. `connector` is
+    /// the id, unless it stands here.
+    pub config: Map<String, Value>,
+}
+
+/// Somebody whose records are written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TenantConfig {
+    /// Keys that may do what is this tenant's.
+    pub keys: Vec<SecretSource>,
+    /// Its account at each connector: config keys over the flow's. A text may be written as
+    /// `{env: NAME}` or `{file: PATH}`, and is read there.
+    pub connectors: IndexMap<String, Map<String, Value>>,
+}
+
+impl FlowConfig {
+    /// Its connectors, for people.
+    pub(super) fn ids(&self) -> String {
+        self.connectors.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl ServeConfig {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Exit code 2, with line and column.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::usage(format!("cannot read `{}`", path.display()))
+                .caused_by(error)
+                .hint("name the service's configuration with `--config FILE`")
+        })?;
+        Self::parse(&text).map_err(|message| {
+            Error::usage(format!("`{}`: {message}", path.display()))
+                .hint("see `schemas/serve.schema.json` for what each key takes")
+        })
+    }
+
+    /// The same of its text.
+    ///
+    /// # Errors
+    /// What is wrong, and where, for people.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses to let other machines in without a key.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub fn check_listen(&self) -> Result<(), String> {
+        if !self.listen.ip().is_loopback() && self.admin_keys.is_empty() {
+            return Err(format!(
+                "`listen` is {}, which other machines can reach, and `admin_keys` is empty: anybody could \
+                 write",
+                self.listen
+            ));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check_listen()?;
+        if self.max_jobs == 0 {
+            return Err("`max_jobs` is 0: no job would ever run".to_owned());
+        }
+        for (name, environment) in &self.environments {
+            // What an address begins with that means something else.
+            if matches!(name.as_str(), "v2" | "api" | "tenant" | "") {
+                return Err(format!("`environments.{name}`: an environment cannot have this name"));
+            }
+            environment.check().map_err(|wrong| format!("`environments.{name}.{wrong}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl EnvironmentConfig {
+    fn check(&self) -> Result<(), String> {
+        for (flow, config) in &self.flows {
+            if !matches!(config.version, 1 | 2) {
+                return Err(format!("flows.{flow}.version`: it is {}, not 1 or 2", config.version));
+            }
+            if config.connectors.is_empty() {
+                return Err(format!(
+                    "flows.{flow}.connectors`: there is none, so nothing can be written"
+                ));
+            }
+        }
+        for (tenant, config) in &self.tenants {
+            let is_known =
+                |id: &&String| self.flows.values().any(|flow| flow.connectors.contains_key(*id));
+            if let Some(id) = config.connectors.keys().find(|id| !is_known(id)) {
+                return Err(format!(
+                    "tenants.{tenant}.connectors.{id}`: no flow has such a connector"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let wrong = |text: &str| ServeConfig::parse(text).unwrap_err();
+        assert!(wrong("listen: 0.0.0.0:80").contains("anybody could write"));
+        assert!(wrong("max_jobs: 0").contains("max_jobs"));
+        assert!(wrong("environments: {v2: {}}").contains("`environments.v2`"));
+        let text = "environments: {dev: {flows: {crm: {version: 3, connectors: {}}}}}";
+        assert!(wrong(text).starts_with("`environments.dev.flows.crm.version`"), "{}", wrong(text));
+        let text = "environments: {dev: {tenants: {acme: {connectors: {hubspot: {}}}}}}";
+        assert!(wrong(text).contains("`environments.dev.tenants.acme.connectors.hubspot`"));
+        let text = "deadline_sec: 3\n";
+        assert!(wrong(text).contains("line 1"), "{}", wrong(text));
+    }
+}

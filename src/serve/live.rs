@@ -1,0 +1,254 @@
+//! Records that are written at once: one job of the lane stays open for them, so that nothing has to
+//! be started for each, and what comes together may go out together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::Service;
+use super::input::on_one_line;
+use super::lane::Lane;
+use super::queue::{NewJob, Source, State};
+use super::run::conclude;
+use super::runner::state_of;
+use crate::error::Error;
+use crate::job::Begun;
+use crate::job::walk::{Input, walk};
+use crate::json::fields::Fields;
+use crate::pipeline::{Finished, Role};
+use crate::store::jobs::JobId;
+
+/// A job that nobody wrote with for so long ends; the next record begins another.
+pub(super) const IDLE: Duration = Duration::from_secs(300);
+/// Records of one job, at most: what became of them is looked at by job.
+const MOST: u64 = 100_000;
+
+/// A job that is open for records.
+pub(super) struct Live {
+    /// As the lane's store knows it.
+    pub(super) uuid: String,
+    pub(super) job: JobId,
+    feed: Mutex<Feed>,
+    waiting: Waiting,
+    is_over: AtomicBool,
+    /// Ended to have it end early.
+    pub(super) stop: CancellationToken,
+}
+
+/// Who waits for the record at which position.
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<()>>>>;
+
+struct Feed {
+    /// Gone when no more is taken.
+    lines: Option<mpsc::Sender<Vec<u8>>>,
+    position: u64,
+    /// The properties that each stream's SCHEMA has named.
+    streams: HashMap<String, BTreeSet<String>>,
+    used: Instant,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("uuid", &self.uuid).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// Begins one.
+    pub(super) async fn start(
+        service: &Arc<Service>,
+        lane: &Arc<Lane>,
+    ) -> Result<Arc<Self>, Error> {
+        let stop = CancellationToken::new();
+        let (begun, ready) = lane.begin(Role::Live, None, stop.clone()).await?;
+        let job = NewJob {
+            uuid: begun.uuid.clone(),
+            lane: lane.name.clone(),
+            source: Source::Live,
+            name: format!("{}-{} at once", lane.name.flow, lane.name.connector),
+            state: State::Running,
+            records: None,
+            retries: None,
+            run: Some(begun.uuid.clone()),
+        };
+        service.queue.push(job, None, usize::MAX).await?;
+        if let Err(error) = ready {
+            let (message, hint) = (error.full_message(), error.hint_text().map(str::to_owned));
+            end(service, &begun, Finished { error: Some(error), ..Finished::default() }).await;
+            let error = Error::remote(message);
+            return Err(match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            });
+        }
+        let (lines, reader) = mpsc::channel();
+        let waiting = Waiting::default();
+        let live = Arc::new(Self {
+            uuid: begun.uuid.clone(),
+            job: begun.job,
+            feed: Mutex::new(Feed {
+                lines: Some(lines),
+                position: 0,
+                streams: HashMap::new(),
+                used: Instant::now(),
+            }),
+            waiting: Arc::clone(&waiting),
+            is_over: AtomicBool::new(false),
+            stop: stop.clone(),
+        });
+        let input = Input {
+            on_settled: Box::new(move |outcomes| {
+                let mut waiting = lock(&waiting);
+                for outcome in outcomes {
+                    if let Some(waits) = waiting.remove(&outcome.position) {
+                        // Who does not wait any more asks for it later.
+                        waits.send(()).unwrap_or_default();
+                    }
+                }
+            }),
+            ..Input::new(Box::new(Lines { from: reader, line: Vec::new(), read: 0 }))
+        };
+        let (own, service) = (Arc::clone(&live), Arc::clone(service));
+        let tasks = service.tasks.clone();
+        tasks.spawn(async move {
+            let finished = walk(&begun, input, stop).await;
+            own.close();
+            end(&service, &begun, finished).await;
+            own.is_over.store(true, Ordering::Release);
+            lock(&own.waiting).clear();
+        });
+        Ok(live)
+    }
+
+    /// Sends a record of `stream`; what is returned is told when its outcome is on disk, and is gone when
+    /// the job has ended without. `keep` is told its position before it leaves. `None`: the job takes no
+    /// more.
+    pub(super) fn send<T>(
+        &self,
+        stream: &str,
+        record: &RawValue,
+        keep: impl FnOnce(u64) -> T,
+    ) -> Option<(oneshot::Receiver<()>, T)> {
+        let mut feed = lock(&self.feed);
+        if feed.position >= MOST {
+            feed.lines = None;
+        }
+        let lines = feed.lines.clone()?;
+        let mut text = feed.schema(stream, record);
+        feed.position += 1;
+        feed.used = Instant::now();
+        let position = feed.position;
+        let (settle, settled) = oneshot::channel();
+        lock(&self.waiting).insert(position, settle);
+        let kept = keep(position);
+        let stream = serde_json::Value::from(stream);
+        text.push_str(&format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":"));
+        let mut text = text.into_bytes();
+        text.extend(on_one_line(record.get()));
+        text.extend(b"}\n");
+        if lines.send(text).is_err() {
+            feed.lines = None;
+            lock(&self.waiting).remove(&position);
+            return None;
+        }
+        Some((settled, kept))
+    }
+
+    /// Takes no more; what was taken is written.
+    pub(super) fn close(&self) {
+        lock(&self.feed).lines = None;
+    }
+
+    /// Whether more is taken.
+    pub(super) fn is_open(&self) -> bool {
+        lock(&self.feed).lines.is_some()
+    }
+
+    /// Whether it has ended, and it is on disk how.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Closes it where nobody has written with it for long.
+    pub(super) fn close_if_idle(&self, now: Instant) {
+        let mut feed = lock(&self.feed);
+        if now.saturating_duration_since(feed.used) >= IDLE {
+            feed.lines = None;
+        }
+    }
+}
+
+async fn end(service: &Service, begun: &Begun, finished: Finished) {
+    let summary = conclude(begun, finished).await;
+    let state = state_of(summary.status);
+    let message = summary.error.as_ref().map(|error| error.message.clone());
+    let message = message.unwrap_or_else(|| summary.proof.line.clone());
+    let document = serde_json::to_string(&summary).ok();
+    if let Err(error) = service.queue.end(&begun.uuid, state, Some(message), document).await {
+        tracing::error!(job = begun.uuid, %error, "That a job has ended could not be kept.");
+    }
+}
+
+impl Feed {
+    /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
+    /// properties than before.
+    fn schema(&mut self, stream: &str, record: &RawValue) -> String {
+        let fields = Fields::of_text(record.get()).ok();
+        let names: Vec<String> = fields
+            .into_iter()
+            .flat_map(|fields| fields.0)
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        let known = self.streams.get(stream);
+        if known.is_some_and(|known| names.iter().all(|name| known.contains(name))) {
+            return String::new();
+        }
+        let known = self.streams.entry(stream.to_owned()).or_default();
+        known.extend(names);
+        schema_line(stream, known.iter())
+    }
+}
+
+/// The SCHEMA of records that a request has brought: what they have, and nothing of what it must be.
+pub(super) fn schema_line<'a>(stream: &str, names: impl Iterator<Item = &'a String>) -> String {
+    let properties: serde_json::Map<String, serde_json::Value> =
+        names.map(|name| (name.clone(), serde_json::json!({}))).collect();
+    let line = serde_json::json!({
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": properties},
+        "key_properties": [],
+    });
+    format!("{line}\n")
+}
+
+/// What comes line by line, as a file that has no end before all who write it have gone.
+struct Lines {
+    from: mpsc::Receiver<Vec<u8>>,
+    line: Vec<u8>,
+    read: usize,
+}
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read == self.line.len() {
+            let Ok(line) = self.from.recv() else { return Ok(0) };
+            (self.line, self.read) = (line, 0);
+        }
+        let rest = &self.line[self.read..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.read += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,141 @@
+//! The service: the same pipeline behind HTTP, for products that write when something happens.
+//!
+//! [`api`] takes requests and answers them. A job goes into the [`queue`], from which [`runner`] takes
+//! it, fair to all tenants; a record that is to be written at once goes to the [`live`] job of its
+//! [`lane`]. What became of every record stands in the lane's store, where both look it up.
+
+mod api;
+mod auth;
+mod config;
+mod input;
+mod lane;
+mod listen;
+mod live;
+mod problem;
+mod queue;
+mod run;
+mod runner;
+mod secret;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use api::openapi;
+pub use config::ServeConfig;
+
+use crate::error::Error;
+use auth::Keys;
+use lane::Lanes;
+use queue::Queue;
+use runner::Runner;
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    config: ServeConfig,
+    keys: Keys,
+    queue: Queue,
+    lanes: Lanes,
+    runner: Runner,
+    /// Ended when nothing more is begun.
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A service that listens.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    service: Arc<Service>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+/// How often lanes that nobody uses are looked for.
+const REST: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Starts the service: what a killed one had begun is taken up, and it listens.
+///
+/// # Errors
+/// Exit code 2: the configuration, or the address. Exit code 5: the disk.
+pub async fn start(config: ServeConfig) -> Result<Running, Error> {
+    let keys = Keys::read(&config)?;
+    let queue = Queue::open(&config.data)?;
+    queue.take_up().await?;
+    input::make_folder(&config.data)?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Error::usage(format!("cannot listen on {}", config.listen))
+            .caused_by(error)
+            .hint("name another address with `listen` in the configuration, or with `--listen`")
+    })?;
+    let address = listener.local_addr().map_err(|error| {
+        Error::ours("cannot tell the address that is listened on").caused_by(error)
+    })?;
+    let runner = Runner::new(config.max_jobs);
+    let service = Arc::new(Service {
+        config,
+        keys,
+        queue,
+        lanes: Lanes::default(),
+        runner,
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    });
+    service.runner.fill(service.queue.waiting()?);
+    let (running, resting) = (Arc::clone(&service), Arc::clone(&service));
+    service.tasks.spawn(async move { runner::run(running).await });
+    service.tasks.spawn(async move { resting.rest().await });
+    let taking_up = Arc::clone(&service);
+    service.tasks.spawn(async move { api::take_up(&taking_up).await });
+    let app = api::router(Arc::clone(&service));
+    let stop = service.stop.clone();
+    let patience = service.config.request_secs.duration();
+    let serving = tokio::spawn(listen::serve(listener, app, patience, stop));
+    Ok(Running { address, service, serving })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it in good order: what is under way is finished or left for the next start.
+    pub async fn stop(self) {
+        self.service.stop.cancel();
+        self.service.runner.stop_all();
+        for lane in self.service.lanes.all() {
+            if let Some(live) = &*lane.live.lock().await {
+                live.close();
+                live.stop.cancel();
+            }
+        }
+        self.service.tasks.close();
+        self.service.tasks.wait().await;
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "The service could not end its connections in good order.");
+        }
+    }
+}
+
+impl Service {
+    /// Ends what nobody uses.
+    async fn rest(&self) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(REST) => {}
+            }
+            let now = Instant::now();
+            for lane in self.lanes.all() {
+                if let Some(live) = &*lane.live.lock().await {
+                    live.close_if_idle(now);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A job of the service, and what is asked and told of it.
+
+use rusqlite::Row;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::serve::lane::LaneName;
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::serve) enum State {
+    /// It waits for its turn.
+    Queued,
+    /// It is under way.
+    Running,
+    /// Every record was written.
+    Succeeded,
+    /// Some records were not.
+    CompletedWithFailures,
+    /// It was stopped before its input's end.
+    Stopped,
+    /// An error ended it.
+    Failed,
+    /// Somebody ended it before it began.
+    Cancelled,
+}
+
+impl State {
+    const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::CompletedWithFailures,
+        Self::Stopped,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    pub(in crate::serve) fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::CompletedWithFailures => "completed_with_failures",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub(in crate::serve) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// The states that the platform has this name for.
+    pub(in crate::serve) fn of_platform(name: &str) -> Option<Vec<Self>> {
+        let states: Vec<_> =
+            Self::ALL.into_iter().filter(|state| state.platform_name() == name).collect();
+        (!states.is_empty()).then_some(states)
+    }
+
+    /// Whether it has come to its end.
+    pub(in crate::serve) fn is_end(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+
+    /// The hosted platform's name of this step of a job's life.
+    pub(in crate::serve) fn platform_name(self) -> &'static str {
+        match self {
+            Self::Queued => "JOB_CREATED",
+            Self::Running => "EXPORT_STARTED",
+            Self::Succeeded | Self::CompletedWithFailures => "JOB_COMPLETED",
+            Self::Stopped | Self::Failed => "EXPORT_FAILED",
+            Self::Cancelled => "JOB_CANCELED",
+        }
+    }
+}
+
+/// Where a job's records come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::serve) enum Source {
+    /// A request brought them.
+    Api,
+    /// Requests bring them one by one, and wait.
+    Live,
+    /// Another job, that did not write them.
+    Retry,
+}
+
+impl Source {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Live => "live",
+            Self::Retry => "retry",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        match text {
+            "live" => Self::Live,
+            "retry" => Self::Retry,
+            _ => Self::Api,
+        }
+    }
+}
+
+/// A job of the service.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Job {
+    /// Its place among all.
+    pub(in crate::serve) number: i64,
+    pub(in crate::serve) uuid: String,
+    pub(in crate::serve) lane: LaneName,
+    pub(in crate::serve) source: Source,
+    pub(in crate::serve) name: String,
+    pub(in crate::serve) state: State,
+    /// In milliseconds of Unix time, as the others.
+    pub(in crate::serve) created_millis: i64,
+    pub(in crate::serve) started_millis: Option<i64>,
+    pub(in crate::serve) updated_millis: i64,
+    pub(in crate::serve) records: Option<u64>,
+    pub(in crate::serve) retries: Option<String>,
+    /// Its last run, as the lane's store knows it.
+    pub(in crate::serve) run: Option<String>,
+    pub(in crate::serve) message: Option<String>,
+    pub(in crate::serve) summary: Option<String>,
+}
+
+/// A job that is to be queued, or begins at once.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct NewJob {
+    pub(in crate::serve) uuid: String,
+    pub(in crate::serve) lane: LaneName,
+    pub(in crate::serve) source: Source,
+    pub(in crate::serve) name: String,
+    pub(in crate::serve) state: State,
+    pub(in crate::serve) records: Option<u64>,
+    pub(in crate::serve) retries: Option<String>,
+    pub(in crate::serve) run: Option<String>,
+}
+
+/// A key that a client gave to a request, and what was asked for.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct RequestKey {
+    pub(in crate::serve) key: String,
+    pub(in crate::serve) fingerprint: [u8; 32],
+}
+
+/// What became of a request to queue a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum Queued {
+    /// The job waits for its turn.
+    New,
+    /// The same request came before, and this job is its.
+    Before(String),
+    /// The key was given to another request.
+    OtherRequest,
+    /// As many jobs wait as may.
+    Full,
+}
+
+/// Which jobs are looked for, newest first.
+#[derive(Clone, Debug, Default)]
+pub(in crate::serve) struct Filter {
+    pub(in crate::serve) environment: Option<String>,
+    pub(in crate::serve) flow: Option<String>,
+    pub(in crate::serve) tenant: Option<String>,
+    pub(in crate::serve) connector: Option<String>,
+    /// In one of these; none: in any.
+    pub(in crate::serve) states: Vec<State>,
+    /// Those before this one.
+    pub(in crate::serve) before: Option<i64>,
+    pub(in crate::serve) most: u32,
+}
+
+/// The columns that [`job`] reads.
+pub(super) const COLUMNS: &str = "SELECT id, uuid, environment, flow, tenant, connector, source, name, status,
+    created_millis, started_millis, updated_millis, records, retries, run, message, summary FROM jobs";
+
+/// A row of them.
+pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
+    Ok(Job {
+        number: row.get(0)?,
+        uuid: row.get(1)?,
+        lane: LaneName {
+            environment: row.get(2)?,
+            flow: row.get(3)?,
+            tenant: row.get(4)?,
+            connector: row.get(5)?,
+        },
+        source: Source::parse(row.get_ref(6)?.as_str()?),
+        name: row.get(7)?,
+        // A word that this program does not know is no success.
+        state: State::parse(row.get_ref(8)?.as_str()?).unwrap_or(State::Failed),
+        created_millis: row.get(9)?,
+        started_millis: row.get(10)?,
+        updated_millis: row.get(11)?,
+        records: row.get(12)?,
+        retries: row.get(13)?,
+        run: row.get(14)?,
+        message: row.get(15)?,
+        summary: row.get(16)?,
+    })
+}

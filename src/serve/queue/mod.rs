@@ -1,0 +1,282 @@
+//! The queue on disk: a job that was accepted runs, whatever happens to the process.
+
+mod job;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use self::job::{COLUMNS, job};
+pub(super) use self::job::{Filter, Job, NewJob, Queued, RequestKey, Source, State};
+use super::lane::LaneName;
+use crate::error::Error;
+use crate::store::StoreError;
+use crate::store::lock::StoreLock;
+use crate::store::reader::{Commits, Reader};
+use crate::store::writer::Writer;
+
+/// Version of the tables, in SQLite's `user_version`.
+const VERSION: i64 = 1;
+/// Tells our files from other programs' SQLite files: "tusv" in ASCII.
+const APPLICATION_ID: i64 = 0x7475_7376;
+
+/// The queue, open for writing.
+#[derive(Debug)]
+pub(super) struct Queue {
+    path: Arc<Path>,
+    writer: Writer,
+    reader: Reader,
+    _lock: StoreLock,
+}
+
+impl Queue {
+    /// Opens or makes it in the folder `data`, for one process at a time.
+    ///
+    /// # Errors
+    /// Exit code 2: another process has it. Exit code 5: the disk.
+    pub(super) fn open(data: &Path) -> Result<Self, Error> {
+        let path: Arc<Path> = data.join("serve.db").into();
+        crate::store::make_folder(&path)?;
+        crate::store::make_private_file(&path)?;
+        let lock = StoreLock::take(&path)?;
+        let failed = |error: rusqlite::Error| {
+            Error::usage(format!("cannot open `{}`", path.display())).caused_by(error)
+        };
+        let connection = open(&path).map_err(failed)?;
+        let reading = open(&path).map_err(failed)?;
+        let commits = Commits::default();
+        let writer = Writer::start(Arc::clone(&path), connection, commits.clone(), |_| ());
+        let writer = writer
+            .map_err(|error| Error::ours("cannot start the queue's thread").caused_by(error))?;
+        Ok(Self { path, writer, reader: Reader::new(reading, commits), _lock: lock })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(work).await
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.reader.read(work).map_err(|error| StoreError::Sqlite {
+            path: Arc::clone(&self.path),
+            source: Arc::new(error),
+        })
+    }
+
+    /// Puts a job into the queue, unless it is there already or as many as `most` wait. When this
+    /// returns it is on disk.
+    pub(super) async fn push(
+        &self,
+        job: NewJob,
+        key: Option<RequestKey>,
+        most: usize,
+    ) -> Result<Queued, StoreError> {
+        self.write(move |transaction| {
+            if let Some(key) = &key
+                && let Some(found) = of_request(transaction, &job.lane, key)?
+            {
+                return Ok(found);
+            }
+            let waiting: usize = transaction
+                .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'queued'")?
+                .query_row([], |row| row.get(0))?;
+            if job.state == State::Queued && waiting >= most {
+                return Ok(Queued::Full);
+            }
+            let now = chrono::Utc::now().timestamp_millis();
+            let LaneName { environment, flow, tenant, connector } = &job.lane;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO jobs (uuid, environment, flow, tenant, connector, source, name, status,
+                         created_millis, started_millis, updated_millis, records, retries, run)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12, ?13)",
+                )?
+                .execute(params![
+                    job.uuid,
+                    environment,
+                    flow,
+                    tenant,
+                    connector,
+                    job.source.as_str(),
+                    job.name,
+                    job.state.as_str(),
+                    now,
+                    (job.state == State::Running).then_some(now),
+                    job.records,
+                    job.retries,
+                    job.run,
+                ])?;
+            if let Some(RequestKey { key, fingerprint }) = key {
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO requests
+                             (environment, flow, tenant, key, fingerprint, job, created_millis)
+                         VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    )?
+                    .execute(params![environment, flow, tenant, key, fingerprint, job.uuid, now])?;
+            }
+            Ok(Queued::New)
+        })
+        .await
+    }
+
+    /// A job of the queue is under way, as this run of its lane's store.
+    pub(super) async fn begin(&self, uuid: &str, run: &str) -> Result<(), StoreError> {
+        let (uuid, run) = (uuid.to_owned(), run.to_owned());
+        self.write(move |transaction| {
+            let now = chrono::Utc::now().timestamp_millis();
+            transaction
+                .prepare_cached(
+                    "UPDATE jobs SET status = 'running', run = ?2, updated_millis = ?3,
+                         started_millis = coalesce(started_millis, ?3) WHERE uuid = ?1",
+                )?
+                .execute(params![uuid, run, now])
+                .map(drop)
+        })
+        .await
+    }
+
+    /// A job has come to its end.
+    pub(super) async fn end(
+        &self,
+        uuid: &str,
+        state: State,
+        message: Option<String>,
+        summary: Option<String>,
+    ) -> Result<(), StoreError> {
+        let uuid = uuid.to_owned();
+        self.write(move |transaction| {
+            let now = chrono::Utc::now().timestamp_millis();
+            transaction
+                .prepare_cached(
+                    "UPDATE jobs SET status = ?2, message = ?3, summary = ?4, updated_millis = ?5
+                     WHERE uuid = ?1",
+                )?
+                .execute(params![uuid, state.as_str(), message, summary, now])
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Takes a job out of the queue that has not begun. Whether it was there.
+    pub(super) async fn cancel(&self, uuid: &str) -> Result<bool, StoreError> {
+        let uuid = uuid.to_owned();
+        self.write(move |transaction| {
+            let now = chrono::Utc::now().timestamp_millis();
+            let changed = transaction
+                .prepare_cached(
+                    "UPDATE jobs SET status = 'cancelled', updated_millis = ?2
+                     WHERE uuid = ?1 AND status = 'queued'",
+                )?
+                .execute(params![uuid, now])?;
+            Ok(changed > 0)
+        })
+        .await
+    }
+
+    /// Jobs that a killed service had begun wait again. What was written at once has ended: who waited
+    /// for it is gone.
+    pub(super) async fn take_up(&self) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            transaction.execute(
+                "UPDATE jobs SET status = 'stopped', message = 'the service ended'
+                 WHERE status = 'running' AND source = 'live'",
+                [],
+            )?;
+            transaction
+                .execute("UPDATE jobs SET status = 'queued' WHERE status = 'running'", [])
+                .map(drop)
+        })
+        .await
+    }
+
+    /// All jobs that wait, in the order in which they came.
+    pub(super) fn waiting(&self) -> Result<Vec<Job>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("{COLUMNS} WHERE status = 'queued' ORDER BY id"))?
+                .query_map([], job)?
+                .collect()
+        })
+    }
+
+    /// The job of this id.
+    pub(super) fn find(&self, uuid: &str) -> Result<Option<Job>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!("{COLUMNS} WHERE uuid = ?"))?
+                .query_row([uuid], job)
+                .optional()
+        })
+    }
+
+    /// The newest jobs that `filter` lets through, newest first.
+    pub(super) fn list(&self, filter: &Filter) -> Result<Vec<Job>, StoreError> {
+        let Filter { environment, flow, tenant, connector, states, before, most } = filter;
+        let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+        let states = (!states.is_empty()).then(|| serde_json::json!(states).to_string());
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "{COLUMNS} WHERE (?1 IS NULL OR environment = ?1) AND (?2 IS NULL OR flow = ?2)
+                       AND (?3 IS NULL OR tenant = ?3) AND (?4 IS NULL OR connector = ?4)
+                       AND (?5 IS NULL OR status IN (SELECT value FROM json_each(?5))) AND (?6 IS NULL OR id < ?6)
+                     ORDER BY id DESC LIMIT ?7"
+                ))?
+                .query_map(
+                    params![
+                        environment,
+                        flow,
+                        tenant,
+                        connector,
+                        states,
+                        before,
+                        most
+                    ],
+                    job,
+                )?
+                .collect()
+        })
+    }
+}
+
+fn of_request(
+    connection: &Connection,
+    lane: &LaneName,
+    key: &RequestKey,
+) -> rusqlite::Result<Option<Queued>> {
+    let known: Option<([u8; 32], String)> = connection
+        .prepare_cached(
+            "SELECT fingerprint, job FROM requests
+             WHERE environment = ? AND flow = ? AND tenant = ? AND key = ?",
+        )?
+        .query_row(params![lane.environment, lane.flow, lane.tenant, key.key], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    Ok(known.map(|(fingerprint, job)| {
+        if fingerprint == key.fingerprint { Queued::Before(job) } else { Queued::OtherRequest }
+    }))
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(connection)
+}

@@ -1,0 +1,44 @@
+-- The service's own tables. The number in `user_version` changes with them.
+
+-- Jobs, in the order in which they came. What became of their records stands in the store of the lane
+-- that they were written by.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    environment TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    -- api: records of a request; live: records that were written at once; retry: what another job did
+    -- not write
+    source TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- queued, running, or how it ended: succeeded, completed_with_failures, stopped, failed, cancelled
+    status TEXT NOT NULL,
+    created_millis INTEGER NOT NULL,
+    started_millis INTEGER,
+    updated_millis INTEGER NOT NULL,
+    -- records that came with it, where that is known
+    records INTEGER,
+    -- the job whose rejects it writes
+    retries TEXT,
+    -- its last run, as the lane's store knows it
+    run TEXT,
+    message TEXT,
+    summary TEXT
+);
+CREATE INDEX jobs_by_tenant ON jobs (environment, tenant, flow, id);
+CREATE INDEX jobs_by_status ON jobs (status, id);
+
+-- Keys that clients gave to requests, so that one that comes again is answered as before.
+CREATE TABLE requests (
+    environment TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    -- SHA-256 of what was asked for
+    fingerprint BLOB NOT NULL,
+    job TEXT NOT NULL,
+    created_millis INTEGER NOT NULL,
+    PRIMARY KEY (environment, flow, tenant, key)
+) WITHOUT ROWID;

@@ -1,0 +1,278 @@
+//! Runs what waits in the queue: some jobs at once, each tenant in turn, and the jobs of a lane one
+//! after another.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Service;
+use super::input;
+use super::lane::LaneName;
+use super::queue::{Job, Source, State};
+use super::run;
+use crate::error::Error;
+use crate::job::walk::Input;
+use crate::results;
+use crate::store::jobs::{self, Status};
+use crate::store::unreadable;
+use crate::summary::Summary;
+
+/// Jobs that wait and jobs that run.
+#[derive(Debug)]
+pub(super) struct Runner {
+    state: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    /// By tenant, in the order in which their turns come.
+    tenants: VecDeque<((String, String), VecDeque<Job>)>,
+    running: HashMap<String, CancellationToken>,
+    busy: HashSet<LaneName>,
+    most: usize,
+}
+
+impl Runner {
+    /// Runs `most` jobs at once.
+    pub(super) fn new(most: usize) -> Self {
+        let state = Waiting {
+            tenants: VecDeque::new(),
+            running: HashMap::new(),
+            busy: HashSet::new(),
+            most,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in jobs, in the order in which they came.
+    pub(super) fn fill(&self, jobs: impl IntoIterator<Item = Job>) {
+        let mut state = self.lock();
+        for job in jobs {
+            let tenant = (job.lane.environment.clone(), job.lane.tenant.clone());
+            match state.tenants.iter_mut().find(|(of, _)| *of == tenant) {
+                Some((_, jobs)) => jobs.push_back(job),
+                None => state.tenants.push_back((tenant, VecDeque::from([job]))),
+            }
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Takes a job out that has not begun.
+    pub(super) fn remove(&self, uuid: &str) {
+        let mut state = self.lock();
+        for (_, jobs) in &mut state.tenants {
+            jobs.retain(|job| job.uuid != uuid);
+        }
+    }
+
+    /// Ends a job that runs. Whether there is one.
+    pub(super) fn stop(&self, uuid: &str) -> bool {
+        let state = self.lock();
+        let stop = state.running.get(uuid);
+        if let Some(stop) = stop {
+            stop.cancel();
+        }
+        stop.is_some()
+    }
+
+    /// Ends all jobs that run.
+    pub(super) fn stop_all(&self) {
+        for stop in self.lock().running.values() {
+            stop.cancel();
+        }
+    }
+
+    /// The next job, with what ends it: of the tenant that has waited longest, the oldest whose lane is
+    /// free.
+    fn next(&self) -> Option<(Job, CancellationToken)> {
+        let mut state = self.lock();
+        if state.running.len() >= state.most {
+            return None;
+        }
+        for _ in 0..state.tenants.len() {
+            let (tenant, mut jobs) = state.tenants.pop_front()?;
+            // Of a lane that is busy, later jobs wait behind the first.
+            let place = jobs.iter().position(|job| !state.busy.contains(&job.lane));
+            let job = place.and_then(|place| jobs.remove(place));
+            if !jobs.is_empty() {
+                state.tenants.push_back((tenant, jobs));
+            }
+            if let Some(job) = job {
+                let stop = CancellationToken::new();
+                state.running.insert(job.uuid.clone(), stop.clone());
+                state.busy.insert(job.lane.clone());
+                return Some((job, stop));
+            }
+        }
+        None
+    }
+
+    fn ended(&self, job: &Job) {
+        let mut state = self.lock();
+        state.running.remove(&job.uuid);
+        state.busy.remove(&job.lane);
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+/// Runs jobs until the service is to end.
+pub(super) async fn run(service: Arc<Service>) {
+    loop {
+        while !service.stop.is_cancelled()
+            && let Some((job, stop)) = service.runner.next()
+        {
+            let own = Arc::clone(&service);
+            service.tasks.spawn(async move {
+                run_one(&own, &job, stop).await;
+                own.runner.ended(&job);
+            });
+        }
+        tokio::select! {
+            () = service.stop.cancelled() => return,
+            () = service.runner.changed.notified() => {}
+        }
+    }
+}
+
+async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
+    tracing::info!(job = job.uuid, lane = %job.lane, "A job begins.");
+    let ended = match attempt(service, job, stop.clone()).await {
+        // It goes on when the service starts again.
+        Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
+        Ok(summary) => {
+            let message = summary.error.as_ref().map(|error| error.message.clone());
+            let message = message.unwrap_or_else(|| summary.proof.line.clone());
+            (state_of(summary.status), message, serde_json::to_string(&summary).ok())
+        }
+        Err(error) => {
+            error.tell_beside();
+            (State::Failed, error.full_message(), None)
+        }
+    };
+    let (state, message, summary) = ended;
+    tracing::info!(job = job.uuid, lane = %job.lane, status = state.as_str(), "A job has ended.");
+    if let Err(error) = service.queue.end(&job.uuid, state, Some(message), summary).await {
+        // It runs again when the service starts, and finds what it has written.
+        tracing::error!(job = job.uuid, %error, "That a job has ended could not be kept.");
+        return;
+    }
+    // What was not written is kept in the lane's store.
+    drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
+}
+
+async fn attempt(
+    service: &Arc<Service>,
+    job: &Job,
+    stop: CancellationToken,
+) -> Result<Summary, Error> {
+    let lane = service.lanes.get(&service.config, &job.lane).await.map_err(|problem| {
+        Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
+    })?;
+    let path = input::path(&service.config.data, &job.uuid);
+    let mut retried = None;
+    if job.source == Source::Retry {
+        let run = job.retries.as_deref().map(|job| service.queue.find(job)).transpose()?.flatten();
+        let run = run.and_then(|job| job.run).unwrap_or_default();
+        let connection = lane.store().open_reader()?;
+        retried = jobs::find(&connection, &run).map_err(unreadable)?;
+        if let Some(tried) = &retried {
+            results::write_file(&path, "rejects", |out| {
+                results::write_rejects(out, &connection, tried.id)?;
+                Ok(out.flush()?)
+            })?;
+        }
+    }
+    let file = File::open(&path).map_err(|error| {
+        Error::ours(format!("the input of job `{}` cannot be read", job.uuid)).caused_by(error)
+    })?;
+    let input = Input::new(Box::new(file));
+    let queue = &service.queue;
+    run::run(&lane, input, retried.as_ref(), stop, |run| async move {
+        queue.begin(&job.uuid, &run).await.map_err(Error::from)
+    })
+    .await
+}
+
+/// How a run's end is told of the job.
+pub(super) fn state_of(status: Status) -> State {
+    match status {
+        Status::Succeeded => State::Succeeded,
+        Status::CompletedWithFailures => State::CompletedWithFailures,
+        Status::Stopped => State::Stopped,
+        Status::Running | Status::Failed | Status::Interrupted => State::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(uuid: &str, tenant: &str, connector: &str) -> Job {
+        let own = str::to_owned;
+        let lane = LaneName {
+            environment: own("dev"),
+            flow: own("crm"),
+            tenant: own(tenant),
+            connector: own(connector),
+        };
+        Job {
+            number: 0,
+            uuid: own(uuid),
+            lane,
+            source: Source::Api,
+            name: String::new(),
+            state: State::Queued,
+            created_millis: 0,
+            started_millis: None,
+            updated_millis: 0,
+            records: None,
+            retries: None,
+            run: None,
+            message: None,
+            summary: None,
+        }
+    }
+
+    fn next(runner: &Runner) -> Option<String> {
+        runner.next().map(|(job, _)| job.uuid)
+    }
+
+    #[test]
+    fn each_tenant_has_its_turn_and_the_jobs_of_a_lane_their_order() {
+        let runner = Runner::new(10);
+        let many = ["a1", "a2", "a3"].map(|uuid| job(uuid, "a", "hubspot"));
+        runner.fill(many);
+        runner.fill([
+            job("a4", "a", "netsuite"),
+            job("b1", "b", "hubspot"),
+            job("c1", "c", "hubspot"),
+        ]);
+        let begun: Vec<_> = std::iter::from_fn(|| next(&runner)).collect();
+        assert_eq!(begun, ["a1", "b1", "c1", "a4"]);
+        runner.ended(&job("a1", "a", "hubspot"));
+        runner.remove("a2");
+        assert_eq!(next(&runner).as_deref(), Some("a3"));
+        assert_eq!(next(&runner), None);
+    }
+
+    #[test]
+    fn no_more_run_at_once_than_may() {
+        let runner = Runner::new(1);
+        runner.fill([job("a1", "a", "hubspot"), job("b1", "b", "hubspot")]);
+        assert_eq!(next(&runner).as_deref(), Some("a1"));
+        assert_eq!(next(&runner), None);
+        assert!(runner.stop("a1") && !runner.stop("b1"));
+        runner.ended(&job("a1", "a", "hubspot"));
+        assert_eq!(next(&runner).as_deref(), Some("b1"));
+    }
+}

@@ -1,0 +1,179 @@
+//! Jobs from the queue.
+
+use serde_json::{Value, json};
+
+use crate::service::{Service, config, contact};
+use crate::support::Remote;
+
+#[test]
+fn a_job_of_the_platform_is_queued_run_and_told() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let body = json!({"connector_id": "crm", "job_type": "write", "job_name": "nightly", "state": {
+        "contacts": [contact("c-1"), contact("c-2")],
+        "deals": [{"externalId": "d-1", "amount": "DIGITS"}]}});
+    let body = body.to_string().replace("\"DIGITS\"", "10.50");
+    let queued = service.send("POST", "/v2/dev/two/acme/jobs", &[], &body).is(201);
+    assert_eq!(queued["job_name"], "nightly");
+    assert_eq!(queued["status"], "JOB_CREATED");
+    assert_eq!(queued["processed_rows"], 3);
+    let id = queued["job_id"].as_str().unwrap();
+    assert_eq!(service.ended(id)["status"], "succeeded");
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+    // Digits are those that came in.
+    assert_eq!(remote.raw("deals")[0]["amount"].get(), "10.50");
+    let told = service.get(&format!("/v2/dev/two/acme/jobs/{id}")).is(200);
+    assert_eq!(told["status"], "JOB_COMPLETED");
+    assert_eq!(told["metrics"]["recordCount"], json!({"contacts": 2, "deals": 1}));
+    let listed = service.get("/v2/dev/two/acme/jobs?count=5").is(200);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(service.get("/v2/dev/two/acme/jobs?status=JOB_CREATED").is(200), json!([]));
+    assert_eq!(service.get("/v2/dev/two/other/jobs").is(200), json!([]));
+    service.get(&format!("/v2/dev/two/other/jobs/{id}")).problem(404);
+}
+
+#[test]
+fn a_job_of_a_first_version_flow_needs_no_connector() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let body = json!({"tap": "api", "state": {"contacts": [contact("c-1")]}});
+    let queued = service.post("/dev/one/acme/jobs", &body).is(201);
+    let id = queued["job_id"].as_str().unwrap();
+    service.ended(id);
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+    let told = service.get(&format!("/dev/one/acme/jobs/{id}")).is(200);
+    assert_eq!(told["status"], "JOB_COMPLETED");
+}
+
+#[test]
+fn what_became_of_each_record_is_told_in_every_form() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let body = json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
+        "records": {"contacts": [contact("c-1"), {"externalId": "c-2", "email": "none"}]}});
+    let queued = service.post("/api/v1/jobs", &body);
+    let place = queued.headers["location"].to_str().unwrap().to_owned();
+    let id = queued.is(201)["id"].as_str().unwrap().to_owned();
+    assert_eq!(place, format!("/api/v1/jobs/{id}"));
+    let ended = service.ended(&id);
+    assert_eq!(ended["status"], "completed_with_failures");
+    assert_eq!(ended["summary"]["streams"]["contacts"]["rejected"], 1);
+    let results = service.get(&format!("{place}/results"));
+    let rows: Vec<Value> =
+        results.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        rows[0]["RemoteId"],
+        remote.by_ext("contacts")["c-1"]["id"].to_string().trim_matches('"')
+    );
+    assert_eq!(rows[1]["outcome"], "rejected");
+    let csv = service.get(&format!("{place}/results?format=csv&outcome=rejected"));
+    assert_eq!(csv.text.lines().count(), 2);
+    assert!(csv.text.contains("c-2"), "{}", csv.text);
+    let state = service.get(&format!("{place}/state")).is(200);
+    assert_eq!(
+        state["summary"]["contacts"],
+        json!({"success": 1, "fail": 1, "existing": 0, "updated": 0})
+    );
+    assert_eq!(state["mappings"]["contacts"][0]["InputId"], "c-1");
+    let rejects = service.get(&format!("{place}/rejects"));
+    assert!(
+        rejects.text.contains(r#""type":"SCHEMA""#) && rejects.text.contains("c-2"),
+        "{}",
+        rejects.text
+    );
+}
+
+#[test]
+fn what_failed_is_tried_again_from_what_is_kept() {
+    // Every write fails until the fault is spent: three tries of one call.
+    let remote =
+        Remote::with("{faults: [{on: 'POST *', calls: [1, 2, 3], do: status, status: 500}]}");
+    let service = Service::start(&config(&remote.url));
+    let first = service.queue("acme", &["c-1"]);
+    let ended = service.ended(&first);
+    assert_ne!(ended["status"], "succeeded", "{ended}");
+    let again = service.post(&format!("/api/v1/jobs/{first}/retry"), &json!({})).is(201);
+    assert_eq!(again["retries"], first.as_str());
+    let ended = service.ended(again["id"].as_str().unwrap());
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
+fn a_job_that_waits_or_runs_is_ended() {
+    let remote = Remote::with("{latency_ms: 300}");
+    let service = Service::start(&config(&remote.url));
+    let ids: Vec<String> = (0..2000).map(|n| format!("c-{n}")).collect();
+    let many = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let waits = service.queue("acme", &["d-1"]);
+    let cancelled = service.post(&format!("/api/v1/jobs/{waits}/cancel"), &json!({})).is(202);
+    assert_eq!(cancelled["status"], "cancelled");
+    service.post(&format!("/api/v1/jobs/{many}/cancel"), &json!({})).is(202);
+    let ended = service.ended(&many);
+    assert_eq!(ended["status"], "stopped", "{ended}");
+    assert!(remote.by_ext("contacts").len() < 2000);
+    assert!(!remote.by_ext("contacts").contains_key("d-1"));
+    service.post(&format!("/api/v1/jobs/{many}/cancel"), &json!({})).problem(409);
+}
+
+#[test]
+fn a_request_with_a_key_is_carried_out_once() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let body = |id: &str| {
+        let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact(id)]}});
+        body.to_string()
+    };
+    let send = |id: &str| {
+        service.send("POST", "/v2/dev/two/acme/jobs", &[("idempotency-key", "k-1")], &body(id))
+    };
+    let first = send("c-1").is(201);
+    assert_eq!(send("c-1").is(201)["job_id"], first["job_id"]);
+    assert!(send("c-2").problem(409).contains("another request"));
+    // Another tenant's keys are its own.
+    let other =
+        service.send("POST", "/v2/dev/two/other/jobs", &[("idempotency-key", "k-1")], &body("c-3"));
+    other.is(201);
+    service.ended(first["job_id"].as_str().unwrap());
+    assert_eq!(service.get("/v2/dev/two/acme/jobs").is(200).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_again() {
+    let remote = Remote::with("{latency_ms: 300}");
+    let mut config = config(&remote.url);
+    config["max_queued_jobs"] = 2.into();
+    config["max_jobs"] = 1.into();
+    let service = Service::start(&config);
+    let jobs: Vec<_> = (0..2).map(|n| service.queue("acme", &[&format!("c-{n}")])).collect();
+    let body =
+        json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact("x")]}});
+    let refused = (0..9)
+        .map(|_| service.post("/v2/dev/two/acme/jobs", &body))
+        .find(|answer| answer.status == 429);
+    let refused = refused.unwrap();
+    refused.problem(429);
+    assert!(refused.headers.contains_key("retry-after"));
+    for job in jobs {
+        assert_eq!(service.ended(&job)["status"], "succeeded");
+    }
+}
+
+#[test]
+fn a_tenants_ids_are_the_platforms_snapshots() {
+    use base64::Engine as _;
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let job = service.queue("acme", &["c-1"]);
+    service.ended(&job);
+    let listed = service.get("/tenant/dev/acme/snapshots").is(200);
+    assert_eq!(listed, json!(["contacts_two.snapshot.csv"]));
+    let file = service.get("/tenant/dev/acme/snapshots?file=contacts_two.snapshot.csv").is(200);
+    let content =
+        base64::prelude::BASE64_STANDARD.decode(file["content"].as_str().unwrap()).unwrap();
+    let content = String::from_utf8(content).unwrap();
+    assert!(content.starts_with("InputId,RemoteId,CustomData\nc-1,"), "{content}");
+    service.get("/tenant/dev/acme/snapshots?file=x.csv").problem(404);
+    assert_eq!(service.get("/tenant/dev/other/snapshots").is(200), json!([]));
+}

@@ -1,0 +1,69 @@
+//! Who may see what.
+
+use serde_json::{Value, json};
+
+use crate::service::{Service, config, contact, keep};
+use crate::support::Remote;
+
+fn with_keys(url: &str) -> Value {
+    let mut config = config(url);
+    config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
+    for (tenant, key) in [("acme", "ACME_KEY"), ("other", "OTHER_KEY")] {
+        config["environments"]["dev"]["tenants"][tenant]["keys"] = json!([{"env": key}]);
+    }
+    config
+}
+
+#[test]
+fn a_tenants_key_sees_that_tenant_alone() {
+    let remote = Remote::start();
+    let service = Service::start(&with_keys(&remote.url));
+    let ask = |method: &str, path: &str, key: &str, body: &str| {
+        service.send(method, path, &[("x-api-key", key)], body)
+    };
+    assert!(service.get("/api/v1/jobs").problem(401).contains("missing"));
+    ask("GET", "/api/v1/jobs", "unknown-key", "").problem(401);
+    let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact("c-1")]}});
+    let body = body.to_string();
+    ask("POST", "/v2/dev/two/acme/jobs", "other-key", &body).problem(403);
+    let job = ask("POST", "/v2/dev/two/acme/jobs", "acme-key", &body).is(201);
+    let id = job["job_id"].as_str().unwrap();
+    ask("GET", &format!("/api/v1/jobs/{id}"), "other-key", "").problem(404);
+    ask("POST", &format!("/api/v1/jobs/{id}/cancel"), "other-key", "").problem(404);
+    ask("GET", &format!("/api/v1/jobs/{id}/results"), "other-key", "").problem(404);
+    ask("GET", "/tenant/dev/acme/snapshots", "other-key", "").problem(403);
+    let own = ask("GET", "/api/v1/jobs", "acme-key", "").is(200);
+    assert_eq!(own["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(ask("GET", "/api/v1/jobs", "other-key", "").is(200)["jobs"], json!([]));
+    ask("GET", "/api/v1/jobs?tenant=acme", "other-key", "").problem(403);
+    assert_eq!(
+        ask("GET", "/api/v1/jobs", "admin-key", "").is(200)["jobs"].as_array().unwrap().len(),
+        1
+    );
+    let record = json!({"data": contact("c-2")}).to_string();
+    ask("POST", "/dev/two/acme/connectors/crm/contacts", "other-key", &record).problem(403);
+    ask("POST", "/dev/two/acme/connectors/crm/contacts", "acme-key", &record).is(200);
+    // Refused attempts are told, and no key is.
+    let log = service.log();
+    assert!(log.contains("Refused"), "{log}");
+    for secret in ["admin-key", "acme-key", "other-key", "unknown-key", "sandbox-token"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+}
+
+#[test]
+fn other_machines_are_not_let_in_without_a_key() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let mut config = config(&remote.url);
+    config["listen"] = "0.0.0.0:0".into();
+    keep(&service.path("open.yaml"), &config.to_string());
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_target-upsert"))
+        .args(["serve", "--config", "open.yaml"])
+        .current_dir(service.path(""))
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains("`admin_keys` is empty"), "{told}");
+}

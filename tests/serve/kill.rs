@@ -1,0 +1,79 @@
+//! A service that is killed at any moment goes on when it starts again: what it has accepted is
+//! written, and once.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::service::{Service, config, contact};
+use crate::support::Remote;
+
+#[test]
+fn jobs_that_were_accepted_run_after_a_kill() {
+    let remote = Remote::with("{latency_ms: 20}");
+    let mut config = config(&remote.url);
+    config["max_jobs"] = 2.into();
+    let mut service = Service::start(&config);
+    let mut jobs = Vec::new();
+    for n in 0..12 {
+        let ids: Vec<String> = (0..40).map(|m| format!("c-{n}-{m}")).collect();
+        let tenant = if n % 3 == 0 { "other" } else { "acme" };
+        jobs.push(service.queue(tenant, &ids.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+    for millis in [60, 110, 170] {
+        std::thread::sleep(Duration::from_millis(millis));
+        service.kill();
+        service.begin();
+    }
+    for job in &jobs {
+        let ended = service.ended(job);
+        assert_eq!(ended["status"], "succeeded", "{ended}");
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 12 * 40);
+}
+
+#[test]
+fn records_that_were_accepted_are_written_after_a_kill() {
+    let remote = Remote::with("{latency_ms: 100}");
+    let mut service = Service::start(&config(&remote.url));
+    let place = "/dev/two/acme/connectors/crm/contacts";
+    let tasks: Vec<Value> = (0..40)
+        .map(|n| {
+            service.post(place, &json!({"data": contact(&format!("c-{n}")), "async": true})).is(202)
+        })
+        .collect();
+    service.kill();
+    service.begin();
+    for task in tasks {
+        let id = task["taskId"].as_str().unwrap();
+        let began = Instant::now();
+        loop {
+            let told = service.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
+            if told["has_data"] == true {
+                assert_eq!(
+                    told["result"]["state"]["bookmarks"]["contacts"][0]["success"], true,
+                    "{told}"
+                );
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 40);
+}
+
+#[test]
+fn a_signal_ends_it_in_good_order() {
+    let remote = Remote::with("{latency_ms: 50}");
+    let mut service = Service::start(&config(&remote.url));
+    let ids: Vec<String> = (0..1000).map(|n| format!("c-{n}")).collect();
+    let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let told =
+        service.post("/dev/two/other/connectors/crm/deals", &json!({"data": {"externalId": "d"}}));
+    told.is(200);
+    service.end();
+    service.begin();
+    assert_eq!(service.ended(&job)["status"], "succeeded");
+    assert_eq!(remote.by_ext("contacts").len(), 1000);
+}

@@ -1,0 +1,15 @@
+//! The real service, asked over HTTP; what counts is what the remote holds.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support.rs"]
+mod service;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod jobs;
+mod keys;
+mod kill;
+mod readme;
+mod records;
+mod refusals;

@@ -1,0 +1,151 @@
+//! Records that are written at once.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::service::{Service, config, contact};
+use crate::support::{Remote, text};
+
+const PLACE: &str = "/dev/two/acme/connectors/crm/contacts";
+
+#[test]
+fn the_answer_tells_what_became_of_it() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let first = service.post(PLACE, &json!({"data": contact("c-1")})).is(200);
+    let bookmark = &first["state"]["bookmarks"]["contacts"][0];
+    assert_eq!(bookmark["success"], true, "{first}");
+    assert_eq!(bookmark["externalId"], "c-1");
+    assert_eq!(bookmark["id"], text(&remote.by_ext("contacts")["c-1"]["id"]));
+    assert_eq!(first["async"], false);
+    let again = service.post(PLACE, &json!({"data": contact("c-1")})).is(200);
+    assert_eq!(again["state"]["summary"]["contacts"]["existing"], 1, "{again}");
+    assert_eq!(again["jobId"], first["jobId"]);
+    assert_ne!(again["taskId"], first["taskId"]);
+    let refused = json!({"data": {"externalId": "c-2", "email": "none"}});
+    let refused = service.post(PLACE, &refused).is(200);
+    assert_eq!(refused["state"]["bookmarks"]["contacts"][0]["success"], false);
+    assert_eq!(refused["state"]["summary"]["contacts"]["fail"], 1);
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+    // The job of all of them is one of the tenant's.
+    let job = service.get(&format!("/api/v1/jobs/{}", first["jobId"].as_str().unwrap())).is(200);
+    assert_eq!((&job["source"], &job["status"]), (&json!("live"), &json!("running")));
+}
+
+#[test]
+fn the_same_content_without_an_id_is_another_record() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    for _ in 0..2 {
+        let data = json!({"name": "a note"});
+        let told =
+            service.post("/dev/two/acme/connectors/crm/notes", &json!({"data": data})).is(200);
+        assert_eq!(told["state"]["summary"]["notes"]["success"], 1, "{told}");
+    }
+    assert_eq!(remote.records("notes").len(), 2);
+}
+
+#[test]
+fn who_does_not_wait_asks_later() {
+    let remote = Remote::with("{latency_ms: 200}");
+    let service = Service::start(&config(&remote.url));
+    let asked = service.post(PLACE, &json!({"data": contact("c-1"), "async": true})).is(202);
+    assert_eq!(asked["async"], true);
+    assert_eq!(outcome(&service, &asked)["success"], true);
+    service.get("/dev/two/acme/connectors/status?taskId=none").problem(404);
+    service.get("/dev/two/acme/connectors/status").problem(400);
+}
+
+/// Waits for a task's outcome.
+fn outcome(service: &Service, asked: &Value) -> Value {
+    let place =
+        format!("/dev/two/acme/connectors/status?taskId={}", asked["taskId"].as_str().unwrap());
+    let began = Instant::now();
+    loop {
+        let told = service.get(&place).is(200);
+        if told["has_data"] == true {
+            assert_eq!(told["result"]["status_code"], 200);
+            return told["result"]["state"]["bookmarks"]["contacts"][0].clone();
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn past_the_deadline_the_write_goes_on() {
+    let remote = Remote::with("{latency_ms: 700}");
+    let mut config = config(&remote.url);
+    config["deadline_secs"] = json!(0.2);
+    let service = Service::start(&config);
+    let asked = service.post(PLACE, &json!({"data": contact("c-1")})).is(202);
+    assert!(remote.records("contacts").is_empty());
+    assert_eq!(outcome(&service, &asked)["success"], true);
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
+fn a_request_with_a_key_is_carried_out_once() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let send = |name: &str| {
+        let body = json!({"data": {"name": name}}).to_string();
+        let place = "/dev/two/acme/connectors/crm/notes";
+        service.send("POST", place, &[("idempotency-key", "k-1")], &body)
+    };
+    let first = send("one").is(200);
+    let again = send("one").is(200);
+    assert_eq!(again["taskId"], first["taskId"]);
+    assert_eq!(again["state"], first["state"]);
+    assert!(send("two").problem(409).contains("another request"));
+    assert_eq!(remote.records("notes").len(), 1);
+}
+
+#[test]
+fn one_record_is_never_on_its_way_twice_whoever_brings_it() {
+    let remote = Remote::with("{latency_ms: 30}");
+    let service = Service::start(&config(&remote.url));
+    // The job has each id many times, and requests bring them in between.
+    let ids: Vec<String> = (0..400).map(|n| format!("c-{}", n % 10)).collect();
+    let records = ids.iter().enumerate().map(
+        |(n, id)| json!({"externalId": id, "email": format!("{id}@example.com"), "visits": n}),
+    );
+    let body = json!({"connector_id": "crm", "job_type": "write",
+        "state": {"contacts": records.collect::<Vec<_>>()}});
+    let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+    for n in 0..30 {
+        let data =
+            json!({"externalId": format!("c-{}", n % 10), "email": "a@example.com", "live": n});
+        service.post(PLACE, &json!({"data": data})).is(200);
+    }
+    let ended = service.ended(job["job_id"].as_str().unwrap());
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(remote.by_ext("contacts").len(), 10);
+}
+
+#[test]
+fn who_waits_goes_before_a_job_that_has_time() {
+    // A job of 300 calls that take 100 ms each, at most 2 at once, takes 15 seconds.
+    let remote = Remote::with("{latency_ms: 100}");
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_in_flight"] = 2.into();
+    own["streams"] = json!({"contacts": {"batch_records": 1}});
+    let service = Service::start(&config);
+    let ids: Vec<String> = (0..300).map(|n| format!("c-{n}")).collect();
+    let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    while service.get(&format!("/api/v1/jobs/{job}")).is(200)["status"] != "running" {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for n in 0..5 {
+        let told = service.post(PLACE, &json!({"data": contact(&format!("now-{n}"))})).is(200);
+        assert_eq!(told["state"]["summary"]["contacts"]["success"], 1, "{told}");
+    }
+    // All five were told while the job was far from its end.
+    let state = service.get(&format!("/api/v1/jobs/{job}")).is(200);
+    assert_eq!(state["status"], "running");
+    assert!(remote.by_ext("contacts").len() < 250);
+    service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
+    service.ended(&job);
+}

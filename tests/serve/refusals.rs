@@ -1,0 +1,90 @@
+//! What cannot be carried out is refused with its place, and nothing of it happens.
+
+use serde_json::json;
+
+use crate::service::{Service, config, contact};
+use crate::support::Remote;
+
+#[test]
+fn a_request_that_is_wrong_says_where() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["max_record_bytes"] = 300.into();
+    let service = Service::start(&config);
+    let jobs = "/v2/dev/two/acme/jobs";
+    let send = |path: &str, body: &str| service.send("POST", path, &[], body);
+    let refused = |body: serde_json::Value| service.post(jobs, &body).problem(422);
+    assert!(send(jobs, "{\"state\": ").problem(400).contains("no JSON"));
+    let records =
+        |record| json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": record}});
+    assert!(refused(records(json!([contact("a"), 7]))).contains("`state.contacts[1]`"));
+    assert!(refused(records(json!({}))).contains("state.contacts"));
+    assert!(refused(json!({"connector_id": "crm", "state": {}})).contains("`job_type`"));
+    assert!(refused(json!({"connector_id": "crm", "job_type": "read"})).contains("`read`"));
+    let config_too = json!({"connector_id": "crm", "job_type": "write", "state": {},
+        "override_target_config": {"base_url": "http://elsewhere"}});
+    assert!(refused(config_too).contains("override_target_config"));
+    let body = records(json!([contact("a")]));
+    for (path, what) in [
+        ("/v2/none/two/acme/jobs", "environment"),
+        ("/v2/dev/none/acme/jobs", "flow"),
+        ("/v2/dev/two/none/jobs", "tenant"),
+    ] {
+        assert!(service.post(path, &body).problem(404).contains(what), "{path}");
+    }
+    let other = json!({"connector_id": "none", "job_type": "write", "state": {}});
+    assert!(service.post(jobs, &other).problem(404).contains("connector"));
+    let now = "/dev/two/acme/connectors/crm/contacts";
+    assert!(service.post(now, &json!({"data": [1]})).problem(422).contains("`data`"));
+    assert!(service.post(now, &json!({})).problem(422).contains("data"));
+    let long = json!({"data": {"externalId": "x", "name": "x".repeat(500)}});
+    service.post(now, &long).problem(413);
+    service.get("/nowhere").problem(404);
+    service.send("DELETE", jobs, &[], "").problem(405);
+    service.get("/api/v1/jobs?limit=0").problem(400);
+    service.get("/api/v1/jobs?status=odd").problem(400);
+    service.get("/api/v1/jobs/none").problem(404);
+    assert_eq!(service.get("/api/v1/jobs").is(200)["jobs"], json!([]));
+    assert!(remote.records("contacts").is_empty());
+}
+
+#[test]
+fn a_remote_that_refuses_the_credential_is_told_and_so_is_the_way_out() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["environments"]["dev"]["tenants"]["acme"]["connectors"]["crm"]["access_token"] =
+        "wrong".into();
+    let service = Service::start(&config);
+    let job = service.queue("acme", &["c-1"]);
+    let ended = service.ended(&job);
+    assert_eq!(ended["status"], "failed", "{ended}");
+    let now =
+        service.post("/dev/two/acme/connectors/crm/contacts", &json!({"data": contact("c-2")}));
+    assert!(
+        now.status == 502 || now.json()["state"]["summary"]["contacts"]["fail"] == 1,
+        "{now:?}"
+    );
+    assert!(!now.text.contains("wrong"), "{now:?}");
+}
+
+#[test]
+fn a_client_that_is_slow_is_cut_off() {
+    use std::io::{Read as _, Write as _};
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["request_secs"] = json!(0.5);
+    let service = Service::start(&config);
+    let address = service.url.strip_prefix("http://").unwrap();
+    // One never ends its headers, one its body.
+    let headers = "POST /v2/dev/two/acme/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
+    for (text, expected) in [(headers.to_owned(), ""), (format!("{headers}\r\n{{"), "HTTP/1.1 408")]
+    {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+    assert_eq!(service.get("/healthz").text, "ok\n");
+}

@@ -1,0 +1,229 @@
+//! The real service, on a port and in a folder of its own.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A service of one test.
+pub struct Service {
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+    runtime: tokio::runtime::Runtime,
+    pub url: String,
+    log: Arc<Mutex<String>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub fn is(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        self.json()
+    }
+
+    /// Of a problem with this status: what is wrong.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> String {
+        let body = self.is(status);
+        let kind = self.headers["content-type"].to_str().unwrap();
+        assert_eq!(kind, "application/problem+json", "{self:?}");
+        assert_eq!(body["status"], status);
+        body["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A configuration with two tenants of one remote.
+pub fn config(url: &str) -> Value {
+    let connector = json!({"config": {"connector": "rest", "manifest": "sandbox", "base_url": url,
+        "retry": {"base_millis": 1, "attempts": 3}}});
+    let tenant = json!({"connectors": {"crm": {"access_token": {"env": "SANDBOX_TOKEN"}}}});
+    json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"crm": connector}},
+                  "one": {"version": 1, "connectors": {"crm": connector}}},
+        "tenants": {"acme": tenant, "other": tenant}}}})
+}
+
+/// Writes a file. A configuration is YAML, of which JSON is a part.
+pub fn keep(path: &Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+impl Service {
+    /// One that is configured so.
+    pub fn start(config: &Value) -> Self {
+        Self::of(&config.to_string())
+    }
+
+    /// The same of the configuration's text.
+    pub fn of(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        keep(&folder.path().join("serve.yaml"), config);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let log = Arc::default();
+        let mut service = Self { folder, process: None, runtime, url: String::new(), log };
+        service.begin();
+        service
+    }
+
+    /// Starts it again in the same folder.
+    pub fn begin(&mut self) {
+        let mut process = self.command().spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "{}", self.log());
+            self.log.lock().unwrap().push_str(&line);
+            let told: Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(address) = told["fields"]["address"].as_str() {
+                break address.to_owned();
+            }
+        };
+        let kept = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while log.read_line(&mut line).is_ok_and(|read| read > 0) {
+                kept.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        });
+        self.url = format!("http://{address}");
+        self.process = Some(process);
+    }
+
+    /// The command that starts it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_target-upsert"));
+        command
+            .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0"])
+            .current_dir(self.folder.path())
+            .env("SANDBOX_TOKEN", "sandbox-token")
+            .env("ADMIN_KEY", "admin-key")
+            .env("ACME_KEY", "acme-key")
+            .env("OTHER_KEY", "other-key")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A file of its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it has logged until now.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Ends it in good order.
+    pub fn end(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let pid = rustix::process::Pid::from_child(&process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(process.wait().unwrap().success(), "{}", self.log());
+        let mut printed = String::new();
+        process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        assert_eq!(printed, "");
+    }
+
+    /// Sends a request with these headers.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let method: Method = method.parse().unwrap();
+        self.runtime.block_on(async {
+            let mut request = reqwest::Client::new()
+                .request(method, format!("{}{path}", self.url))
+                .timeout(Duration::from_secs(60))
+                .body(body.to_owned());
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = request.send().await.unwrap();
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            #[expect(clippy::disallowed_methods, reason = "our own service answers")]
+            let text = answer.text().await.unwrap();
+            Answer { status, headers, text }
+        })
+    }
+
+    /// Without a key.
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    /// Without a key.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[], &body.to_string())
+    }
+
+    /// Queues a job for contacts with these ids; its id.
+    #[track_caller]
+    pub fn queue(&self, tenant: &str, ids: &[&str]) -> String {
+        let records: Vec<_> = ids.iter().map(|id| contact(id)).collect();
+        let body =
+            json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": records}});
+        let job = self.post(&format!("/v2/dev/two/{tenant}/jobs"), &body).is(201);
+        job["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits for a job's end; how it stands then.
+    #[track_caller]
+    pub fn ended(&self, job: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let job = self.get(&format!("/api/v1/jobs/{job}")).is(200);
+            if !matches!(job["status"].as_str(), Some("queued" | "running")) {
+                return job;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{job}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+    }
+}
+
+/// A contact of this id.
+pub fn contact(id: &str) -> Value {
+    json!({"externalId": id, "email": format!("{id}@example.com")})
+}
