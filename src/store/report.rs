@@ -216,50 +216,60 @@ pub enum Reject {
 
 /// The records of a job ?1 in a stream ?2 that are to be sent again.
 ///
+/// What is newer is told by its place in one job, and by when it was settled in several, which may have
+/// been beside each other; a store of before that was kept has the jobs' numbers.
+///
 /// A record is known again by each of its ids, by what it is found by, and where it has none of
 /// them by its content: then in jobs of the same input alone, for in another one the same content
 /// is another record. All that has one key is looked at together, sorted, whatever the planner
 /// thinks of it.
 const REJECTS: &str = "
     WITH rejected AS MATERIALIZED (
-        SELECT position, external_id, remote_id, found_by,
+        SELECT position, external_id, remote_id, found_by, settled_micros,
             CASE WHEN coalesce(external_id, remote_id, found_by) IS NULL
                 THEN hex(fingerprint) END AS content
         FROM outcomes
         WHERE job = ?1 AND stream = ?2 AND outcome IN ('rejected', 'failed', 'in_doubt')),
     wanted AS MATERIALIZED (
-        SELECT position, 'e' || external_id AS key FROM rejected
-        UNION ALL SELECT position, 'r' || remote_id FROM rejected
-        UNION ALL SELECT position, 'f' || found_by FROM rejected
-        UNION ALL SELECT position, 'c' || content FROM rejected),
+        SELECT position, settled_micros, 'e' || external_id AS key FROM rejected
+        UNION ALL SELECT position, settled_micros, 'r' || remote_id FROM rejected
+        UNION ALL SELECT position, settled_micros, 'f' || found_by FROM rejected
+        UNION ALL SELECT position, settled_micros, 'c' || content FROM rejected),
     origin (first) AS MATERIALIZED (
         SELECT coalesce((SELECT first FROM inputs WHERE job = ?1 AND stream = ?2), ?1)),
     same_input AS MATERIALIZED (
         SELECT first AS job FROM origin
         UNION SELECT job FROM inputs WHERE stream = ?2 AND first = (SELECT first FROM origin)),
+    beside (job) AS MATERIALIZED (
+        SELECT other.id FROM jobs AS own JOIN jobs AS other
+        ON other.id < own.id AND (other.finished IS NULL OR other.finished >= own.started)
+        WHERE own.id = ?1),
     written AS MATERIALIZED (
-        SELECT job, position, external_id, remote_id, found_by,
+        SELECT job, position, external_id, remote_id, found_by, settled_micros,
             CASE WHEN external_id IS NULL AND found_by IS NULL AND job IN same_input
                 AND outcome IN ('created', 'updated', 'unchanged') THEN hex(fingerprint) END AS content
         FROM outcomes
-        WHERE job >= ?1 AND stream = ?2
+        WHERE (job >= ?1 OR job IN beside) AND stream = ?2
           AND (outcome IN ('created', 'updated', 'unchanged', 'deleted')
-               OR (job > ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))),
+               OR (job <> ?1 AND outcome IN ('failed', 'in_doubt') AND attempts > 0))),
     known AS (
-        SELECT job, position, 'e' || external_id AS key FROM written
-        UNION ALL SELECT job, position, 'r' || remote_id FROM written
-        UNION ALL SELECT job, position, 'f' || found_by FROM written
-        UNION ALL SELECT job, position, 'c' || content FROM written),
+        SELECT job, position, settled_micros, 'e' || external_id AS key FROM written
+        UNION ALL SELECT job, position, settled_micros, 'r' || remote_id FROM written
+        UNION ALL SELECT job, position, settled_micros, 'f' || found_by FROM written
+        UNION ALL SELECT job, position, settled_micros, 'c' || content FROM written),
     together AS (
-        SELECT NULL AS job, position, key FROM wanted WHERE key IS NOT NULL
+        SELECT NULL AS job, position, settled_micros, key FROM wanted WHERE key IS NOT NULL
         UNION ALL SELECT * FROM known WHERE key IN (SELECT key FROM wanted WHERE key IS NOT NULL)),
     compared AS (
-        SELECT job, position, max(job) OVER same AS last_job,
+        SELECT job, position, settled_micros,
+            max(job) FILTER (WHERE settled_micros = 0) OVER same AS last_job,
+            max(settled_micros) FILTER (WHERE job <> ?1) OVER same AS last_micros,
             max(position) FILTER (WHERE job = ?1) OVER same AS last_position
         FROM together WINDOW same AS (PARTITION BY key)),
     stale AS (
         SELECT position FROM compared
-        WHERE job IS NULL AND (last_job > ?1 OR last_position > position))
+        WHERE job IS NULL AND (last_position > position OR last_micros > settled_micros
+            OR (settled_micros = 0 AND last_job > ?1)))
     SELECT schema_version, source FROM rejected
     LEFT JOIN contents
         ON contents.job = ?1 AND contents.stream = ?2 AND contents.position = rejected.position

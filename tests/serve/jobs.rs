@@ -177,3 +177,21 @@ fn a_tenants_ids_are_the_platforms_snapshots() {
     service.get("/tenant/dev/acme/snapshots?file=x.csv").problem(404);
     assert_eq!(service.get("/tenant/dev/other/snapshots").is(200), json!([]));
 }
+
+#[test]
+fn what_was_written_at_once_since_is_not_tried_again() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let place = "/dev/two/acme/connectors/crm/contacts";
+    // The job of these is begun before the one that fails.
+    service.post(place, &json!({"data": contact("c-0")})).is(200);
+    let bad = |id: &str| json!({"externalId": id, "email": "none"});
+    let body = json!({"connector_id": "crm", "job_type": "write",
+        "state": {"contacts": [bad("c-1"), bad("c-2")]}});
+    let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+    let id = job["job_id"].as_str().unwrap();
+    assert_eq!(service.ended(id)["status"], "completed_with_failures");
+    service.post(place, &json!({"data": contact("c-1")})).is(200);
+    let rejects = service.get(&format!("/api/v1/jobs/{id}/rejects")).text;
+    assert!(rejects.contains("c-2") && !rejects.contains("c-1"), "{rejects}");
+}
