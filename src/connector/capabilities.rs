@@ -85,7 +85,8 @@ pub struct Capabilities {
     /// The field of a record that is its remote id, by a name that is the remote's alone, where nothing
     /// in the config says another one. A record may do without.
     pub remote_id_field: Option<String>,
-    /// How long a call whose answer is lost may still be at work, so that no lookup shows what it makes.
+    /// How long a call whose answer is lost may still be at work, so that no lookup shows what it
+    /// makes; or what it changes, which is then waited for before it is changed again.
     pub settles: Duration,
     /// A record that is found by its `lookup_fields` and has another external id is another one.
     pub spares_others: bool,
@@ -117,6 +118,12 @@ impl Capabilities {
     pub fn lag(&self, options: &StreamOptions) -> Duration {
         let find = self.find.filter(|_| !options.lookup_names().is_empty());
         [self.lookup, find].into_iter().flatten().map(|lookup| lookup.lag).max().unwrap_or_default()
+    }
+
+    /// How long a call that was sent may still be at work, so that no lookup shows what it makes,
+    /// and what is sent after it may come before it.
+    pub fn settled(&self, options: &StreamOptions) -> Duration {
+        self.lag(options).max(self.settles)
     }
 
     /// What a stream's options are, where neither the config nor the stream says.

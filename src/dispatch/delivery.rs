@@ -41,9 +41,11 @@ pub(super) async fn deliver(
     }
     // What other streams of the object know of a record does not hold any more either.
     let is_shared = dispatcher.store.shares_object(&flight.stored);
+    let comes_late = may_come_late(flight, action);
     let outlives = |planned: &&Planned| {
         let is_known = planned.was_mapped || is_shared;
-        action == Action::Create || (is_known && planned.record.external_id.is_some())
+        let is_told = is_known && planned.record.external_id.is_some();
+        action == Action::Create || comes_late || is_told
     };
     let writes: Vec<Intent> = records.iter().filter(outlives).map(intent).collect();
     if !writes.is_empty() {
@@ -65,6 +67,12 @@ pub(super) async fn deliver(
     let intent = delivery.intent.take();
     flight.settle(left, intent).await?;
     fatal.map_or(Ok(()), Err)
+}
+
+/// Whether a call that changes records may be applied after its job has ended: then the next one
+/// has to know of it, and waits.
+fn may_come_late(flight: &Flight<'_>, action: Action) -> bool {
+    action == Action::Update && !flight.stream.capabilities.settles.is_zero()
 }
 
 pub(super) fn intent(planned: &Planned) -> Intent {
@@ -121,7 +129,7 @@ impl Delivery<'_> {
         mut records: Vec<Planned>,
         pieces: &mut Vec<Vec<Planned>>,
     ) -> Result<Option<Error>, Error> {
-        let mut tries = Tries::default();
+        let (mut tries, mut is_in_doubt) = (Tries::default(), false);
         loop {
             records = self.hold_expired(records, pieces.is_empty()).await?;
             if records.is_empty() {
@@ -152,6 +160,7 @@ impl Delivery<'_> {
             let Some(first) = open.first() else {
                 return Ok(judged.fatal);
             };
+            is_in_doubt |= open.iter().any(|open| open.fate == Fate::InDoubt);
             let waited = match (judged.fatal, judged.throttled) {
                 (Some(fatal), _) => Err(Some(fatal)),
                 (None, Some(asked)) => self.keep_quiet(&mut tries, asked).await,
@@ -166,6 +175,10 @@ impl Delivery<'_> {
             match waited {
                 Ok(()) => records = open.into_iter().map(|open| open.planned).collect(),
                 Err(fatal) => {
+                    if is_in_doubt && may_come_late(self.flight, self.action) {
+                        // It stays on disk, and outlives the job.
+                        self.intent = None;
+                    }
                     let ended = open.into_iter().map(Open::give_up).collect();
                     self.settle(ended, pieces.is_empty()).await?;
                     return Ok(fatal);

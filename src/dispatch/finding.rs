@@ -56,14 +56,9 @@ impl Finder<'_> {
         by_id || (has_values && self.capabilities.find.is_some())
     }
 
-    /// How long a record that was written may stay invisible.
-    pub(super) fn lag(&self) -> Duration {
-        self.capabilities.lag(self.options)
-    }
-
     /// How long a record may stay invisible that a call was to make whose answer is lost.
     pub(super) fn settles(&self) -> Duration {
-        self.lag().max(self.capabilities.settles)
+        self.capabilities.settled(self.options)
     }
 
     /// Finds the remote ids of each of `wanted`.

@@ -64,14 +64,15 @@ async fn learn_of(begun: &Begun, leftover: &Leftover) -> Result<(), Error> {
     setup::learn(&begun.dispatcher.connector, &learned).await
 }
 
-/// A call that was to change records when a job was killed may be applied for as long as its remote
-/// lags: what this job writes to them comes after it.
+/// A call that was to change records when a job was killed, or ended without its answer, may be
+/// applied for as long as its remote lags, or is at work on it: what this job writes to them comes
+/// after it.
 async fn outwait_changes(begun: &Begun) -> Result<(), Error> {
     let (store, namespace) = (&begun.store, &begun.namespace);
     let connector = &begun.dispatcher.connector;
     let lag = |name: &String| {
         let capabilities = connector.capabilities(&StreamName::new(name.as_str())).ok()?;
-        Some(capabilities.lag(&begun.config.stream(name)))
+        Some(capabilities.settled(&begun.config.stream(name)))
     };
     let changing = store.changing(namespace)?;
     if let Some(lag) = changing.iter().filter_map(lag).max() {
