@@ -138,7 +138,7 @@ impl Lines {
     /// Each line with what it is made from.
     pub(super) fn make<'a>(&self, source: &Source<'a>) -> Vec<(Source<'a>, Map<String, Value>)> {
         let mut all = Vec::new();
-        for line in source.objects(self.from) {
+        for line in source.rows(self.from) {
             let mut body = self.layout.make(&line);
             if self.is_taxed {
                 tax(&line, &mut body);
@@ -214,6 +214,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_line_is_told_with_its_place() {
+        let nothing = json!({"expenses": [{"amount": 1}, null]});
+        assert_eq!(
+            made(Kind::Bill, &nothing).unwrap_err(),
+            "Failed Structure/Datatype validation for Bills: 'expenses.1' -> Input should be a valid \
+             dictionary (got value None of type NoneType)"
+        );
         let record = json!({"lineItems": [{"quantity": 1}, {"quantity": "two"}],
             "expenses": [{"amount": true, "customFields": [{"name": "amount", "value": 1}]}]});
         assert_eq!(

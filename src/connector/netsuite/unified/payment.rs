@@ -94,7 +94,7 @@ impl Payment {
 /// The payments that a bill or an invoice names.
 pub(super) fn related(source: &Source<'_>) -> Vec<Value> {
     let mut all = Vec::new();
-    for payment in source.objects("relatedPayments") {
+    for payment in source.rows("relatedPayments") {
         let mut body = RELATED.make(&payment);
         match payment.number("amount") {
             Some(amount) => {

@@ -157,11 +157,13 @@ impl<'a> Source<'a> {
 
     /// The elements of a list, with their places in it, but for those that say nothing.
     pub(super) fn list(&self, name: &str) -> Vec<(usize, &'a Value)> {
+        self.all(name).into_iter().filter(|(_, value)| says(value)).collect()
+    }
+
+    fn all(&self, name: &str) -> Vec<(usize, &'a Value)> {
         match self.get(name) {
             None => Vec::new(),
-            Some(Value::Array(list)) => {
-                list.iter().enumerate().filter(|(_, value)| says(value)).collect()
-            }
+            Some(Value::Array(list)) => list.iter().enumerate().collect(),
             Some(value) => {
                 self.wrong(name, "a valid list", value);
                 Vec::new()
@@ -169,10 +171,20 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The objects of a list.
+    /// The objects of a list, but for those that say nothing.
     pub(super) fn objects(&self, name: &str) -> Vec<Self> {
+        self.read_objects(name, self.list(name))
+    }
+
+    /// The objects of a list in which each is a record of its own: one that says nothing would be
+    /// lost.
+    pub(super) fn rows(&self, name: &str) -> Vec<Self> {
+        self.read_objects(name, self.all(name))
+    }
+
+    fn read_objects(&self, name: &str, values: Vec<(usize, &'a Value)>) -> Vec<Self> {
         let mut objects = Vec::new();
-        for (at, value) in self.list(name) {
+        for (at, value) in values {
             let Value::Object(fields) = value else {
                 self.wrong(&format!("{name}.{at}"), "a valid dictionary", value);
                 continue;
