@@ -100,7 +100,10 @@ fn read_value(
     }
     let refused = || Problem::value(path);
     let fits = match field.kind {
-        Kind::Text => value.is_string(),
+        // It keeps no white space around a text.
+        Kind::Text => {
+            return value.as_str().map(|text| text.trim().into()).ok_or_else(refused);
+        }
         Kind::Number => value.is_number(),
         Kind::Bool => value.is_boolean(),
         Kind::Date => value.as_str().is_some_and(|text| day(text).is_some()),

@@ -210,7 +210,15 @@ fn sum(values: &mut Values) -> Result<f64, Problem> {
     Ok(cents(total + taxes))
 }
 
-fn balance(values: &Values) -> Result<f64, Problem> {
+fn balance(values: &mut Values) -> Result<f64, Problem> {
+    let lines = values.get_mut("line").and_then(|list| list.get_mut("items")?.as_array_mut());
+    for line in lines.into_iter().flatten() {
+        for side in ["debit", "credit"] {
+            if let Some(amount) = line[side].as_f64() {
+                line[side] = cents(amount).into();
+            }
+        }
+    }
     let lines = of(values.get("line"));
     if lines.is_empty() {
         let message = "You must enter at least one line item for this transaction.";
