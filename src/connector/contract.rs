@@ -301,6 +301,9 @@ pub struct Write {
     pub has_waited: bool,
 }
 
+/// The status of an answer of which a part was throttled, after the rest had been applied.
+pub const THROTTLED: u16 = 429;
+
 /// What the remote answered to one batch.
 #[derive(Clone, Debug)]
 pub struct WriteAnswer {

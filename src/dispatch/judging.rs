@@ -6,7 +6,7 @@ use super::delivery::{NOT_SENT, not_sent};
 use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned, halves};
 use crate::connector::contract::{
-    Action, ErrorClass, Rejection, RequestError, Verdict, WriteAnswer,
+    Action, ErrorClass, Rejection, RequestError, THROTTLED, Verdict, WriteAnswer,
 };
 use crate::error::Error;
 use crate::outcome::{ALTERED, Fate, Trouble, UNFINISHED};
@@ -59,7 +59,12 @@ pub(super) fn judge(
     let mut judged = Judged::default();
     match answer {
         Ok(answer) => {
-            dispatcher.limiter.succeeded(Kind::Write, sent, Instant::now());
+            let now = Instant::now();
+            if answer.status == THROTTLED {
+                dispatcher.limiter.troubled(sent, now);
+            } else {
+                dispatcher.limiter.succeeded(Kind::Write, sent, now);
+            }
             dispatcher.keep_quiet(answer.quiet);
             dispatcher.retry.answered(Kind::Write);
             judge_all(records, action, answer.status, answer.verdicts, &mut judged);
