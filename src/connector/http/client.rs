@@ -132,6 +132,18 @@ impl Client {
         }
     }
 
+    /// Waits, unless nothing more is to leave.
+    ///
+    /// # Errors
+    /// [`RequestError::Stopped`].
+    pub async fn wait(&self, wait: Duration) -> Result<(), RequestError> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(RequestError::Stopped),
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
+    }
+
     /// The limit on all requests.
     pub fn limiter(&self) -> Option<&Limiter> {
         self.limiter.as_ref()

@@ -15,6 +15,7 @@ use super::jobs::Jobs;
 use super::logins::Logins;
 use super::numbered::Asked;
 use super::paths::Paths;
+use super::payments::Unpaid;
 use super::snapshot::Snapshot;
 use super::warnings::Warned;
 use crate::connector::http::authorize::{
@@ -76,6 +77,7 @@ impl NetSuite {
             streams: settings.streams,
             learned: Mutex::default(),
             jobs: Jobs::default(),
+            unpaid: Unpaid::default(),
             warned: Warned::default(),
             refuses_unknown: config.refuse_unknown_fields,
             settles: config.settle_secs.map_or(SETTLES, Duration::from_secs),

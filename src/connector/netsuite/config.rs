@@ -48,8 +48,9 @@ pub struct NetSuiteConfig {
     #[serde(deserialize_with = "flag")]
     #[schemars(with = "Option<bool>")]
     pub refuse_unknown_fields: bool,
-    /// Seconds for which a call whose answer is lost may still be at work in the account: what it was to
-    /// make is looked for until then, before it is made again. Default 30.
+    /// Seconds for which a call whose answer is lost may still be at work in the account: what it
+    /// was to make is looked for until then, before it is made again, and what it was to change is
+    /// changed again only then, by the next job too. Default 30.
     pub settle_secs: Option<u64>,
     /// Records that come at once, are in NetSuite's own names and have external ids go out as one
     /// asynchronous job of up to 100, where they are so many. NetSuite works through such jobs in its own

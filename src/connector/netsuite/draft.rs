@@ -13,6 +13,7 @@ use super::lines::{Going, going, has_address, is_as_held, items, whole, with_key
 use super::numbered::NUMBERED;
 use super::owner::{ENTITY, document, entity, is_own, set_payer};
 use super::paths::{Which, is_number};
+use super::payments::Payer;
 use super::record::{known, only, refused, unsent, with_external_id};
 use super::reference::{By, Reference, first_id, references};
 use super::tax::{Tax, detail};
@@ -120,30 +121,39 @@ impl NetSuite {
                 refused("exists", "Record already exists", self.client.redactor())
             }));
         }
-        let appends = match self.put_lines(&mut draft, held) {
-            Ok(appends) => appends,
-            Err(why) => return Ok(unsent(refused("invalid_line", &why, self.client.redactor()))),
-        };
-        let body = with_external_id(&draft.body, write, batch.action);
-        let answer = if is_known {
-            self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await
+        let content = draft.body.clone();
+        let mut answer = if is_known && self.unpaid.has(write.remote_id.as_ref(), &content) {
+            unsent(Verdict::Updated(write.remote_id.clone()))
         } else {
-            let url = self.paths.records(&draft.record_type)?;
-            self.write_one(Method::POST, url, body, batch).await
+            let appends = match self.put_lines(&mut draft, held) {
+                Ok(appends) => appends,
+                Err(why) => {
+                    return Ok(unsent(refused("invalid_line", &why, self.client.redactor())));
+                }
+            };
+            let body = with_external_id(&draft.body, write, batch.action);
+            let written = if is_known {
+                self.write_any(Method::PATCH, &draft.record_type, &whom, &body, batch).await
+            } else {
+                let url = self.paths.records(&draft.record_type)?;
+                self.write_one(Method::POST, url, body, batch).await
+            };
+            match written {
+                Err(error) if is_known && appends && may_come(&error) => {
+                    // Before it is compared again, NetSuite has come to its end with it: what it
+                    // appends late would be appended twice.
+                    self.client.wait(self.settles).await.ok();
+                    return Err(in_doubt(error));
+                }
+                written => written?,
+            }
         };
-        if is_known
-            && appends
-            && matches!(answer, Err(RequestError::InDoubt { .. } | RequestError::Protocol(_)))
-        {
-            // Before it is compared again, NetSuite has come to its end with it: what it appends late
-            // would be appended twice.
-            tokio::time::sleep(self.settles).await;
-        }
-        let mut answer = answer?;
         self.doubt_named(&answer, &named);
         if !draft.payments.is_empty() {
-            let entity = entity(&draft.body, ENTITY, held);
-            self.write_payments(kind, write, &draft.payments, entity.as_deref(), &mut answer).await;
+            let entity = entity(&content, ENTITY, held);
+            let (payments, entity) = (draft.payments.as_slice(), entity.as_deref());
+            let payer = Payer { kind, payments, entity, content: &content };
+            self.write_payments(&payer, write, &mut answer).await?;
         }
         Ok(answer)
     }
@@ -223,6 +233,8 @@ impl NetSuite {
         let unreadable = |error: serde_json::Error| error.to_string();
         let fields = Fields::of_text(&draft.body).map_err(unreadable)?;
         let (mut details, mut appends) = (Vec::new(), false);
+        let text = held.map(Value::to_string).unwrap_or_default();
+        let is_used = |reference: &str| text.contains(&json!(reference).to_string());
         let mut body = String::with_capacity(draft.body.len());
         for (name, value) in &fields.0 {
             let lines = Fields::parse(value).ok().and_then(|own| own.get("items"));
@@ -231,12 +243,12 @@ impl NetSuite {
                 None => Vec::new(),
             };
             let is_compared = name == ADDRESSBOOK || SUBLISTS.iter().any(|(own, _)| own == name);
-            let held = match held.filter(|_| is_compared) {
+            let lines_held = match held.filter(|_| is_compared) {
                 Some(held) => whole(held, name)?,
                 None => &[],
             };
             if name == ADDRESSBOOK {
-                let own = lines.iter().filter(|line| !has_address(held, line));
+                let own = lines.iter().filter(|line| !has_address(lines_held, line));
                 let own: Vec<String> = own.map(|line| line.get().to_owned()).collect();
                 if !own.is_empty() {
                     appends = true;
@@ -248,10 +260,22 @@ impl NetSuite {
                 push_field(&mut body, name, value.get());
                 continue;
             };
+            // Behind those that were made before.
+            let mut references = (lines_held.len()..)
+                .map(|number| format!("{known_as}_{number}"))
+                .filter(|reference| !is_used(reference));
             let mut own = Vec::new();
-            for (place, (line, going)) in lines.iter().zip(going(&lines, held)).enumerate() {
+            for (place, (line, going)) in lines.iter().zip(going(&lines, lines_held)).enumerate() {
                 match going {
                     Going::No => {}
+                    Going::Unsure => {
+                        return Err(format!(
+                            "line {} of its `{name}` has no description, and may be one that NetSuite shows \
+                             in another form (rounded, or without its time): to add it might double it. \
+                             Give it a description, or what NetSuite shows",
+                            place + 1
+                        ));
+                    }
                     Going::Changes(_) if line.get().contains(TAX) => {
                         return Err(format!(
                             "line {} of its `{name}` is taxed and differs from the one that is there: the \
@@ -263,8 +287,7 @@ impl NetSuite {
                     Going::Changes(key) => own.push(with_key(&plain(line, None), &key)),
                     Going::New => {
                         appends = true;
-                        // Behind those that were made before.
-                        let reference = format!("{known_as}_{}", held.len() + place);
+                        let reference = references.next().unwrap_or_default();
                         let detail = self.tax(line, &reference)?;
                         own.push(plain(line, detail.as_ref().map(|_| reference.as_str())));
                         details.extend(detail);
@@ -294,6 +317,26 @@ impl NetSuite {
             Found::Nobody(_) => Err(format!("Unable to find tax code: {}", tax.code)),
             Found::Several(why) => Err(why),
         }
+    }
+}
+
+/// Whether what was sent may be applied all the same, now or later. A gateway answers for NetSuite,
+/// which may be at work on it.
+fn may_come(error: &RequestError) -> bool {
+    match error {
+        RequestError::InDoubt { .. } | RequestError::Protocol(_) => true,
+        RequestError::Throttled { status, .. } => *status >= 500,
+        _ => false,
+    }
+}
+
+/// The same, as what it is.
+fn in_doubt(error: RequestError) -> RequestError {
+    match error {
+        RequestError::Throttled { retry_after, .. } => {
+            RequestError::InDoubt { why: error.to_string().into(), retry_after }
+        }
+        error => error,
     }
 }
 

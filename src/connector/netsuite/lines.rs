@@ -1,24 +1,27 @@
 //! Lines of a record that is changed: which of them are there already, which are other by now, which are
 //! new; and addresses, which are lines, too.
 //!
-//! A line is known by what it says of itself (`description`, or `memo`), as the platform's target has
-//! it; one that says nothing, by all that the record has of it. What is there and the same does not go
-//! out; what is there and other goes out with its key, `line`, which changes it; all else is appended.
+//! A line is known by what it says of itself (`description`, or `memo`), as the platform's target
+//! has it; one that says nothing, by all that the record has of it. What is there and the same does
+//! not go out; what is there and other goes out with its key, `line`, which changes it; all else is
+//! appended. But for a line that says nothing and may be one that NetSuite shows in another
+//! [form](super::alike): to append it might double it.
+
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::alike::{Alike, MOST_ROUNDED, Seen, words};
 use super::paths::is_number;
 use super::unified::TAX;
 use crate::json::exact;
 use crate::json::fields::Fields;
 
-/// Numbers that are nearer are the same: NetSuite keeps no more digits of a price.
-const NEAR: f64 = 1e-8;
 /// Names under which a line says what it is.
 const SAYS: [&str; 2] = ["description", "memo"];
 /// What of a line is no content.
-const ASIDE: [&str; 3] = [TAX, "taxDetailsReference", "line"];
+const ASIDE: [&str; 3] = [TAX, "taxdetailsreference", "line"];
 
 /// What goes out of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,34 +32,173 @@ pub(super) enum Going {
     Changes(String),
     /// It is new.
     New,
+    /// It is new, or there in another form.
+    Unsure,
 }
 
 /// What is to become of the `lines` of a record whose sublist `held` is what NetSuite has. Two lines
 /// are never the same one.
 pub(super) fn going(lines: &[&RawValue], held: &[Value]) -> Vec<Going> {
-    let lines: Vec<Value> =
-        lines.iter().map(|line| exact::parse(line.get().as_bytes()).unwrap_or_default()).collect();
+    let lines: Vec<Line> = lines
+        .iter()
+        .map(|line| Line::of(&exact::parse(line.get().as_bytes()).unwrap_or_default()))
+        .collect();
+    let keys: Vec<Option<String>> = held.iter().map(key).collect();
+    let held: Vec<Line> = held.iter().map(Line::of).collect();
     let mut taken = vec![false; held.len()];
     let mut going = vec![Going::New; lines.len()];
-    // Those first that are the same, so that a line is not changed into one that stands beside it.
-    for (line, going) in lines.iter().zip(&mut going) {
-        let same = |(place, own): (usize, &Value)| !taken[place] && is_same(line, own);
-        if let Some(place) = held.iter().enumerate().position(same) {
-            taken[place] = true;
-            *going = Going::No;
+    let (said, bare): (Vec<usize>, Vec<usize>) =
+        (0..lines.len()).partition(|at| lines[*at].says.is_some());
+    // Those first that are the same, so that a line is not changed into one that stands beside it;
+    // of these, those first that say what they are.
+    for group in [&said, &bare] {
+        let places = Places::of(&lines, group, &held);
+        for at in group {
+            if let Some(place) = places.first(&lines[*at], Alike::Yes, &held, &taken) {
+                taken[place] = true;
+                going[*at] = Going::No;
+            }
         }
     }
-    for (line, going) in lines.iter().zip(&mut going).filter(|(_, going)| **going == Going::New) {
-        let Some(said) = says(line) else { continue };
-        let is_it =
-            |(place, own): (usize, &Value)| !taken[place] && says(own).as_ref() == Some(&said);
-        let Some(place) = held.iter().enumerate().position(is_it) else { continue };
+    let mut by_words: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (place, own) in held.iter().enumerate().filter(|(place, _)| !taken[*place]) {
+        if let Some(said) = &own.says {
+            by_words.entry(said).or_default().push_back(place);
+        }
+    }
+    for at in said {
+        if going[at] != Going::New {
+            continue;
+        }
+        let places = lines[at].says.as_deref().and_then(|said| by_words.get_mut(said));
+        let Some(place) = places.and_then(VecDeque::pop_front) else { continue };
         taken[place] = true;
         // Without a key it cannot be changed, and to append it would double it.
-        let key = held[place].get("line").and_then(exact::text).filter(|key| is_number(key));
-        *going = key.map_or(Going::No, Going::Changes);
+        going[at] = keys[place].clone().map_or(Going::No, Going::Changes);
+    }
+    let places = Places::of(&lines, &bare, &held);
+    for at in bare {
+        if going[at] == Going::New
+            && let Some(place) = places.first(&lines[at], Alike::Perhaps, &held, &taken)
+        {
+            taken[place] = true;
+            going[at] = Going::Unsure;
+        }
     }
     going
+}
+
+/// A line, as it is compared.
+struct Line {
+    says: Option<String>,
+    /// Its content beside that, by names in lower case, as which NetSuite may have them.
+    fields: HashMap<String, Seen>,
+}
+
+impl Line {
+    fn of(line: &Value) -> Self {
+        let fields = line.as_object().into_iter().flatten();
+        let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let is_content = |(name, _): &(String, &Value)| {
+            !ASIDE.contains(&name.as_str()) && !SAYS.contains(&name.as_str())
+        };
+        let fields = fields.filter(is_content).map(|(name, value)| (name, Seen::of(value)));
+        Self { says: says(line), fields: fields.collect() }
+    }
+
+    /// What a line says, of fields that are not empty.
+    fn said(&self) -> impl Iterator<Item = (&str, &Seen)> {
+        let is_said = |(_, value): &(&String, &Seen)| **value != Seen::Other(Value::Null);
+        self.fields.iter().filter(is_said).map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Whether NetSuite has what a line says, as far as it shows it: of a line's fields it keeps
+    /// those that the sublist has.
+    fn alike(&self, held: &Self) -> Alike {
+        // NetSuite gives a line that says nothing the words of its item.
+        if self.says.is_some() && self.says != held.says {
+            return Alike::No;
+        }
+        let (mut alike, mut is_known) = (Alike::Yes, self.says.is_some());
+        for (name, value) in self.said() {
+            let Some(held) = held.fields.get(name) else { continue };
+            alike = alike.min(value.alike(held, name));
+            is_known = true;
+            if alike == Alike::No {
+                break;
+            }
+        }
+        if is_known { alike } else { Alike::No }
+    }
+}
+
+/// Where lines of NetSuite's stand that others may be like: found by what is equal in all that are
+/// alike, and from there by a number, for documents of thousands of lines.
+struct Places {
+    /// Fields that all lines have on both sides, and that are equal where lines are alike.
+    names: Vec<String>,
+    /// A number that all lines have on both sides.
+    number: Option<String>,
+    /// By their number, in the order of NetSuite.
+    by_key: HashMap<Vec<String>, Vec<(f64, usize)>>,
+}
+
+impl Places {
+    /// For a `group` of lines.
+    fn of(lines: &[Line], group: &[usize], held: &[Line]) -> Self {
+        let Some(first) = group.first().and_then(|at| lines.get(*at)) else {
+            return Self { names: Vec::new(), number: None, by_key: HashMap::new() };
+        };
+        let is_in_all = |name: &str, is_it: &dyn Fn(&Seen) -> bool| {
+            let mut all = group.iter().filter_map(|at| lines.get(*at)).chain(held);
+            all.all(|line| line.fields.get(name).is_some_and(is_it))
+        };
+        let (mut names, mut number) = (Vec::new(), None);
+        for (name, value) in first.said() {
+            let kind = value.key().map(|(kind, _)| kind);
+            if kind.is_some() && is_in_all(name, &|value| value.key().map(|(kind, _)| kind) == kind)
+            {
+                names.push(name.to_owned());
+            } else if number.is_none() && is_in_all(name, &|value| value.number().is_some()) {
+                number = Some(name.to_owned());
+            }
+        }
+        let mut places = Self { names, number, by_key: HashMap::new() };
+        for (place, own) in held.iter().enumerate() {
+            let says = if first.says.is_some() { own.says.as_deref() } else { None };
+            let (key, number) = (places.key(own, says), places.number(own));
+            places.by_key.entry(key).or_default().push((number, place));
+        }
+        for all in places.by_key.values_mut() {
+            all.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        }
+        places
+    }
+
+    fn key(&self, line: &Line, says: Option<&str>) -> Vec<String> {
+        let of = |name: &String| Some(line.fields.get(name)?.key()?.1.to_owned());
+        self.names.iter().filter_map(of).chain(says.map(str::to_owned)).collect()
+    }
+
+    fn number(&self, line: &Line) -> f64 {
+        let number = self.number.as_ref().and_then(|name| line.fields.get(name)?.number());
+        number.unwrap_or_default()
+    }
+
+    /// The first one that is not taken and at least so `alike`.
+    fn first(&self, line: &Line, alike: Alike, held: &[Line], taken: &[bool]) -> Option<usize> {
+        let all = self.by_key.get(&self.key(line, line.says.as_deref()))?;
+        let number = self.number(line);
+        let from = all.partition_point(|(own, _)| *own < number - MOST_ROUNDED);
+        let near = all[from..].iter().take_while(|(own, _)| *own <= number + MOST_ROUNDED);
+        let is_it = |place: &usize| !taken[*place] && line.alike(&held[*place]) >= alike;
+        near.map(|(_, place)| *place).find(is_it)
+    }
+}
+
+/// The key of a line, by which it can be changed.
+fn key(line: &Value) -> Option<String> {
+    line.get("line").and_then(exact::text).filter(|key| is_number(key))
 }
 
 /// A line with the key of the one that it changes.
@@ -66,31 +208,7 @@ pub(super) fn with_key(line: &str, key: &str) -> String {
 
 /// What a line says of itself.
 fn says(line: &Value) -> Option<String> {
-    let said = SAYS.into_iter().find_map(|name| exact::text(line.get(name)?))?;
-    // NetSuite trims what it keeps.
-    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-/// Whether NetSuite has what a line says, as far as it shows it: of a line's fields it keeps those that
-/// the sublist has.
-fn is_same(line: &Value, held: &Value) -> bool {
-    let said = says(line);
-    // NetSuite gives a line that says nothing the words of its item.
-    if said.is_some() && said != says(held) {
-        return false;
-    }
-    let mut is_known = said.is_some();
-    for (name, value) in line.as_object().into_iter().flatten() {
-        let is_content = !ASIDE.contains(&name.as_str()) && !SAYS.contains(&name.as_str());
-        let Some(held) = field(held, name).filter(|_| is_content && !value.is_null()) else {
-            continue;
-        };
-        if !is_equal(value, held) {
-            return false;
-        }
-        is_known = true;
-    }
-    is_known
+    SAYS.into_iter().find_map(|name| exact::text(line.get(name)?)).map(|said| words(&said))
 }
 
 /// A field, in whatever case NetSuite has its name.
@@ -99,26 +217,9 @@ pub(super) fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     fields.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, own)| own)
 }
 
-/// Whether a value is the one that NetSuite shows: it shows more of those who are named, and numbers
-/// with other digits.
-pub(super) fn is_equal(value: &Value, held: &Value) -> bool {
-    if let (Some(id), Some(own)) = (value.get("id"), held.get("id")) {
-        return exact::text(id) == exact::text(own);
-    }
-    // A list's value is an object there, and may be its id here.
-    let held = if value.is_object() { held } else { held.get("id").unwrap_or(held) };
-    match (exact::text(value), exact::text(held)) {
-        (Some(one), Some(other)) => {
-            let numbers = number(&one).zip(number(&other));
-            one == other || numbers.is_some_and(|(one, other)| (one - other).abs() < NEAR)
-        }
-        (None, None) => value == held,
-        _ => false,
-    }
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+/// Whether a value is the one that NetSuite shows in a field.
+fn alike(value: &Value, held: &Value, name: &str) -> Alike {
+    Seen::of(value).alike(&Seen::of(held), &name.to_ascii_lowercase())
 }
 
 /// The lines of a sublist.
@@ -159,7 +260,8 @@ pub(super) fn is_address(address: &Value, held: &Value) -> bool {
         // Only that it is the default matters: it may be both.
         (Value::Bool(false) | Value::Null, _) => true,
         (Value::Object(_), Some(held)) if value.get("id").is_none() => is_address(value, held),
-        (value, Some(held)) => is_equal(value, held),
+        // One that may be there in another form is not made again.
+        (value, Some(held)) => alike(value, held, name) != Alike::No,
         (_, None) => false,
     })
 }
@@ -177,7 +279,7 @@ pub(super) fn is_as_held(body: &str, held: &Value) -> bool {
             return lines.len() == held.len() && is_there;
         }
         let value = exact::parse(value.get().as_bytes()).unwrap_or_default();
-        field(held, name).is_none_or(|held| is_equal(&value, held))
+        field(held, name).is_none_or(|held| alike(&value, held, name) == Alike::Yes)
     })
 }
 
@@ -232,6 +334,31 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_may_be_there_in_another_form_is_not_appended() {
+        let held =
+            json!([{"line": 1, "account": {"id": "7"}, "amount": 20.0, "custcol": {"links": []}}]);
+        let of = |line: Value| going_of(&json!([line]), &held);
+        let line = |amount: f64, more: Value| json!({"account": {"id": "7"}, "amount": amount, "custcol": more});
+        assert_eq!(of(line(20.4, Value::Null)), [Going::Unsure]);
+        assert_eq!(of(line(20.0, json!({"items": [{"id": "4"}]}))), [Going::Unsure]);
+        assert_eq!(of(line(21.0, Value::Null)), [Going::New]);
+        assert_eq!(of(json!({"account": {"id": "8"}, "amount": 20.4})), [Going::New]);
+    }
+
+    /// Compared each with each, they would take minutes.
+    #[test]
+    fn a_document_may_have_thousands_of_lines() {
+        let of = |more: f64| {
+            let line = |n: u32| json!({"account": {"id": "7"}, "amount": f64::from(n) + more, "custcol": format!("x {n}")});
+            Value::Array((0..6000).map(line).collect())
+        };
+        let began = std::time::Instant::now();
+        assert!(going_of(&of(0.004), &of(0.0)).iter().all(|going| *going == Going::No));
+        assert!(going_of(&of(9000.0), &of(0.0)).iter().all(|going| *going == Going::New));
+        assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    }
+
+    #[test]
     fn a_sublist_that_is_shown_in_part_is_not_compared() {
         let count = |sublist: Value| whole(&json!({"Item": sublist}), "item").map(<[Value]>::len);
         assert_eq!(count(json!({"items": [1, 2], "hasMore": false, "totalResults": 2})), Ok(2));
@@ -244,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_shown_is_no_difference() {
-        let same = |line: Value, held: Value| is_same(&line, &held);
+        let same = |line: Value, held: Value| Line::of(&line).alike(&Line::of(&held)) == Alike::Yes;
         let held =
             json!({"line": 1, "ITEM": {"id": "5"}, "quantity": 2.0, "description": " Car  2 "});
         assert!(same(
@@ -256,7 +383,5 @@ mod tests {
         assert!(!same(json!({"description": "Car 3", "item": {"id": "5"}}), held.clone()));
         // Nothing of it is known.
         assert!(!same(json!({"account": {"id": "9"}}), held));
-        assert!(is_equal(&json!("20000000000000.00"), &json!(20_000_000_000_000.0)));
-        assert!(!is_equal(&json!("0.00345"), &json!(0.00348)));
     }
 }

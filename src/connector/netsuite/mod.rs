@@ -5,9 +5,9 @@
 //!   calls go; [`logins`]: which refusals are believed; [`warnings`]: what is told beside an answer.
 //! - [`stream`]: what a stream is; [`shape`]: records in NetSuite's own names; [`unified`]: records in
 //!   the platform's.
-//! - [`record`]: a record is written; [`draft`]: a unified one, with its [`lines`] and [`tax`]es, and the
-//!   [`payments`] that belong to it; [`owner`]: whose it is; [`numbered`]: found by
-//!   that and a number.
+//! - [`record`]: a record is written; [`draft`]: a unified one, with its [`lines`] ([`alike`]: how
+//!   they are compared) and [`tax`]es, and the [`payments`] that belong to it ([`applied`]: those
+//!   that are there); [`owner`]: whose it is; [`numbered`]: found by that and a number.
 //! - [`mod@reference`]: whom records name; [`named`]: how those are found, in their [`table`]s by [`suiteql`],
 //!   and kept in a [`directory`] and its [`snapshot`].
 //! - [`jobs`]: many records, in a call that NetSuite works through in its own time.
@@ -18,6 +18,8 @@
 //! in one limit for all integrations of the account.
 
 mod account;
+mod alike;
+mod applied;
 mod build;
 mod check;
 mod config;
@@ -64,6 +66,7 @@ use self::jobs::Jobs;
 use self::logins::Logins;
 use self::numbered::Asked;
 use self::paths::{Paths, Which};
+use self::payments::Unpaid;
 use self::problem::{Problem, failure};
 use self::record::is_missing;
 use self::reference::{names_others, references};
@@ -93,6 +96,7 @@ pub struct NetSuite {
     streams: IndexMap<String, StreamSettings>,
     learned: Mutex<AllLearned>,
     jobs: Jobs,
+    unpaid: Unpaid,
     warned: Warned,
     /// What NetSuite does not know is refused, and not left out.
     refuses_unknown: bool,

@@ -1,97 +1,30 @@
-//! Payments that come with a bill or an invoice: written after it, each once. One is there already
-//! where a payment of its external id, or else of its amount and day, was applied to the document.
+//! Payments that come with a bill or an invoice: written after it, each once, where they are not
+//! [`applied`](super::applied) already.
 //!
 //! A call that NetSuite is still at work on shows nothing yet. So each payment has an external id, of
 //! the user's or one that follows from what it is: where NetSuite has it, it makes no second one.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::Value;
 
 use super::NetSuite;
-use super::directory::folded;
+use super::applied::{Applied, Related, pair};
+use super::lines::items;
+use super::paths::Which;
 use super::record::EXTERNAL_ID;
 use super::reference::{by_id, references};
-use super::suiteql::{Row, quoted};
-use super::unified::{AMOUNT, DATE, Kind, Paid};
-use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer};
+use super::suiteql::quoted;
+use super::unified::{AMOUNT, Kind, Paid};
+use crate::connector::contract::{Action, RequestError, THROTTLED, Verdict, Write, WriteAnswer};
 use crate::connector::parts::{is_no, not_finished, written_id};
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::record::RemoteId;
-
-/// A payment that was applied to a document.
-#[derive(Debug)]
-struct Held {
-    row: Row,
-    /// What it comes to: in all, and what of it is the document's.
-    amounts: Vec<f64>,
-}
-
-impl Held {
-    /// From a row for each link, those of one payment one after the other.
-    fn of(rows: Vec<Row>) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for row in rows {
-            let amount = |name: &str| row.get(name).and_then(|amount| number(&amount.into()));
-            let (total, applied) = (amount("amount"), amount("applied"));
-            match all.last_mut().filter(|known| known.row.get("id") == row.get("id")) {
-                Some(known) => known.amounts.extend(applied),
-                None => all.push(Self { amounts: total.into_iter().chain(applied).collect(), row }),
-            }
-        }
-        all
-    }
-}
-
-/// What of a payment tells whether NetSuite has it.
-struct Related {
-    /// The user's.
-    external_id: Option<String>,
-    amount: Option<f64>,
-    day: Option<String>,
-}
-
-impl Related {
-    fn of(payment: &str) -> Self {
-        let payment = exact::parse(payment.as_bytes()).unwrap_or_default();
-        Self {
-            external_id: exact::text(&payment[EXTERNAL_ID]),
-            amount: number(&payment[AMOUNT]),
-            day: exact::text(&payment[DATE]),
-        }
-    }
-
-    /// What it is by its document, its amount and its day. NetSuite takes letters, digits, `_` and
-    /// `-` in an external id.
-    fn own_id(&self, document: &RemoteId) -> String {
-        let (day, amount) =
-            (self.day.as_deref().unwrap_or_default(), self.amount.unwrap_or_default());
-        let id = format!("payment-of-{}-{amount:.2}-{day}", document.as_str());
-        id.replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-', "_")
-    }
-
-    /// Whether NetSuite has it under the external id that it goes out with; `own_id`: where the
-    /// user says none.
-    fn has_id(&self, own_id: &str, known: &Held) -> bool {
-        let id = self.external_id.as_deref().unwrap_or(own_id);
-        known.row.get("externalid").is_some_and(|held| folded(held) == folded(id))
-    }
-
-    /// Whether it is the one that NetSuite has: by their external ids, where both have one; else by
-    /// amount and day, or by the amount alone of one that says no day, which NetSuite has set. What
-    /// is paid out is below 0 there.
-    fn is_same(&self, known: &Held) -> bool {
-        if let (Some(own), Some(held)) = (&self.external_id, known.row.get("externalid")) {
-            return folded(own) == folded(held);
-        }
-        let is_it = |held: &f64| self.amount.is_some_and(|amount| (amount - held).abs() < 0.005);
-        let is_amount = known.amounts.iter().any(is_it);
-        is_amount && self.day.as_deref().is_none_or(|day| known.row.get("trandate") == Some(day))
-    }
-}
 
 /// What became of a payment.
 enum Became {
@@ -102,63 +35,131 @@ enum Became {
     Open(String),
 }
 
+/// Documents that were written in this job and whose payments were not all: what was written of
+/// each. Until those are, it need not be written again.
+#[derive(Debug, Default)]
+pub(super) struct Unpaid(Mutex<HashMap<RemoteId, u64>>);
+
+impl Unpaid {
+    /// Whether this `content` was written of a document.
+    pub(super) fn has(&self, id: Option<&RemoteId>, content: &str) -> bool {
+        id.is_some_and(|id| self.known().get(id) == Some(&digest(content)))
+    }
+
+    fn add(&self, id: &RemoteId, content: &str) {
+        self.known().insert(id.clone(), digest(content));
+    }
+
+    fn remove(&self, id: &RemoteId) {
+        self.known().remove(id);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<RemoteId, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest(content: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A document whose payments are written.
+pub(super) struct Payer<'a> {
+    pub(super) kind: Kind,
+    pub(super) payments: &'a [String],
+    /// Whose document it is.
+    pub(super) entity: Option<&'a str>,
+    /// What was written of the document itself.
+    pub(super) content: &'a str,
+}
+
 impl NetSuite {
     /// Writes the payments of a document that was written, and tells in `answer` where that did not
-    /// come to its end. `entity`: whose document it is.
+    /// come to its end.
+    ///
+    /// # Errors
+    /// NetSuite throttles: a document that was there before is to be sent again. It is
+    /// [not written](Unpaid) again then.
     pub(super) async fn write_payments(
         &self,
-        kind: Kind,
+        payer: &Payer<'_>,
         write: &Write,
-        payments: &[String],
-        entity: Option<&str>,
         answer: &mut WriteAnswer,
-    ) {
-        let [verdict] = answer.verdicts.as_mut_slice() else { return };
+    ) -> Result<(), RequestError> {
+        let [verdict] = answer.verdicts.as_mut_slice() else { return Ok(()) };
         let is_new = matches!(verdict, Verdict::Created(_));
-        let Some(id) = written_id(verdict, write.remote_id.clone(), true) else { return };
-        let mut known = match self.payments_of(kind, &id, is_new).await {
-            Ok(known) => known,
-            Err(error) => {
-                let why = format!("its payments cannot be looked for: {error}");
-                return *verdict = if is_no(&error) {
-                    Verdict::Altered(Some(id), why.into())
-                } else {
-                    not_finished(verdict, &id, &why)
-                };
+        let Some(id) = written_id(verdict, write.remote_id.clone(), true) else { return Ok(()) };
+        self.unpaid.add(&id, payer.content);
+        match self.write_each(payer, &id, is_new).await {
+            Ok(Became::There) => {}
+            Ok(Became::Refused(why)) => *verdict = Verdict::Altered(Some(id.clone()), why.into()),
+            Ok(Became::Open(why)) => {
+                *verdict = not_finished(verdict, &id, &why);
+                return Ok(());
             }
+            Err(error @ RequestError::Throttled { .. })
+                if matches!(verdict, Verdict::Updated(_)) =>
+            {
+                return Err(error);
+            }
+            Err(error) => {
+                *verdict = not_finished(verdict, &id, &format!("its payments: {error}"));
+                if let RequestError::Throttled { retry_after, .. } = error {
+                    (answer.status, answer.quiet) = (THROTTLED, retry_after);
+                }
+                return Ok(());
+            }
+        }
+        self.unpaid.remove(&id);
+        Ok(())
+    }
+
+    /// Writes those payments of a document that are not there.
+    async fn write_each(
+        &self,
+        payer: &Payer<'_>,
+        id: &RemoteId,
+        is_new: bool,
+    ) -> Result<Became, RequestError> {
+        let applied = match self.payments_of(payer.kind, id, is_new).await {
+            Err(error) if is_no(&error) => {
+                return Ok(Became::Refused(format!("its payments cannot be looked for: {error}")));
+            }
+            applied => applied?,
         };
-        let (mut refused, mut alike) = (Vec::new(), HashMap::new());
-        for payment in payments {
-            let related = Related::of(payment);
-            let own_id = related.own_id(&id);
-            let nth = alike.entry(own_id.clone()).and_modify(|nth| *nth += 1).or_insert(1);
-            if let Some(place) = known.iter().position(|known| related.is_same(known)) {
-                known.remove(place);
+        let related = Related::all(payer.payments, id);
+        let what = payer.kind.paid().document;
+        let mut wrong = Vec::new();
+        let pairs = pair(&related, &applied, id);
+        for ((payment, related), known) in payer.payments.iter().zip(&related).zip(pairs) {
+            if let Some(known) = known.and_then(|known| applied.get(known)) {
+                wrong.extend(related.differs(known));
                 continue;
             }
-            let own_id = format!("{own_id}-{nth}");
-            let is_it = |known: &Held| related.has_id(&own_id, known);
-            match self.write_payment(kind, payment, &id, entity, &own_id, is_it).await {
-                Became::There => {}
-                Became::Refused(why) => refused.push(why),
-                Became::Open(why) => {
-                    let why = format!("its payment: {why}");
-                    return *verdict = not_finished(verdict, &id, &why);
+            match self.write_payment(payer, payment, id, related).await {
+                Err(error) if is_no(&error) => {
+                    wrong.push(format!("Error creating payment for {what}: {error}"));
                 }
+                Err(error) => return Err(error),
+                Ok(Became::There) => {}
+                Ok(Became::Refused(why)) => {
+                    wrong.push(format!("Error creating payment for {what}: {why}"));
+                }
+                Ok(Became::Open(why)) => return Ok(Became::Open(format!("its payment: {why}"))),
             }
         }
-        if !refused.is_empty() {
-            let (what, count) = (kind.paid().document, refused.len());
-            let done = payments.len() - count;
-            let why = format!(
-                "the {} itself is written, {done} of its {} payments are there, and {count} not: Error creating \
-                 payment for {what}: {}",
-                what.to_lowercase(),
-                payments.len(),
-                refused.join("; ")
-            );
-            *verdict = Verdict::Altered(Some(id), why.into());
+        if wrong.is_empty() {
+            return Ok(Became::There);
         }
+        let (all, count) = (payer.payments.len(), wrong.len());
+        Ok(Became::Refused(format!(
+            "the {} itself is written, {} of its {all} payments are there, and {count} not: {}",
+            what.to_lowercase(),
+            all - count,
+            wrong.join("; ")
+        )))
     }
 
     /// The payments that were applied to a document.
@@ -167,7 +168,7 @@ impl NetSuite {
         kind: Kind,
         id: &RemoteId,
         is_new: bool,
-    ) -> Result<Vec<Held>, RequestError> {
+    ) -> Result<Vec<Applied>, RequestError> {
         if is_new {
             return Ok(Vec::new());
         }
@@ -179,53 +180,86 @@ impl NetSuite {
             id.as_str(),
             quoted(payment_type)
         );
-        Ok(Held::of(self.ask(&question).await?))
+        Ok(Applied::of(&self.ask(&question).await?))
     }
 
-    /// Writes one; `own_id`: its external id, where the user says none; `is_it`: whether NetSuite
-    /// has it under the id that it goes out with.
+    /// Writes one.
     async fn write_payment(
         &self,
-        kind: Kind,
+        payer: &Payer<'_>,
         payment: &str,
         document: &RemoteId,
-        entity: Option<&str>,
-        own_id: &str,
-        is_it: impl Fn(&Held) -> bool,
-    ) -> Became {
-        let resolved = match self.resolved(payment, &references(payment), None).await {
-            Ok(resolved) => resolved,
-            Err(error) => return Became::Open(error.to_string()),
+        related: &Related,
+    ) -> Result<Became, RequestError> {
+        let Paid { payment: record_type, field, .. } = payer.kind.paid();
+        let verdict = match self.resolved(payment, &references(payment), None).await? {
+            Err(verdict) => verdict,
+            Ok(resolved) => {
+                let body =
+                    payment_body(&resolved, field, payer.entity, document.as_str(), &related.id);
+                let url = self.paths.records(record_type)?;
+                let answer = self.send(Method::POST, url, Bytes::from(body), false, None).await?;
+                self.judge(&answer, Action::Create, None)?
+            }
         };
-        let Paid { payment: record_type, field, .. } = kind.paid();
-        let sent = async {
-            let resolved = match resolved {
-                Ok(resolved) => resolved,
-                Err(verdict) => return Ok(verdict),
-            };
-            let body = payment_body(&resolved, field, entity, document.as_str(), own_id);
-            let url = self.paths.records(record_type)?;
-            let answer = self.send(Method::POST, url, Bytes::from(body), false, None).await?;
-            self.judge(&answer, Action::Create, None)
-        };
-        match sent.await {
-            Ok(Verdict::Created(_)) => Became::There,
-            Ok(Verdict::Rejected(no) | Verdict::NoParent(no)) => {
+        Ok(match verdict {
+            Verdict::Created(_) => Became::There,
+            Verdict::Rejected(no) | Verdict::NoParent(no) => {
                 Became::Refused(no.message.to_string())
             }
             // By now: it was sent before, and its answer was lost.
-            Ok(Verdict::Exists(_)) => match self.payments_of(kind, document, false).await {
-                Ok(known) if known.iter().any(&is_it) => Became::There,
-                Ok(_) => Became::Refused("there is another one with its id or number".to_owned()),
-                Err(error) => Became::Open(error.to_string()),
-            },
-            Err(error) if is_no(&error) => Became::Refused(error.to_string()),
+            Verdict::Exists(_) if self.is_there(payer.kind, document, related).await? => {
+                Became::There
+            }
+            Verdict::Exists(_) => {
+                Became::Refused("there is another one with its id or number".to_owned())
+            }
             // What may be there is looked for when the record is sent again.
-            Ok(Verdict::Busy(why) | Verdict::InDoubt(why)) => Became::Open(why.into()),
-            Ok(_) => Became::Open("nobody tells of it".to_owned()),
-            Err(error) => Became::Open(error.to_string()),
-        }
+            Verdict::Busy(why) | Verdict::InDoubt(why) => Became::Open(why.into()),
+            _ => Became::Open("nobody tells of it".to_owned()),
+        })
     }
+
+    /// Whether a payment that NetSuite does not make again is there. An id that was made here is
+    /// nobody else's: the call that has it may still be at work.
+    async fn is_there(
+        &self,
+        kind: Kind,
+        document: &RemoteId,
+        related: &Related,
+    ) -> Result<bool, RequestError> {
+        if self.shows(kind, document, related).await? {
+            return Ok(true);
+        }
+        if !related.is_own {
+            return Ok(false);
+        }
+        self.client.wait(self.settles).await?;
+        self.shows(kind, document, related).await
+    }
+
+    /// Whether NetSuite shows a payment of a document under its external id: by a link between
+    /// them, which may come later than the payment itself.
+    async fn shows(
+        &self,
+        kind: Kind,
+        document: &RemoteId,
+        related: &Related,
+    ) -> Result<bool, RequestError> {
+        let applied = self.payments_of(kind, document, false).await?;
+        if applied.iter().any(|known| related.has_id(known)) {
+            return Ok(true);
+        }
+        let which = Which::ExternalId(&related.id);
+        let payment = self.read(kind.paid().payment, which, true).await?;
+        Ok(payment.is_some_and(|payment| pays(&payment, document.as_str())))
+    }
+}
+
+/// Whether a payment is applied to a document.
+fn pays(payment: &Value, document: &str) -> bool {
+    let is_it = |line: &&Value| exact::text(&line["doc"]["id"]).as_deref() == Some(document);
+    items(payment, "apply").iter().filter(is_it).any(|line| line["apply"] != false)
 }
 
 /// A payment as it goes out: of whom, and for which document; `own_id`: where it has none.
@@ -256,64 +290,9 @@ fn payment_body(
     finish_object(body)
 }
 
-/// An amount without its sign.
-fn number(value: &Value) -> Option<f64> {
-    exact::text(value)?.trim().parse::<f64>().ok().map(f64::abs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn held(rows: &[&[(&str, &str)]]) -> Held {
-        let row = |cells: &&[(&str, &str)]| {
-            cells.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        Held::of(rows.iter().map(row).collect()).remove(0)
-    }
-
-    fn is_same(payment: &str, known: &Held) -> bool {
-        Related::of(payment).is_same(known)
-    }
-
-    #[test]
-    fn a_payment_of_several_documents_is_known_by_what_this_one_has_of_it() {
-        let row =
-            |applied| [("id", "1"), ("amount", "-90"), ("applied", applied), ("trandate", "x")];
-        let both = held(&[&row("50"), &row("40")]);
-        for (amount, is_it) in [(90, true), (50, true), (40, true), (60, false)] {
-            let payment = format!(r#"{{"$amount":{amount},"$date":"x"}}"#);
-            assert_eq!(is_same(&payment, &both), is_it, "{amount}");
-        }
-    }
-
-    #[test]
-    fn a_payment_is_known_by_its_amount_and_day() {
-        let row = |amount: &str, day: &str| held(&[&[("amount", amount), ("trandate", day)]]);
-        let payment = r#"{"$amount":50.00,"$date":"2026-05-22","tranDate":"2026-05-22"}"#;
-        assert!(is_same(payment, &row("-50", "2026-05-22")));
-        assert!(!is_same(payment, &row("-50.01", "2026-05-22")));
-        assert!(!is_same(payment, &row("-50", "2026-05-23")));
-        assert!(!is_same(r#"{"$date":"2026-05-22"}"#, &row("0", "2026-05-22")));
-        assert!(is_same(r#"{"$amount":50}"#, &row("-50", "2026-05-22")));
-    }
-
-    #[test]
-    fn a_payment_is_known_by_its_external_id_first() {
-        let row = held(&[&[("externalid", "p-1"), ("amount", "50"), ("trandate", "2026-05-22")]]);
-        assert!(is_same(r#"{"externalId":"P-1","$amount":60}"#, &row));
-        assert!(!is_same(r#"{"externalId":"P-2","$amount":50,"$date":"2026-05-22"}"#, &row));
-        assert!(is_same(r#"{"$amount":50,"$date":"2026-05-22"}"#, &row));
-    }
-
-    #[test]
-    fn a_payment_without_an_external_id_gets_one_of_its_own() {
-        let id = |payment: &str| Related::of(payment).own_id(&RemoteId::new("12"));
-        let payment = r#"{"$amount":50.00,"$date":"2026-05-22"}"#;
-        assert_eq!(id(payment), "payment-of-12-50_00-2026-05-22");
-        assert_eq!(id(payment), id(r#"{"$date":"2026-05-22","$amount":50.0,"memo":"x"}"#));
-        assert_ne!(id(payment), id(r#"{"$amount":50.5,"$date":"2026-05-22"}"#));
-    }
 
     #[test]
     fn a_payment_pays_its_document() {

@@ -1,6 +1,7 @@
 //! NetSuite: what its remote holds after jobs of its connector, and by how many calls.
 
 mod jobs;
+mod late;
 mod limits;
 mod logins;
 mod manifest;

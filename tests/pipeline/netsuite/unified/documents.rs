@@ -42,6 +42,41 @@ fn only_new_lines_are_added_and_changed_ones_change() {
     assert_eq!(held(&remote, "b-1").len(), 3);
 }
 
+/// NetSuite rounds amounts and trims texts: a line that it has so is not added by each change.
+#[test]
+fn lines_that_are_kept_in_another_form_are_added_once() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let run = |memo: &str, amount: f64| {
+        let note = json!([{"name": "custcol_note", "value": " x "}]);
+        let line = json!({"accountNumber": "6000", "amount": amount, "customFields": note});
+        place.done(stream(
+            "Bills",
+            &[bill("b-1", &json!({"description": memo, "expenses": [line]}))],
+        ));
+    };
+    for memo in ["a", "b"] {
+        run(memo, 33.335);
+        assert_eq!(held(&remote, "b-1"), [(String::new(), 33.34)]);
+    }
+    // Whether it is a whole amount that was rounded, nobody can tell.
+    let line = json!({"accountNumber": "6000", "amount": 20});
+    place.done(stream("Bills", &[bill("b-2", &json!({"expenses": [line]}))]));
+    let line = json!({"accountNumber": "6000", "amount": 20.4});
+    place.done(stream("Bills", &[bill("b-2", &json!({"expenses": [line]}))]));
+    assert!(message(&place, "b-2").contains("Give it a description"), "{:?}", place.results());
+    assert_eq!(held(&remote, "b-2").len(), 1);
+}
+
+#[test]
+fn a_line_that_says_nothing_is_refused() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    place.done(stream("Bills", &[bill("b-1", &json!({"expenses": [null]}))]));
+    assert!(message(&place, "b-1").contains("'expenses.0'"), "{:?}", place.results());
+    assert_eq!(remote.books("vendorBill").len(), 0);
+}
+
 /// A change whose answer is lost is sent again, and adds nothing twice.
 #[test]
 fn lines_are_added_once_whatever_is_lost() {
@@ -86,6 +121,26 @@ fn taxes_are_as_told_or_as_reckoned() {
     let unknown = json!({"expenses": [{"accountNumber": "6000", "amount": 1, "taxCode": "VAT99"}]});
     place.done(stream("Bills", &[bill("b-2", &unknown)]));
     assert_eq!(message(&place, "b-2"), "Unable to find tax code: VAT99");
+}
+
+/// What a new line is known by in tax details is nothing that an older one is known by.
+#[test]
+fn the_taxes_of_lines_are_told_apart() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let line = |memo: &str| {
+        let mut line = expense(memo, 10.0);
+        line["taxCode"] = json!("VAT19");
+        line
+    };
+    for lines in [vec![line("A")], vec![line("A"), line("B")], vec![line("C")], vec![line("D")]] {
+        place.done(stream("Bills", &[bill("b-1", &json!({"expenses": lines}))]));
+    }
+    let record = remote.books_by("vendorBill")["b-1"].clone();
+    let references = lines(&record, "expense").into_iter();
+    let references: std::collections::BTreeSet<String> =
+        references.map(|line| line["taxDetailsReference"].to_string()).collect();
+    assert_eq!(references.len(), 4, "{references:?}");
 }
 
 /// Vendors number their bills themselves: the same number from another one is another bill.
@@ -230,17 +285,17 @@ fn a_journal_whose_answer_is_lost_is_there() {
         "{faults: [{on: 'POST /services/rest/record/v1/*', calls: [4], do: reset_after}]}",
     );
     let place = books(&remote);
-    let journal = |amount: u64| {
-        json!({"externalId": "j-1", "subsidiaryId": "1", "currency": "USD",
+    let journal = |amount: f64| {
+        json!({"externalId": "j-1", "subsidiaryId": "1", "currency": "USD", "description": "Pay ",
             "transactionDate": "2026-05-01", "lineItems": [
                 {"accountNumber": "6000", "entryType": "Debit", "debitAmount": amount},
                 {"accountNumber": "1000", "entryType": "Credit", "creditAmount": amount}]})
     };
-    place.done(stream("JournalEntries", &[journal(10)]));
+    place.done(stream("JournalEntries", &[journal(10.335)]));
     let told = place.counts("JournalEntries");
     assert_eq!(told.get("rejected"), None, "{:?}", place.results());
     assert_eq!(remote.books("journalEntry").len(), 1);
-    place.done(stream("JournalEntries", &[journal(20)]));
+    place.done(stream("JournalEntries", &[journal(20.0)]));
     assert_eq!(place.counts("JournalEntries"), counts([("read", 1), ("rejected", 1)]));
 }
 

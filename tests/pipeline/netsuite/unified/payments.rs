@@ -1,11 +1,11 @@
 //! Payments: of their own, and those that come with a bill or an invoice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{bill, books, message, stream, told};
-use crate::support::{Remote, counts};
+use crate::support::{Place, Remote, counts};
 
 fn payment(amount: f64, day: &str) -> Value {
     json!({"amount": amount, "paymentDate": format!("{day}T00:00:00Z"), "accountName": "Checking"})
@@ -62,6 +62,120 @@ fn a_payment_is_known_by_its_external_id_or_by_what_it_says() {
     own["externalId"] = json!("p-2");
     place.done(stream("Bills", &[with("fourth", &[&own])]));
     assert_eq!(paid(&remote), [20.0, 20.0, 20.0], "{:?}", place.results());
+}
+
+/// A payment of two bills, of which `share` is the first one's, under NetSuite's own names.
+fn pay_both(remote: &Remote, place: &Place, share: f64, rest: f64) {
+    let bills = remote.books_by("vendorBill");
+    let line = |bill: &str, amount: f64| json!({"doc": {"id": bills[bill]["id"]}, "apply": true, "amount": amount});
+    let paid = json!({"entity": bills["b-1"]["entity"], "tranDate": "2026-05-02",
+        "apply": {"items": [line("b-1", share), line("b-2", rest)]}});
+    place.done(stream("vendorPayment", &[paid]));
+    assert_eq!(place.counts("vendorPayment")["created"], 1, "{:?}", place.results());
+}
+
+/// What one document has of a payment is what it is known by there, in whatever order they come.
+#[test]
+fn a_payment_of_several_documents_is_none_of_its_whole_amount() {
+    for amounts in [vec![50.0, 90.0], vec![90.0, 50.0], vec![90.0]] {
+        let remote = Remote::start();
+        let place = books(&remote);
+        let large = json!([{"accountNumber": "6000", "description": "Fuel", "amount": 500.0}]);
+        let with = |id: &str, payments: &[Value]| {
+            bill(id, &json!({"expenses": large, "relatedPayments": payments}))
+        };
+        place.done(stream("Bills", &[with("b-1", &[]), with("b-2", &[])]));
+        pay_both(&remote, &place, 50.0, 40.0);
+        let payments: Vec<_> = amounts.iter().map(|sum| payment(*sum, "2026-05-02")).collect();
+        place.done(stream("Bills", &[with("b-1", &payments)]));
+        assert_eq!(paid(&remote), [50.0, 90.0], "{amounts:?}: {:?}", place.results());
+    }
+}
+
+/// One that was made by hand, and one of the user's: both are there, whichever comes first.
+#[test]
+fn a_payment_is_not_taken_by_another() {
+    for order in [["p-1", "p-2"], ["p-2", "p-1"]] {
+        let remote = Remote::start();
+        let place = books(&remote);
+        let own = |id: &str| {
+            let mut payment = payment(20.0, "2026-05-02");
+            payment["externalId"] = json!(id);
+            payment
+        };
+        let with = |payments: &[Value]| bill("b-1", &json!({"relatedPayments": payments}));
+        place.done(stream("Bills", &[with(&[]), bill("b-2", &json!({}))]));
+        pay_both(&remote, &place, 20.0, 5.0);
+        place.done(stream("Bills", &[with(&[own("p-9"), own("p-1")])]));
+        assert_eq!(paid(&remote).len(), 2);
+        place.done(stream("Bills", &[with(&order.map(own))]));
+        assert_eq!(paid(&remote).len(), 2, "{order:?}: {:?}", remote.books("vendorPayment"));
+    }
+}
+
+#[test]
+fn a_payment_that_was_made_here_is_not_made_again_under_the_users_id() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let with = |payment: &Value| bill("b-1", &json!({"relatedPayments": [payment]}));
+    let mut own = payment(20.0, "2026-05-02");
+    place.done(stream("Bills", &[with(&own)]));
+    own["externalId"] = json!("p-9");
+    place.done(stream("Bills", &[with(&own)]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("updated", 1)]));
+    assert_eq!(paid(&remote), [20.0]);
+}
+
+#[test]
+fn a_payment_that_differs_is_told() {
+    let remote = Remote::start();
+    let place = books(&remote);
+    let with = |amount: f64| {
+        let mut own = payment(amount, "2026-05-02");
+        own["externalId"] = json!("p-1");
+        bill("b-1", &json!({"relatedPayments": [own]}))
+    };
+    place.done(stream("Bills", &[with(20.0)]));
+    place.done(stream("Bills", &[with(25.0)]));
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("failed", 1)]));
+    let told = message(&place, "b-1");
+    assert!(told.contains("`p-1` comes to 20 there, and is not changed to 25"), "{told}");
+    assert_eq!(paid(&remote), [20.0]);
+}
+
+/// NetSuite is asked for no more than it takes, and a document is not written for its payment.
+#[test]
+fn a_payment_that_is_throttled_waits() {
+    let remote = Remote::with(
+        "{faults: [{on: 'POST /services/rest/record/v1/*', calls: [5, 6], do: status, status: 429, \
+         retry_after: {seconds: 2}}]}",
+    );
+    let place = books(&remote);
+    let payments = [payment(10.0, "2026-05-02")];
+    let began = Instant::now();
+    place.done(stream("Bills", &[bill("b-1", &json!({"relatedPayments": payments}))]));
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(place.counts("Bills"), counts([("read", 1), ("created", 1)]));
+    assert_eq!((paid(&remote), remote.calls_to("PATCH", "/record/")), (vec![10.0], 0));
+}
+
+/// SuiteQL shows a payment later than NetSuite refuses to make it twice.
+#[test]
+fn a_payment_that_is_not_shown_yet_is_there() {
+    let remote = Remote::with(
+        "{search_lag_ms: 3000, faults: [{on: 'POST /services/rest/record/v1/*', calls: [5], do: reset_after}]}",
+    );
+    let place = books(&remote);
+    std::thread::sleep(Duration::from_secs(4));
+    let payments = [payment(10.0, "2026-05-02")];
+    place.done(stream("Bills", &[bill("b-1", &json!({"relatedPayments": payments}))]));
+    assert_eq!(
+        place.counts("Bills"),
+        counts([("read", 1), ("created", 1)]),
+        "{:?}",
+        place.results()
+    );
+    assert_eq!(paid(&remote), [10.0]);
 }
 
 /// The bill is there, its payment is not: that is told as it is, and mended by the next run.
