@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -36,9 +35,19 @@ pub(super) struct Live {
     pub(super) job: JobId,
     feed: Mutex<Feed>,
     waiting: Waiting,
-    is_over: AtomicBool,
+    /// Ended when it has ended, and it is on disk how.
+    over: CancellationToken,
     /// Ended to have it end early.
     pub(super) stop: CancellationToken,
+}
+
+/// Why a record was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotSent {
+    /// The job takes no more.
+    Closed,
+    /// That it is to be written could not be kept.
+    NotKept,
 }
 
 /// Who waits for the record at which position.
@@ -103,7 +112,7 @@ impl Live {
                 used: Instant::now(),
             }),
             waiting: Arc::clone(&waiting),
-            is_over: AtomicBool::new(false),
+            over: CancellationToken::new(),
             stop: stop.clone(),
         });
         let input = Input {
@@ -124,44 +133,43 @@ impl Live {
             let finished = walk(&begun, input, stop).await;
             own.close();
             end(&service, &begun, finished).await;
-            own.is_over.store(true, Ordering::Release);
+            own.over.cancel();
             lock(&own.waiting).clear();
         });
         Ok(live)
     }
 
     /// Sends a record of `stream`; what is returned is told when its outcome is on disk, and is gone when
-    /// the job has ended without. `keep` is told its position before it leaves. `None`: the job takes no
-    /// more.
+    /// the job has ended without. `keep` is told its position before it leaves, and keeps it from leaving
+    /// with `None`.
     pub(super) fn send<T>(
         &self,
         stream: &str,
         record: &RawValue,
-        keep: impl FnOnce(u64) -> T,
-    ) -> Option<(oneshot::Receiver<()>, T)> {
+        keep: impl FnOnce(u64) -> Option<T>,
+    ) -> Result<(oneshot::Receiver<()>, T), NotSent> {
         let mut feed = lock(&self.feed);
         if feed.position >= MOST {
             feed.lines = None;
         }
-        let lines = feed.lines.clone()?;
-        let mut text = feed.schema(stream, record);
-        feed.position += 1;
+        let lines = feed.lines.clone().ok_or(NotSent::Closed)?;
+        let position = feed.position + 1;
+        let kept = keep(position).ok_or(NotSent::NotKept)?;
+        let mut text = feed.schema(stream, record).into_bytes();
+        feed.position = position;
         feed.used = Instant::now();
-        let position = feed.position;
         let (settle, settled) = oneshot::channel();
         lock(&self.waiting).insert(position, settle);
-        let kept = keep(position);
         let stream = serde_json::Value::from(stream);
-        text.push_str(&format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":"));
-        let mut text = text.into_bytes();
+        text.extend(format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":").bytes());
         text.extend(on_one_line(record.get()));
         text.extend(b"}\n");
         if lines.send(text).is_err() {
             feed.lines = None;
             lock(&self.waiting).remove(&position);
-            return None;
+            return Err(NotSent::Closed);
         }
-        Some((settled, kept))
+        Ok((settled, kept))
     }
 
     /// Takes no more; what was taken is written.
@@ -176,7 +184,12 @@ impl Live {
 
     /// Whether it has ended, and it is on disk how.
     pub(super) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Acquire)
+        self.over.is_cancelled()
+    }
+
+    /// Waits until it has.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
     }
 
     /// Closes it where nobody has written with it for long.

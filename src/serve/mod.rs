@@ -130,6 +130,9 @@ impl Service {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(REST) => {}
             }
+            if let Err(error) = self.queue.forget_requests(api::KEY_MILLIS).await {
+                tracing::warn!(%error, "Keys of old requests could not be forgotten.");
+            }
             let now = Instant::now();
             for lane in self.lanes.all() {
                 if let Some(live) = &*lane.live.lock().await {

@@ -66,12 +66,14 @@ impl Runner {
         self.changed.notify_one();
     }
 
-    /// Takes a job out that has not begun.
-    pub(super) fn remove(&self, uuid: &str) {
+    /// Takes a job out that has not begun. Whether there was one.
+    pub(super) fn remove(&self, uuid: &str) -> bool {
         let mut state = self.lock();
-        for (_, jobs) in &mut state.tenants {
+        state.tenants.iter_mut().any(|(_, jobs)| {
+            let before = jobs.len();
             jobs.retain(|job| job.uuid != uuid);
-        }
+            jobs.len() < before
+        })
     }
 
     /// Ends a job that runs. Whether there is one.
@@ -260,7 +262,7 @@ mod tests {
         let begun: Vec<_> = std::iter::from_fn(|| next(&runner)).collect();
         assert_eq!(begun, ["a1", "b1", "c1", "a4"]);
         runner.ended(&job("a1", "a", "hubspot"));
-        runner.remove("a2");
+        assert!(runner.remove("a2") && !runner.remove("a1"));
         assert_eq!(next(&runner).as_deref(), Some("a3"));
         assert_eq!(next(&runner), None);
     }

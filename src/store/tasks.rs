@@ -25,13 +25,14 @@ pub struct Task {
 }
 
 impl Store {
-    /// Keeps a task. Work that is given to the store afterwards is on disk no earlier.
-    ///
-    /// # Errors
-    /// What SQLite says; a key that is there already, too.
-    pub async fn keep_task(&self, task: Task) -> Result<(), StoreError> {
+    /// Keeps a task; it is on disk when what is returned ends. Whatever is given to the store once this
+    /// has returned is on disk no earlier. `None`: too much waits to be written.
+    pub fn keep_task(
+        &self,
+        task: Task,
+    ) -> Option<impl Future<Output = Result<(), StoreError>> + use<>> {
         let now = chrono::Utc::now().timestamp_millis();
-        self.write(move |transaction| {
+        self.writer.enqueue(move |transaction| {
             let Task { id, key, fingerprint, job, position, stream, record } = task;
             transaction
                 .prepare_cached(
@@ -40,6 +41,22 @@ impl Store {
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 )?
                 .execute(params![id, key, fingerprint, job, position, stream, record, now])
+                .map(drop)
+        })
+    }
+
+    /// Forgets tasks that were given more than `age_millis` ago and have come to their end.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn forget_tasks(&self, age_millis: i64) -> Result<(), StoreError> {
+        let before = chrono::Utc::now().timestamp_millis() - age_millis;
+        self.write(move |transaction| {
+            transaction
+                .execute(
+                    &format!("DELETE FROM tasks WHERE created_millis < ? AND NOT {IS_OPEN}"),
+                    [before],
+                )
                 .map(drop)
         })
         .await
@@ -68,16 +85,14 @@ impl Store {
 /// What SQLite says.
 pub fn open(connection: &Connection) -> rusqlite::Result<Vec<Task>> {
     connection
-        .prepare(&format!(
-            "{COLUMNS} WHERE NOT EXISTS (
-                 SELECT 1 FROM outcomes WHERE outcomes.job = tasks.job
-                     AND outcomes.stream IN (SELECT streams.id FROM streams)
-                     AND outcomes.position = tasks.position)
-             ORDER BY job, position"
-        ))?
+        .prepare(&format!("{COLUMNS} WHERE {IS_OPEN} ORDER BY job, position"))?
         .query_map([], task)?
         .collect()
 }
+
+/// Of a task: it has not come to its end.
+const IS_OPEN: &str = "NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.job = tasks.job
+    AND outcomes.stream IN (SELECT streams.id FROM streams) AND outcomes.position = tasks.position)";
 
 const COLUMNS: &str = "SELECT id, key, fingerprint, job, position, stream, record FROM tasks";
 

@@ -1,6 +1,7 @@
 //! The one thread that writes: work of many tasks in one transaction, one sync for all.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -18,6 +19,8 @@ const QUEUE: usize = 1024;
 
 /// Tells the caller, once it is known whether the transaction is on disk.
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Ends when it is known whether the transaction is on disk.
+pub(crate) type Written<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 /// Does its part in the transaction, if there is one, and says whom to tell.
 type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (rusqlite::Result<()>, Reply) + Send>;
 
@@ -53,6 +56,18 @@ impl Writer {
         let queue = self.queue.as_ref().ok_or_else(|| self.closed())?;
         queue.send(piece(work, answer)).await.map_err(|_| self.closed())?;
         told.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// The same: it is in the queue when this returns, behind what was given before and before what
+    /// comes later. `None`: the queue is full.
+    pub(crate) fn enqueue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Option<Written<T>> {
+        let (answer, told) = oneshot::channel();
+        let closed = self.closed();
+        self.queue.as_ref()?.try_send(piece(work, answer)).ok()?;
+        Some(Box::pin(async move { told.await.unwrap_or(Err(closed)) }))
     }
 
     pub(crate) fn write_blocking<T: Send + 'static>(

@@ -107,8 +107,15 @@ pub(super) fn visible(service: &Service, caller: &Caller, uuid: &str) -> Result<
 /// # Errors
 /// 409 for one that has ended.
 pub(super) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem> {
-    service.runner.remove(&job.uuid);
-    if service.queue.cancel(&job.uuid).await? {
+    if job.source == Source::Live
+        && let Some(lane) = service.lanes.find(&job.lane)
+        && let Some(live) = lane.live.lock().await.as_ref().filter(|live| live.uuid == job.uuid)
+    {
+        live.close();
+        return found(service, &job.uuid);
+    }
+    if service.runner.remove(&job.uuid) {
+        service.queue.cancel(&job.uuid).await?;
         drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
     } else if !service.runner.stop(&job.uuid) {
         let now = found(service, &job.uuid)?;

@@ -21,7 +21,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use records::take_up;
+pub(super) use records::{KEY_MILLIS, take_up};
 
 use super::Service;
 use super::auth::HEADER;

@@ -14,7 +14,7 @@ use super::body;
 use crate::json::fields::Fields;
 use crate::serve::Service;
 use crate::serve::lane::{Lane, LaneName, names};
-use crate::serve::live::Live;
+use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
 use crate::state::line;
@@ -98,31 +98,30 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
     let id = uuid::Uuid::now_v7().to_string();
     let (live, settled, task) = loop {
         let live = live(service, &lane).await?;
-        let place = |position| Task {
-            id: id.clone(),
-            key: wanted.key.as_ref().map(|key| key.key.clone()),
-            fingerprint: wanted.key.as_ref().map_or([0; 32], |key| key.fingerprint),
-            job: live.job,
-            position,
-            stream: wanted.stream.to_owned(),
-            record: wanted.record.get().to_owned(),
-        };
-        // What is given to the store before the record leaves is on disk before any call for it.
         let keep = |position| {
-            let task = place(position);
-            let kept = is_sure.then(|| {
-                let (store, task) = (Arc::clone(lane.store()), task.clone());
-                tokio::spawn(async move { store.keep_task(task).await })
-            });
-            (task, kept)
+            let task = Task {
+                id: id.clone(),
+                key: wanted.key.as_ref().map(|key| key.key.clone()),
+                fingerprint: wanted.key.as_ref().map_or([0; 32], |key| key.fingerprint),
+                job: live.job,
+                position,
+                stream: wanted.stream.to_owned(),
+                record: wanted.record.get().to_owned(),
+            };
+            // What is given to the store before the record leaves is on disk before any call for it.
+            let kept = if is_sure { Some(lane.store().keep_task(task.clone())?) } else { None };
+            Some((task, kept))
         };
-        let Some((settled, (task, kept))) = live.send(wanted.stream, wanted.record, keep) else {
-            continue;
-        };
-        if let Some(kept) = kept {
-            kept.await.map_err(|_| Problem::bad("the task was lost"))??;
+        match live.send(wanted.stream, wanted.record, keep) {
+            Ok((settled, (task, kept))) => {
+                if let Some(kept) = kept {
+                    kept.await?;
+                }
+                break (live, settled, task);
+            }
+            Err(NotSent::Closed) => {}
+            Err(NotSent::NotKept) => return Err(busy()),
         }
-        break (live, settled, task);
     };
     if wanted.is_async {
         return Ok(Told { task: id, job: live.uuid.clone(), state: None });
@@ -130,7 +129,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
     let deadline = service.config.deadline_secs.duration();
     if tokio::time::timeout(deadline, settled).await.is_err() && !is_sure {
         // It goes on, and can be asked for, also after the service has ended.
-        lane.store().keep_task(task.clone()).await?;
+        lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
         is_sure = true;
     }
     let told = tell(&lane, &task, &live.uuid)?;
@@ -138,6 +137,12 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
         return Err(lost(service, &live, is_sure));
     }
     Ok(told)
+}
+
+/// Too much waits to be written.
+fn busy() -> Problem {
+    let detail = "too many records wait to be written";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
 }
 
 /// A request that came before: its outcome, or the wait for it.
@@ -221,54 +226,34 @@ fn lost(service: &Service, live: &Live, is_kept: bool) -> Problem {
 /// Writes what a killed service has accepted and not written.
 pub(in crate::serve) async fn take_up(service: &Arc<Service>) {
     for name in names(&service.config) {
-        let store = name.store(&service.config.data);
-        if !store.exists() {
-            continue;
-        }
-        if let Err(problem) = take_up_in(service, &name, &store).await {
+        if let Err(problem) = take_up_in(service, &name).await {
             tracing::error!(
-                "{name}: records that were accepted are not written before the next start: {}",
+                "{name}: records that were accepted are not written before the next request: {}",
                 problem.detail()
             );
         }
     }
 }
 
-async fn take_up_in(
-    service: &Arc<Service>,
-    name: &LaneName,
-    store: &std::path::Path,
-) -> Result<(), Problem> {
-    let open = open_for_reading(store)?;
-    if tasks::open(&open).map_err(unreadable)?.is_empty() {
+async fn take_up_in(service: &Arc<Service>, name: &LaneName) -> Result<(), Problem> {
+    let store = name.store(&service.config.data);
+    if !store.exists() {
         return Ok(());
     }
-    drop(open);
-    let lane = service.lanes.get(&service.config, name).await?;
-    // The beginning of a job finds out what has become of some.
-    let begun = live(service, &lane).await?;
-    let open = lane.store().read(tasks::open)?;
-    for task in open.into_iter().filter(|task| task.job != begun.job) {
-        let Ok(record) = RawValue::from_string(task.record.clone()) else { continue };
-        loop {
-            let live = live(service, &lane).await?;
-            let stream = task.stream.clone();
-            let keep = |position| {
-                let (store, task) = (Arc::clone(lane.store()), task.clone());
-                let task = Task { job: live.job, position, ..task };
-                tokio::spawn(async move { store.keep_task(task).await })
-            };
-            if let Some((_, kept)) = live.send(&stream, &record, keep) {
-                kept.await.map_err(|_| Problem::bad("the task was lost"))??;
-                break;
-            }
-        }
+    let open = tasks::open(&open_for_reading(&store)?).map_err(unreadable)?;
+    if !open.is_empty() {
+        let lane = service.lanes.get(&service.config, name).await?;
+        live(service, &lane).await?;
     }
     Ok(())
 }
 
-/// The lane's job that is open for records; another one where there is none.
-pub(super) async fn live(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Live>, Problem> {
+/// How long a request is known by its key.
+pub(in crate::serve) const KEY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// The lane's job that is open for records; another one where there is none, which writes first what
+/// the one before it was given and has not written.
+async fn live(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Live>, Problem> {
     let mut open = lane.live.lock().await;
     if let Some(live) = open.as_ref().filter(|live| live.is_open()) {
         return Ok(Arc::clone(live));
@@ -277,7 +262,23 @@ pub(super) async fn live(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc
         let detail = "the service is about to end";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5));
     }
+    if let Some(before) = open.take() {
+        // What it has written last is known when it has ended.
+        before.over().await;
+    }
+    lane.store().forget_tasks(KEY_MILLIS).await?;
     let live = Live::start(service, lane).await?;
+    for task in lane.store().read(tasks::open)? {
+        let Ok(record) = RawValue::from_string(task.record.clone()) else { continue };
+        let keep = |position| {
+            let task = Task { job: live.job, position, ..task.clone() };
+            lane.store().keep_task(task)
+        };
+        match live.send(&task.stream, &record, keep) {
+            Ok((_, kept)) => kept.await?,
+            Err(_) => break,
+        }
+    }
     *open = Some(Arc::clone(&live));
     Ok(live)
 }

@@ -164,18 +164,18 @@ impl Queue {
         .await
     }
 
-    /// Takes a job out of the queue that has not begun. Whether it was there.
-    pub(super) async fn cancel(&self, uuid: &str) -> Result<bool, StoreError> {
+    /// Takes a job out of the queue that has not begun.
+    pub(super) async fn cancel(&self, uuid: &str) -> Result<(), StoreError> {
         let uuid = uuid.to_owned();
         self.write(move |transaction| {
             let now = chrono::Utc::now().timestamp_millis();
-            let changed = transaction
+            transaction
                 .prepare_cached(
                     "UPDATE jobs SET status = 'cancelled', updated_millis = ?2
                      WHERE uuid = ?1 AND status = 'queued'",
                 )?
-                .execute(params![uuid, now])?;
-            Ok(changed > 0)
+                .execute(params![uuid, now])
+                .map(drop)
         })
         .await
     }
@@ -192,6 +192,15 @@ impl Queue {
             transaction
                 .execute("UPDATE jobs SET status = 'queued' WHERE status = 'running'", [])
                 .map(drop)
+        })
+        .await
+    }
+
+    /// Forgets the keys of requests that came more than `age_millis` ago.
+    pub(super) async fn forget_requests(&self, age_millis: i64) -> Result<(), StoreError> {
+        let before = chrono::Utc::now().timestamp_millis() - age_millis;
+        self.write(move |transaction| {
+            transaction.execute("DELETE FROM requests WHERE created_millis < ?", [before]).map(drop)
         })
         .await
     }
