@@ -189,15 +189,7 @@ impl From<Job> for PlatformJob {
     }
 }
 
-/// Which version of the platform's flows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
-
 async fn queue(
-    version: Version,
     service: Arc<Service>,
     caller: Caller,
     place: Place,
@@ -211,9 +203,7 @@ async fn queue(
     let asked: NewJob<'_> = body::parse(&bytes)?;
     asked.check()?;
     match asked.job_type.as_deref() {
-        Some("write") => {}
-        None if version == Version::One => {}
-        None => return Err(Problem::unprocessable("`job_type` is missing").hint("it is `write`")),
+        None | Some("write") => {}
         Some(other) => {
             return Err(Problem::unprocessable(format!("`job_type` is `{other}`")).hint(
                 "this service writes: `job_type` is `write`, and the records are in `state`",
@@ -291,7 +281,7 @@ fn show(
 }
 
 macro_rules! versions {
-    ($($version:ident, $queue:ident, $list:ident, $show:ident, $path:literal, $one:literal;)*) => {$(
+    ($($queue:ident, $list:ident, $show:ident, $path:literal, $one:literal;)*) => {$(
         /// Queue a job for the records of the request
         #[utoipa::path(
             post, path = $path, tag = "platform", params(Place, Named),
@@ -306,7 +296,7 @@ macro_rules! versions {
             headers: HeaderMap,
             body: Body,
         ) -> Result<Response, Problem> {
-            queue(Version::$version, service, caller, place, headers, body).await
+            queue(service, caller, place, headers, body).await
         }
 
         /// The newest jobs of a tenant, newest first
@@ -341,8 +331,8 @@ macro_rules! versions {
 }
 
 versions! {
-    One, queue_v1, list_v1, show_v1,
+    queue_v1, list_v1, show_v1,
         "/{env_id}/{flow_id}/{tenant}/jobs", "/{env_id}/{flow_id}/{tenant}/jobs/{job_id}";
-    Two, queue_v2, list_v2, show_v2,
+    queue_v2, list_v2, show_v2,
         "/v2/{env_id}/{flow_id}/{tenant}/jobs", "/v2/{env_id}/{flow_id}/{tenant}/jobs/{job_id}";
 }
