@@ -1,7 +1,7 @@
 //! Files that others read are replaced as a whole: written beside, synced, renamed. What is no
 //! file, as a pipe or `/dev/stdout`, is written into.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,6 +128,18 @@ pub fn replace_itself(
     File::open(folder)?.sync_all()?;
     point("replaced");
     Ok(())
+}
+
+/// Makes a folder, and those above it, for their owner alone, unless they are there.
+///
+/// # Errors
+/// The disk says no.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Opens the file whose lock keeps other processes off something, and makes it where it is missing.

@@ -1,15 +1,16 @@
 //! What a request brings, as the input of a job: a Singer stream in a file.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use super::live::schema_line;
 use super::problem::Problem;
 use crate::error::Error;
+use crate::file::make_private_folder;
 use crate::json::fields::Fields;
 
 /// Records by stream.
@@ -30,11 +31,7 @@ pub(super) fn path(data: &Path, job: &str) -> PathBuf {
 /// Exit code 2: the disk says no.
 pub(super) fn make_folder(data: &Path) -> Result<(), Error> {
     let folder = folder(data);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder).map_err(|error| {
+    make_private_folder(&folder).map_err(|error| {
         Error::usage(format!("cannot make the folder `{}`", folder.display()))
             .caused_by(error)
             .hint("name another place with `data` in the configuration")
@@ -71,22 +68,14 @@ pub(super) fn write(data: &Path, job: &str, records: &Records<'_>) -> io::Result
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = BufWriter::new(options.open(&path)?);
     for (stream, records) in records {
-        let mut names: Vec<String> = Vec::new();
-        let mut known = std::collections::HashSet::new();
+        let mut names: IndexSet<String> = IndexSet::new();
         for record in records {
             let fields = Fields::of_text(record.get()).map_err(io::Error::other)?;
-            for (name, _) in fields.0 {
-                if known.insert(name.to_string()) {
-                    names.push(name.into_owned());
-                }
-            }
+            names.extend(fields.0.into_iter().map(|(name, _)| name.into_owned()));
         }
         out.write_all(schema_line(stream, names.iter()).as_bytes())?;
-        let stream = serde_json::Value::from(stream.as_str());
         for record in records {
-            write!(out, "{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":")?;
-            out.write_all(&on_one_line(record.get()))?;
-            out.write_all(b"}\n")?;
+            out.write_all(&record_line(stream, record))?;
         }
     }
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -95,9 +84,25 @@ pub(super) fn write(data: &Path, job: &str, records: &Records<'_>) -> io::Result
     File::open(folder(data))?.sync_all()
 }
 
-/// A record may be written over several lines, and a message may not. Within texts line breaks are
-/// escaped.
-pub(super) fn on_one_line(record: &str) -> Vec<u8> {
+/// The SCHEMA of records that a request has brought: what they have, and nothing of what it must be.
+pub(super) fn schema_line<'a>(stream: &str, names: impl Iterator<Item = &'a String>) -> String {
+    let properties: Map<String, Value> = names.map(|name| (name.clone(), json!({}))).collect();
+    let line = json!({
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": properties},
+        "key_properties": [],
+    });
+    format!("{line}\n")
+}
+
+/// A record as a line of a stream. It may have come over several lines, and a message may not; within
+/// texts line breaks are escaped.
+pub(super) fn record_line(stream: &str, record: &RawValue) -> Vec<u8> {
     let one = |byte: u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
-    record.bytes().map(one).collect()
+    let stream = Value::from(stream);
+    let mut line = format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":").into_bytes();
+    line.extend(record.get().bytes().map(one));
+    line.extend(b"}\n");
+    line
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::config::ServeConfig;
+use super::config::{FlowConfig, ServeConfig};
 use super::live::Live;
 use super::problem::Problem;
 use super::secret::resolved;
@@ -56,18 +56,13 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'|');
 
 impl LaneName {
-    /// The folder of its store.
-    pub(super) fn folder(&self, data: &Path) -> PathBuf {
+    /// Its store, which may not be there yet.
+    pub(super) fn store(&self, data: &Path) -> PathBuf {
         let Self { environment, flow, tenant, connector } = self;
         let parts = [environment, tenant, flow, connector];
         let mut folder = data.join("lanes");
         folder.extend(parts.map(|part| utf8_percent_encode(part, UNSAFE).to_string()));
-        folder
-    }
-
-    /// Its store, which may not be there yet.
-    pub(super) fn store(&self, data: &Path) -> PathBuf {
-        self.folder(data).join("store.db")
+        folder.join("store.db")
     }
 }
 
@@ -197,19 +192,44 @@ impl Lanes {
 
 /// All lanes that a configuration has.
 pub(super) fn names(config: &ServeConfig) -> impl Iterator<Item = LaneName> {
-    config.environments.iter().flat_map(|(environment, place)| {
-        place.flows.iter().flat_map(move |(flow, of)| {
-            place.tenants.iter().flat_map(move |(tenant, has)| {
-                let both = |id: &&String| has.connectors.contains_key(*id);
-                of.connectors.keys().filter(both).map(move |connector| LaneName {
-                    environment: environment.clone(),
-                    flow: flow.clone(),
-                    tenant: tenant.clone(),
-                    connector: connector.clone(),
-                })
-            })
+    config.environments.iter().flat_map(move |(environment, place)| {
+        place.tenants.keys().flat_map(move |tenant| names_of(config, environment, tenant))
+    })
+}
+
+/// Those of a tenant.
+pub(super) fn names_of(
+    config: &ServeConfig,
+    environment: &str,
+    tenant: &str,
+) -> impl Iterator<Item = LaneName> {
+    let place = config.environments.get(environment);
+    let has = place.and_then(|place| place.tenants.get(tenant)).map(|tenant| &tenant.connectors);
+    let flows = place.into_iter().flat_map(|place| &place.flows);
+    flows.flat_map(move |(flow, of)| {
+        let both = move |id: &&String| has.is_some_and(|has| has.contains_key(*id));
+        of.connectors.keys().filter(both).map(move |connector| LaneName {
+            environment: environment.to_owned(),
+            flow: flow.clone(),
+            tenant: tenant.to_owned(),
+            connector: connector.clone(),
         })
     })
+}
+
+/// A flow of an environment.
+///
+/// # Errors
+/// 404 where there is no such environment or flow.
+pub(super) fn flow_of<'a>(
+    config: &'a ServeConfig,
+    environment: &str,
+    flow: &str,
+) -> Result<&'a FlowConfig, Problem> {
+    let missing = |what: &str, id: &str| Problem::not_found(format!("there is no {what} `{id}`"));
+    let place = config.environments.get(environment);
+    let place = place.ok_or_else(|| missing("environment", environment))?;
+    place.flows.get(flow).ok_or_else(|| missing("flow", flow))
 }
 
 /// The configuration of a lane: the tenant's over the flow's.
@@ -222,13 +242,12 @@ pub(super) fn values_of(
 ) -> Result<Map<String, Value>, Problem> {
     let LaneName { environment, flow, tenant, connector } = name;
     let missing = |what: &str, id: &str| Problem::not_found(format!("there is no {what} `{id}`"));
-    let place = config.environments.get(environment);
-    let place = place.ok_or_else(|| missing("environment", environment))?;
-    let found = place.flows.get(flow).ok_or_else(|| missing("flow", flow))?;
+    let found = flow_of(config, environment, flow)?;
     let of_flow = found.connectors.get(connector).ok_or_else(|| {
         missing("connector", connector).hint(format!("flow `{flow}` has: {}", found.ids()))
     })?;
-    let known = place.tenants.get(tenant).ok_or_else(|| missing("tenant", tenant))?;
+    let known = config.environments[environment].tenants.get(tenant);
+    let known = known.ok_or_else(|| missing("tenant", tenant))?;
     let of_tenant = known.connectors.get(connector).ok_or_else(|| {
         Problem::not_found(format!("tenant `{tenant}` has no account at `{connector}`")).hint(
             format!("give it one under `environments.{environment}.tenants.{tenant}.connectors`"),

@@ -11,11 +11,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
-use super::input::on_one_line;
+use super::input::{record_line, schema_line};
 use super::lane::Lane;
-use super::queue::{NewJob, Source, State};
+use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
-use super::runner::state_of;
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::walk::{Input, walk};
@@ -148,6 +147,9 @@ impl Live {
         record: &RawValue,
         keep: impl FnOnce(u64) -> Option<T>,
     ) -> Result<(oneshot::Receiver<()>, T), NotSent> {
+        // Whoever brings it has seen that it is a record.
+        let fields = Fields::of_text(record.get()).unwrap_or_default();
+        let line = record_line(stream, record);
         let mut feed = lock(&self.feed);
         if feed.position >= MOST {
             feed.lines = None;
@@ -155,15 +157,12 @@ impl Live {
         let lines = feed.lines.clone().ok_or(NotSent::Closed)?;
         let position = feed.position + 1;
         let kept = keep(position).ok_or(NotSent::NotKept)?;
-        let mut text = feed.schema(stream, record).into_bytes();
+        let mut text = feed.schema(stream, &fields).into_bytes();
+        text.extend(line);
         feed.position = position;
         feed.used = Instant::now();
         let (settle, settled) = oneshot::channel();
         lock(&self.waiting).insert(position, settle);
-        let stream = serde_json::Value::from(stream);
-        text.extend(format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":").bytes());
-        text.extend(on_one_line(record.get()));
-        text.extend(b"}\n");
         if lines.send(text).is_err() {
             feed.lines = None;
             lock(&self.waiting).remove(&position);
@@ -203,11 +202,7 @@ impl Live {
 
 async fn end(service: &Service, begun: &Begun, finished: Finished) {
     let summary = conclude(begun, finished).await;
-    let state = state_of(summary.status);
-    let message = summary.error.as_ref().map(|error| error.message.clone());
-    let message = message.unwrap_or_else(|| summary.proof.line.clone());
-    let document = serde_json::to_string(&summary).ok();
-    if let Err(error) = service.queue.end(&begun.uuid, state, Some(message), document).await {
+    if let Err(error) = service.queue.end(&begun.uuid, Ended::from(&summary)).await {
         tracing::error!(job = begun.uuid, %error, "That a job has ended could not be kept.");
     }
 }
@@ -215,34 +210,16 @@ async fn end(service: &Service, begun: &Begun, finished: Finished) {
 impl Feed {
     /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
     /// properties than before.
-    fn schema(&mut self, stream: &str, record: &RawValue) -> String {
-        let fields = Fields::of_text(record.get()).ok();
-        let names: Vec<String> = fields
-            .into_iter()
-            .flat_map(|fields| fields.0)
-            .map(|(name, _)| name.into_owned())
-            .collect();
+    fn schema(&mut self, stream: &str, record: &Fields<'_>) -> String {
+        let mut names = record.0.iter().map(|(name, _)| name);
         let known = self.streams.get(stream);
-        if known.is_some_and(|known| names.iter().all(|name| known.contains(name))) {
+        if known.is_some_and(|known| names.all(|name| known.contains(&**name))) {
             return String::new();
         }
         let known = self.streams.entry(stream.to_owned()).or_default();
-        known.extend(names);
+        known.extend(record.0.iter().map(|(name, _)| name.to_string()));
         schema_line(stream, known.iter())
     }
-}
-
-/// The SCHEMA of records that a request has brought: what they have, and nothing of what it must be.
-pub(super) fn schema_line<'a>(stream: &str, names: impl Iterator<Item = &'a String>) -> String {
-    let properties: serde_json::Map<String, serde_json::Value> =
-        names.map(|name| (name.clone(), serde_json::json!({}))).collect();
-    let line = serde_json::json!({
-        "type": "SCHEMA",
-        "stream": stream,
-        "schema": {"type": "object", "properties": properties},
-        "key_properties": [],
-    });
-    format!("{line}\n")
 }
 
 /// What comes line by line, as a file that has no end before all who write it have gone.

@@ -19,7 +19,7 @@ mod secret;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -56,7 +56,9 @@ pub struct Running {
 }
 
 /// How often lanes that nobody uses are looked for.
-const REST: std::time::Duration = std::time::Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(30);
+/// How often the keys of old requests are.
+const FORGET: Duration = Duration::from_secs(3600);
 
 /// Starts the service: what a killed one had begun is taken up, and it listens.
 ///
@@ -125,13 +127,17 @@ impl Running {
 impl Service {
     /// Ends what nobody uses.
     async fn rest(&self) {
+        // A service that has nothing to do writes nothing but this.
+        let mut forget = tokio::time::interval(FORGET);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(REST) => {}
-            }
-            if let Err(error) = self.queue.forget_requests(api::KEY_MILLIS).await {
-                tracing::warn!(%error, "Keys of old requests could not be forgotten.");
+                _ = forget.tick() => {
+                    if let Err(error) = self.queue.forget_requests(api::KEY_MILLIS).await {
+                        tracing::warn!(%error, "Keys of old requests could not be forgotten.");
+                    }
+                }
             }
             let now = Instant::now();
             for lane in self.lanes.all() {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Service;
 use super::input;
 use super::lane::LaneName;
-use super::queue::{Job, Source, State};
+use super::queue::{Ended, Job, Source, State};
 use super::run;
 use crate::error::Error;
 use crate::job::walk::Input;
@@ -151,19 +151,15 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let ended = match attempt(service, job, stop.clone()).await {
         // It goes on when the service starts again.
         Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
-        Ok(summary) => {
-            let message = summary.error.as_ref().map(|error| error.message.clone());
-            let message = message.unwrap_or_else(|| summary.proof.line.clone());
-            (state_of(summary.status), message, serde_json::to_string(&summary).ok())
-        }
+        Ok(summary) => Ended::from(&summary),
         Err(error) => {
             error.tell_beside();
-            (State::Failed, error.full_message(), None)
+            Ended { state: State::Failed, message: error.full_message(), summary: None }
         }
     };
-    let (state, message, summary) = ended;
-    tracing::info!(job = job.uuid, lane = %job.lane, status = state.as_str(), "A job has ended.");
-    if let Err(error) = service.queue.end(&job.uuid, state, Some(message), summary).await {
+    let status = ended.state.as_str();
+    tracing::info!(job = job.uuid, lane = %job.lane, status, "A job has ended.");
+    if let Err(error) = service.queue.end(&job.uuid, ended).await {
         // It runs again when the service starts, and finds what it has written.
         tracing::error!(job = job.uuid, %error, "That a job has ended could not be kept.");
         return;
@@ -203,16 +199,6 @@ async fn attempt(
         queue.begin(&job.uuid, &run).await.map_err(Error::from)
     })
     .await
-}
-
-/// How a run's end is told of the job.
-pub(super) fn state_of(status: Status) -> State {
-    match status {
-        Status::Succeeded => State::Succeeded,
-        Status::CompletedWithFailures => State::CompletedWithFailures,
-        Status::Stopped => State::Stopped,
-        Status::Running | Status::Failed | Status::Interrupted => State::Failed,
-    }
 }
 
 #[cfg(test)]

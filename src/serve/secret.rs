@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 
@@ -77,9 +77,7 @@ pub(super) struct KeyHash([u8; 32]);
 
 impl KeyHash {
     pub(super) fn of(key: &str) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
-        Self(hash)
+        Self(Sha256::digest(key).into())
     }
 
     /// In a time that tells nothing of the other.

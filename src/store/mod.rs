@@ -44,7 +44,7 @@ use writer::Writer;
 
 use crate::config::DEFAULT_STORE;
 use crate::error::Error;
-use crate::file::beside;
+use crate::file::{beside, make_private_folder};
 
 /// What stands behind the store's name in those of SQLite's files.
 pub const FILES: [&str; 3] = ["", "-wal", "-shm"];
@@ -334,11 +334,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| {
+    make_private_folder(folder).map_err(|error| {
         Error::usage(format!("cannot make the folder `{}` for the store", folder.display()))
             .caused_by(error)
             .hint("name another place with `--store`")

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
@@ -11,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Type};
 
@@ -103,14 +103,12 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 /// What a request asks for, in short: two that differ in anything have different ones.
 pub(super) fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
-    let mut all = Vec::new();
+    let mut hash = Sha256::new();
     for part in parts {
-        all.extend((part.len() as u64).to_le_bytes());
-        all.extend(*part);
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
     }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, &all).as_ref());
-    hash
+    hash.finalize().into()
 }
 
 /// What the address says, as [`Path`], with a problem for what it cannot say.

@@ -10,10 +10,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::body;
-
 use crate::json::fields::Fields;
 use crate::serve::Service;
-use crate::serve::lane::{Lane, LaneName, names};
+use crate::serve::lane::{Lane, LaneName, names, names_of};
 use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
@@ -53,6 +52,13 @@ pub(super) struct Told {
     pub(super) job: String,
     /// Its bookmark and its counts, as JSON; `None` where it has not come to its end.
     pub(super) state: Option<Box<RawValue>>,
+}
+
+impl Told {
+    /// The status of the answer to who has brought the record.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.state.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED }
+    }
 }
 
 /// Writes the record of a request.
@@ -186,11 +192,8 @@ pub(super) async fn find(
     tenant: &str,
     id: &str,
 ) -> Result<Told, Problem> {
-    let flows = service.config.environments.get(environment).map(|place| &place.flows);
-    let connectors = flows.and_then(|flows| flows.get(flow)).map(|flow| flow.connectors.keys());
-    for connector in connectors.into_iter().flatten() {
-        let [environment, flow, tenant] = [environment, flow, tenant].map(str::to_owned);
-        let name = LaneName { environment, flow, tenant, connector: connector.clone() };
+    let names = names_of(&service.config, environment, tenant);
+    for name in names.filter(|name| name.flow == flow) {
         // One that nobody has opened yet may be of before the service was started.
         if service.lanes.find(&name).is_none() && !name.store(&service.config.data).exists() {
             continue;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::serve::lane::LaneName;
+use crate::store::jobs::Status;
+use crate::summary::Summary;
 
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -147,6 +149,31 @@ pub(in crate::serve) struct NewJob {
 pub(in crate::serve) struct RequestKey {
     pub(in crate::serve) key: String,
     pub(in crate::serve) fingerprint: [u8; 32],
+}
+
+/// How a job has ended.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct Ended {
+    pub(in crate::serve) state: State,
+    /// For people.
+    pub(in crate::serve) message: String,
+    pub(in crate::serve) summary: Option<String>,
+}
+
+impl From<&Summary> for Ended {
+    fn from(summary: &Summary) -> Self {
+        let error = summary.error.as_ref().map(|error| &error.message);
+        Self {
+            state: match summary.status {
+                Status::Succeeded => State::Succeeded,
+                Status::CompletedWithFailures => State::CompletedWithFailures,
+                Status::Stopped => State::Stopped,
+                Status::Running | Status::Failed | Status::Interrupted => State::Failed,
+            },
+            message: error.unwrap_or(&summary.proof.line).clone(),
+            summary: serde_json::to_string(summary).ok(),
+        }
+    }
 }
 
 /// What became of a request to queue a job.

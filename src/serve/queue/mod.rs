@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use self::job::{COLUMNS, job};
-pub(super) use self::job::{Filter, Job, NewJob, Queued, RequestKey, Source, State};
+pub(super) use self::job::{Ended, Filter, Job, NewJob, Queued, RequestKey, Source, State};
 use super::lane::LaneName;
 use crate::error::Error;
 use crate::store::StoreError;
@@ -143,15 +143,10 @@ impl Queue {
     }
 
     /// A job has come to its end.
-    pub(super) async fn end(
-        &self,
-        uuid: &str,
-        state: State,
-        message: Option<String>,
-        summary: Option<String>,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn end(&self, uuid: &str, ended: Ended) -> Result<(), StoreError> {
         let uuid = uuid.to_owned();
         self.write(move |transaction| {
+            let Ended { state, message, summary } = ended;
             let now = chrono::Utc::now().timestamp_millis();
             transaction
                 .prepare_cached(

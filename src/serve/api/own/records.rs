@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -73,8 +73,7 @@ pub(in crate::serve::api) async fn write(
     caller.may(&environment, &tenant)?;
     let lane = LaneName { environment, flow, tenant, connector };
     let told = records::write_in(&service, lane, &stream, &headers, body).await?;
-    let status = if told.state.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(ToldTask::from(told))).into_response())
+    Ok((told.status(), Json(ToldTask::from(told))).into_response())
 }
 
 /// Which task.

@@ -18,7 +18,7 @@ use super::super::jobs::{self, most};
 use super::Place;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
-use crate::serve::lane::LaneName;
+use crate::serve::lane::{LaneName, flow_of};
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
 use crate::store::jobs::at_millis;
@@ -228,11 +228,7 @@ async fn queue(
 }
 
 fn only_connector(service: &Service, environment: &str, flow: &str) -> Result<String, Problem> {
-    let place = service.config.environments.get(environment);
-    let place = place
-        .ok_or_else(|| Problem::not_found(format!("there is no environment `{environment}`")))?;
-    let found = place.flows.get(flow);
-    let found = found.ok_or_else(|| Problem::not_found(format!("there is no flow `{flow}`")))?;
+    let found = flow_of(&service.config, environment, flow)?;
     match found.connectors.keys().collect::<Vec<_>>()[..] {
         [only] => Ok(only.clone()),
         _ => Err(Problem::unprocessable("`connector_id` is missing")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -81,8 +81,7 @@ pub(in crate::serve::api) async fn write(
     caller.may(&env_id, &tenant)?;
     let lane = LaneName { environment: env_id, flow: flow_id, tenant, connector: connector_id };
     let told = records::write_in(&service, lane, &stream, &headers, body).await?;
-    let status = if told.state.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Written::from(told))).into_response())
+    Ok((told.status(), Json(Written::from(told))).into_response())
 }
 
 /// What is known of a record that nobody waited for.

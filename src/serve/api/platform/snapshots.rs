@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::ids::export_file;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
-use crate::serve::lane::LaneName;
+use crate::serve::lane::names_of;
 use crate::serve::problem::Problem;
 use crate::store::report::TellError;
 use crate::store::streams::known_streams;
@@ -111,22 +111,16 @@ struct SnapshotFile {
 /// Named as the platform's jobs name them.
 fn files(service: &Service, environment: &str, tenant: &str) -> Result<Vec<SnapshotFile>, Error> {
     let mut files: Vec<SnapshotFile> = Vec::new();
-    let flows = service.config.environments.get(environment).map(|place| &place.flows);
-    for (flow, config) in flows.into_iter().flatten() {
-        for connector in config.connectors.keys() {
-            let [environment, flow, tenant, connector] =
-                [environment, flow, tenant, connector].map(str::to_owned);
-            let store = LaneName { environment, flow: flow.clone(), tenant, connector }
-                .store(&service.config.data);
-            if !store.exists() {
-                continue;
-            }
-            let connection = open_for_reading(&store)?;
-            let streams = known_streams(&connection).map_err(unreadable)?;
-            for known in streams.into_iter().filter(|known| known.ids > 0) {
-                let name = format!("{}_{flow}.snapshot.csv", known.stream);
-                files.push(SnapshotFile { name, store: store.clone(), stream: known.id });
-            }
+    for lane in names_of(&service.config, environment, tenant) {
+        let store = lane.store(&service.config.data);
+        if !store.exists() {
+            continue;
+        }
+        let connection = open_for_reading(&store)?;
+        let streams = known_streams(&connection).map_err(unreadable)?;
+        for known in streams.into_iter().filter(|known| known.ids > 0) {
+            let name = format!("{}_{}.snapshot.csv", known.stream, lane.flow);
+            files.push(SnapshotFile { name, store: store.clone(), stream: known.id });
         }
     }
     Ok(files)
