@@ -45,6 +45,14 @@ impl Queue {
         };
         let connection = open(&path).map_err(failed)?;
         let reading = open(&path).map_err(failed)?;
+        let version = version(&connection).map_err(failed)?;
+        if version != VERSION {
+            return Err(Error::usage(format!(
+                "`{}` is of version {version}; this program reads {VERSION} and what is older",
+                path.display()
+            ))
+            .hint("use the program that wrote it, or name another folder with `data`"));
+        }
         let commits = Commits::default();
         let writer = Writer::start(Arc::clone(&path), connection, commits.clone(), |_| ());
         let writer = writer
@@ -274,8 +282,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version == 0 {
+    if version(&connection)? < VERSION {
         let transaction = connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -283,4 +290,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
         transaction.commit()?;
     }
     Ok(connection)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }

@@ -1,8 +1,9 @@
--- The service's own tables. The number in `user_version` changes with them.
+-- The service's own tables. The number in `user_version` changes with them; an older file is given what
+-- it lacks.
 
 -- Jobs, in the order in which they came. What became of their records stands in the store of the lane
 -- that they were written by.
-CREATE TABLE jobs (
+CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE,
     environment TEXT NOT NULL,
@@ -27,11 +28,11 @@ CREATE TABLE jobs (
     message TEXT,
     summary TEXT
 );
-CREATE INDEX jobs_by_tenant ON jobs (environment, tenant, flow, id);
-CREATE INDEX jobs_by_status ON jobs (status, id);
+CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (environment, tenant, flow, id);
+CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, id);
 
 -- Keys that clients gave to requests, so that one that comes again is answered as before.
-CREATE TABLE requests (
+CREATE TABLE IF NOT EXISTS requests (
     environment TEXT NOT NULL,
     flow TEXT NOT NULL,
     tenant TEXT NOT NULL,
