@@ -74,6 +74,7 @@ pub mod snapshot;
 pub mod state;
 pub mod summary;
 pub mod text;
+pub mod vault;
 
 pub mod pipeline;
 

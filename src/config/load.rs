@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::keys::{keys_of, own_keys};
+use super::write_back::TokenFile;
 use super::wrong::without_value;
 use super::{Config, StreamOptions, environment};
 use crate::connector;
@@ -31,7 +32,7 @@ pub struct Loaded {
     pub values: Values,
     /// The file that tokens are written back to: the last one that has a token in it, else the
     /// first one.
-    pub token_file: Option<PathBuf>,
+    pub token_file: Option<TokenFile>,
     /// What is odd about it but does not hinder, each a line for people.
     pub warnings: Vec<String>,
 }
@@ -161,6 +162,7 @@ fn checked(
             file.display()
         ));
     }
+    let token_file = token_file.map(TokenFile::from);
     Ok(Loaded { config, values: Values(values), token_file, warnings })
 }
 

@@ -4,10 +4,11 @@
 //! [`rest`] is the one that needs no Rust: a manifest says how its remote is spoken to. [`api`]
 //! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
 //! platform's names of countries; [`netsuite`] keeps books. A [`shape`] is how records are made ready
-//! for a remote; [`bulk`] jobs are batches that one works through in its own time; `parts` is of
-//! records that take several calls, `once` of what is told once.
+//! for a remote; [`bulk`] jobs are batches that one works through in its own time; [`budgets`] are
+//! what a credential may do; `parts` is of records that take several calls, `once` of what is told once.
 
 pub mod api;
+pub mod budgets;
 pub mod bulk;
 pub mod capabilities;
 pub mod contract;
@@ -33,11 +34,13 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use budgets::{Budgets, Credential};
 pub use contract::Connector;
 pub use error::BuildError;
 
 use crate::config::RateLimit;
 use crate::config::environment::Environment;
+use crate::config::write_back::TokenFile;
 use crate::config::wrong::without_value;
 use crate::record::StreamName;
 
@@ -49,7 +52,7 @@ pub struct Settings {
     /// Where the remote is, over the connector's own address.
     pub base_url: Option<String>,
     /// The file that new tokens are written back to.
-    pub config_file: Option<PathBuf>,
+    pub config_file: Option<TokenFile>,
     /// From sending one call to the last byte of its answer.
     pub timeout: Duration,
     /// The `User-Agent` of all requests.
@@ -60,6 +63,8 @@ pub struct Settings {
     pub lookup_fields: IndexMap<String, Vec<String>>,
     /// Over what the connector declares.
     pub rate_limit: Option<RateLimit>,
+    /// Where the limits of its credential are found, for all that write with it.
+    pub budgets: Budgets,
     /// What the platform says of the job.
     pub environment: Environment,
     /// The folder for what a remote has told of itself, so that it need not be asked each time.
@@ -176,6 +181,8 @@ pub struct Built {
     pub connector: Arc<dyn Connector>,
     /// The namespace of its ids, where the config gives none: connector, host and account.
     pub namespace: String,
+    /// What it writes with, if it uses one.
+    pub credential: Option<Credential>,
 }
 
 /// Builds the connector `name`. No I/O but the reading of a manifest.
@@ -186,8 +193,9 @@ pub fn build(name: &str, settings: Settings) -> Result<Built, BuildError> {
     match name {
         "rest" => {
             let rest = rest::Rest::build(settings)?;
-            let namespace = rest.namespace().to_owned();
-            Ok(Built { connector: Arc::new(rest), namespace })
+            let (namespace, credential) =
+                (rest.namespace().to_owned(), rest.authorizer().credential());
+            Ok(Built { connector: Arc::new(rest), namespace, credential })
         }
         "hubspot" => hubspot::build(settings),
         "salesforce" => salesforce::build(settings),

@@ -8,10 +8,11 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::config::environment::Environment;
+use crate::config::write_back::TokenFile;
 use crate::config::{Config, Loaded, StreamOptions};
 use crate::connector::contract::{Account, Connector, RequestError, StreamSchema};
 use crate::connector::error::{nearest, where_near};
-use crate::connector::{self, Built, Settings, StreamSettings};
+use crate::connector::{self, Budgets, Built, Credential, Settings, StreamSettings};
 use crate::dispatch::no_token;
 use crate::error::Error;
 use crate::sandbox::{self, Running};
@@ -24,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// The remote.
     pub(crate) connector: Arc<dyn Connector>,
+    /// What it writes with.
+    pub(crate) credential: Option<Credential>,
     /// Connector and account; without the account, where only the remote can tell it: see
     /// [`Setup::ask_account`].
     pub(crate) namespace: String,
@@ -54,11 +57,16 @@ pub(crate) fn settings_alone(
     called: Option<&str>,
 ) -> Result<(String, Settings), Error> {
     let name = connector_name(&loaded.config, called)?;
-    Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file)))
+    Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file, Budgets::default())))
 }
 
-/// Makes the connector, and starts the sandbox if it is asked for.
-pub(crate) async fn setup(loaded: Loaded, called: Option<&str>) -> Result<Setup, Error> {
+/// Makes the connector, and starts the sandbox if it is asked for. In `budgets` are the limits of those
+/// that it writes beside.
+pub(crate) async fn setup(
+    loaded: Loaded,
+    called: Option<&str>,
+    budgets: Budgets,
+) -> Result<Setup, Error> {
     let Loaded { mut config, values, token_file, .. } = loaded;
     let name = connector_name(&config, called)?;
     let mut values = values.0;
@@ -67,15 +75,16 @@ pub(crate) async fn setup(loaded: Loaded, called: Option<&str>) -> Result<Setup,
         None => None,
     };
     let token_file = if sandbox.is_some() { None } else { token_file };
-    let settings = settings(&config, values, token_file);
-    let Built { connector, namespace } = connector::build(&name, settings).map_err(|error| {
-        let message = error.to_string();
-        let mut mended = Error::usage(message);
-        if let Some(hint) = error.hint() {
-            mended = mended.hint(hint);
-        }
-        mended
-    })?;
+    let settings = settings(&config, values, token_file, budgets);
+    let Built { connector, namespace, credential } =
+        connector::build(&name, settings).map_err(|error| {
+            let message = error.to_string();
+            let mut mended = Error::usage(message);
+            if let Some(hint) = error.hint() {
+                mended = mended.hint(hint);
+            }
+            mended
+        })?;
     let is_named = config.namespace.is_some() || config.sandbox.is_some();
     let namespace = match &config.namespace {
         Some(given) => given.clone(),
@@ -84,7 +93,16 @@ pub(crate) async fn setup(loaded: Loaded, called: Option<&str>) -> Result<Setup,
         None => namespace,
     };
     let store = config.store.clone();
-    Ok(Setup { config, connector, namespace, is_named, without_account: None, store, sandbox })
+    Ok(Setup {
+        config,
+        connector,
+        credential,
+        namespace,
+        is_named,
+        without_account: None,
+        store,
+        sandbox,
+    })
 }
 
 /// Times that a remote is asked for something, before the job is given up.
@@ -161,7 +179,12 @@ fn of_refused(error: RequestError, what: &str, hint: impl Fn() -> String) -> Err
     }
 }
 
-fn settings(config: &Config, values: Map<String, Value>, config_file: Option<PathBuf>) -> Settings {
+fn settings(
+    config: &Config,
+    values: Map<String, Value>,
+    config_file: Option<TokenFile>,
+    budgets: Budgets,
+) -> Settings {
     let of = |options: &StreamOptions| StreamSettings {
         object: options.object.clone(),
         external_id_property: options.external_id_property.clone(),
@@ -183,6 +206,7 @@ fn settings(config: &Config, values: Map<String, Value>, config_file: Option<Pat
             .map(|(name, fields)| (name.clone(), fields.names().to_vec()))
             .collect(),
         rate_limit: config.rate_limit,
+        budgets,
         environment: Environment::read(),
         cache: (config.store != Path::new(":memory:"))
             .then(|| config.store.parent().unwrap_or(Path::new("")).to_owned()),

@@ -1,18 +1,22 @@
 //! Who asks, and what they may see.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use secrecy::ExposeSecret;
+use rusqlite::params;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Service;
 use super::config::ServeConfig;
 use super::listen::Peer;
 use super::problem::Problem;
-use super::secret::KeyHash;
+use super::queue::Queue;
+use super::secret::{KeyHash, new_key};
+use super::tenants::TenantName;
 use crate::error::Error;
+use crate::store::StoreError;
 
 /// The header that a key comes in.
 pub(super) const HEADER: &str = "x-api-key";
@@ -29,9 +33,22 @@ pub(super) enum Caller {
 /// What is kept of the keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    keys: Vec<(KeyHash, Caller)>,
+    /// Those that the configuration names.
+    named: Vec<(KeyHash, Caller)>,
+    /// Those that were made over HTTP.
+    made: RwLock<Vec<MadeKey>>,
     /// No key is asked for.
     is_open: bool,
+}
+
+/// A key that was made over HTTP.
+#[derive(Clone, Debug)]
+pub(super) struct MadeKey {
+    /// What it is called by: no secret.
+    pub(super) id: String,
+    pub(super) tenant: TenantName,
+    pub(super) created_millis: i64,
+    hash: KeyHash,
 }
 
 impl Keys {
@@ -39,20 +56,99 @@ impl Keys {
     ///
     /// # Errors
     /// Exit code 2, naming where one was to stand.
-    pub(super) fn read(config: &ServeConfig) -> Result<Self, Error> {
-        let mut keys = Vec::new();
+    pub(super) fn read(config: &ServeConfig, queue: &Queue) -> Result<Self, Error> {
+        let mut named = Vec::new();
         for source in &config.admin_keys {
-            keys.push((KeyHash::of(source.read()?.expose_secret()), Caller::Admin));
+            named.push((KeyHash::of(source.read()?.expose_secret()), Caller::Admin));
         }
         for (environment, place) in &config.environments {
             for (tenant, of) in &place.tenants {
                 for source in &of.keys {
                     let caller = Caller::Tenant(environment.clone(), tenant.clone());
-                    keys.push((KeyHash::of(source.read()?.expose_secret()), caller));
+                    named.push((KeyHash::of(source.read()?.expose_secret()), caller));
                 }
             }
         }
-        Ok(Self { keys, is_open: config.admin_keys.is_empty() })
+        let made = queue.read(|connection| {
+            connection
+                .prepare("SELECT id, environment, tenant, hash, created_millis FROM keys")?
+                .query_map([], |row| {
+                    Ok(MadeKey {
+                        id: row.get(0)?,
+                        tenant: (row.get(1)?, row.get(2)?),
+                        hash: KeyHash::kept(row.get(3)?),
+                        created_millis: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })?;
+        Ok(Self { named, made: RwLock::new(made), is_open: config.admin_keys.is_empty() })
+    }
+
+    /// Makes a key for a tenant. What is returned first is told once, and known to nobody later.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers, or the key cannot be kept.
+    pub(super) async fn make(
+        &self,
+        queue: &Queue,
+        tenant: TenantName,
+    ) -> Result<(SecretString, MadeKey), Error> {
+        let key = new_key()?;
+        let made = MadeKey {
+            id: uuid::Uuid::now_v7().to_string(),
+            tenant,
+            created_millis: chrono::Utc::now().timestamp_millis(),
+            hash: KeyHash::of(key.expose_secret()),
+        };
+        let kept = made.clone();
+        queue
+            .write(move |transaction| {
+                let MadeKey { id, tenant: (environment, tenant), created_millis, hash } = kept;
+                transaction
+                    .execute(
+                        "INSERT INTO keys (id, environment, tenant, hash, created_millis)
+                         VALUES (?, ?, ?, ?, ?)",
+                        params![id, environment, tenant, hash.bytes(), created_millis],
+                    )
+                    .map(drop)
+            })
+            .await?;
+        self.made.write().unwrap_or_else(PoisonError::into_inner).push(made.clone());
+        Ok((key, made))
+    }
+
+    /// The keys that were made for a tenant.
+    pub(super) fn made_for(&self, tenant: &TenantName) -> Vec<MadeKey> {
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        made.iter().filter(|key| key.tenant == *tenant).cloned().collect()
+    }
+
+    /// Takes back those keys of a tenant that have this id; all of them where there is none. How many
+    /// there were.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) async fn take_back(
+        &self,
+        queue: &Queue,
+        tenant: &TenantName,
+        id: Option<&str>,
+    ) -> Result<usize, StoreError> {
+        let is_meant = |key: &MadeKey| key.tenant == *tenant && id.is_none_or(|id| key.id == id);
+        let meant: Vec<_> = self.made_for(tenant).into_iter().filter(|key| is_meant(key)).collect();
+        let count = meant.len();
+        queue
+            .write(move |transaction| {
+                for key in &meant {
+                    transaction.execute("DELETE FROM keys WHERE id = ?", [&key.id])?;
+                }
+                Ok(())
+            })
+            .await?;
+        let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|key| !is_meant(key));
+        Ok(count)
     }
 
     /// Whose key it is. All are compared, each in the same time.
@@ -60,9 +156,15 @@ impl Keys {
         let Some(key) = key else { return self.is_open.then_some(Caller::Admin) };
         let hash = KeyHash::of(key);
         let mut found = None;
-        for (known, caller) in &self.keys {
+        for (known, caller) in &self.named {
             if known.is(&hash) {
                 found = Some(caller.clone());
+            }
+        }
+        for made in self.made.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if made.hash.is(&hash) {
+                let (environment, tenant) = made.tenant.clone();
+                found = Some(Caller::Tenant(environment, tenant));
             }
         }
         found
@@ -84,6 +186,22 @@ impl Caller {
                 );
                 let detail = "this key is of another tenant";
                 Err(Problem::new(StatusCode::FORBIDDEN, detail))
+            }
+        }
+    }
+
+    /// Refuses who may not do everything.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) fn is_admin(&self) -> Result<(), Problem> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Tenant(environment, tenant) => {
+                tracing::warn!(
+                    "Refused: a key of tenant `{environment}/{tenant}` was used for what an admin may."
+                );
+                Err(Problem::new(StatusCode::FORBIDDEN, "this takes an admin's key"))
             }
         }
     }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::problem::Problem;
 use super::secret::SecretSource;
 use crate::config::Seconds;
 use crate::error::Error;
@@ -23,6 +24,9 @@ pub struct ServeConfig {
     pub data: PathBuf,
     /// Keys that may do everything. Without any, whoever reaches the address may.
     pub admin_keys: Vec<SecretSource>,
+    /// What is kept of tenants' credentials is encrypted with: 32 characters of chance or more. Without it
+    /// none is taken over HTTP, and new tokens are kept as they are, for the service's user alone.
+    pub encryption_key: Option<SecretSource>,
     /// Jobs that run at once. Default 8: each holds up to `max_buffer_bytes` of records.
     pub max_jobs: usize,
     /// Jobs that wait, at most; more are refused with 429. Default 10000.
@@ -46,6 +50,7 @@ impl Default for ServeConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from(".target-upsert/serve"),
             admin_keys: Vec::new(),
+            encryption_key: None,
             max_jobs: 8,
             max_queued_jobs: 10_000,
             max_body_bytes: 64 << 20,
@@ -150,6 +155,24 @@ impl ServeConfig {
             ));
         }
         Ok(())
+    }
+
+    /// An environment.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub(super) fn environment(&self, id: &str) -> Result<&EnvironmentConfig, Problem> {
+        let found = self.environments.get(id);
+        found.ok_or_else(|| Problem::not_found(format!("there is no environment `{id}`")))
+    }
+
+    /// A flow of an environment.
+    ///
+    /// # Errors
+    /// 404 where there is no such environment or flow.
+    pub(super) fn flow(&self, environment: &str, flow: &str) -> Result<&FlowConfig, Problem> {
+        let found = self.environment(environment)?.flows.get(flow);
+        found.ok_or_else(|| Problem::not_found(format!("there is no flow `{flow}`")))
     }
 
     fn check(&self) -> Result<(), String> {

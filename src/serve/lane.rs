@@ -1,27 +1,24 @@
-//! A lane: one tenant's account at one connector, in one flow. It has a store of its own, a connector
-//! that stays warm, and what the jobs in it share: whose turn it is, and how many calls may be under
-//! way.
+//! A lane: one tenant's account at one connector, in one flow. It has a store of its own, an
+//! [`Account`], and what the jobs in it share: whose turn it is.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::config::{FlowConfig, ServeConfig};
+use super::Service;
+use super::account::{Account, Limits, TokenFolder, print};
 use super::live::Live;
 use super::problem::Problem;
-use super::secret::resolved;
 use crate::config::environment::Environment;
-use crate::config::{Identity, of_values};
-use crate::dispatch::concurrency::Limiter;
 use crate::error::Error;
-use crate::job::setup::{Setup, setup};
-use crate::job::{Begins, Begun, MAX_IN_FLIGHT, beginning};
+use crate::job::{Begins, Begun, beginning};
 use crate::pipeline::Role;
 use crate::resolve::turns::Turns;
 use crate::store::Store;
@@ -69,13 +66,16 @@ impl LaneName {
 /// A lane that is open.
 pub(super) struct Lane {
     pub(super) name: LaneName,
-    setup: Setup,
+    account: RwLock<Arc<Account>>,
+    /// The tenants' changes that the account heeds, and who makes another one.
+    heeded: AtomicU64,
+    renewing: tokio::sync::Mutex<()>,
     store: Arc<Store>,
-    limiter: Arc<Limiter>,
     turns: Arc<Turns>,
-    /// What a killed job has left was found out.
-    is_ready: OnceCell<()>,
+    /// By namespace: what a killed job has left was found out.
+    ready: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     pub(super) live: tokio::sync::Mutex<Option<Arc<Live>>>,
+    used: Mutex<Instant>,
 }
 
 impl fmt::Debug for Lane {
@@ -84,36 +84,31 @@ impl fmt::Debug for Lane {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Lane {
-    async fn open(name: LaneName, values: Map<String, Value>, data: &Path) -> Result<Self, Error> {
-        let mut values = values;
-        let store_path = name.store(data);
-        values.insert("store".to_owned(), store_path.to_string_lossy().into());
-        values.entry("connector").or_insert_with(|| name.connector.as_str().into());
-        let mut loaded = of_values(values, &format!("the configuration of `{name}`"))?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{name}: {warning}");
-        }
-        // The platform's clients name ids as it does.
-        loaded.config.identity.get_or_insert(Identity::Platform);
-        let mut setup = setup(loaded, None).await?;
-        setup.ask_account().await?;
-        let opening = tokio::task::spawn_blocking(move || Store::open(&store_path));
+    async fn open(service: &Service, name: LaneName) -> Result<Self, Problem> {
+        let heeded = service.tenants.changes();
+        let values = service.tenants.values(&name)?;
+        let path = name.store(&service.config.data);
+        let opening = tokio::task::spawn_blocking(move || Store::open(&path));
         let store = opening
             .await
             .map_err(|error| Error::ours("cannot open a store").caused_by(error))??;
-        if let Some(without) = &setup.without_account {
-            store.refuse_other_namespace(&setup.namespace, without)?;
-        }
-        let most = setup.config.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+        let (tokens, limits) = (tokens(service), &service.lanes.limits);
+        let account = Account::open(&name, values, &store, &tokens, limits).await?;
         Ok(Self {
             name,
-            setup,
+            account: RwLock::new(Arc::new(account)),
+            heeded: AtomicU64::new(heeded),
+            renewing: tokio::sync::Mutex::new(()),
             store: Arc::new(store),
-            limiter: Arc::new(Limiter::new(most)),
             turns: Arc::default(),
-            is_ready: OnceCell::new(),
+            ready: Mutex::default(),
             live: tokio::sync::Mutex::new(None),
+            used: Mutex::new(Instant::now()),
         })
     }
 
@@ -122,138 +117,124 @@ impl Lane {
         &self.store
     }
 
-    /// Begins a job. The first of a lane finds out what a killed one has left, and the others wait for
-    /// that.
+    fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
+    async fn heed(&self, service: &Service) -> Result<(), Problem> {
+        if self.heeded.load(Ordering::Acquire) == service.tenants.changes() {
+            return Ok(());
+        }
+        let _renewing = self.renewing.lock().await;
+        let changes = service.tenants.changes();
+        let values = service.tenants.values(&self.name)?;
+        if self.account().of != print(&values) {
+            let (tokens, limits) = (tokens(service), &service.lanes.limits);
+            let account = Account::open(&self.name, values, &self.store, &tokens, limits).await?;
+            *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+            if let Some(live) = &*self.live.lock().await {
+                live.close();
+            }
+        }
+        self.heeded.store(changes, Ordering::Release);
+        Ok(())
+    }
+
+    /// Begins a job. The first of an account finds out what a killed one has left, and the others wait
+    /// for that.
     pub(super) async fn begin(
         &self,
         role: Role,
         retries: Option<&Job>,
         stop: CancellationToken,
     ) -> Result<(Begun, Result<(), Error>), Error> {
+        let account = self.account();
+        let Account { setup, limiter, .. } = &*account;
+        let ready = Arc::clone(lock(&self.ready).entry(setup.namespace.clone()).or_default());
         let begins = Begins {
-            connector: Arc::clone(&self.setup.connector),
-            namespace: self.setup.namespace.clone(),
+            connector: Arc::clone(&setup.connector),
+            namespace: setup.namespace.clone(),
             environment: Environment {
                 flow: Some(self.name.flow.clone()),
                 ..Environment::default()
             },
             retries,
             dry_run: false,
-            limiter: Arc::clone(&self.limiter),
+            limiter: Arc::clone(limiter),
             turns: Arc::clone(&self.turns),
             role,
         };
-        let begun = begins.begin(self.setup.config.clone(), Arc::clone(&self.store), stop).await?;
-        let ready =
-            self.is_ready.get_or_try_init(|| beginning::prepare(&begun, &[])).await.map(drop);
+        let begun = begins.begin(setup.config.clone(), Arc::clone(&self.store), stop).await?;
+        let ready = ready.get_or_try_init(|| beginning::prepare(&begun, &[])).await.map(drop);
         Ok((begun, ready))
     }
+}
+
+fn tokens(service: &Service) -> TokenFolder<'_> {
+    TokenFolder { data: &service.config.data, vault: service.tenants.vault() }
 }
 
 /// The lanes that are open.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     open: Mutex<HashMap<LaneName, Arc<OnceCell<Arc<Lane>>>>>,
+    limits: Limits,
 }
 
 impl Lanes {
     /// Opens a lane, or finds it open.
+    ///
+    /// # Errors
+    /// 404 where there is no such lane; and what is wrong with its configuration.
     pub(super) async fn get(
         &self,
-        config: &ServeConfig,
+        service: &Service,
         name: &LaneName,
     ) -> Result<Arc<Lane>, Problem> {
-        let cell = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(open.entry(name.clone()).or_default())
+        let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
+        let opened = cell
+            .get_or_try_init(|| async { Lane::open(service, name.clone()).await.map(Arc::new) })
+            .await;
+        let lane = match opened {
+            Ok(lane) => Arc::clone(lane),
+            Err(problem) => {
+                // A name that is none takes no room.
+                let mut open = lock(&self.open);
+                let is_used = |cell: &Arc<_>| Arc::strong_count(cell) > 2;
+                if open.get(name).is_some_and(|cell| cell.get().is_none() && !is_used(cell)) {
+                    open.remove(name);
+                }
+                return Err(problem);
+            }
         };
-        let lane = cell
-            .get_or_try_init(|| async {
-                let values = values_of(config, name)?;
-                let lane = Lane::open(name.clone(), values, &config.data).await?;
-                Ok::<_, Problem>(Arc::new(lane))
-            })
-            .await?;
-        Ok(Arc::clone(lane))
+        *lock(&lane.used) = Instant::now();
+        lane.heed(service).await?;
+        Ok(lane)
     }
 
     /// One that is open.
     pub(super) fn find(&self, name: &LaneName) -> Option<Arc<Lane>> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(name)?.get().cloned()
+        lock(&self.open).get(name)?.get().cloned()
     }
 
     /// All that are open.
     pub(super) fn all(&self) -> Vec<Arc<Lane>> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values().filter_map(|cell| cell.get().cloned()).collect()
+        lock(&self.open).values().filter_map(|cell| cell.get().cloned()).collect()
     }
-}
 
-/// All lanes that a configuration has.
-pub(super) fn names(config: &ServeConfig) -> impl Iterator<Item = LaneName> {
-    config.environments.iter().flat_map(move |(environment, place)| {
-        place.tenants.keys().flat_map(move |tenant| names_of(config, environment, tenant))
-    })
-}
-
-/// Those of a tenant.
-pub(super) fn names_of(
-    config: &ServeConfig,
-    environment: &str,
-    tenant: &str,
-) -> impl Iterator<Item = LaneName> {
-    let place = config.environments.get(environment);
-    let has = place.and_then(|place| place.tenants.get(tenant)).map(|tenant| &tenant.connectors);
-    let flows = place.into_iter().flat_map(|place| &place.flows);
-    flows.flat_map(move |(flow, of)| {
-        let both = move |id: &&String| has.is_some_and(|has| has.contains_key(*id));
-        of.connectors.keys().filter(both).map(move |connector| LaneName {
-            environment: environment.to_owned(),
-            flow: flow.clone(),
-            tenant: tenant.to_owned(),
-            connector: connector.clone(),
-        })
-    })
-}
-
-/// A flow of an environment.
-///
-/// # Errors
-/// 404 where there is no such environment or flow.
-pub(super) fn flow_of<'a>(
-    config: &'a ServeConfig,
-    environment: &str,
-    flow: &str,
-) -> Result<&'a FlowConfig, Problem> {
-    let missing = |what: &str, id: &str| Problem::not_found(format!("there is no {what} `{id}`"));
-    let place = config.environments.get(environment);
-    let place = place.ok_or_else(|| missing("environment", environment))?;
-    place.flows.get(flow).ok_or_else(|| missing("flow", flow))
-}
-
-/// The configuration of a lane: the tenant's over the flow's.
-///
-/// # Errors
-/// 404 where there is no such environment, flow or connector, or the tenant has none of it.
-pub(super) fn values_of(
-    config: &ServeConfig,
-    name: &LaneName,
-) -> Result<Map<String, Value>, Problem> {
-    let LaneName { environment, flow, tenant, connector } = name;
-    let missing = |what: &str, id: &str| Problem::not_found(format!("there is no {what} `{id}`"));
-    let found = flow_of(config, environment, flow)?;
-    let of_flow = found.connectors.get(connector).ok_or_else(|| {
-        missing("connector", connector).hint(format!("flow `{flow}` has: {}", found.ids()))
-    })?;
-    let known = config.environments[environment].tenants.get(tenant);
-    let known = known.ok_or_else(|| missing("tenant", tenant))?;
-    let of_tenant = known.connectors.get(connector).ok_or_else(|| {
-        Problem::not_found(format!("tenant `{tenant}` has no account at `{connector}`")).hint(
-            format!("give it one under `environments.{environment}.tenants.{tenant}.connectors`"),
-        )
-    })?;
-    let mut values = resolved(&of_flow.config)?;
-    values.extend(resolved(of_tenant)?);
-    Ok(values)
+    /// Closes those that nobody has used since `before`: the next who does opens them again.
+    pub(super) fn close_idle(&self, before: Instant) {
+        lock(&self.open).retain(|_, cell| {
+            let is_free = |lane: &Arc<Lane>| {
+                // No job has it, and nobody is about to begin one.
+                let is_held = Arc::strong_count(cell) > 1 || Arc::strong_count(lane) > 1;
+                let is_over = |live: &Arc<Live>| live.is_over();
+                !is_held
+                    && *lock(&lane.used) < before
+                    && lane.live.try_lock().is_ok_and(|live| live.as_ref().is_none_or(is_over))
+            };
+            !cell.get().is_some_and(is_free)
+        });
+    }
 }

@@ -4,6 +4,7 @@
 //! it, fair to all tenants; a record that is to be written at once goes to the [`live`] job of its
 //! [`lane`]. What became of every record stands in the lane's store, where both look it up.
 
+mod account;
 mod api;
 mod auth;
 mod config;
@@ -16,6 +17,7 @@ mod queue;
 mod run;
 mod runner;
 mod secret;
+mod tenants;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,12 +35,14 @@ use auth::Keys;
 use lane::Lanes;
 use queue::Queue;
 use runner::Runner;
+use tenants::Tenants;
 
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct Service {
-    config: ServeConfig,
+    config: Arc<ServeConfig>,
     keys: Keys,
+    tenants: Tenants,
     queue: Queue,
     lanes: Lanes,
     runner: Runner,
@@ -65,8 +69,10 @@ const FORGET: Duration = Duration::from_secs(3600);
 /// # Errors
 /// Exit code 2: the configuration, or the address. Exit code 5: the disk.
 pub async fn start(config: ServeConfig) -> Result<Running, Error> {
-    let keys = Keys::read(&config)?;
+    let config = Arc::new(config);
     let queue = Queue::open(&config.data)?;
+    let keys = Keys::read(&config, &queue)?;
+    let tenants = Tenants::read(Arc::clone(&config), &queue)?;
     queue.take_up().await?;
     input::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
@@ -81,6 +87,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     let service = Arc::new(Service {
         config,
         keys,
+        tenants,
         queue,
         lanes: Lanes::default(),
         runner,
@@ -140,6 +147,9 @@ impl Service {
                 }
             }
             let now = Instant::now();
+            if let Some(before) = now.checked_sub(live::IDLE) {
+                self.lanes.close_idle(before);
+            }
             for lane in self.lanes.all() {
                 if let Some(live) = &*lane.live.lock().await {
                     live.close_if_idle(now);

@@ -173,7 +173,7 @@ async fn attempt(
     job: &Job,
     stop: CancellationToken,
 ) -> Result<Summary, Error> {
-    let lane = service.lanes.get(&service.config, &job.lane).await.map_err(|problem| {
+    let lane = service.lanes.get(service, &job.lane).await.map_err(|problem| {
         Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
     })?;
     let path = input::path(&service.config.data, &job.uuid);

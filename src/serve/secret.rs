@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -70,6 +72,23 @@ pub(super) fn resolved(config: &Map<String, Value>) -> Result<Map<String, Value>
     Ok(resolved)
 }
 
+/// The key of a config whose value names a variable or a file, if there is one.
+pub(super) fn names_a_place(config: &Map<String, Value>) -> Option<&str> {
+    let named = config.iter().find(|(_, value)| SecretSource::of(value).is_some());
+    named.map(|(key, _)| key.as_str())
+}
+
+/// A new key: 32 bytes of chance.
+///
+/// # Errors
+/// Exit code 1: the system has none.
+pub(super) fn new_key() -> Result<SecretString, Error> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| Error::ours("the system gives no random numbers"))?;
+    Ok(format!("tu_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+}
+
 /// What is kept of a key: enough to know it again. Keys are long and made by chance, so a fast hash
 /// tells nobody anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +97,16 @@ pub(super) struct KeyHash([u8; 32]);
 impl KeyHash {
     pub(super) fn of(key: &str) -> Self {
         Self(Sha256::digest(key).into())
+    }
+
+    /// One that was kept.
+    pub(super) fn kept(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// What is kept.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// In a time that tells nothing of the other.

@@ -13,3 +13,4 @@ mod kill;
 mod readme;
 mod records;
 mod refusals;
+mod tenants;

@@ -127,6 +127,7 @@ impl Service {
             .env("ADMIN_KEY", "admin-key")
             .env("ACME_KEY", "acme-key")
             .env("OTHER_KEY", "other-key")
+            .env("ENCRYPTION_KEY", "an-encryption-key-of-32-characters")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -136,6 +137,23 @@ impl Service {
     /// A file of its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// All that it has written and logged.
+    pub fn everything(&self) -> String {
+        let mut all = self.log();
+        let mut folders = vec![self.path(".target-upsert")];
+        while let Some(folder) = folders.pop() {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    all.push_str(&String::from_utf8_lossy(&std::fs::read(path).unwrap()));
+                }
+            }
+        }
+        all
     }
 
     /// What it has logged until now.

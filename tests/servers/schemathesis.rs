@@ -14,6 +14,7 @@ fn every_answer_is_as_the_document_says() {
     let remote = Remote::start();
     let mut config = config(&remote.url);
     config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
+    config["encryption_key"] = json!({"env": "ENCRYPTION_KEY"});
     let service = Service::start(&config);
     let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact("c-1")]}});
     let key = [("x-api-key", "admin-key")];
@@ -37,7 +38,7 @@ fn every_answer_is_as_the_document_says() {
         .unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}");
-    assert!(told.contains("Tested: 19"), "{told}");
+    assert!(told.contains("Tested: 27"), "{told}");
     let log = service.log();
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -15,8 +15,8 @@ use super::request::Added;
 use super::{Api, NO_JOB};
 use crate::config::seconds::{EXPECTED, MAX};
 use crate::config::wrong::without_value;
+use crate::connector::budgets::CALLS;
 use crate::connector::contract::{KEY_LIFE_SECS, KeyHeader};
-use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, client};
 use crate::connector::{BuildError, Settings, own_keys};
 use crate::json::fields::Fields;
@@ -47,7 +47,8 @@ impl Api {
         let (authorizer, key_in_query) = config.key(&redactor)?;
         let timeout = config.timeout(&settings)?;
         let http = client::pool(timeout, &settings.user_agent).map_err(wrong)?;
-        let limiter = settings.rate_limit.and_then(Limiter::new);
+        let limiter =
+            settings.rate_limit.and_then(|limit| settings.budgets.rate(&authorizer, CALLS, limit));
         let batch = config.batch()?;
         let objects = settings.streams.into_iter();
         let objects = objects.filter_map(|(name, stream)| Some((name, stream.object?)));

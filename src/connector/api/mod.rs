@@ -226,6 +226,7 @@ impl Connector for Api {
 /// A connector that can be shared.
 pub(super) fn build(settings: super::Settings) -> Result<super::Built, super::BuildError> {
     let api = Api::build(settings)?;
-    let namespace = api.namespace().to_owned();
-    Ok(super::Built { connector: Arc::new(api), namespace })
+    let (namespace, credential) =
+        (api.namespace().to_owned(), api.client.authorizer().credential());
+    Ok(super::Built { connector: Arc::new(api), namespace, credential })
 }

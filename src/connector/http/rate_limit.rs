@@ -2,34 +2,70 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::config::RateLimit;
 
-/// At most `requests` in any `per_secs` seconds.
-pub struct Limiter(Mutex<Arc<DefaultDirectRateLimiter>>);
+/// At most `requests` in any `per_secs` seconds. A clone is the same one.
+#[derive(Clone)]
+pub struct Limiter(Arc<Mutex<State>>);
+
+struct State {
+    limit: RateLimit,
+    limiter: Arc<DefaultDirectRateLimiter>,
+}
 
 impl Limiter {
     /// A tenth of the requests may leave at once; the rest is spread, so that no window of the
     /// remote's, wherever it begins, sees more than the limit. `None` when a number is 0.
     pub fn new(limit: RateLimit) -> Option<Self> {
-        Some(Self(Mutex::new(Arc::new(direct(limit)?))))
+        let limiter = Arc::new(direct(limit)?);
+        Some(Self(Arc::new(Mutex::new(State { limit, limiter }))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The remote has told another limit; those who wait already are not asked to wait longer.
     pub fn change(&self, limit: RateLimit) {
-        if let Some(limiter) = direct(limit) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limiter);
+        let mut state = self.lock();
+        if state.limit != limit
+            && let Some(limiter) = direct(limit)
+        {
+            *state = State { limit, limiter: Arc::new(limiter) };
+        }
+    }
+
+    /// Changes it where this one lets less through.
+    pub fn lower(&self, limit: RateLimit) {
+        let each = |limit: RateLimit| {
+            Duration::from_secs(limit.per_secs.into()).as_secs_f64()
+                / f64::from(limit.requests.get())
+        };
+        if each(limit) > each(self.lock().limit) {
+            self.change(limit);
         }
     }
 
     /// Waits for this request's turn.
     pub async fn turn(&self) {
-        let limiter = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let limiter = Arc::clone(&self.lock().limiter);
         limiter.until_ready().await;
+    }
+
+    /// Whether it is the same one.
+    #[cfg(test)]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn limit(&self) -> RateLimit {
+        self.lock().limit
     }
 }
 

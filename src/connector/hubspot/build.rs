@@ -12,8 +12,8 @@ use super::config::HubSpotConfig;
 use super::limits::{FIRST, Limits, SEARCHES};
 use super::paths::{HOST, Paths};
 use super::unified::{CustomFields, Lists};
+use crate::connector::budgets::CALLS;
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings, PlatformSettings};
-use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 
@@ -40,8 +40,10 @@ impl HubSpot {
         let http = client::pool(settings.timeout, &settings.user_agent)
             .map_err(|message| wrong(message, None))?;
         let authorizer = config.authorizer(&paths, &settings, http.clone(), &redactor)?;
-        let limiter = Limiter::new(settings.rate_limit.unwrap_or(FIRST));
-        let searches = Limiter::new(SEARCHES).ok_or_else(|| wrong("no limit can be kept", None))?;
+        let budgets = &settings.budgets;
+        let limiter = budgets.rate(&authorizer, CALLS, settings.rate_limit.unwrap_or(FIRST));
+        let searches = budgets.rate(&authorizer, "searches", SEARCHES);
+        let searches = searches.ok_or_else(|| wrong("no limit can be kept", None))?;
         let lag = config.search_lag_secs.unwrap_or(SEARCH_LAG_SECS);
         Ok(Self {
             client: Client::new(http, authorizer, limiter, redactor),

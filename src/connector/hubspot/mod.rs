@@ -380,6 +380,7 @@ impl Connector for HubSpot {
 /// A connector that can be shared.
 pub(super) fn build(settings: super::Settings) -> Result<super::Built, super::BuildError> {
     let hubspot = HubSpot::build(settings)?;
-    let namespace = hubspot.namespace().to_owned();
-    Ok(super::Built { connector: Arc::new(hubspot), namespace })
+    let (namespace, credential) =
+        (hubspot.namespace().to_owned(), hubspot.client.authorizer().credential());
+    Ok(super::Built { connector: Arc::new(hubspot), namespace, credential })
 }

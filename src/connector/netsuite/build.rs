@@ -18,10 +18,10 @@ use super::paths::Paths;
 use super::payments::Unpaid;
 use super::snapshot::Snapshot;
 use super::warnings::Warned;
+use crate::connector::budgets::CALLS;
 use crate::connector::http::authorize::{
     Assertion, ClientIn, Grant, OAuth1Settings, OAuthSettings,
 };
-use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 use crate::json::exact;
@@ -62,13 +62,10 @@ impl NetSuite {
         let folder = given(config.snapshot_dir.as_ref()).map(PathBuf::from).or(settings.cache);
         let folder = folder.filter(|_| !life.is_zero());
         let snapshot = folder.map(|folder| Snapshot::new(&folder, &namespace, life));
+        let limit = |limit| settings.budgets.rate(&authorizer, CALLS, limit);
+        let limiter = settings.rate_limit.and_then(limit);
         Ok(Self {
-            client: Client::new(
-                http,
-                authorizer,
-                settings.rate_limit.and_then(Limiter::new),
-                redactor,
-            ),
+            client: Client::new(http, authorizer, limiter, redactor),
             paths,
             directory: Directory::new(snapshot),
             asked: Asked::default(),

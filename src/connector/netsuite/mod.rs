@@ -282,6 +282,7 @@ impl Connector for NetSuite {
 /// A connector that can be shared.
 pub(super) fn build(settings: super::Settings) -> Result<super::Built, super::BuildError> {
     let netsuite = NetSuite::build(settings)?;
-    let namespace = netsuite.namespace().to_owned();
-    Ok(super::Built { connector: Arc::new(netsuite), namespace })
+    let (namespace, credential) =
+        (netsuite.namespace().to_owned(), netsuite.client.authorizer().credential());
+    Ok(super::Built { connector: Arc::new(netsuite), namespace, credential })
 }

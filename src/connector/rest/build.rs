@@ -14,10 +14,10 @@ use super::program::{Auth, Login, Tokens, TokensFor};
 use super::request::{self, Scope};
 use super::secrets;
 use super::template::Template;
+use crate::connector::budgets::CALLS;
 use crate::connector::http::authorize::{
     Assertion, ClientIn, Find, Grant, LoginSettings, OAuth1Settings, OAuthSettings,
 };
-use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{
     Authorizer, Client, Redactor, Request, base_url, client, host_and_port,
 };
@@ -81,7 +81,7 @@ impl Rest {
             other => other,
         })?;
         let limit = settings.rate_limit.or(loaded.program.limits.rate);
-        let limiter = limit.and_then(Limiter::new);
+        let limiter = limit.and_then(|limit| settings.budgets.rate(&authorizer, CALLS, limit));
         Ok(Self {
             namespace: namespace(&loaded.program.name, &base_url),
             client: Client::new(http, authorizer, limiter, redactor),

@@ -55,6 +55,7 @@ use super::StreamSettings;
 use super::contract::{
     Capabilities, CheckLine, Connector, Found, Question, RequestError, WriteAnswer, WriteBatch,
 };
+use super::http::Authorizer;
 use super::http::Client;
 use crate::record::StreamName;
 
@@ -91,6 +92,11 @@ impl Rest {
     /// Manifest, host and path: what tells one account's ids from another's, without a secret.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// How requests say who sends them.
+    pub(super) fn authorizer(&self) -> &Authorizer {
+        self.client.authorizer()
     }
 
     /// The credential that requests carry now, renewed if it is due.

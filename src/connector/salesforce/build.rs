@@ -15,8 +15,8 @@ use super::describe::Descriptions;
 use super::paths::Paths;
 use super::quota::Quota;
 use super::unified::{MadeFields, Names};
+use crate::connector::budgets::CALLS;
 use crate::connector::http::authorize::{Assertion, ClientIn, Grant, OAuthSettings};
-use crate::connector::http::rate_limit::Limiter;
 use crate::connector::http::{Authorizer, Client, Redactor, base_url, client, host_and_port};
 use crate::connector::{BuildError, Settings, given, own_keys, wrong};
 use crate::json::exact;
@@ -63,13 +63,10 @@ impl Salesforce {
         let namespace = format!("salesforce{}", host.unwrap_or_default());
         let hours = config.describe_hours.unwrap_or(DESCRIBE_HOURS);
         let life = Duration::from_secs(hours.saturating_mul(3600));
+        let limit = |limit| settings.budgets.rate(&authorizer, CALLS, limit);
+        let limiter = settings.rate_limit.and_then(limit);
         Ok(Self {
-            client: Client::new(
-                http,
-                authorizer,
-                settings.rate_limit.and_then(Limiter::new),
-                redactor,
-            ),
+            client: Client::new(http, authorizer, limiter, redactor),
             paths,
             fixed,
             given_instance,

@@ -367,6 +367,7 @@ impl Connector for Salesforce {
 /// A connector that can be shared.
 pub(super) fn build(settings: super::Settings) -> Result<super::Built, super::BuildError> {
     let salesforce = Salesforce::build(settings)?;
-    let namespace = salesforce.namespace().to_owned();
-    Ok(super::Built { connector: Arc::new(salesforce), namespace })
+    let (namespace, credential) =
+        (salesforce.namespace().to_owned(), salesforce.client.authorizer().credential());
+    Ok(super::Built { connector: Arc::new(salesforce), namespace, credential })
 }

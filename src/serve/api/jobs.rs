@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
 use crate::serve::input::{self, Records};
-use crate::serve::lane::{LaneName, values_of};
+use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
 
@@ -26,7 +26,7 @@ pub(super) async fn queue(
     records: &Records<'_>,
     key: Option<RequestKey>,
 ) -> Result<Job, Problem> {
-    values_of(&service.config, &lane)?;
+    service.tenants.check(&lane)?;
     let count = input::check(records)?;
     let uuid = uuid::Uuid::now_v7().to_string();
     // In place, so that the runtime's other work goes on.

@@ -37,6 +37,7 @@ use super::problem::Problem;
     tags(
         (name = "jobs", description = "Jobs that write many records, from a queue"),
         (name = "records", description = "Records that are written at once"),
+        (name = "tenants", description = "For whom is written, their accounts and keys"),
         (name = "platform", description = "The same under the hosted platform's addresses"),
         (name = "service", description = "How the service is")
     ),
@@ -53,8 +54,17 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(own::results::results))
         .routes(routes!(own::results::state))
         .routes(routes!(own::results::rejects))
-        .routes(routes!(own::records::write))
-        .routes(routes!(own::records::task))
+        .routes(routes!(own::records::write_record))
+        .routes(routes!(own::records::show_task))
+        .routes(routes!(own::tenants::list_tenants))
+        .routes(routes!(
+            own::tenants::show_tenant,
+            own::tenants::add_tenant,
+            own::tenants::remove_tenant
+        ))
+        .routes(routes!(own::tenants::set_account, own::tenants::remove_account))
+        .routes(routes!(own::tenants::make_key))
+        .routes(routes!(own::tenants::take_key_back))
         .routes(routes!(platform::jobs::queue_v1, platform::jobs::list_v1))
         .routes(routes!(platform::jobs::show_v1))
         .routes(routes!(platform::jobs::queue_v2, platform::jobs::list_v2))
@@ -102,4 +112,23 @@ async fn no_method() -> Problem {
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of ours; see the log").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_operation_has_a_name_of_its_own() {
+        let document = serde_json::to_value(super::openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap().values();
+        let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+        let mut seen = BTreeSet::new();
+        for operation in operations {
+            // Clients make a function of each.
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            assert!(seen.insert(id.clone()), "twice: {id}");
+        }
+        assert!(seen.len() > 20);
+    }
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::body;
 use crate::json::fields::Fields;
 use crate::serve::Service;
-use crate::serve::lane::{Lane, LaneName, names, names_of};
+use crate::serve::lane::{Lane, LaneName};
 use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
@@ -94,7 +94,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
         return Err(Problem::unprocessable(format!("`data` is no record: {error}"))
             .hint("a record is a JSON object"));
     }
-    let lane = service.lanes.get(&service.config, &wanted.lane).await?;
+    let lane = service.lanes.get(service, &wanted.lane).await?;
     let mut is_sure = wanted.is_async || wanted.key.is_some();
     if let Some(key) = &wanted.key
         && let Some(task) = lane.store().task_of_key(&key.key)?
@@ -192,13 +192,13 @@ pub(super) async fn find(
     tenant: &str,
     id: &str,
 ) -> Result<Told, Problem> {
-    let names = names_of(&service.config, environment, tenant);
+    let names = service.tenants.lanes_of(environment, tenant).into_iter();
     for name in names.filter(|name| name.flow == flow) {
         // One that nobody has opened yet may be of before the service was started.
         if service.lanes.find(&name).is_none() && !name.store(&service.config.data).exists() {
             continue;
         }
-        let lane = service.lanes.get(&service.config, &name).await?;
+        let lane = service.lanes.get(service, &name).await?;
         if let Some(task) = lane.store().task(id)? {
             return told(&lane, &task);
         }
@@ -228,7 +228,7 @@ fn lost(service: &Service, live: &Live, is_kept: bool) -> Problem {
 
 /// Writes what a killed service has accepted and not written.
 pub(in crate::serve) async fn take_up(service: &Arc<Service>) {
-    for name in names(&service.config) {
+    for name in service.tenants.lanes() {
         if let Err(problem) = take_up_in(service, &name).await {
             tracing::error!(
                 "{name}: records that were accepted are not written before the next request: {}",
@@ -245,7 +245,7 @@ async fn take_up_in(service: &Arc<Service>, name: &LaneName) -> Result<(), Probl
     }
     let open = tasks::open(&open_for_reading(&store)?).map_err(unreadable)?;
     if !open.is_empty() {
-        let lane = service.lanes.get(&service.config, name).await?;
+        let lane = service.lanes.get(service, name).await?;
         live(service, &lane).await?;
     }
     Ok(())

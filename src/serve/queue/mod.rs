@@ -17,7 +17,7 @@ use crate::store::reader::{Commits, Reader};
 use crate::store::writer::Writer;
 
 /// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Tells our files from other programs' SQLite files: "tusv" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7376;
 
@@ -60,14 +60,16 @@ impl Queue {
         Ok(Self { path, writer, reader: Reader::new(reading, commits), _lock: lock })
     }
 
-    async fn write<T: Send + 'static>(
+    /// Does `work` in a transaction; returns when it is on disk.
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.write(work).await
     }
 
-    fn read<T>(
+    /// Reads what is committed.
+    pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {

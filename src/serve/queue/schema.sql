@@ -31,6 +31,33 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (environment, tenant, flow, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, id);
 
+-- Tenants that were added over HTTP, beside those in the configuration.
+CREATE TABLE IF NOT EXISTS tenants (
+    environment TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    created_millis INTEGER NOT NULL,
+    PRIMARY KEY (environment, tenant)
+) WITHOUT ROWID;
+
+-- Accounts that tenants were given over HTTP: a config as JSON, encrypted.
+CREATE TABLE IF NOT EXISTS accounts (
+    environment TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    config TEXT NOT NULL,
+    updated_millis INTEGER NOT NULL,
+    PRIMARY KEY (environment, tenant, connector)
+) WITHOUT ROWID;
+
+-- Keys that were made over HTTP: SHA-256 of each.
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY,
+    environment TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    created_millis INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- Keys that clients gave to requests, so that one that comes again is answered as before.
 CREATE TABLE IF NOT EXISTS requests (
     environment TEXT NOT NULL,

@@ -99,6 +99,14 @@ impl Assertion {
         self
     }
 
+    /// The user that it is for; nobody where it is the client itself.
+    pub(super) fn subject(&self) -> &str {
+        match &self.subject {
+            Subject::User(user) => user,
+            Subject::Client { .. } => "",
+        }
+    }
+
     /// A new one, by `client`, good from now on.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
-use crate::config::write_back::{read_back, write_back};
+use crate::config::write_back::TokenFile;
 use crate::connector::contract::RequestError;
 use crate::file::{beside, open_lock};
 
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// The file, and what it held.
 pub(super) struct Keeper {
-    path: PathBuf,
+    file: TokenFile,
     /// What comes through a pipe can be kept nowhere, and is known to be so.
     is_file: bool,
     /// The refresh token that stood there when it was last looked at or written.
@@ -33,12 +33,17 @@ pub(super) struct Keeper {
 pub(super) type Turn = Option<File>;
 
 impl Keeper {
-    /// Of the config file at `path`, which has just been read.
-    pub(super) fn new(path: PathBuf) -> Self {
+    /// Of a config file, which has just been read.
+    pub(super) fn new(file: TokenFile) -> Self {
         // A pipe would be waited for.
-        let is_file = path.is_file();
-        let seen = Mutex::new(is_file.then(|| refresh_token(&path)).flatten());
-        Self { path, is_file, seen }
+        let is_file = file.path().is_file();
+        let seen = Mutex::new(is_file.then(|| refresh_token(&file)).flatten());
+        Self { file, is_file, seen }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Waits until no other job renews. Where a file system knows no locks, a renewal at the same
@@ -50,7 +55,7 @@ impl Keeper {
         if !self.is_file {
             return Ok(None);
         }
-        let Ok((lock, name)) = lock_of(&self.path) else { return Ok(None) };
+        let Ok((lock, name)) = lock_of(self.path()) else { return Ok(None) };
         let until = Instant::now() + PATIENCE;
         loop {
             match lock.try_lock() {
@@ -72,7 +77,7 @@ impl Keeper {
 
     /// The refresh token that another job has put into the file since.
     pub(super) fn newer(&self) -> Option<SecretString> {
-        let now = self.is_file.then(|| refresh_token(&self.path)).flatten()?;
+        let now = self.is_file.then(|| refresh_token(&self.file)).flatten()?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_newer = seen.as_ref().is_some_and(|seen| *seen != now);
         is_newer.then(|| {
@@ -106,7 +111,7 @@ impl Keeper {
             // The job goes on: its records can still be written, and to end it brings no token
             // back.
             tracing::error!(
-                path = self.path.display().to_string(),
+                path = self.path().display().to_string(),
                 "The new tokens cannot be kept: the config is no file; the next job may need a new \
                  refresh token."
             );
@@ -121,14 +126,12 @@ impl Keeper {
     }
 
     async fn put(&self, values: Map<String, Value>) -> io::Result<()> {
-        let path = self.path.clone();
-        tokio::task::spawn_blocking(move || write_back(&path, &values))
-            .await
-            .map_err(io::Error::other)?
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || file.write(&values)).await.map_err(io::Error::other)?
     }
 
     fn not_kept(&self, what: &str) -> RequestError {
-        RequestError::NotKept(format!("config file `{}`: {what}", self.path.display()).into())
+        RequestError::NotKept(format!("config file `{}`: {what}", self.path().display()).into())
     }
 }
 
@@ -143,8 +146,8 @@ fn lock_of(config: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-fn refresh_token(path: &Path) -> Option<String> {
-    serde_json::from_str(read_back(path).ok()?.get("refresh_token")?.get()).ok()
+fn refresh_token(file: &TokenFile) -> Option<String> {
+    serde_json::from_str(file.read().ok()?.get("refresh_token")?.get()).ok()
 }
 
 #[cfg(test)]
@@ -157,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         crate::file::replace(&path, Access::Owner, |out| io::Write::write_all(out, b"{}")).unwrap();
-        let keeper = Keeper::new(path.clone());
+        let keeper = Keeper::new(path.clone().into());
         // Whoever can read the folder or the config can lock them.
         for theirs in [folder.path(), &path] {
             let theirs = File::open(theirs).unwrap();

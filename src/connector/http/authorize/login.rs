@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::tokens::{Endpoint, Fresh, seconds_left};
+use crate::connector::budgets::Credential;
 use crate::connector::contract::RequestError;
 
 /// Finds a text in an answer.
@@ -37,6 +38,15 @@ pub(super) struct Login(pub(super) LoginSettings);
 impl Login {
     pub(super) fn url(&self) -> &Url {
         &self.0.url
+    }
+
+    /// Of all that is sent.
+    pub(super) fn credential(&self) -> Credential {
+        let LoginSettings { url, headers, body, .. } = &self.0;
+        let mut parts = vec![url.as_str().as_bytes()];
+        parts.extend(headers.values().map(reqwest::header::HeaderValue::as_bytes));
+        parts.extend(body.as_deref());
+        Credential::of(parts)
     }
 
     /// Gets a token.

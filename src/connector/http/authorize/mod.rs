@@ -26,6 +26,7 @@ use tokens::Source;
 pub use tokens::Tokens;
 
 use super::redact::Redactor;
+use crate::connector::budgets::Credential;
 use crate::connector::contract::RequestError;
 
 /// How a request says who sends it.
@@ -238,6 +239,18 @@ impl Authorizer {
         match self {
             Self::Tokens { tokens, .. } => tokens.told(name).await,
             _ => Ok(None),
+        }
+    }
+
+    /// Which one it is; `None` where there is none.
+    pub(in crate::connector) fn credential(&self) -> Option<Credential> {
+        match self {
+            Self::None => None,
+            Self::Header { token, .. } | Self::Query { token, .. } => {
+                Some(Credential::of([token.expose_secret().as_bytes()]))
+            }
+            Self::OAuth1(signer) => Some(signer.credential()),
+            Self::Tokens { tokens, .. } => Some(tokens.credential()),
         }
     }
 

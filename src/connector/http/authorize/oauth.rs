@@ -2,7 +2,6 @@
 //! written back when they rotate.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::HeaderValue;
@@ -16,6 +15,8 @@ use super::assertion::Assertion;
 use super::basic_credential;
 use super::keeping::Keeper;
 use super::tokens::{Endpoint, Fresh, number, seconds_left};
+use crate::config::write_back::TokenFile;
+use crate::connector::budgets::Credential;
 use crate::connector::contract::RequestError;
 
 /// The kind of assertion that a client signs (RFC 7523 section 2.2).
@@ -83,7 +84,7 @@ pub struct OAuthSettings {
     /// What else of an answer is kept, and written back beside the tokens: its names there.
     pub kept: &'static [&'static str],
     /// The config file that new tokens are written to.
-    pub config_file: Option<PathBuf>,
+    pub config_file: Option<TokenFile>,
 }
 
 /// The client of a token endpoint.
@@ -112,6 +113,28 @@ impl OAuth {
 
     pub(super) fn url(&self) -> &Url {
         &self.settings.token_url
+    }
+
+    /// Of which client, and for whom. Refresh tokens are replaced, the file that they are kept in is not.
+    pub(super) fn credential(&self) -> Credential {
+        let OAuthSettings { token_url, grant, client_id, parameters, .. } = &self.settings;
+        let mut parts = vec![token_url.as_str().as_bytes(), client_id.as_bytes()];
+        for (name, value) in parameters {
+            parts.extend([name.as_bytes(), value.as_bytes()]);
+        }
+        match (grant, &self.keeper) {
+            (Grant::RefreshToken { .. }, Some(keeper)) => {
+                parts.push(keeper.path().as_os_str().as_encoded_bytes());
+            }
+            (Grant::RefreshToken { refresh_token, .. }, None) => {
+                parts.push(refresh_token.expose_secret().as_bytes());
+            }
+            (Grant::ClientCredentials { .. }, _) => {}
+            (Grant::JwtBearer(assertion) | Grant::ClientAssertion(assertion), _) => {
+                parts.push(assertion.subject().as_bytes());
+            }
+        }
+        Credential::of(parts)
     }
 
     pub(super) fn access_token(&self) -> Option<SecretString> {

@@ -19,6 +19,7 @@ use url::Url;
 use super::super::redact::Redactor;
 use super::super::{SEGMENT, host_and_port};
 use super::random_name;
+use crate::connector::budgets::Credential;
 use crate::connector::contract::RequestError;
 
 const METHOD: &str = "HMAC-SHA256";
@@ -64,6 +65,13 @@ impl OAuth1 {
         ));
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret().as_bytes());
         Self { realm, consumer_key, token, key, redactor: redactor.clone() }
+    }
+
+    /// Of the client and its token.
+    pub(super) fn credential(&self) -> Credential {
+        let Self { realm, consumer_key, token, .. } = self;
+        let realm = realm.as_deref().unwrap_or_default();
+        Credential::of([realm, consumer_key, token.expose_secret()].map(str::as_bytes))
     }
 
     /// Signs `request` as of now. To be called for each attempt: a remote takes no nonce twice.

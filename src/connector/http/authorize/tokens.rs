@@ -18,6 +18,7 @@ use super::super::redact::Redactor;
 use super::login::Login;
 use super::oauth::OAuth;
 use super::platform::Platform;
+use crate::connector::budgets::Credential;
 use crate::connector::contract::RequestError;
 
 /// Bytes of a token endpoint's answer, at most. The largest tokens have some 16 KiB.
@@ -82,6 +83,15 @@ struct State {
 }
 
 impl Tokens {
+    /// Whose tokens they are.
+    pub(super) fn credential(&self) -> Credential {
+        match &self.renewer.source {
+            Source::OAuth(oauth) => oauth.credential(),
+            Source::Login(login) => login.credential(),
+            Source::Platform(platform) => Credential::of([platform.url().as_str().as_bytes()]),
+        }
+    }
+
     /// Gets no token yet.
     pub(super) fn new(http: reqwest::Client, source: Source, redactor: &Redactor) -> Self {
         let (url, access, refresh, expires_in) = match &source {

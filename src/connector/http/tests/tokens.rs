@@ -54,7 +54,7 @@ impl Case {
             client_in: ClientIn::Form,
             access_token: access_token.map(Into::into),
             expires_in,
-            config_file: Some(self.config.clone()),
+            config_file: Some(self.config.clone().into()),
             lasts: None,
             kept: &[],
         };
@@ -289,7 +289,7 @@ async fn client_credentials_are_never_written_back() {
         client_in: ClientIn::Basic,
         access_token: None,
         expires_in: None,
-        config_file: Some(case.config.clone()),
+        config_file: Some(case.config.clone().into()),
         lasts: None,
         kept: &[],
     });

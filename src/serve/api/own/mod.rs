@@ -3,3 +3,4 @@
 pub(super) mod jobs;
 pub(super) mod records;
 pub(super) mod results;
+pub(super) mod tenants;

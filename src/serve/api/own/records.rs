@@ -62,7 +62,7 @@ impl From<records::Told> for ToldTask {
     responses((status = 200, body = ToldTask), (status = 202, body = ToldTask),
         (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
-pub(in crate::serve::api) async fn write(
+pub(in crate::serve::api) async fn write_record(
     State(service): State<Arc<Service>>,
     caller: Caller,
     InPath(place): InPath<RecordPlace>,
@@ -96,7 +96,7 @@ pub(in crate::serve::api) struct TaskPlace {
     responses((status = 200, body = ToldTask), (status = "default", body = Problem,
         content_type = "application/problem+json"))
 )]
-pub(in crate::serve::api) async fn task(
+pub(in crate::serve::api) async fn show_task(
     State(service): State<Arc<Service>>,
     caller: Caller,
     InPath(place): InPath<TaskPlace>,

@@ -18,7 +18,7 @@ use super::super::jobs::{self, most};
 use super::Place;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
-use crate::serve::lane::{LaneName, flow_of};
+use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
 use crate::store::jobs::at_millis;
@@ -228,7 +228,7 @@ async fn queue(
 }
 
 fn only_connector(service: &Service, environment: &str, flow: &str) -> Result<String, Problem> {
-    let found = flow_of(&service.config, environment, flow)?;
+    let found = service.config.flow(environment, flow)?;
     match found.connectors.keys().collect::<Vec<_>>()[..] {
         [only] => Ok(only.clone()),
         _ => Err(Problem::unprocessable("`connector_id` is missing")

@@ -20,7 +20,6 @@ use crate::error::Error;
 use crate::ids::export_file;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
-use crate::serve::lane::names_of;
 use crate::serve::problem::Problem;
 use crate::store::report::TellError;
 use crate::store::streams::known_streams;
@@ -76,12 +75,7 @@ pub(in crate::serve::api) async fn snapshots(
 ) -> Result<Response, Problem> {
     let TenantPlace { env_id, tenant } = place;
     caller.may(&env_id, &tenant)?;
-    if !service
-        .config
-        .environments
-        .get(&env_id)
-        .is_some_and(|env| env.tenants.contains_key(&tenant))
-    {
+    if service.tenants.find(&env_id, &tenant).is_none() {
         return Err(Problem::not_found(format!("there is no tenant `{tenant}`")));
     }
     if of.folder.is_some_and(|folder| !folder.is_empty()) {
@@ -111,7 +105,7 @@ struct SnapshotFile {
 /// Named as the platform's jobs name them.
 fn files(service: &Service, environment: &str, tenant: &str) -> Result<Vec<SnapshotFile>, Error> {
     let mut files: Vec<SnapshotFile> = Vec::new();
-    for lane in names_of(&service.config, environment, tenant) {
+    for lane in service.tenants.lanes_of(environment, tenant) {
         let store = lane.store(&service.config.data);
         if !store.exists() {
             continue;

@@ -1,0 +1,145 @@
+//! The account that a lane writes to: its connector, which stays warm, and its limit on calls, which all
+//! lanes that write with one credential share.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::lane::LaneName;
+use crate::config::write_back::TokenFile;
+use crate::config::{Identity, of_values};
+use crate::connector::{Budgets, Credential};
+use crate::dispatch::concurrency::Limiter;
+use crate::error::Error;
+use crate::file::make_private_folder;
+use crate::job::MAX_IN_FLIGHT;
+use crate::job::setup::{Setup, setup};
+use crate::store::Store;
+use crate::vault::Vault;
+
+/// An account that is ready.
+pub(super) struct Account {
+    pub(super) setup: Setup,
+    pub(super) limiter: Arc<Limiter>,
+    /// What it was made of.
+    pub(super) of: Print,
+}
+
+/// A configuration, as far as it is to be told from another.
+pub(super) type Print = [u8; 32];
+
+/// Of a configuration.
+pub(super) fn print(values: &Map<String, Value>) -> Print {
+    Sha256::digest(serde_json::to_vec(values).unwrap_or_default()).into()
+}
+
+/// Where the tokens are that a remote has given in the place of those of a configuration.
+pub(super) struct TokenFolder<'a> {
+    pub(super) data: &'a Path,
+    pub(super) vault: Option<&'a Arc<Vault>>,
+}
+
+/// What has one limit: an account, and what is written to it with.
+type Shared = (String, Option<Credential>);
+
+/// The limits that accounts share.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    calls: Mutex<HashMap<Shared, Weak<Limiter>>>,
+    rates: Budgets,
+}
+
+impl Limits {
+    /// The limit on calls at once of all that write to an account with one credential: the least that one
+    /// of them names.
+    fn calls(&self, setup: &Setup) -> Arc<Limiter> {
+        let most = setup.config.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+        if setup.sandbox.is_some() {
+            // Each has its own.
+            return Arc::new(Limiter::new(most));
+        }
+        let mut known = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, limiter| limiter.strong_count() > 0);
+        let of = (setup.namespace.clone(), setup.credential);
+        if let Some(limiter) = known.get(&of).and_then(Weak::upgrade) {
+            limiter.cap(most);
+            return limiter;
+        }
+        let limiter = Arc::new(Limiter::new(most));
+        known.insert(of, Arc::downgrade(&limiter));
+        limiter
+    }
+}
+
+impl Account {
+    /// Makes the connector of a lane. `store`: the lane's.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or that the remote does not say whose account it is.
+    pub(super) async fn open(
+        name: &LaneName,
+        values: Map<String, Value>,
+        store: &Store,
+        tokens: &TokenFolder<'_>,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let of = print(&values);
+        let mut values = values;
+        values.insert("store".to_owned(), store.path().to_string_lossy().into());
+        values.entry("connector").or_insert_with(|| name.connector.as_str().into());
+        let token_file = tokens.of(&mut values)?;
+        let mut loaded = of_values(values, &format!("the configuration of `{name}`"))?;
+        loaded.token_file = token_file;
+        for warning in &loaded.warnings {
+            tracing::warn!("{name}: {warning}");
+        }
+        // The platform's clients name ids as it does.
+        loaded.config.identity.get_or_insert(Identity::Platform);
+        let mut setup = setup(loaded, None, limits.rates.clone()).await?;
+        setup.ask_account().await?;
+        if let Some(without) = &setup.without_account {
+            store.refuse_other_namespace(&setup.namespace, without)?;
+        }
+        let limiter = limits.calls(&setup);
+        Ok(Self { setup, limiter, of })
+    }
+}
+
+impl TokenFolder<'_> {
+    /// The file of what has replaced the refresh token in `values`, named by that; what it holds is put
+    /// over them. `None` where there is no such token.
+    fn of(&self, values: &mut Map<String, Value>) -> Result<Option<TokenFile>, Error> {
+        const KEY: &str = "refresh_token";
+        let token = values.get(KEY).and_then(Value::as_str).map(str::trim);
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+        let path = self.path(token);
+        let file = TokenFile::new(path.clone(), self.vault.cloned());
+        let failed = |error: std::io::Error| {
+            Error::usage(format!("new tokens cannot be kept in `{}`", path.display()))
+                .caused_by(error)
+                .hint("set `encryption_key` as it was, and let the service write there; or log in anew")
+        };
+        if path.exists() {
+            for (key, value) in file.read().map_err(failed)? {
+                if let Ok(value) = serde_json::from_str(value.get()) {
+                    values.insert(key, value);
+                }
+            }
+        } else {
+            make_private_folder(path.parent().unwrap_or(self.data)).map_err(failed)?;
+            file.make().map_err(failed)?;
+            let first = Map::from_iter([(KEY.to_owned(), token.into())]);
+            file.write(&first).map_err(failed)?;
+        }
+        Ok(Some(file))
+    }
+
+    fn path(&self, token: &str) -> PathBuf {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let name = hash.iter().take(16).fold(0, |name: u128, byte| name << 8 | u128::from(*byte));
+        self.data.join("tokens").join(format!("{name:032x}.json"))
+    }
+}

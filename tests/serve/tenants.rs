@@ -1,0 +1,191 @@
+//! Tenants that are added over HTTP, and what is kept of their accounts.
+
+use serde_json::{Value, json};
+
+use crate::service::{Answer, Service, config, contact};
+use crate::support::Remote;
+
+const TENANTS: &str = "/api/v1/tenants/dev";
+
+fn with_keys(url: &str) -> Value {
+    let mut config = config(url);
+    config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
+    config["encryption_key"] = json!({"env": "ENCRYPTION_KEY"});
+    config
+}
+
+fn ask(service: &Service, method: &str, path: &str, key: &str, body: &Value) -> Answer {
+    service.send(method, path, &[("x-api-key", key)], &body.to_string())
+}
+
+fn admin(service: &Service, method: &str, path: &str, body: &Value) -> Answer {
+    ask(service, method, path, "admin-key", body)
+}
+
+fn write(service: &Service, tenant: &str, key: &str, id: &str) -> Answer {
+    let place = format!("/dev/two/{tenant}/connectors/crm/contacts");
+    ask(service, "POST", &place, key, &json!({"data": contact(id)}))
+}
+
+#[test]
+fn a_tenant_is_added_writes_with_its_key_and_is_there_after_a_kill() {
+    let remote = Remote::start();
+    let mut service = Service::start(&with_keys(&remote.url));
+    let nobody = json!({});
+    let place = format!("{TENANTS}/new one");
+    assert_eq!(admin(&service, "PUT", &place, &nobody).is(201)["id"], "new one");
+    admin(&service, "PUT", &place, &nobody).is(200);
+    assert!(write(&service, "new one", "admin-key", "c-0").problem(404).contains("no account"));
+    let account = json!({"access_token": "sandbox-token"});
+    let told = admin(&service, "PUT", &format!("{place}/connectors/crm"), &account).is(201);
+    assert_eq!(told["connectors"], json!([{"id": "crm", "said_in": "api"}]));
+    let made = admin(&service, "POST", &format!("{place}/keys"), &nobody).is(201);
+    let key = made["key"].as_str().unwrap().to_owned();
+    assert!(key.len() > 40);
+    write(&service, "new one", &key, "c-1").is(200);
+    write(&service, "acme", &key, "c-2").problem(403);
+    service.kill();
+    service.begin();
+    write(&service, "new one", &key, "c-3").is(200);
+    let seen = ask(&service, "GET", TENANTS, &key, &nobody).is(200);
+    assert_eq!(seen.as_array().unwrap().len(), 1);
+    assert!(!seen.to_string().contains(&key), "{seen}");
+    // What is kept of secrets is nowhere as it is.
+    service.end();
+    let kept = service.everything();
+    for secret in ["sandbox-token", &key, "admin-key"] {
+        assert!(!kept.contains(secret), "{secret}");
+    }
+    service.begin();
+    let id = made["id"].as_str().unwrap();
+    admin(&service, "DELETE", &format!("{place}/keys/{id}"), &nobody);
+    write(&service, "new one", &key, "c-4").problem(401);
+    assert_eq!(admin(&service, "DELETE", &place, &nobody).status, 204);
+    write(&service, "new one", "admin-key", "c-4").problem(404);
+    admin(&service, "GET", &place, &nobody).problem(404);
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+}
+
+#[test]
+fn another_account_holds_from_the_next_record_on() {
+    let (one, other) = (Remote::start(), Remote::start());
+    let service = Service::start(&with_keys(&one.url));
+    write(&service, "acme", "admin-key", "c-1").is(200);
+    let place = format!("{TENANTS}/acme/connectors/crm");
+    let account = json!({"access_token": "sandbox-token", "base_url": other.url});
+    let told = admin(&service, "PUT", &place, &account).is(200);
+    assert_eq!(told["connectors"][0]["said_in"], "api");
+    write(&service, "acme", "admin-key", "c-2").is(200);
+    assert_eq!(admin(&service, "DELETE", &place, &json!({})).status, 204);
+    write(&service, "acme", "admin-key", "c-3").is(200);
+    admin(&service, "DELETE", &place, &json!({})).problem(404);
+    assert_eq!(one.by_ext("contacts").keys().collect::<Vec<_>>(), ["c-1", "c-3"]);
+    assert_eq!(other.by_ext("contacts").keys().collect::<Vec<_>>(), ["c-2"]);
+}
+
+#[test]
+fn what_may_not_be_said_is_refused() {
+    let remote = Remote::start();
+    let service = Service::start(&with_keys(&remote.url));
+    let place = format!("{TENANTS}/acme/connectors/crm");
+    let account = |account: Value| admin(&service, "PUT", &place, &account).problem(422);
+    assert!(account(json!({"access_token": {"env": "ADMIN_KEY"}})).contains("`access_token`"));
+    assert!(account(json!({"access_token": {"file": "/etc/passwd"}})).contains("no request may"));
+    assert!(account(json!({"manifest": "/etc/passwd"})).contains("`manifest`"));
+    let missing = format!("{TENANTS}/acme/connectors/none");
+    assert!(admin(&service, "PUT", &missing, &json!({})).problem(404).contains("`none`"));
+    let told = admin(&service, "DELETE", &format!("{TENANTS}/acme"), &json!({})).problem(409);
+    assert!(told.contains("configuration"), "{told}");
+    admin(&service, "PUT", "/api/v1/tenants/none/x", &json!({})).problem(404);
+    admin(&service, "PUT", &format!("{TENANTS}/a%2Fb"), &json!({})).problem(422);
+    // A tenant may see itself, and change nothing.
+    let made = admin(&service, "POST", &format!("{TENANTS}/acme/keys"), &json!({})).is(201);
+    let key = made["key"].as_str().unwrap();
+    ask(&service, "GET", &format!("{TENANTS}/acme"), key, &json!({})).is(200);
+    ask(&service, "GET", &format!("{TENANTS}/other"), key, &json!({})).problem(403);
+    for (method, path) in [("PUT", "acme/connectors/crm"), ("POST", "acme/keys"), ("PUT", "third")]
+    {
+        let told = ask(&service, method, &format!("{TENANTS}/{path}"), key, &json!({}));
+        assert!(told.problem(403).contains("admin"));
+    }
+}
+
+#[test]
+fn without_an_encryption_key_no_account_is_kept() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let place = format!("{TENANTS}/acme/connectors/crm");
+    let told = service.send("PUT", &place, &[], "{\"access_token\": \"a-secret\"}");
+    assert!(told.problem(503).contains("`encryption_key`"));
+    assert!(!service.everything().contains("a-secret"));
+}
+
+fn hubspot(url: &str) -> Value {
+    let own = json!({"base_url": url, "client_id": "sandbox-client",
+        "client_secret": "sandbox-secret", "redirect_uri": "https://app.example.com/callback"});
+    let flow = json!({"connectors": {"hubspot": {"config": own}}});
+    let account = json!({"refresh_token": "sandbox-refresh", "access_token": "old",
+        "expires_in": 1_700_000_000});
+    json!({"environments": {"dev": {"flows": {"one": flow, "two": flow},
+        "tenants": {"acme": {"connectors": {"hubspot": account}}}}}})
+}
+
+#[test]
+fn new_tokens_are_kept_and_shared_by_all_flows() {
+    // Each renewal takes the refresh token before it back.
+    for is_encrypted in [false, true] {
+        let faults = "{token_calls: 6, static_token: false, rotate_refresh_token: true}";
+        let remote = Remote::with(faults);
+        let mut config = hubspot(&remote.url);
+        if is_encrypted {
+            config["encryption_key"] = json!({"env": "ENCRYPTION_KEY"});
+        }
+        let mut service = Service::start(&config);
+        let write = |service: &Service, flow: &str, n: usize| {
+            let data = json!({"externalId": format!("c-{n}"), "email": format!("c{n}@x.example")});
+            let place = format!("/dev/{flow}/acme/connectors/hubspot/contacts");
+            let told = service.post(&place, &json!({"data": data})).is(200);
+            assert_eq!(told["state"]["bookmarks"]["contacts"][0]["success"], true, "{told}");
+        };
+        for n in 0..10 {
+            write(&service, ["one", "two"][n % 2], n);
+        }
+        service.kill();
+        service.begin();
+        for n in 10..20 {
+            write(&service, ["one", "two"][n % 2], n);
+        }
+        assert_eq!(remote.records("hubspot%2F0-1").len(), 20);
+        let tokens = std::fs::read_dir(service.path(".target-upsert/serve/tokens")).unwrap();
+        let tokens: Vec<_> = tokens.map(|file| file.unwrap().path()).collect();
+        let kept = tokens.iter().find(|path| path.extension().is_some_and(|end| end == "json"));
+        let kept = std::fs::read_to_string(kept.unwrap()).unwrap();
+        assert_eq!(kept.contains("refresh_token"), !is_encrypted, "{kept}");
+    }
+}
+
+#[test]
+fn all_that_write_with_one_credential_share_its_limit() {
+    let remote = Remote::with("{latency_ms: 30}");
+    let mut config = config(&remote.url);
+    for flow in ["one", "two"] {
+        let own = &mut config["environments"]["dev"]["flows"][flow]["connectors"]["crm"]["config"];
+        own["max_in_flight"] = 2.into();
+        own["streams"] = json!({"contacts": {"batch_records": 1}});
+    }
+    let service = Service::start(&config);
+    let mut jobs = Vec::new();
+    for (n, (flow, tenant)) in
+        [("one", "acme"), ("two", "acme"), ("one", "other"), ("two", "other")].iter().enumerate()
+    {
+        let records: Vec<_> = (0..20).map(|m| contact(&format!("c-{n}-{m}"))).collect();
+        let body = json!({"environment": "dev", "flow": flow, "tenant": tenant, "connector": "crm",
+            "records": {"contacts": records}});
+        jobs.push(service.post("/api/v1/jobs", &body).is(201)["id"].as_str().unwrap().to_owned());
+    }
+    for job in &jobs {
+        assert_eq!(service.ended(job)["status"], "succeeded");
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 80);
+    assert_eq!(remote.calls()["max_in_flight"], 2);
+}
