@@ -11,6 +11,7 @@ use super::retry::{GaveUp, Kind, Tries};
 use super::verifying::verify;
 use super::{Calls, Dispatcher, Ended, Event, Planned, in_doubt};
 use crate::connector::contract::{Action, RequestError, WriteAnswer, WriteBatch};
+use crate::connector::exchange::{Exchange, heard};
 use crate::crash::point;
 use crate::error::Error;
 use crate::outcome::{Fate, Trouble, UNFINISHED};
@@ -30,7 +31,7 @@ pub(super) async fn deliver(
     batch_id: Option<Arc<str>>,
 ) -> Result<(), Error> {
     let dispatcher = flight.dispatcher;
-    let mut delivery = Delivery { flight, action, batch_id, intent: None };
+    let mut delivery = Delivery { flight, action, batch_id, intent: None, exchanges: Vec::new() };
     if action == Action::Create
         && let Some(life) = flight.stream.capabilities.idempotent_create
     {
@@ -107,12 +108,14 @@ pub(super) struct Delivery<'a> {
     action: Action,
     batch_id: Option<Arc<str>>,
     intent: Option<IntentId>,
+    /// What the last call sent and heard.
+    exchanges: Vec<Exchange>,
 }
 
 impl<'a> Delivery<'a> {
     /// Of records that were sent with this intent.
     pub(super) fn going_on(flight: &'a Flight<'a>, action: Action, intent: IntentId) -> Self {
-        Self { flight, action, batch_id: None, intent: Some(intent) }
+        Self { flight, action, batch_id: None, intent: Some(intent), exchanges: Vec::new() }
     }
 
     /// What was not applied has no intent any more.
@@ -138,8 +141,15 @@ impl Delivery<'_> {
             let sent = Instant::now();
             let answer = self.call(&mut records, !tries.is_first()).await;
             let has_answer = answer.is_ok();
+            let heard = self.flight.dispatcher.heard.as_ref();
+            let positions =
+                heard.map(|_| records.iter().map(|planned| planned.record.position).collect());
             let mut judged =
                 judge(self.flight.dispatcher, self.action, records, (sent, answer), pieces);
+            if let (Some(heard), Some(positions)) = (heard, positions) {
+                let is_well = judged.is_well();
+                heard.keep(self.flight, self.action, positions, sent, &self.exchanges, is_well);
+            }
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
             let is_known = pieces.is_empty() && open.is_empty() && doubtful.is_empty();
@@ -300,7 +310,7 @@ impl Delivery<'_> {
     }
 
     async fn call(
-        &self,
+        &mut self,
         records: &mut [Planned],
         is_retry: bool,
     ) -> Result<WriteAnswer, RequestError> {
@@ -323,7 +333,14 @@ impl Delivery<'_> {
             id: self.batch_id.clone(),
             not_after: records.iter().filter_map(Planned::not_after).min(),
         };
-        let answer = self.flight.dispatcher.connector.write(&batch).await;
+        let call = self.flight.dispatcher.connector.write(&batch);
+        let answer = if self.flight.dispatcher.heard.is_some() {
+            let (answer, exchanges) = heard(call).await;
+            self.exchanges = exchanges;
+            answer
+        } else {
+            call.await
+        };
         point("answered");
         answer
     }

@@ -11,6 +11,7 @@ pub mod concurrency;
 mod delivery;
 mod finding;
 mod flight;
+mod heard;
 mod in_doubt;
 mod judging;
 mod looking;
@@ -21,6 +22,7 @@ pub mod retry;
 mod verifying;
 
 pub use delivery::{NOT_SENT, not_sent};
+pub use heard::Heard;
 pub use judging::no_token;
 pub use planned::{Held, Planned};
 pub use recovering::recover;
@@ -174,6 +176,8 @@ pub struct Dispatcher {
     pub keep: Keep,
     /// The state tells what was sent, so bodies are kept too.
     pub keep_bodies: bool,
+    /// What calls have sent and heard is kept.
+    pub heard: Option<Heard>,
     /// How many calls at once.
     pub limiter: Arc<Limiter>,
     /// How often again.

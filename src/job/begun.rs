@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::config::environment::Environment;
 use crate::connector::contract::Connector;
-use crate::dispatch::Dispatcher;
 use crate::dispatch::concurrency::Limiter;
 use crate::dispatch::retry::Retry;
+use crate::dispatch::{Dispatcher, Heard};
 use crate::error::Error;
 use crate::pipeline::Role;
 use crate::resolve::turns::Turns;
@@ -62,6 +62,8 @@ impl Begins<'_> {
             uuid: uuid.clone(),
             keep: config.keep,
             keep_bodies: environment.output_mapped_record,
+            // Whoever is alone has nobody to show it to.
+            heard: (role != Role::Alone).then(Heard::default),
             limiter,
             retry: Retry::new(config.retry.clone(), stop),
             dry_run,

@@ -8,6 +8,7 @@
 //! never wait for the writer.
 
 mod base;
+pub mod calls;
 mod change;
 pub mod doubts;
 pub mod id_map;

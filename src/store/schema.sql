@@ -111,6 +111,22 @@ CREATE TABLE contents (
     PRIMARY KEY (job, stream, position)
 ) WITHOUT ROWID;
 
+-- Calls that wrote records, or tried to: a JSON array of the places of their records, and one of what was
+-- sent and heard.
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY,
+    job INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    positions TEXT NOT NULL,
+    action TEXT NOT NULL,
+    sent_millis INTEGER NOT NULL,
+    millis INTEGER NOT NULL,
+    exchanges TEXT NOT NULL
+);
+CREATE INDEX calls_by_record ON calls (job, stream, last, first);
+
 -- External id -> remote id (null where the remote does not tell it), the fingerprint of what was
 -- written last (null when that is not known for sure), and a hash of the remote ids that stood in it
 -- for other records (0 where there were none, null when that is not known).

@@ -3,11 +3,11 @@
 use rusqlite::Transaction;
 
 /// Version of the tables, in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 9;
+pub(super) const VERSION: i64 = 10;
 /// The oldest version that is brought up to [`VERSION`] when a job opens it.
 pub(super) const OLDEST: i64 = 2;
 /// From each version to the next, from [`OLDEST`] on.
-const UPGRADES: [&str; 7] = [TO_3, TO_4, TO_5, TO_6, TO_7, TO_8, TO_9];
+const UPGRADES: [&str; 8] = [TO_3, TO_4, TO_5, TO_6, TO_7, TO_8, TO_9, TO_10];
 /// What an idempotency key needs to be used again by the next job, and intents of other calls than
 /// creates.
 const TO_3: &str = "
@@ -99,6 +99,15 @@ const TO_9: &str = "
         position INTEGER NOT NULL, stream TEXT NOT NULL, record TEXT NOT NULL,
         created_millis INTEGER NOT NULL) WITHOUT ROWID;
     CREATE UNIQUE INDEX tasks_by_key ON tasks (key) WHERE key IS NOT NULL;
+";
+
+/// Calls that somebody may look at.
+const TO_10: &str = "
+    CREATE TABLE calls (
+        id INTEGER PRIMARY KEY, job INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL,
+        last INTEGER NOT NULL, positions TEXT NOT NULL, action TEXT NOT NULL,
+        sent_millis INTEGER NOT NULL, millis INTEGER NOT NULL, exchanges TEXT NOT NULL);
+    CREATE INDEX calls_by_record ON calls (job, stream, last, first);
 ";
 
 /// Brings a store of `version` up to [`VERSION`].

@@ -82,7 +82,7 @@ fn make_old(place: &Place, version: i64) {
 fn what_an_older_store_knows_stays_known() {
     let new = Place::at(&Remote::start(), "create-only");
     new.run(contacts(1));
-    for version in [2, 3, 4, 5, 6, 7, 8] {
+    for version in [2, 3, 4, 5, 6, 7, 8, 9] {
         let remote = Remote::start();
         let place = Place::at(&remote, "create-only").set("max_in_flight", 1);
         place.done(contacts(2));
@@ -109,7 +109,7 @@ fn what_an_older_store_knows_stays_known() {
 
 #[test]
 fn a_doubt_of_an_older_store_is_told_with_its_times() {
-    for version in [2, 3, 4, 5, 6, 7, 8] {
+    for version in [2, 3, 4, 5, 6, 7, 8, 9] {
         let remote = that_loses(1, "");
         let place = quick(Place::at(&remote, "create-only"));
         place.done(contacts(3));

@@ -14,6 +14,7 @@ use super::authorize::Authorizer;
 use super::rate_limit::Limiter;
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
+use crate::connector::exchange::Exchange;
 use crate::crash::point;
 
 /// A host that does not take a connection in this time is down. Told apart from the total
@@ -224,10 +225,14 @@ impl Client {
         sent: reqwest::Request,
         generation: u64,
     ) -> Result<Answer, RequestError> {
+        let began = Instant::now();
         let outcome = self.http.execute(sent).await;
         let mut response = outcome.map_err(|error| {
             self.trace(request, "no answer", error.to_string().as_bytes());
-            self.lost(request, error)
+            let error = self.lost(request, error);
+            let why = Err(error.to_string());
+            Exchange::add(&self.redactor, request, began, &why, &Bytes::new());
+            error
         })?;
         if !request.reads_only {
             point("sent");
@@ -239,7 +244,10 @@ impl Client {
             // The status says what is to be done, whatever else is said.
             Err(_) if matches!(status, 401 | 429) => Bytes::new(),
             Err(text) => {
-                let text = self.redactor.clean(&format!("status {status}, but {text}")).into();
+                let text: Box<str> =
+                    self.redactor.clean(&format!("status {status}, but {text}")).into();
+                let why = Err(text.to_string());
+                Exchange::add(&self.redactor, request, began, &why, &Bytes::new());
                 return Err(if request.reads_only {
                     RequestError::Protocol(text)
                 } else {
@@ -248,6 +256,7 @@ impl Client {
             }
         };
         self.trace(request, status.to_string().as_str(), &body);
+        Exchange::add(&self.redactor, request, began, &Ok(status), &body);
         Ok(Answer { status, headers, body, asked: request.url.clone(), generation })
     }
 
