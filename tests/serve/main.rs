@@ -10,6 +10,7 @@ mod support;
 mod jobs;
 mod keys;
 mod kill;
+mod load;
 mod readme;
 mod records;
 mod refusals;
