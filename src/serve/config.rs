@@ -13,6 +13,9 @@ use super::secret::SecretSource;
 use crate::config::Seconds;
 use crate::error::Error;
 
+/// Days that something is kept, at most: 100 years.
+const KEEP_DAYS: f64 = 36_500.0;
+
 /// What the service does.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -40,6 +43,9 @@ pub struct ServeConfig {
     pub deadline_secs: Seconds,
     /// How long a client may take to send its request. Default 30.
     pub request_secs: Seconds,
+    /// How long what became of a job is kept: its results, the content of its records, its calls. Ids are
+    /// kept for good. Default 90.
+    pub keep_days: f64,
     /// Where the service writes, by name: most have one for trying and one for real.
     pub environments: IndexMap<String, EnvironmentConfig>,
 }
@@ -57,6 +63,7 @@ impl Default for ServeConfig {
             max_record_bytes: 1 << 20,
             deadline_secs: Seconds::of(25),
             request_secs: Seconds::of(30),
+            keep_days: 90.0,
             environments: IndexMap::new(),
         }
     }
@@ -157,6 +164,14 @@ impl ServeConfig {
         Ok(())
     }
 
+    /// What ended before, in milliseconds of Unix time, is not kept any more.
+    pub(super) fn kept_since_millis(&self) -> i64 {
+        // In the bounds of `check`.
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 100 years")]
+        let kept = (self.keep_days * 86_400_000.0) as i64;
+        chrono::Utc::now().timestamp_millis() - kept
+    }
+
     /// An environment.
     ///
     /// # Errors
@@ -177,6 +192,9 @@ impl ServeConfig {
 
     fn check(&self) -> Result<(), String> {
         self.check_listen()?;
+        if !(0.0..=KEEP_DAYS).contains(&self.keep_days) {
+            return Err(format!("`keep_days` is {}, not 0 to {KEEP_DAYS}", self.keep_days));
+        }
         if self.max_jobs == 0 {
             return Err("`max_jobs` is 0: no job would ever run".to_owned());
         }
@@ -225,6 +243,7 @@ mod tests {
         let wrong = |text: &str| ServeConfig::parse(text).unwrap_err();
         assert!(wrong("listen: 0.0.0.0:80").contains("anybody could write"));
         assert!(wrong("max_jobs: 0").contains("max_jobs"));
+        assert!(wrong("keep_days: -1").contains("keep_days"));
         assert!(wrong("environments: {v2: {}}").contains("`environments.v2`"));
         let text = "environments: {dev: {flows: {crm: {version: 3, connectors: {}}}}}";
         assert!(wrong(text).starts_with("`environments.dev.flows.crm.version`"), "{}", wrong(text));

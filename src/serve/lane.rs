@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Service;
 use super::account::{Account, Limits, TokenFolder, print};
+use super::api::KEY_MILLIS;
 use super::live::Live;
 use super::problem::Problem;
 use crate::config::environment::Environment;
@@ -22,7 +23,7 @@ use crate::job::{Begins, Begun, beginning};
 use crate::pipeline::Role;
 use crate::resolve::turns::Turns;
 use crate::store::Store;
-use crate::store::jobs::Job;
+use crate::store::jobs::{Job, at_millis};
 
 /// Which lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -121,6 +122,20 @@ impl Lane {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Forgets what became of jobs that ended before a time, and tasks that nobody asks for any more.
+    pub(super) async fn forget(&self, before_millis: i64, tasks_millis: i64) {
+        let before = at_millis(before_millis);
+        let forgotten = async {
+            self.store.forget_tasks(tasks_millis).await?;
+            self.store.forget_jobs(&before).await
+        };
+        match forgotten.await {
+            Ok(0) => {}
+            Ok(jobs) => tracing::info!(lane = %self.name, jobs, "Old jobs are forgotten."),
+            Err(error) => tracing::warn!(lane = %self.name, %error, "Old jobs are not forgotten."),
+        }
+    }
+
     /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
     async fn heed(&self, service: &Service) -> Result<(), Problem> {
         if self.heeded.load(Ordering::Acquire) == service.tenants.changes() {
@@ -194,7 +209,12 @@ impl Lanes {
     ) -> Result<Arc<Lane>, Problem> {
         let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
         let opened = cell
-            .get_or_try_init(|| async { Lane::open(service, name.clone()).await.map(Arc::new) })
+            .get_or_try_init(|| async {
+                let lane = Arc::new(Lane::open(service, name.clone()).await?);
+                let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
+                service.tasks.spawn(async move { opened.forget(before, KEY_MILLIS).await });
+                Ok(lane)
+            })
             .await;
         let lane = match opened {
             Ok(lane) => Arc::clone(lane),

@@ -61,7 +61,7 @@ pub struct Running {
 
 /// How often lanes that nobody uses are looked for.
 const REST: Duration = Duration::from_secs(30);
-/// How often the keys of old requests are.
+/// How often jobs and requests are that are old.
 const FORGET: Duration = Duration::from_secs(3600);
 
 /// Starts the service: what a killed one had begun is taken up, and it listens.
@@ -141,8 +141,16 @@ impl Service {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(REST) => {}
                 _ = forget.tick() => {
-                    if let Err(error) = self.queue.forget_requests(api::KEY_MILLIS).await {
-                        tracing::warn!(%error, "Keys of old requests could not be forgotten.");
+                    let before = self.config.kept_since_millis();
+                    let forgotten = async {
+                        self.queue.forget_requests(api::KEY_MILLIS).await?;
+                        self.queue.forget_jobs(before).await
+                    };
+                    if let Err(error) = forgotten.await {
+                        tracing::warn!(%error, "Old jobs and requests are not forgotten.");
+                    }
+                    for lane in self.lanes.all() {
+                        lane.forget(before, api::KEY_MILLIS).await;
                     }
                 }
             }

@@ -11,6 +11,7 @@ mod base;
 pub mod calls;
 mod change;
 pub mod doubts;
+mod forgetting;
 pub mod id_map;
 pub mod imports;
 pub mod jobs;

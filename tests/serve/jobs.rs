@@ -1,8 +1,10 @@
 //! Jobs from the queue.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
-use crate::service::{Service, config, contact};
+use crate::service::{Service, config, contact, keep};
 use crate::support::Remote;
 
 #[test]
@@ -194,4 +196,32 @@ fn what_was_written_at_once_since_is_not_tried_again() {
     service.post(place, &json!({"data": contact("c-1")})).is(200);
     let rejects = service.get(&format!("/api/v1/jobs/{id}/rejects")).text;
     assert!(rejects.contains("c-2") && !rejects.contains("c-1"), "{rejects}");
+}
+
+#[test]
+fn what_became_of_old_jobs_is_forgotten_and_ids_are_not() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    let mut service = Service::start(&config);
+    let old = service.queue("acme", &["c-1"]);
+    service.ended(&old);
+    let newer = service.queue("acme", &["c-2"]);
+    service.ended(&newer);
+    service.end();
+    config["keep_days"] = 0.into();
+    keep(&service.path("serve.yaml"), &config.to_string());
+    service.begin();
+    let began = Instant::now();
+    while service.get(&format!("/api/v1/jobs/{old}")).status != 404 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It is what was written last, and so nothing is sent.
+    let again = service.queue("acme", &["c-1"]);
+    let ended = service.ended(&again);
+    assert_eq!(ended["summary"]["streams"]["contacts"]["unchanged"], 1, "{ended}");
+    while !service.log().contains("Old jobs are forgotten") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

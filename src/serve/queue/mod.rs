@@ -210,6 +210,23 @@ impl Queue {
         .await
     }
 
+    /// Forgets jobs that ended before a time.
+    pub(super) async fn forget_jobs(&self, before_millis: i64) -> Result<(), StoreError> {
+        loop {
+            let gone = self.write(move |transaction| {
+                transaction.execute(
+                    "DELETE FROM jobs WHERE id IN (
+                        SELECT id FROM jobs WHERE updated_millis < ?
+                            AND status NOT IN ('queued', 'running') LIMIT 1000)",
+                    [before_millis],
+                )
+            });
+            if gone.await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// All jobs that wait, in the order in which they came.
     pub(super) fn waiting(&self) -> Result<Vec<Job>, StoreError> {
         self.read(|connection| {
