@@ -12,6 +12,7 @@ use crate::file::{Access, replace};
 use crate::outcome::Fate;
 use crate::store::jobs::JobId;
 use crate::store::report::{self, OutcomeRow, Reject, TellError};
+use crate::store::results::{Query, Row, each};
 use crate::store::unreadable;
 
 /// What became of one record: a line of a `.jsonl` file, or a row of a `.csv` file with these
@@ -69,6 +70,26 @@ impl<'a> From<OutcomeRow<'a>> for ResultRow<'a> {
     }
 }
 
+impl<'a> From<&'a Row> for ResultRow<'a> {
+    fn from(row: &'a Row) -> Self {
+        Self {
+            stream: &row.stream,
+            position: row.cursor.position,
+            input_id: row.external_id.as_deref(),
+            remote_id: row.remote_id.as_deref(),
+            action: row.action.as_deref(),
+            outcome: row.fate,
+            success: row.fate.is_success(),
+            attempts: row.attempts,
+            http_status: row.status,
+            error_code: row.code.as_deref(),
+            error_class: row.class.as_deref(),
+            error_message: row.error.as_deref(),
+            millis: row.millis,
+        }
+    }
+}
+
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -96,17 +117,16 @@ impl Format {
     }
 }
 
-/// Writes the results of a job that `wanted` lets through, stream by stream, in the order of the
-/// input.
+/// Writes the results of a job that `query` asks for.
 ///
 /// # Errors
-/// See [`TellError`].
+/// See [`TellError`]. A cursor that is no row of the job is invalid input.
 pub fn write_results(
     out: &mut dyn Write,
     connection: &Connection,
     job: JobId,
     format: Format,
-    wanted: impl Fn(&OutcomeRow<'_>) -> bool,
+    query: &Query,
 ) -> Result<(), TellError> {
     let mut rows = match format {
         Format::Jsonl => Rows::Jsonl(out),
@@ -117,11 +137,8 @@ pub fn write_results(
             Rows::Csv(Box::new(csv))
         }
     };
-    for (stream, name) in report::streams(connection, job)? {
-        report::outcomes(connection, job, (stream, &name), |row| {
-            if wanted(&row) { rows.write(&ResultRow::from(row)) } else { Ok(()) }
-        })?;
-    }
+    each(connection, job, query, |_, row| rows.write(&ResultRow::from(row)))?
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     rows.flush()
 }
 

@@ -20,6 +20,7 @@ use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::Status;
 use crate::store::report::TellError;
+use crate::store::results::Query;
 use crate::store::unreadable;
 use crate::summary::{PlannedCounts, Summary};
 
@@ -139,7 +140,7 @@ fn write_results(begun: &Begun, path: &Path, files: &mut Files) -> Result<(), Er
     let format = Format::of(path)?;
     read(begun, |connection| {
         results::write_file(path, "results", |out| {
-            results::write_results(out, connection, begun.job, format, |_| true)
+            results::write_results(out, connection, begun.job, format, &Query::default())
         })
     })?;
     files.insert("results".to_owned(), path.display().to_string());

@@ -14,6 +14,7 @@ use crate::results::{self, Format};
 use crate::state::line::{self, Shape};
 use crate::store::jobs::{self, Job, Status};
 use crate::store::lock::StoreLock;
+use crate::store::results::Query;
 use crate::store::{open_for_reading, report, unreadable};
 use crate::summary::Summary;
 
@@ -40,17 +41,14 @@ pub(super) fn run(
             }
         }
         Jobs::Results { job, format, outcome } => {
-            let wanted = outcome.as_deref().and_then(Fate::parse);
+            let fates = outcome.as_deref().and_then(Fate::parse).into_iter().collect();
+            let query = Query { fates, ..Query::default() };
             let (connection, job) = find(path, &job)?;
             let format = match format {
                 ResultsFormat::Jsonl => Format::Jsonl,
                 ResultsFormat::Csv => Format::Csv,
             };
-            tell(|out| {
-                results::write_results(out, &connection, job.id, format, |row| {
-                    wanted.is_none_or(|wanted| row.fate == wanted)
-                })
-            })
+            tell(|out| results::write_results(out, &connection, job.id, format, &query))
         }
         Jobs::Rejects { job } => {
             let (connection, job) = find(path, &job)?;

@@ -46,6 +46,8 @@ pub struct ServeConfig {
     /// How long what became of a job is kept: its results, the content of its records, its calls. Ids are
     /// kept for good. Default 90.
     pub keep_days: f64,
+    /// How long a search among the records of a job may take. Default 10.
+    pub search_secs: Seconds,
     /// Where the service writes, by name: most have one for trying and one for real.
     pub environments: IndexMap<String, EnvironmentConfig>,
 }
@@ -64,6 +66,7 @@ impl Default for ServeConfig {
             deadline_secs: Seconds::of(25),
             request_secs: Seconds::of(30),
             keep_days: 90.0,
+            search_secs: Seconds::of(10),
             environments: IndexMap::new(),
         }
     }
@@ -200,7 +203,7 @@ impl ServeConfig {
         }
         for (name, environment) in &self.environments {
             // What an address begins with that means something else.
-            if matches!(name.as_str(), "v2" | "api" | "tenant" | "") {
+            if matches!(name.as_str(), "v2" | "api" | "tenant" | "ui" | "") {
                 return Err(format!("`environments.{name}`: an environment cannot have this name"));
             }
             environment.check().map_err(|wrong| format!("`environments.{name}.{wrong}"))?;
@@ -245,6 +248,7 @@ mod tests {
         assert!(wrong("max_jobs: 0").contains("max_jobs"));
         assert!(wrong("keep_days: -1").contains("keep_days"));
         assert!(wrong("environments: {v2: {}}").contains("`environments.v2`"));
+        assert!(wrong("environments: {ui: {}}").contains("`environments.ui`"));
         let text = "environments: {dev: {flows: {crm: {version: 3, connectors: {}}}}}";
         assert!(wrong(text).starts_with("`environments.dev.flows.crm.version`"), "{}", wrong(text));
         let text = "environments: {dev: {tenants: {acme: {connectors: {hubspot: {}}}}}}";

@@ -14,6 +14,7 @@ mod listen;
 mod live;
 mod problem;
 mod queue;
+mod reading;
 mod run;
 mod runner;
 mod secret;
@@ -34,6 +35,7 @@ use crate::error::Error;
 use auth::Keys;
 use lane::Lanes;
 use queue::Queue;
+use reading::Reading;
 use runner::Runner;
 use tenants::Tenants;
 
@@ -46,6 +48,7 @@ pub(crate) struct Service {
     queue: Queue,
     lanes: Lanes,
     runner: Runner,
+    reading: Reading,
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -84,6 +87,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         Error::ours("cannot tell the address that is listened on").caused_by(error)
     })?;
     let runner = Runner::new(config.max_jobs);
+    let reading = Reading::new(config.search_secs);
     let service = Arc::new(Service {
         config,
         keys,
@@ -91,6 +95,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         queue,
         lanes: Lanes::default(),
         runner,
+        reading,
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });

@@ -22,6 +22,7 @@ pub mod parking;
 pub(crate) mod reader;
 pub mod recovery;
 pub mod report;
+pub mod results;
 mod runs;
 mod siblings;
 pub mod streams;

@@ -130,12 +130,10 @@ pub fn one<T>(
     position: u64,
     each: impl FnOnce(OutcomeRow<'_>) -> T,
 ) -> rusqlite::Result<Option<T>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position, external_id, remote_id, action, outcome, attempts, status, class, code,
-                error, millis, fingerprint, custom_data, NULL, batch_id
-         FROM outcomes WHERE job = ?1 AND position = ?3
-             AND stream IN (SELECT id FROM streams WHERE name IN (?2, ''))",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {OUTCOME_COLUMNS} FROM outcomes WHERE job = ?1 AND position = ?3
+             AND stream IN (SELECT id FROM streams WHERE name IN (?2, ''))"
+    ))?;
     let mut rows = statement.query(params![job, stream, position])?;
     match rows.next()? {
         Some(row) => Ok(Some(each(outcome(row, stream)?))),
@@ -147,7 +145,12 @@ fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<Option<&'a str>
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }
 
-fn outcome<'a>(row: &'a Row<'_>, stream: &'a str) -> rusqlite::Result<OutcomeRow<'a>> {
+/// The columns that [`outcome`] reads, without what was sent.
+pub(super) const OUTCOME_COLUMNS: &str =
+    "position, external_id, remote_id, action, outcome, attempts, status, class, code, error, millis,
+     fingerprint, custom_data, NULL, batch_id";
+
+pub(super) fn outcome<'a>(row: &'a Row<'_>, stream: &'a str) -> rusqlite::Result<OutcomeRow<'a>> {
     let text = |column| text(row, column);
     Ok(OutcomeRow {
         stream,

@@ -15,3 +15,4 @@ mod readme;
 mod records;
 mod refusals;
 mod tenants;
+mod results;

@@ -94,7 +94,11 @@ fn found(service: &Service, uuid: &str) -> Result<Job, Problem> {
 ///
 /// # Errors
 /// 404: another one's job is none.
-pub(super) fn visible(service: &Service, caller: &Caller, uuid: &str) -> Result<Job, Problem> {
+pub(in crate::serve) fn visible(
+    service: &Service,
+    caller: &Caller,
+    uuid: &str,
+) -> Result<Job, Problem> {
     let job = found(service, uuid)?;
     let is_own = caller.tenant().is_none_or(|(environment, tenant)| {
         job.lane.environment == environment && job.lane.tenant == tenant
@@ -106,7 +110,7 @@ pub(super) fn visible(service: &Service, caller: &Caller, uuid: &str) -> Result<
 ///
 /// # Errors
 /// 409 for one that has ended.
-pub(super) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem> {
+pub(in crate::serve) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem> {
     if job.source == Source::Live
         && let Some(lane) = service.lanes.find(&job.lane)
         && let Some(live) = lane.live.lock().await.as_ref().filter(|live| live.uuid == job.uuid)
@@ -131,7 +135,7 @@ pub(super) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem>
 ///
 /// # Errors
 /// 409 for one that has not ended; those of [`queue`].
-pub(super) async fn retry(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
+pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if !job.state.is_end() || job.run.is_none() {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
         return Err(Problem::new(StatusCode::CONFLICT, detail));

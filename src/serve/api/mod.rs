@@ -2,10 +2,11 @@
 //! our own under `/api/v1` ([`own`]). Both do the same ([`jobs`], [`records`]).
 
 mod body;
-mod jobs;
+pub(super) mod jobs;
 mod own;
 mod platform;
 mod records;
+pub(super) mod results;
 mod streamed;
 
 use std::sync::Arc;

@@ -1,30 +1,25 @@
 //! What became of the records of a job.
 
-use std::io::Write;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Json;
 use axum::extract::State;
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use rusqlite::Connection;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::body::{InPath, InQuery};
-use super::super::jobs;
-use super::super::streamed::streamed;
+use super::super::jobs::{self, most};
+use super::super::results;
 use crate::outcome::Fate;
-use crate::results::{self, Format};
+use crate::results::{Format, ResultRow};
 use crate::serve::Service;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
-use crate::serve::queue::Job;
 use crate::state::line::{self, Shape};
-use crate::store::jobs::Job as Run;
-use crate::store::report::TellError;
-use crate::store::{open_for_reading, report, unreadable};
+use crate::store::report;
+use crate::store::results::{Cursor, Key, Query};
 
 /// How results are told.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -35,6 +30,8 @@ pub(in crate::serve::api) enum ResultsFormat {
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
+    /// Pages: each one JSON object.
+    Json,
 }
 
 /// Which results.
@@ -45,16 +42,72 @@ pub(in crate::serve::api) struct ResultsListing {
     #[serde(default)]
     #[param(inline)]
     format: ResultsFormat,
-    /// Only records with this outcome: `created`, `updated`, `unchanged`, `deleted`, `rejected`,
-    /// `failed`, `skipped`, `in_doubt`.
-    #[param(pattern = "^(created|updated|unchanged|deleted|rejected|failed|skipped|in_doubt)$")]
+    /// Only of this stream.
+    stream: Option<String>,
+    /// Only records with this outcome, or one of several with commas between: `created`, `updated`,
+    /// `unchanged`, `deleted`, `rejected`, `failed`, `skipped`, `in_doubt`.
+    #[param(
+        pattern = "^(created|updated|unchanged|deleted|rejected|failed|skipped|in_doubt)(,(created|updated|unchanged|deleted|rejected|failed|skipped|in_doubt))*$"
+    )]
     outcome: Option<String>,
+    /// Only records with this error code.
+    error: Option<String>,
+    /// Only records with this text in their external id, remote id or error message; ASCII letters are
+    /// found in either case.
+    search: Option<String>,
+    /// What they are sorted by: `position` (their place in the input, stream by stream; the default),
+    /// `external_id`, `remote_id`, `action`, `outcome`, `error`, `attempts` or `millis`. With `-` before
+    /// it, the greatest come first.
+    #[param(pattern = "^-?(position|external_id|remote_id|action|outcome|error|attempts|millis)$")]
+    sort: Option<String>,
+    /// Records, at most: 1 to 1000. Default: 100 for `json`, all for the others.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Those behind a page that ended with `next`.
+    #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
+    after: Option<String>,
+}
+
+impl ResultsListing {
+    fn query(&self) -> Result<Query, Problem> {
+        let bad = |name: &str, text: &str| Problem::bad(format!("`{name}` is `{text}`"));
+        let mut fates = Vec::new();
+        for name in self.outcome.iter().flat_map(|names| names.split(',')) {
+            fates.push(Fate::parse(name).ok_or_else(|| bad("outcome", name))?);
+        }
+        let sort = self.sort.as_deref().unwrap_or(Key::default().as_str());
+        let greatest = sort.strip_prefix('-');
+        let key = Key::parse(greatest.unwrap_or(sort)).ok_or_else(|| bad("sort", sort))?;
+        let cursor = |text: &String| Cursor::parse(text).ok_or_else(|| bad("after", text));
+        Ok(Query {
+            stream: self.stream.clone(),
+            fates,
+            code: self.error.clone(),
+            search: self.search.clone(),
+            key,
+            is_descending: greatest.is_some(),
+            after: self.after.as_ref().map(cursor).transpose()?,
+            before: None,
+            limit: self.limit.map(|limit| most(Some(limit))).transpose()?,
+        })
+    }
+}
+
+/// A page of results.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::api) struct ResultsPage<'a> {
+    /// What became of each record (`schemas/result.schema.json`).
+    #[schema(value_type = Vec<Object>)]
+    records: Vec<ResultRow<'a>>,
+    /// What to give as `after` for the next page, where there is one.
+    next: Option<String>,
 }
 
 /// What became of each record
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}/results", tag = "jobs", params(("id" = String, Path), ResultsListing),
-    responses((status = 200, content(("application/x-ndjson"), ("text/csv"))),
+    responses((status = 200,
+            content(("application/x-ndjson"), ("text/csv"), (ResultsPage = "application/json"))),
         (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
 pub(in crate::serve::api) async fn results(
@@ -64,21 +117,19 @@ pub(in crate::serve::api) async fn results(
     InQuery(listing): InQuery<ResultsListing>,
 ) -> Result<Response, Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
-    let outcome = match listing.outcome.as_deref() {
-        None => None,
-        Some(name) => {
-            Some(Fate::parse(name).ok_or_else(|| Problem::bad(format!("`outcome` is `{name}`")))?)
+    let query = listing.query()?;
+    let format = match listing.format {
+        ResultsFormat::Jsonl => Format::Jsonl,
+        ResultsFormat::Csv => Format::Csv,
+        ResultsFormat::Json => {
+            let page = results::page(&service, &job, query, most(listing.limit)?).await?;
+            let next = page.rows.last().filter(|_| page.has_after);
+            let next = next.map(|row| row.cursor.to_string());
+            let records = page.rows.iter().map(ResultRow::from).collect();
+            return Ok(Json(ResultsPage { records, next }).into_response());
         }
     };
-    let (format, kind) = match listing.format {
-        ResultsFormat::Jsonl => (Format::Jsonl, "application/x-ndjson"),
-        ResultsFormat::Csv => (Format::Csv, "text/csv; charset=utf-8"),
-    };
-    stream(&service, &job, kind, move |out, connection, run| {
-        results::write_results(out, connection, run.id, format, |row| {
-            outcome.is_none_or(|wanted| row.fate == wanted)
-        })
-    })
+    results::file(&service, &job, query, format)
 }
 
 /// The state that a target would have printed: bookmarks, counts, ids
@@ -93,7 +144,7 @@ pub(in crate::serve::api) async fn state(
     InPath(id): InPath<String>,
 ) -> Result<Response, Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
-    stream(&service, &job, "application/json", |out, connection, run| {
+    results::stream(&service, &job, "application/json", |out, connection, run| {
         let tap = report::tap_state(connection, run.id)?;
         let tap = tap.and_then(|text| RawValue::from_string(text).ok());
         line::write(out, connection, || None, run.id, Shape::Full, tap.as_deref())
@@ -112,24 +163,5 @@ pub(in crate::serve::api) async fn rejects(
     InPath(id): InPath<String>,
 ) -> Result<Response, Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
-    stream(&service, &job, "application/x-ndjson", |out, connection, run| {
-        results::write_rejects(out, connection, run.id).map(drop)
-    })
-}
-
-/// What a job's run has in its lane's store.
-fn stream(
-    service: &Service,
-    job: &Job,
-    kind: &'static str,
-    write: impl FnOnce(&mut dyn Write, &Connection, &Run) -> Result<(), TellError> + Send + 'static,
-) -> Result<Response, Problem> {
-    let Some(run) = job.run.clone() else {
-        return Ok(([(header::CONTENT_TYPE, kind)], Body::empty()).into_response());
-    };
-    let connection = open_for_reading(&job.lane.store(&service.config.data))?;
-    let found = crate::store::jobs::find(&connection, &run).map_err(unreadable)?;
-    let found = found.ok_or_else(|| Problem::not_found("the job's run is not in its store"))?;
-    let body = streamed(move |out| write(out, &connection, &found));
-    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+    results::rejects(&service, &job)
 }
