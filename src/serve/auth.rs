@@ -151,8 +151,13 @@ impl Keys {
         Ok(count)
     }
 
+    /// Whether no key is asked for.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Whose key it is. All are compared, each in the same time.
-    fn caller(&self, key: Option<&str>) -> Option<Caller> {
+    pub(super) fn caller(&self, key: Option<&str>) -> Option<Caller> {
         let Some(key) = key else { return self.is_open.then_some(Caller::Admin) };
         let hash = KeyHash::of(key);
         let mut found = None;

@@ -114,8 +114,11 @@ impl Live {
             over: CancellationToken::new(),
             stop: stop.clone(),
         });
+        let watch = service.progress.begin(&begun.uuid, lane.store());
         let input = Input {
+            on_progress: watch.on_progress(),
             on_settled: Box::new(move |outcomes| {
+                watch.settle(outcomes);
                 let mut waiting = lock(&waiting);
                 for outcome in outcomes {
                     if let Some(waits) = waiting.remove(&outcome.position) {
@@ -202,9 +205,11 @@ impl Live {
 
 async fn end(service: &Service, begun: &Begun, finished: Finished) {
     let summary = conclude(begun, finished).await;
+    service.keep_throughput(&begun.uuid).await;
     if let Err(error) = service.queue.end(&begun.uuid, Ended::from(&summary)).await {
         tracing::error!(job = begun.uuid, %error, "That a job has ended could not be kept.");
     }
+    service.progress.end(&begun.uuid);
 }
 
 impl Feed {

@@ -2,7 +2,8 @@
 //!
 //! [`api`] takes requests and answers them. A job goes into the [`queue`], from which [`runner`] takes
 //! it, fair to all tenants; a record that is to be written at once goes to the [`live`] job of its
-//! [`lane`]. What became of every record stands in the lane's store, where both look it up.
+//! [`lane`]. What became of every record stands in the lane's store, where both look it up. [`page`]
+//! shows it to people.
 
 mod account;
 mod api;
@@ -12,18 +13,23 @@ mod input;
 mod lane;
 mod listen;
 mod live;
+mod origin;
+mod page;
 mod problem;
+mod progress;
 mod queue;
 mod reading;
 mod run;
 mod runner;
 mod secret;
 mod tenants;
+mod throughput;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +40,8 @@ pub use config::ServeConfig;
 use crate::error::Error;
 use auth::Keys;
 use lane::Lanes;
+use page::Sessions;
+use progress::Progress;
 use queue::Queue;
 use reading::Reading;
 use runner::Runner;
@@ -49,6 +57,8 @@ pub(crate) struct Service {
     lanes: Lanes,
     runner: Runner,
     reading: Reading,
+    progress: Progress,
+    sessions: Sessions,
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -96,6 +106,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         lanes: Lanes::default(),
         runner,
         reading,
+        progress: Progress::default(),
+        sessions: Sessions::default(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
@@ -105,7 +117,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     service.tasks.spawn(async move { resting.rest().await });
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move { api::take_up(&taking_up).await });
-    let app = api::router(Arc::clone(&service));
+    let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));
+    let app = app.layer(from_fn_with_state(Arc::clone(&service), origin::guard));
     let stop = service.stop.clone();
     let patience = service.config.request_secs.duration();
     let serving = tokio::spawn(listen::serve(listener, app, patience, stop));
@@ -137,6 +150,15 @@ impl Running {
 }
 
 impl Service {
+    /// Keeps how fast a job was that ends.
+    async fn keep_throughput(&self, job: &str) {
+        let Some(so_far) = self.progress.so_far(job) else { return };
+        if let Err(error) = self.queue.keep_throughput(job, &so_far.throughput).await {
+            // It is for people, and the job has done what it was to.
+            tracing::warn!(job, %error, "How fast a job was could not be kept.");
+        }
+    }
+
     /// Ends what nobody uses.
     async fn rest(&self) {
         // A service that has nothing to do writes nothing but this.

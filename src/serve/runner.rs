@@ -157,6 +157,7 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
             Ended { state: State::Failed, message: error.full_message(), summary: None }
         }
     };
+    service.keep_throughput(&job.uuid).await;
     let status = ended.state.as_str();
     tracing::info!(job = job.uuid, lane = %job.lane, status, "A job has ended.");
     if let Err(error) = service.queue.end(&job.uuid, ended).await {
@@ -164,6 +165,7 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
         tracing::error!(job = job.uuid, %error, "That a job has ended could not be kept.");
         return;
     }
+    service.progress.end(&job.uuid);
     // What was not written is kept in the lane's store.
     drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
 }
@@ -193,7 +195,12 @@ async fn attempt(
     let file = File::open(&path).map_err(|error| {
         Error::ours(format!("the input of job `{}` cannot be read", job.uuid)).caused_by(error)
     })?;
-    let input = Input::new(Box::new(file));
+    let watch = service.progress.begin(&job.uuid, lane.store());
+    let input = Input {
+        on_progress: watch.on_progress(),
+        on_settled: watch.on_settled(),
+        ..Input::new(Box::new(file))
+    };
     let queue = &service.queue;
     run::run(&lane, input, retried.as_ref(), stop, |run| async move {
         queue.begin(&job.uuid, &run).await.map_err(Error::from)

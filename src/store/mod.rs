@@ -12,6 +12,7 @@ pub mod calls;
 mod change;
 pub mod doubts;
 mod forgetting;
+pub mod history;
 pub mod id_map;
 pub mod imports;
 pub mod jobs;

@@ -254,7 +254,7 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(cursor: Cursor, row: &OutcomeRow<'_>) -> Self {
+    pub(super) fn of(cursor: Cursor, row: &OutcomeRow<'_>) -> Self {
         let own = |text: Option<&str>| text.map(str::to_owned);
         Self {
             cursor,

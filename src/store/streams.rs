@@ -240,6 +240,17 @@ pub fn stream_id(connection: &Connection, namespace: &str, name: &str) -> rusqli
         .insert(params![namespace, name])
 }
 
+/// The name of the stream of this number.
+///
+/// # Errors
+/// What SQLite says.
+pub fn name_of(connection: &Connection, stream: i64) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT name FROM streams WHERE id = ?")?
+        .query_row([stream], |row| row.get(0))
+        .optional()
+}
+
 /// The number of a stream, if the store has it.
 ///
 /// # Errors

@@ -246,7 +246,7 @@ pub struct Proof {
 }
 
 /// Errors as they come in, grouped.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Errors {
     groups: IndexMap<(usize, Box<str>), ErrorGroup>,
 }

@@ -1,18 +1,9 @@
 //! Who may see what.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::service::{Service, config, contact, keep};
+use crate::service::{Service, config, contact, keep, with_keys};
 use crate::support::Remote;
-
-fn with_keys(url: &str) -> Value {
-    let mut config = config(url);
-    config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
-    for (tenant, key) in [("acme", "ACME_KEY"), ("other", "OTHER_KEY")] {
-        config["environments"]["dev"]["tenants"][tenant]["keys"] = json!([{"env": key}]);
-    }
-    config
-}
 
 #[test]
 fn a_tenants_key_sees_that_tenant_alone() {

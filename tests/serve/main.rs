@@ -7,10 +7,13 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod jobs;
 mod keys;
 mod kill;
 mod load;
+mod page;
+mod page_guards;
 mod readme;
 mod records;
 mod refusals;

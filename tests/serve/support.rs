@@ -183,7 +183,10 @@ impl Service {
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let method: Method = method.parse().unwrap();
         self.runtime.block_on(async {
-            let mut request = reqwest::Client::new()
+            let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+            let mut request = client
+                .build()
+                .unwrap()
                 .request(method, format!("{}{path}", self.url))
                 .timeout(Duration::from_secs(60))
                 .body(body.to_owned());
@@ -239,6 +242,16 @@ impl Drop for Service {
             self.kill();
         }
     }
+}
+
+/// Asks for a key: an administrator's, and one of each tenant's.
+pub fn with_keys(url: &str) -> Value {
+    let mut config = config(url);
+    config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
+    for (tenant, key) in [("acme", "ACME_KEY"), ("other", "OTHER_KEY")] {
+        config["environments"]["dev"]["tenants"][tenant]["keys"] = json!([{"env": key}]);
+    }
+    config
 }
 
 /// A contact of this id.

@@ -49,7 +49,11 @@ pub(super) fn records() -> Object {
 ///
 /// # Errors
 /// 413 for a longer one, 408 for one that takes too long.
-pub(super) async fn read(body: Body, most: usize, patience: Duration) -> Result<Bytes, Problem> {
+pub(in crate::serve) async fn read(
+    body: Body,
+    most: usize,
+    patience: Duration,
+) -> Result<Bytes, Problem> {
     match tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
@@ -112,7 +116,7 @@ pub(super) fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// What the address says, as [`Path`], with a problem for what it cannot say.
-pub(super) struct InPath<T>(pub(super) T);
+pub(in crate::serve) struct InPath<T>(pub(in crate::serve) T);
 
 impl<T, S> FromRequestParts<S> for InPath<T>
 where

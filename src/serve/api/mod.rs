@@ -1,7 +1,7 @@
 //! What is asked over HTTP, and answered: the hosted platform's routes ([`platform`]), and plain ones of
 //! our own under `/api/v1` ([`own`]). Both do the same ([`jobs`], [`records`]).
 
-mod body;
+pub(super) mod body;
 pub(super) mod jobs;
 mod own;
 mod platform;

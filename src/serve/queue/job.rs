@@ -29,7 +29,7 @@ pub(in crate::serve) enum State {
 }
 
 impl State {
-    const ALL: [Self; 7] = [
+    pub(in crate::serve) const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
         Self::Succeeded,

@@ -2,6 +2,7 @@
 
 mod job;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use self::job::{COLUMNS, job};
 pub(super) use self::job::{Ended, Filter, Job, NewJob, Queued, RequestKey, Source, State};
 use super::lane::LaneName;
+use super::throughput::Throughput;
 use crate::error::Error;
 use crate::store::StoreError;
 use crate::store::lock::StoreLock;
@@ -169,6 +171,22 @@ impl Queue {
         .await
     }
 
+    /// Keeps how fast a job was.
+    pub(super) async fn keep_throughput(
+        &self,
+        uuid: &str,
+        throughput: &Throughput,
+    ) -> Result<(), StoreError> {
+        let (uuid, parts) = (uuid.to_owned(), serde_json::to_string(throughput).ok());
+        self.write(move |transaction| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO throughput (job, parts) VALUES (?, ?)")?
+                .execute(params![uuid, parts.unwrap_or_default()])
+                .map(drop)
+        })
+        .await
+    }
+
     /// Takes a job out of the queue that has not begun.
     pub(super) async fn cancel(&self, uuid: &str) -> Result<(), StoreError> {
         let uuid = uuid.to_owned();
@@ -244,6 +262,39 @@ impl Queue {
                 .prepare_cached(&format!("{COLUMNS} WHERE uuid = ?"))?
                 .query_row([uuid], job)
                 .optional()
+        })
+    }
+
+    /// How fast a job was, where that is kept.
+    pub(super) fn throughput(&self, uuid: &str) -> Result<Option<Throughput>, StoreError> {
+        let kept: Option<String> = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT parts FROM throughput WHERE job = ?")?
+                .query_row([uuid], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(kept.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The jobs of a lane whose last runs these are, by run.
+    pub(super) fn of_runs(
+        &self,
+        lane: &LaneName,
+        runs: &[&str],
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let LaneName { environment, flow, tenant, connector } = lane;
+        let runs = serde_json::json!(runs).to_string();
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT run, uuid FROM jobs
+                     WHERE environment = ? AND tenant = ? AND flow = ? AND connector = ?
+                       AND run IN (SELECT value FROM json_each(?))",
+                )?
+                .query_map(params![environment, tenant, flow, connector, runs], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?
+                .collect()
         })
     }
 

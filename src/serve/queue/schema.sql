@@ -70,3 +70,9 @@ CREATE TABLE IF NOT EXISTS requests (
     created_millis INTEGER NOT NULL,
     PRIMARY KEY (environment, flow, tenant, key)
 ) WITHOUT ROWID;
+
+-- How many of a job's records came to their end when: JSON.
+CREATE TABLE IF NOT EXISTS throughput (
+    job TEXT PRIMARY KEY,
+    parts TEXT NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,153 @@
+//! Who is logged in, and who has guessed at keys: in memory, until the service ends.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::serve::auth::Caller;
+use crate::serve::secret::KeyHash;
+
+/// How long a login holds.
+pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// Logins that are held; past that the oldest go.
+const MOST: usize = 1000;
+/// Wrong keys from one address within [`WINDOW`], at most.
+const GUESSES: u32 = 10;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Addresses that are watched, at most.
+const ADDRESSES: usize = 10_000;
+
+/// Logins.
+#[derive(Debug, Default)]
+pub(in crate::serve) struct Sessions {
+    held: Mutex<HashMap<KeyHash, Session>>,
+    guesses: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+}
+
+#[derive(Debug)]
+struct Session {
+    caller: Caller,
+    began: Instant,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sessions {
+    /// Begins one; what the browser keeps of it. `None` where there is no chance to be had.
+    pub(super) fn begin(&self, caller: Caller, now: Instant) -> Option<String> {
+        let mut bytes = [0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).ok()?;
+        let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let mut held = lock(&self.held);
+        held.retain(|_, session| now.duration_since(session.began) < LIFETIME);
+        if held.len() >= MOST
+            && let Some(oldest) = held.iter().min_by_key(|(_, session)| session.began)
+        {
+            let oldest = *oldest.0;
+            held.remove(&oldest);
+        }
+        held.insert(KeyHash::of(&token), Session { caller, began: now });
+        Some(token)
+    }
+
+    /// Whose it is, while it holds.
+    pub(super) fn find(&self, token: &str, now: Instant) -> Option<Caller> {
+        let held = lock(&self.held);
+        let session = held.get(&KeyHash::of(token))?;
+        (now.duration_since(session.began) < LIFETIME).then(|| session.caller.clone())
+    }
+
+    /// Ends it.
+    pub(super) fn end(&self, token: &str) {
+        lock(&self.held).remove(&KeyHash::of(token));
+    }
+
+    /// How long an address has to wait that has guessed too often.
+    pub(super) fn waits(&self, address: IpAddr, now: Instant) -> Option<Duration> {
+        let guesses = lock(&self.guesses);
+        let (began, count) = guesses.get(&network(address))?;
+        let over = WINDOW.checked_sub(now.duration_since(*began))?;
+        (*count >= GUESSES && !over.is_zero()).then_some(over)
+    }
+
+    /// A wrong key came from this address.
+    pub(super) fn guessed(&self, address: IpAddr, now: Instant) {
+        let mut guesses = lock(&self.guesses);
+        if guesses.len() >= ADDRESSES {
+            guesses.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
+        }
+        if guesses.len() >= ADDRESSES {
+            guesses.clear();
+        }
+        let guess = guesses.entry(network(address)).or_insert((now, 0));
+        if now.duration_since(guess.0) >= WINDOW {
+            *guess = (now, 0);
+        }
+        guess.1 += 1;
+    }
+}
+
+/// What one customer of a provider has: an address, or 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_login_holds_for_a_time_or_until_it_is_ended() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let token = sessions.begin(Caller::Admin, now).unwrap();
+        assert!(token.len() >= 43);
+        assert_eq!(sessions.find(&token, now), Some(Caller::Admin));
+        assert_eq!(sessions.find(&token[1..], now), None);
+        let late = now + LIFETIME;
+        assert!(sessions.find(&token, late - Duration::from_secs(1)).is_some());
+        assert_eq!(sessions.find(&token, late), None);
+        sessions.end(&token);
+        assert_eq!(sessions.find(&token, now), None);
+    }
+
+    #[test]
+    fn of_many_logins_the_oldest_go() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let at = |place: usize| now + Duration::from_millis(u64::try_from(place).unwrap());
+        let tokens: Vec<_> =
+            (0..MOST + 2).map(|place| sessions.begin(Caller::Admin, at(place)).unwrap()).collect();
+        let holds = |place: usize| sessions.find(&tokens[place], at(MOST)).is_some();
+        assert!(!holds(0) && !holds(1) && holds(2) && holds(MOST + 1));
+    }
+
+    #[test]
+    fn who_guesses_too_often_waits() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let (one, other) = (address("2001:db8::1"), address("2001:db8:0:1::1"));
+        for _ in 0..GUESSES {
+            assert_eq!(sessions.waits(one, now), None);
+            sessions.guessed(one, now);
+        }
+        assert_eq!(sessions.waits(address("2001:db8::2"), now), Some(WINDOW));
+        assert_eq!(sessions.waits(other, now), None);
+        assert_eq!(sessions.waits(one, now + WINDOW), None);
+        sessions.guessed(one, now + WINDOW);
+        assert_eq!(sessions.waits(one, now + WINDOW), None);
+    }
+}
