@@ -25,7 +25,13 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends a request with these headers more.
-    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let mut all = vec![("cookie", self.cookie.as_str())];
         let origin = &self.service.url;
         if method == "POST" {

@@ -63,19 +63,19 @@ fn a_job_is_told_with_its_counts_its_errors_and_its_throughput() {
 
 #[test]
 fn a_job_that_runs_is_told_as_far_as_it_is() {
-    let remote = Remote::with("{latency_ms: 40}");
+    let remote = Remote::with("{latency_ms: 250}");
     let mut config = config(&remote.url);
     config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"]["max_in_flight"] =
         1.into();
     let service = Service::start(&config);
-    let id = job(&service, 3000);
+    let id = job(&service, 5000);
     let browser = Browser::of(&service);
     let began = Instant::now();
     // Some have an outcome, and some have none.
     let page = loop {
         let page = browser.page(&format!("/ui/jobs/{id}"));
-        let is_under_way = page.contains("of 3,000 records have an outcome (")
-            && !page.contains(">0 of 3,000")
+        let is_under_way = page.contains("of 5,000 records have an outcome (")
+            && !page.contains(">0 of 5,000")
             && page.contains("class=\"rate\"");
         if is_under_way {
             break page;
@@ -84,7 +84,7 @@ fn a_job_that_runs_is_told_as_far_as_it_is() {
         std::thread::sleep(Duration::from_millis(20));
     };
     for part in
-        ["hx-trigger=\"every 2s\"", "<progress max=\"3000\"", "running", "contacts</a></td>"]
+        ["hx-trigger=\"every 2s\"", "<progress max=\"5000\"", "running", "contacts</a></td>"]
     {
         assert!(page.contains(part), "{part} in {page}");
     }

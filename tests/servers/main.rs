@@ -13,6 +13,7 @@ mod installed;
 mod kinto;
 mod meltano;
 mod netsuite_client;
+mod page;
 mod proxy;
 mod salesforce_client;
 mod schemathesis;
