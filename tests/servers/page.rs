@@ -7,9 +7,9 @@ use crate::installed::node_folder;
 use crate::service::{Service, with_keys};
 use crate::support::Remote;
 
-/// Slow enough to be looked at; the first calls that look for deals fail.
+/// Slow enough to be looked at; the first calls that write deals fail.
 const FAULTS: &str = "{latency_ms: 400, faults: [
-    {on: 'POST /v1/deals/search', calls: [1, 2, 3], do: status, status: 500}]}";
+    {on: 'POST /v1/deals/batch', calls: [1, 2, 3], do: status, status: 500}]}";
 
 #[test]
 #[ignore = "needs Chromium, and packages that `tests/run` installs"]

@@ -6,6 +6,10 @@ use crate::serve::throughput::Throughput;
 /// The curve's own units; it is stretched to the page's width.
 const WIDTH: u32 = 720;
 const HEIGHT: u32 = 150;
+/// Points of the curve, at most: calls end together, and what matters is how fast that was on the whole.
+const POINTS: usize = 48;
+/// The shortest time that a point stands for.
+const POINT_MILLIS: u64 = 500;
 /// Lines of the table beside it, at most.
 const LINES: usize = 12;
 
@@ -33,7 +37,7 @@ pub(super) struct Chart {
 /// A chart of it; `None` where nothing was settled.
 #[expect(clippy::cast_precision_loss, reason = "a picture of a rate")]
 pub(super) fn chart(throughput: &Throughput) -> Option<Chart> {
-    let Throughput { step_millis, settled, last_millis } = throughput;
+    let Throughput { step_millis, settled, last_millis } = &smooth(throughput);
     let total: u64 = settled.iter().sum();
     if total == 0 {
         return None;
@@ -92,6 +96,18 @@ pub(super) fn chart(throughput: &Throughput) -> Option<Chart> {
     })
 }
 
+/// The same in parts that are long enough to have a rate.
+fn smooth(throughput: &Throughput) -> Throughput {
+    let Throughput { step_millis, settled, last_millis } = throughput;
+    let long = usize::try_from(POINT_MILLIS.div_ceil(*step_millis)).unwrap_or(1);
+    let group = settled.len().div_ceil(POINTS).max(long);
+    Throughput {
+        step_millis: step_millis * group as u64,
+        settled: settled.chunks(group).map(|parts| parts.iter().sum()).collect(),
+        last_millis: *last_millis,
+    }
+}
+
 /// A rate, for people.
 #[expect(
     clippy::cast_possible_truncation,
@@ -105,7 +121,7 @@ fn whole(rate: f64) -> String {
 /// The next number above that people count in.
 fn nice(most: f64) -> f64 {
     let ten = 10_f64.powf(most.max(0.1).log10().floor());
-    let steps = [1.0, 2.0, 4.0, 5.0, 8.0, 10.0];
+    let steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|step| step * ten).find(|step| *step >= most).unwrap_or(most)
 }
 
@@ -119,12 +135,16 @@ mod tests {
         let throughput = Throughput { step_millis: 1000, settled, last_millis: 3500 };
         let chart = chart(&throughput).unwrap();
         assert_eq!(chart.told, "500 records in 3.5 s: 143 a second on average, 300 at most");
-        assert_eq!(chart.y, ["400", "200", "0"]);
+        assert_eq!(chart.y, ["300", "150", "0"]);
         assert_eq!(chart.x[2], "4.0 s");
         let rates: Vec<_> = chart.table.iter().map(|(_, rate)| rate.as_str()).collect();
         assert_eq!(rates, ["100", "0", "300", "200"]);
-        // 300 of 400 is a quarter below the top.
-        assert!(chart.line.contains("L450.0 37.5"), "{}", chart.line);
+        // 100 of 300 is two thirds below the top.
+        assert!(
+            chart.line.starts_with("M0.0 100.0L90.0 100.0L270.0 150.0L450.0 0.0"),
+            "{}",
+            chart.line
+        );
         assert!(chart.area.ends_with("L720 150L0 150Z"));
     }
 
@@ -135,6 +155,8 @@ mod tests {
         let long = Throughput { step_millis: 100, settled, last_millis: 11_950 };
         let chart = chart(&long).unwrap();
         assert_eq!(chart.table.len(), 12);
-        assert_eq!(chart.y[0], "20");
+        // Ten a second, whatever the length of a part.
+        assert_eq!(chart.y[0], "10");
+        assert_eq!(chart.line.matches('L').count(), 25);
     }
 }

@@ -73,6 +73,7 @@ struct JobPage {
     hint: Option<String>,
     progress: Option<Done>,
     tiles: Vec<Tile>,
+    split: Vec<Part>,
     errors: Vec<ErrorLine>,
     errors_told: String,
     chart: Option<Chart>,
@@ -87,6 +88,14 @@ struct Tile {
     figure: String,
     tone: &'static str,
     href: Option<String>,
+}
+
+/// A part of a bar of 1000.
+#[derive(Debug)]
+struct Part {
+    tone: &'static str,
+    start: u64,
+    length: u64,
 }
 
 /// Errors of one kind.
@@ -151,6 +160,7 @@ pub(super) async fn show(
         message: message(&job),
         hint,
         progress,
+        split: counts.as_ref().map(split).unwrap_or_default(),
         tiles: tiles(&counts.unwrap_or_default(), &records),
         errors_told: counted(errors.iter().map(|group| group.count).sum(), "record"),
         errors: errors.into_iter().map(|group| error_line(group, &records)).collect(),
@@ -190,6 +200,7 @@ fn tiles(counts: &Counts, records: &str) -> Vec<Tile> {
         href: (count > 0).then(|| address(records, &[("outcome", outcome)])),
     };
     vec![
+        tile("Records", counts.told(), "", ""),
         tile("Succeeded", succeeded(counts), "good-text", "created,updated,unchanged,deleted"),
         tile("Failed", counts.trouble(), "bad-text", "rejected,failed,in_doubt"),
         tile("Created", counts.created, "", "created"),
@@ -199,6 +210,27 @@ fn tiles(counts: &Counts, records: &str) -> Vec<Tile> {
         tile("Skipped", counts.skipped, "", "skipped"),
         tile("In doubt", counts.in_doubt, "warn-text", "in_doubt"),
     ]
+}
+
+/// What the records came to, as parts of a whole.
+fn split(counts: &Counts) -> Vec<Part> {
+    let all = [
+        ("good", counts.created),
+        ("busy", counts.updated),
+        ("calm", counts.unchanged + counts.deleted + counts.skipped),
+        ("warn", counts.in_doubt),
+        ("bad", counts.rejected + counts.failed),
+    ];
+    let total = counts.told().max(1);
+    let mut before = 0;
+    let parts = all.into_iter().filter(|(_, count)| *count > 0).map(|(tone, count)| {
+        let start = before * 1000 / total;
+        before += count;
+        // However few they are, they are seen.
+        let length = (before * 1000 / total - start).max(4);
+        Part { tone, start: start.min(996), length }
+    });
+    parts.collect()
 }
 
 fn error_line(group: ErrorGroup, records: &str) -> ErrorLine {
