@@ -21,6 +21,9 @@ use crate::state::line::{self, Shape};
 use crate::store::report;
 use crate::store::results::{Cursor, Key, Query};
 
+/// Characters that are searched for, at most.
+const SEARCH_CHARS: usize = 1000;
+
 /// How results are told.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -54,6 +57,7 @@ pub(in crate::serve::api) struct ResultsListing {
     error: Option<String>,
     /// Only records with this text in their external id, remote id or error message; ASCII letters are
     /// found in either case.
+    #[param(max_length = 1000)]
     search: Option<String>,
     /// What they are sorted by: `position` (their place in the input, stream by stream; the default),
     /// `external_id`, `remote_id`, `action`, `outcome`, `error`, `attempts` or `millis`. With `-` before
@@ -74,6 +78,10 @@ impl ResultsListing {
         let mut fates = Vec::new();
         for name in self.outcome.iter().flat_map(|names| names.split(',')) {
             fates.push(Fate::parse(name).ok_or_else(|| bad("outcome", name))?);
+        }
+        if self.search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARS) {
+            let detail = format!("`search` has more than {SEARCH_CHARS} characters");
+            return Err(Problem::bad(detail));
         }
         let sort = self.sort.as_deref().unwrap_or(Key::default().as_str());
         let greatest = sort.strip_prefix('-');
