@@ -3,6 +3,7 @@
 
 mod assets;
 mod chart;
+mod files;
 mod hints;
 mod job;
 mod jobs;
@@ -56,8 +57,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .route("/ui/jobs/{id}/retry", post(job::retry))
         .route("/ui/jobs/{id}/records", get(records::list))
         .route("/ui/jobs/{id}/records/{cursor}", get(record::show))
-        .route("/ui/jobs/{id}/results", get(records::download))
-        .route("/ui/jobs/{id}/rejects", get(records::rejects))
+        .route("/ui/jobs/{id}/results", get(files::results))
+        .route("/ui/jobs/{id}/rejects", get(files::rejects))
         .route("/ui/assets/{hash}/{name}", get(assets::asset))
         .route("/ui/{*rest}", get(nothing))
         .layer(CatchPanicLayer::custom(panicked))

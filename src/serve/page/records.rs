@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -13,11 +13,9 @@ use super::job::Head;
 use super::jobs::counts;
 use super::told::{counted, fate, number};
 use super::{
-    Asking, Choice, Frame, Refused, Viewer, address, capital, encoded, is_by_htmx, shown,
-    with_status,
+    Asking, Choice, Frame, Refused, Viewer, address, capital, is_by_htmx, shown, with_status,
 };
 use crate::outcome::Fate;
-use crate::results::Format;
 use crate::serve::Service;
 use crate::serve::api::body::InPath;
 use crate::serve::api::{jobs, results};
@@ -43,12 +41,12 @@ pub(super) struct Asked {
     rows: String,
     after: String,
     before: String,
-    format: String,
+    pub(super) format: String,
 }
 
 impl Asked {
     /// What a wrong word asks for is nothing; nobody has chosen it.
-    fn query(&self) -> Query {
+    pub(super) fn query(&self) -> Query {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let search = self.search.trim().chars().take(SEARCH).collect::<String>();
         let down = self.sort.strip_prefix('-');
@@ -313,49 +311,6 @@ fn columns(asked: &Asked, query: &Query, place: &str) -> Vec<Column> {
     all.into_iter().map(column).collect()
 }
 
-/// What is filtered, as a file.
-pub(super) async fn download(
-    State(service): State<Arc<Service>>,
-    viewer: Viewer,
-    InPath(id): InPath<String>,
-    Asking(asked): Asking<Asked>,
-) -> Result<Response, Refused> {
-    let job = jobs::visible(&service, &viewer.caller, &id)?;
-    let (format, ending) = match asked.format.as_str() {
-        "jsonl" => (Format::Jsonl, "jsonl"),
-        _ => (Format::Csv, "csv"),
-    };
-    let query = Query { after: None, before: None, ..asked.query() };
-    let response = results::file(&service, &job, query, format)?;
-    Ok(named(response, &format!("{}-results.{ending}", job.name)))
-}
-
-/// What was not written, as a file.
-pub(super) async fn rejects(
-    State(service): State<Arc<Service>>,
-    viewer: Viewer,
-    InPath(id): InPath<String>,
-) -> Result<Response, Refused> {
-    let job = jobs::visible(&service, &viewer.caller, &id)?;
-    let response = results::rejects(&service, &job)?;
-    Ok(named(response, &format!("{}-rejects.jsonl", job.name)))
-}
-
-/// An answer that is kept as a file of this name (RFC 6266).
-fn named(mut response: Response, name: &str) -> Response {
-    let plain: String = name
-        .chars()
-        .map(|char| if char.is_ascii_alphanumeric() || "-_.".contains(char) { char } else { '_' })
-        .take(120)
-        .collect();
-    let exact = encoded(name).replace('+', "%20");
-    let value = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}");
-    if let Ok(value) = HeaderValue::from_str(&value) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::jobs::succeeded;
@@ -379,17 +334,6 @@ mod tests {
         let odd =
             Asked { outcome: "x".into(), sort: "-x".into(), after: "x".into(), ..asked }.query();
         assert!(odd.fates.is_empty() && odd.key == Key::Position && odd.after.is_none());
-    }
-
-    #[test]
-    fn a_file_has_the_jobs_name_and_no_path() {
-        let response = named(Response::default(), "../\"a\r\nb\" ü-results.csv");
-        let told = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
-        assert_eq!(
-            told,
-            "attachment; filename=\".._._a__b____-results.csv\"; \
-             filename*=UTF-8''..%2F%22a%0D%0Ab%22%20%C3%BC-results.csv"
-        );
     }
 
     #[test]
