@@ -152,10 +152,11 @@ mod tests {
     fn nothing_makes_no_chart_and_much_a_short_table() {
         assert!(chart(&Throughput::default()).is_none());
         let settled = vec![1; 120];
-        let long = Throughput { step_millis: 100, settled, last_millis: 11_950 };
+        let long = Throughput { step_millis: 100, settled, last_millis: 12_000 };
         let chart = chart(&long).unwrap();
         assert_eq!(chart.table.len(), 12);
         // Ten a second, whatever the length of a part.
+        assert!(chart.table.iter().all(|(_, rate)| rate == "10"), "{chart:?}");
         assert_eq!(chart.y[0], "10");
         assert_eq!(chart.line.matches('L').count(), 25);
     }

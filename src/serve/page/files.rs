@@ -67,7 +67,7 @@ mod tests {
         let told = response.headers()[header::CONTENT_DISPOSITION].to_str().unwrap();
         assert_eq!(
             told,
-            "attachment; filename=\".._._a__b____-results.csv\"; \
+            "attachment; filename=\"..__a__b___-results.csv\"; \
              filename*=UTF-8''..%2F%22a%0D%0Ab%22%20%C3%BC-results.csv"
         );
     }

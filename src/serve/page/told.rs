@@ -25,9 +25,9 @@ pub(super) fn counted(count: u64, what: &str) -> String {
 
 /// A time in two units.
 pub(super) fn took(millis: i64) -> String {
-    let secs = millis / 1000;
+    let secs = millis.div_euclid(1000);
     match secs {
-        ..0 => "0 s".to_owned(),
+        ..0 => took(0),
         0..10 => format!("{}.{} s", secs, millis % 1000 / 100),
         10..60 => format!("{secs} s"),
         60..3600 => format!("{} min {} s", secs / 60, secs % 60),
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(counted(1, "record"), "1 record");
         assert_eq!(counted(2000, "record"), "2,000 records");
         let told = [-5, 950, 9_999, 10_000, 61_000, 3_600_000, 90_000_000].map(took);
-        assert_eq!(told, ["0 s", "0.9 s", "9.9 s", "10 s", "1 min 1 s", "1 h 0 min", "1 d 1 h"]);
+        assert_eq!(told, ["0.0 s", "0.9 s", "9.9 s", "10 s", "1 min 1 s", "1 h 0 min", "1 d 1 h"]);
         let at = At::millis(1_764_500_000_123);
         assert_eq!(at.exact, "2025-11-30T10:53:20.123Z");
         assert_eq!((&*at.short, &*at.fine), ("2025-11-30 10:53:20", "2025-11-30 10:53:20.123"));
