@@ -158,16 +158,22 @@ impl Keys {
 
     /// Whose key it is. All are compared, each in the same time.
     pub(super) fn caller(&self, key: Option<&str>) -> Option<Caller> {
-        let Some(key) = key else { return self.is_open.then_some(Caller::Admin) };
-        let hash = KeyHash::of(key);
+        match key {
+            Some(key) => self.caller_of(&KeyHash::of(key)),
+            None => self.is_open.then_some(Caller::Admin),
+        }
+    }
+
+    /// The same of a key that is known by its hash.
+    pub(super) fn caller_of(&self, hash: &KeyHash) -> Option<Caller> {
         let mut found = None;
         for (known, caller) in &self.named {
-            if known.is(&hash) {
+            if known.is(hash) {
                 found = Some(caller.clone());
             }
         }
         for made in self.made.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if made.hash.is(&hash) {
+            if made.hash.is(hash) {
                 let (environment, tenant) = made.tenant.clone();
                 found = Some(Caller::Tenant(environment, tenant));
             }

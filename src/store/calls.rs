@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use serde_json::Value;
 
 use super::Store;
 use super::jobs::JobId;
 use crate::connector::contract::Action;
 use crate::connector::exchange::Told;
+
+/// Objects that the list of records of a request may stand in.
+const LEVELS: usize = 3;
 
 /// A call that has come to its end.
 #[derive(Clone, Debug)]
@@ -24,6 +28,27 @@ pub struct Call {
     pub took: Duration,
     /// Its requests and their answers.
     pub exchanges: Vec<Told>,
+}
+
+impl Call {
+    /// Of a request of this call: the record that was sent from `position`, where the request has the
+    /// records in a list. `None` where it has not, or has one alone.
+    pub fn own_part(&self, request: &str, position: u64) -> Option<String> {
+        let place = self.positions.iter().position(|at| *at == position)?;
+        let records = self.positions.len();
+        let request: Value = serde_json::from_str(request).ok().filter(|_| records > 1)?;
+        let mut level = vec![&request];
+        // The first list of that length, from the outside in.
+        for _ in 0..=LEVELS {
+            let lists = level.iter().filter_map(|value| value.as_array());
+            if let Some(list) = lists.into_iter().find(|list| list.len() == records) {
+                return serde_json::to_string_pretty(&list[place]).ok();
+            }
+            let within = level.iter().filter_map(|value| value.as_object());
+            level = within.flat_map(|object| object.values()).collect();
+        }
+        None
+    }
 }
 
 impl Store {
@@ -86,4 +111,29 @@ pub fn of_record(
         })
     })?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_request_a_record_has_its_part() {
+        let call = |positions: &[u64]| Call {
+            stream: 1,
+            positions: positions.to_vec(),
+            action: Action::Create,
+            sent_millis: 0,
+            took: Duration::ZERO,
+            exchanges: Vec::new(),
+        };
+        let two = call(&[7, 9]);
+        let request = r#"{"all": [1], "inputs": [{"id": "a"}, {"id": "b"}]}"#;
+        assert_eq!(two.own_part(request, 9).unwrap(), "{\n  \"id\": \"b\"\n}");
+        assert_eq!(two.own_part(request, 8), None);
+        assert_eq!(two.own_part(r#"[[1], "b"]"#, 7).unwrap(), "[\n  1\n]");
+        assert_eq!(two.own_part(r#"{"inputs": [1, 2, 3]}"#, 7), None);
+        assert_eq!(two.own_part("no JSON", 7), None);
+        assert_eq!(call(&[7]).own_part(r#"[1]"#, 7), None);
+    }
 }

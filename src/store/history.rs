@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::calls::{self, Call};
 use super::jobs::JobId;
 use super::report::{OUTCOME_COLUMNS, outcome};
 use super::results::{Cursor, Row};
@@ -23,6 +24,8 @@ pub struct Known {
     pub source: Option<String>,
     /// As it went out, where that is kept.
     pub body: Option<String>,
+    /// The calls that it was part of, as far as they are kept.
+    pub calls: Vec<Call>,
 }
 
 /// What is known of the record of a job at `cursor`.
@@ -53,7 +56,8 @@ pub fn record(
         .query_row(place, |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (source, body) = content.unwrap_or_default();
-    Ok(Some(Known { row, settled_micros, source, body }))
+    let calls = calls::of_record(connection, job, cursor.stream, cursor.position)?;
+    Ok(Some(Known { row, settled_micros, source, body, calls }))
 }
 
 /// What became of an id in a job.

@@ -17,5 +17,5 @@ mod page_guards;
 mod readme;
 mod records;
 mod refusals;
-mod tenants;
 mod results;
+mod tenants;

@@ -147,3 +147,39 @@ fn a_job_that_has_not_begun_has_no_results() {
     let page = service.get(&format!("/api/v1/jobs/{waits}/results?format=json")).is(200);
     assert_eq!(page, json!({"records": [], "next": null}));
 }
+
+#[test]
+fn a_record_is_told_with_each_call_that_it_was_part_of() {
+    // The first call has no answer, the second a 500, the third is answered.
+    let remote = Remote::with(
+        "{faults: [{on: 'POST *', calls: [1], do: reset_after}, {on: 'POST *', calls: [2], do: status, status: 500, \
+         body: '{\"message\": \"the token sandbox-token is fine\"}'}]}",
+    );
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["keep"] = "all".into();
+    let service = Service::start(&config);
+    let job = service.queue("acme", &["c-1", "c-2"]);
+    assert_eq!(service.ended(&job)["status"], "succeeded");
+    let told = service.get(&format!("/api/v1/jobs/{job}/records/contacts/2")).is(200);
+    assert_eq!(told["result"]["InputId"], "c-2");
+    assert_eq!(told["record"]["email"], "c-2@example.com");
+    let calls = told["calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 3, "{told}");
+    let exchange = |call: usize| &calls[call]["exchanges"][0];
+    assert!(exchange(0)["error"].is_string() && exchange(0)["status"].is_null(), "{told}");
+    assert_eq!(exchange(1)["status"], 500);
+    assert!(
+        exchange(1)["answer"].as_str().unwrap().contains("the token [secret] is fine"),
+        "{told}"
+    );
+    assert_eq!((&exchange(2)["status"], &exchange(2)["method"]), (&200.into(), &"POST".into()));
+    assert!(exchange(2)["request"].as_str().unwrap().contains("c-1@example.com"));
+    assert_eq!(calls[2]["records"], 2);
+    // The page tells the record's own part.
+    let page = service.get(&format!("/ui/jobs/{job}/records/1-2")).text;
+    assert!(page.contains("This record in the request") && page.contains("No answer"), "{page}");
+    assert!(!page.contains("c-1@example.com") && !page.contains("sandbox-token"), "{page}");
+    service.get(&format!("/api/v1/jobs/{job}/records/contacts/3")).problem(404);
+    service.get(&format!("/api/v1/jobs/{job}/records/none/1")).problem(404);
+}

@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(own::jobs::cancel))
         .routes(routes!(own::jobs::retry))
         .routes(routes!(own::results::results))
+        .routes(routes!(own::results::show_record))
         .routes(routes!(own::results::state))
         .routes(routes!(own::results::rejects))
         .routes(routes!(own::records::write_record))

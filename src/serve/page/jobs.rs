@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::told::{At, Badge, number, state, took};
 use super::{Asking, Choice, Frame, Refused, Viewer, address, shown};
 use crate::serve::Service;
-use crate::serve::lane::{LaneName, names};
+use crate::serve::lane::LaneName;
 use crate::serve::queue::{Filter, Job, State as JobState};
 use crate::summary::Counts;
 
@@ -182,7 +182,7 @@ fn line(service: &Service, job: Job) -> Line {
 
 /// What can be chosen: what the viewer may see of the configuration.
 fn choices(service: &Service, viewer: &Viewer, asked: &Asked) -> Vec<Choice> {
-    let lanes = names(&service.config).filter(|lane| {
+    let lanes = service.tenants.lanes().into_iter().filter(|lane| {
         viewer.caller.tenant().is_none_or(|(environment, tenant)| {
             lane.environment == environment && lane.tenant == tenant
         })

@@ -17,6 +17,7 @@ use super::{Asking, Frame, Refused, shown, with_status};
 use crate::serve::Service;
 use crate::serve::api::body;
 use crate::serve::listen::Peer;
+use crate::serve::secret::KeyHash;
 
 /// The cookie that a login is known by.
 const COOKIE: &str = "session";
@@ -89,14 +90,15 @@ pub(super) async fn log_in(
         return Ok(response);
     }
     // Browsers are pasted lines into.
-    let Some(caller) = service.keys.caller(Some(key.trim())) else {
+    let key = key.trim();
+    if service.keys.caller(Some(key)).is_none() {
         service.sessions.guessed(from, Instant::now());
         tracing::warn!(from = %from, "Refused: a login with a wrong key.");
         tokio::time::sleep(PAUSE).await;
         let page = LoginPage::new(&next, Some("This key is not known.".to_owned()));
         return Ok(with_status(StatusCode::UNAUTHORIZED, &page));
-    };
-    let token = service.sessions.begin(caller, Instant::now()).unwrap_or_default();
+    }
+    let token = service.sessions.begin(KeyHash::of(key), Instant::now()).unwrap_or_default();
     let mut response = Redirect::to(own(&next)).into_response();
     set_cookie(&mut response, &headers, &token, LIFETIME);
     Ok(response)

@@ -142,8 +142,8 @@ impl FromRequestParts<Arc<Service>> for Viewer {
         service: &Arc<Service>,
     ) -> Result<Self, Response> {
         let token = login::token(&parts.headers);
-        let found = token.and_then(|token| service.sessions.find(token, Instant::now()));
-        if let Some(caller) = found {
+        let key = token.and_then(|token| service.sessions.find(token, Instant::now()));
+        if let Some(caller) = key.and_then(|key| service.keys.caller_of(&key)) {
             return Ok(Self { caller, has_session: true });
         }
         if service.keys.is_open() {

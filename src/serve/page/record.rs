@@ -19,6 +19,7 @@ use crate::serve::api::body::InPath;
 use crate::serve::api::jobs;
 use crate::serve::problem::Problem;
 use crate::serve::queue::Job;
+use crate::store::calls::Call;
 use crate::store::history::{self, History, Known};
 use crate::store::jobs::Job as Run;
 use crate::store::results::Cursor;
@@ -61,6 +62,8 @@ pub(super) struct Step {
     pub(super) at: Option<At>,
     pub(super) detail: Option<String>,
     pub(super) tone: &'static str,
+    /// What went over the wire, and what it is called.
+    pub(super) bodies: Vec<(&'static str, String)>,
 }
 
 /// What is told of the same id elsewhere.
@@ -163,13 +166,18 @@ fn steps(job: &Job, known: &Known) -> Vec<Step> {
         at: Some(At::millis(job.created_millis)),
         detail: None,
         tone: "",
+        bodies: Vec::new(),
     }];
     if let Some(started) = job.started_millis {
         let (title, at) = ("The job began".to_owned(), Some(At::millis(started)));
-        steps.push(Step { title, at, detail: None, tone: "" });
+        steps.push(Step { title, at, detail: None, tone: "", bodies: Vec::new() });
     }
     let settled = (known.settled_micros > 0).then_some(known.settled_micros / 1000);
-    if row.attempts > 0 {
+    for call in &known.calls {
+        steps.extend(exchanges(call, row.cursor.position));
+    }
+    // Of a bulk job, or one of before calls were kept.
+    if row.attempts > 0 && known.calls.is_empty() {
         let sent = settled.zip(i64::try_from(row.millis).ok()).map(|(end, took)| end - took);
         let action = row.action.as_deref().unwrap_or("write");
         steps.push(Step {
@@ -179,6 +187,7 @@ fn steps(job: &Job, known: &Known) -> Vec<Step> {
                 format!("It was part of {} in all.", counted(row.attempts.into(), "call"))
             }),
             tone: "",
+            bodies: Vec::new(),
         });
     }
     let badge = super::told::fate(row.fate);
@@ -193,8 +202,43 @@ fn steps(job: &Job, known: &Known) -> Vec<Step> {
         at: settled.map(At::millis),
         detail,
         tone: badge.tone,
+        bodies: Vec::new(),
     });
     steps
+}
+
+/// The requests of a call, each with its answer.
+fn exchanges(call: &Call, position: u64) -> impl Iterator<Item = Step> {
+    let beside = call.positions.len().saturating_sub(1) as u64;
+    call.exchanges.iter().map(move |exchange| {
+        let after = i64::try_from(exchange.after_millis).unwrap_or(i64::MAX);
+        let (answer, tone) = match (exchange.status, &exchange.error) {
+            (Some(status), _) => {
+                let tone = if (200..300).contains(&status) { "" } else { "bad" };
+                (format!("Answered {status} after {} ms", number(exchange.millis)), tone)
+            }
+            (None, Some(error)) => (format!("No answer: {error}"), "warn"),
+            (None, None) => ("No answer".to_owned(), "warn"),
+        };
+        let beside = match beside {
+            0 => String::new(),
+            beside => format!(", sent together with {}", counted(beside, "other record")),
+        };
+        let request = exchange.request.as_deref().map(|text| {
+            call.own_part(text, position).map_or_else(
+                || ("Request", pretty(text)),
+                |own| ("This record in the request", own),
+            )
+        });
+        let answered = exchange.answer.as_deref().map(|text| ("Answer", pretty(text)));
+        Step {
+            title: format!("{} {}", exchange.method, exchange.url),
+            at: Some(At::millis(call.sent_millis.saturating_add(after))),
+            detail: Some(format!("{answer}{beside}.")),
+            tone,
+            bodies: request.into_iter().chain(answered).collect(),
+        }
+    })
 }
 
 fn contents(known: &Known) -> Vec<(&'static str, String)> {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use crate::serve::auth::Caller;
 use crate::serve::secret::KeyHash;
 
 /// How long a login holds.
@@ -30,7 +29,8 @@ pub(in crate::serve) struct Sessions {
 
 #[derive(Debug)]
 struct Session {
-    caller: Caller,
+    /// The key that it was begun with: it holds as long as that does.
+    key: KeyHash,
     began: Instant,
 }
 
@@ -40,7 +40,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sessions {
     /// Begins one; what the browser keeps of it. `None` where there is no chance to be had.
-    pub(super) fn begin(&self, caller: Caller, now: Instant) -> Option<String> {
+    pub(super) fn begin(&self, key: KeyHash, now: Instant) -> Option<String> {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).ok()?;
         let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
@@ -52,15 +52,15 @@ impl Sessions {
             let oldest = *oldest.0;
             held.remove(&oldest);
         }
-        held.insert(KeyHash::of(&token), Session { caller, began: now });
+        held.insert(KeyHash::of(&token), Session { key, began: now });
         Some(token)
     }
 
-    /// Whose it is, while it holds.
-    pub(super) fn find(&self, token: &str, now: Instant) -> Option<Caller> {
+    /// The key that it was begun with, while it holds.
+    pub(super) fn find(&self, token: &str, now: Instant) -> Option<KeyHash> {
         let held = lock(&self.held);
         let session = held.get(&KeyHash::of(token))?;
-        (now.duration_since(session.began) < LIFETIME).then(|| session.caller.clone())
+        (now.duration_since(session.began) < LIFETIME).then_some(session.key)
     }
 
     /// Ends it.
@@ -115,23 +115,25 @@ mod tests {
     #[test]
     fn a_login_holds_for_a_time_or_until_it_is_ended() {
         let (sessions, now) = (Sessions::default(), Instant::now());
-        let token = sessions.begin(Caller::Admin, now).unwrap();
+        let key = KeyHash::of("a key");
+        let token = sessions.begin(key, now).unwrap();
         assert!(token.len() >= 43);
-        assert_eq!(sessions.find(&token, now), Some(Caller::Admin));
-        assert_eq!(sessions.find(&token[1..], now), None);
+        assert!(sessions.find(&token, now).unwrap().is(&key));
+        assert!(sessions.find(&token[1..], now).is_none());
         let late = now + LIFETIME;
         assert!(sessions.find(&token, late - Duration::from_secs(1)).is_some());
-        assert_eq!(sessions.find(&token, late), None);
+        assert!(sessions.find(&token, late).is_none());
         sessions.end(&token);
-        assert_eq!(sessions.find(&token, now), None);
+        assert!(sessions.find(&token, now).is_none());
     }
 
     #[test]
     fn of_many_logins_the_oldest_go() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let at = |place: usize| now + Duration::from_millis(u64::try_from(place).unwrap());
-        let tokens: Vec<_> =
-            (0..MOST + 2).map(|place| sessions.begin(Caller::Admin, at(place)).unwrap()).collect();
+        let tokens: Vec<_> = (0..MOST + 2)
+            .map(|place| sessions.begin(KeyHash::of("a key"), at(place)).unwrap())
+            .collect();
         let holds = |place: usize| sessions.find(&tokens[place], at(MOST)).is_some();
         assert!(!holds(0) && !holds(1) && holds(2) && holds(MOST + 1));
     }

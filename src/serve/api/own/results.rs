@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -12,12 +13,15 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::body::{InPath, InQuery};
 use super::super::jobs::{self, most};
 use super::super::results;
+use crate::connector::exchange::Told;
 use crate::outcome::Fate;
 use crate::results::{Format, ResultRow};
 use crate::serve::Service;
 use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
 use crate::state::line::{self, Shape};
+use crate::store::history;
+use crate::store::jobs::{Job as Run, at_millis};
 use crate::store::report;
 use crate::store::results::{Cursor, Key, Query};
 
@@ -138,6 +142,87 @@ pub(in crate::serve::api) async fn results(
         }
     };
     results::file(&service, &job, query, format)
+}
+
+/// A record of a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::serve::api) struct RecordOfJob {
+    /// The job's id.
+    id: String,
+    /// The stream's name.
+    stream: String,
+    /// Its place among the records of the input, from 1.
+    #[param(minimum = 1)]
+    position: u64,
+}
+
+/// All that is known of a record.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::api) struct ToldRecord<'a> {
+    /// What became of it (`schemas/result.schema.json`).
+    #[schema(value_type = Object)]
+    result: ResultRow<'a>,
+    /// As it came in, where that is kept.
+    #[schema(value_type = Option<Object>)]
+    record: Option<Box<RawValue>>,
+    /// The calls that it was part of, in order, as far as they are kept.
+    calls: Vec<ToldCall<'a>>,
+}
+
+/// A call that a record was part of.
+#[derive(Debug, Serialize, ToSchema)]
+struct ToldCall<'a> {
+    /// What it was to do.
+    action: &'static str,
+    /// When it began: RFC 3339.
+    began: String,
+    /// Milliseconds until it had ended.
+    millis: u64,
+    /// Records that it was of.
+    records: usize,
+    /// Its requests, each with its answer: `method`, `url`, `status` or `error`, `request` and `answer`
+    /// where they are kept, with no secret in them.
+    #[schema(value_type = Vec<Object>)]
+    exchanges: &'a [Told],
+}
+
+/// What became of one record, and the calls that it was part of
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}/records/{stream}/{position}", tag = "jobs", params(RecordOfJob),
+    responses((status = 200, body = ToldRecord), (status = "default", body = Problem,
+        content_type = "application/problem+json"))
+)]
+pub(in crate::serve::api) async fn show_record(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+    InPath(RecordOfJob { id, stream, position }): InPath<RecordOfJob>,
+) -> Result<Response, Problem> {
+    let job = jobs::visible(&service, &caller, &id)?;
+    let name = stream.clone();
+    let read = move |connection: &Connection, run: &Run| {
+        let streams = report::streams(connection, run.id)?;
+        let found = streams.into_iter().find(|(_, of)| *of == name);
+        let cursor = found.map(|(stream, _)| Cursor { stream, position });
+        let known = cursor.map(|cursor| history::record(connection, run.id, cursor)).transpose()?;
+        Ok(known.flatten())
+    };
+    let known = service.read_run(&job, read).await?.flatten().ok_or_else(|| {
+        Problem::not_found(format!("there is no record {position} of `{stream}` in this job"))
+    })?;
+    let calls = known.calls.iter().map(|call| ToldCall {
+        action: call.action.as_str(),
+        began: at_millis(call.sent_millis),
+        millis: u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX),
+        records: call.positions.len(),
+        exchanges: &call.exchanges,
+    });
+    let told = ToldRecord {
+        result: ResultRow::from(&known.row),
+        record: known.source.clone().and_then(|text| RawValue::from_string(text).ok()),
+        calls: calls.collect(),
+    };
+    Ok(Json(told).into_response())
 }
 
 /// The state that a target would have printed: bookmarks, counts, ids
