@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use super::secret::SecretSource;
+use super::taps::{API, TapConfig};
 use crate::config::Seconds;
 use crate::error::Error;
 
@@ -92,6 +93,9 @@ pub struct FlowConfig {
     pub version: u8,
     /// The connectors that it may write with, by id.
     pub connectors: IndexMap<String, ConnectorConfig>,
+    /// Programs that bring records, by name. Without one, records come with requests alone.
+    #[serde(default)]
+    pub taps: IndexMap<String, TapConfig>,
 }
 
 fn two() -> u8 {
@@ -116,12 +120,30 @@ pub struct TenantConfig {
     /// Its account at each connector: config keys over the flow's. A text may be written as
     /// `{env: NAME}` or `{file: PATH}`, and is read there.
     pub connectors: IndexMap<String, Map<String, Value>>,
+    /// What is its own of each tap: config keys over the flow's, written in the same way.
+    pub taps: IndexMap<String, Map<String, Value>>,
 }
 
 impl FlowConfig {
     /// Its connectors, for people.
     pub(super) fn ids(&self) -> String {
         self.connectors.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    fn check_taps(&self) -> Result<(), String> {
+        for (name, tap) in &self.taps {
+            if matches!(name.as_str(), API | "") {
+                return Err(format!(".{name}`: a tap cannot have this name"));
+            }
+            tap.check().map_err(|wrong| format!(".{name}.{wrong}"))?;
+            if let Some(id) = tap.connectors.iter().find(|id| !self.connectors.contains_key(*id)) {
+                return Err(format!(
+                    ".{name}.connectors`: the flow has no `{id}`; it has: {}",
+                    self.ids()
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -223,6 +245,7 @@ impl EnvironmentConfig {
                     "flows.{flow}.connectors`: there is none, so nothing can be written"
                 ));
             }
+            config.check_taps().map_err(|wrong| format!("flows.{flow}.taps{wrong}"))?;
         }
         for (tenant, config) in &self.tenants {
             let is_known =
@@ -231,6 +254,11 @@ impl EnvironmentConfig {
                 return Err(format!(
                     "tenants.{tenant}.connectors.{id}`: no flow has such a connector"
                 ));
+            }
+            let is_known =
+                |name: &&String| self.flows.values().any(|flow| flow.taps.contains_key(*name));
+            if let Some(name) = config.taps.keys().find(|name| !is_known(name)) {
+                return Err(format!("tenants.{tenant}.taps.{name}`: no flow has such a tap"));
             }
         }
         Ok(())
@@ -253,6 +281,24 @@ mod tests {
         assert!(wrong(text).starts_with("`environments.dev.flows.crm.version`"), "{}", wrong(text));
         let text = "environments: {dev: {tenants: {acme: {connectors: {hubspot: {}}}}}}";
         assert!(wrong(text).contains("`environments.dev.tenants.acme.connectors.hubspot`"));
+        let tap = |tap: &str| {
+            wrong(&format!(
+                "environments: {{dev: {{flows: {{crm: {{connectors: {{hubspot: {{}}}}, taps: {{{tap}}}}}}}}}}}"
+            ))
+        };
+        let place = "`environments.dev.flows.crm.taps.orders";
+        let told = tap("orders: {command: [tap], cron: '0 25 * * *'}");
+        assert!(told.starts_with(&format!("{place}.cron`: `0 25 * * *`: ")), "{told}");
+        assert!(tap("orders: {command: []}").starts_with(&format!("{place}.command`")));
+        let told = tap("orders: {command: [tap], connectors: [crm]}");
+        assert!(told.starts_with(&format!("{place}.connectors`")), "{told}");
+        let told = tap("orders: {command: [tap], environment: {'A=B': x}}");
+        assert!(told.starts_with(&format!("{place}.environment`")), "{told}");
+        assert!(tap("orders: {command: [tap], environment: {A: 1}}").contains("stands in quotes"));
+        assert!(tap("api: {command: [tap]}").contains("taps.api`"));
+        assert!(tap("orders: {}").contains("command"));
+        let text = "environments: {dev: {tenants: {acme: {taps: {orders: {}}}}}}";
+        assert!(wrong(text).contains("`environments.dev.tenants.acme.taps.orders`"));
         let text = "deadline_sec: 3\n";
         assert!(wrong(text).contains("line 1"), "{}", wrong(text));
     }

@@ -88,6 +88,7 @@ impl Live {
             records: None,
             retries: None,
             run: Some(begun.uuid.clone()),
+            tap: None,
         };
         service.queue.push(job, None, usize::MAX).await?;
         if let Err(error) = ready {

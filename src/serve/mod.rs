@@ -1,9 +1,9 @@
 //! The service: the same pipeline behind HTTP, for products that write when something happens.
 //!
 //! [`api`] takes requests and answers them. A job goes into the [`queue`], from which [`runner`] takes
-//! it, fair to all tenants; a record that is to be written at once goes to the [`live`] job of its
-//! [`lane`]. What became of every record stands in the lane's store, where both look it up. [`page`]
-//! shows it to people.
+//! it, fair to all tenants; its records came with the request, or [`taps`] bring them. A record that is
+//! to be written at once goes to the [`live`] job of its [`lane`]. What became of every record stands in
+//! the lane's store, where all look it up. [`page`] shows it to people.
 
 mod account;
 mod api;
@@ -22,6 +22,7 @@ mod reading;
 mod run;
 mod runner;
 mod secret;
+mod taps;
 mod tenants;
 mod throughput;
 
@@ -88,6 +89,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     let tenants = Tenants::read(Arc::clone(&config), &queue)?;
     queue.take_up().await?;
     input::make_folder(&config.data)?;
+    taps::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::usage(format!("cannot listen on {}", config.listen))
             .caused_by(error)
@@ -115,6 +117,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     let (running, resting) = (Arc::clone(&service), Arc::clone(&service));
     service.tasks.spawn(async move { runner::run(running).await });
     service.tasks.spawn(async move { resting.rest().await });
+    let timing = Arc::clone(&service);
+    service.tasks.spawn(async move { taps::timer::run(timing).await });
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move { api::take_up(&taking_up).await });
     let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));

@@ -15,13 +15,14 @@ use crate::pipeline::{Finished, Role};
 use crate::store::jobs::Job;
 use crate::summary::Summary;
 
-/// Runs a job beside others of its lane. `on_begin` is told its run's id in the lane's store.
+/// Runs a job beside others of its lane. `on_begin` is told its run's id in the lane's store, then
+/// `input` is asked for.
 ///
 /// # Errors
 /// What kept it from beginning; anything later is in the summary.
 pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
     lane: &Arc<Lane>,
-    input: Input,
+    input: impl Future<Output = Result<Input, Error>>,
     retries: Option<&Job>,
     stop: CancellationToken,
     on_begin: impl FnOnce(String) -> F,
@@ -29,7 +30,10 @@ pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
     let (begun, ready) = lane.begin(Role::Beside, retries, stop.clone()).await?;
     on_begin(begun.uuid.clone()).await?;
     let finished = match ready {
-        Ok(()) => walk(&begun, input, stop).await,
+        Ok(()) => match input.await {
+            Ok(input) => walk(&begun, input, stop).await,
+            Err(error) => Finished { error: Some(error), ..Finished::default() },
+        },
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
     Ok(conclude(&begun, finished).await)

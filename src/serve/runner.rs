@@ -12,7 +12,7 @@ use super::Service;
 use super::input;
 use super::lane::LaneName;
 use super::queue::{Ended, Job, Source, State};
-use super::run;
+use super::{run, taps};
 use crate::error::Error;
 use crate::job::walk::Input;
 use crate::results;
@@ -178,6 +178,9 @@ async fn attempt(
     let lane = service.lanes.get(service, &job.lane).await.map_err(|problem| {
         Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
     })?;
+    if job.source == Source::Tap {
+        return taps::run(service, &lane, job, stop).await;
+    }
     let path = input::path(&service.config.data, &job.uuid);
     let mut retried = None;
     if job.source == Source::Retry {
@@ -201,6 +204,7 @@ async fn attempt(
         on_settled: watch.on_settled(),
         ..Input::new(Box::new(file))
     };
+    let input = std::future::ready(Ok(input));
     let queue = &service.queue;
     run::run(&lane, input, retried.as_ref(), stop, |run| async move {
         queue.begin(&job.uuid, &run).await.map_err(Error::from)
@@ -235,6 +239,7 @@ mod tests {
             run: None,
             message: None,
             summary: None,
+            tap: None,
         }
     }
 

@@ -18,4 +18,5 @@ mod readme;
 mod records;
 mod refusals;
 mod results;
+mod taps;
 mod tenants;

@@ -128,6 +128,8 @@ impl Service {
             .env("ACME_KEY", "acme-key")
             .env("OTHER_KEY", "other-key")
             .env("ENCRYPTION_KEY", "an-encryption-key-of-32-characters")
+            .env("TAP_TOKEN", "tap-token")
+            .env("TAP_SECRET", "tap-secret")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -22,3 +22,4 @@ mod service;
 mod singer_sdk;
 #[path = "../support/mod.rs"]
 mod support;
+mod taps;

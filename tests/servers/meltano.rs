@@ -16,25 +16,25 @@ use crate::installed::{program, tap};
 use crate::support::{Remote, text};
 
 /// Days with records, from the first of January 2026; the tap tells a STATE after each.
-const DAYS: usize = 10;
+pub(crate) const DAYS: usize = 10;
 /// Records of a day.
-const A_DAY: usize = 20;
+pub(crate) const A_DAY: usize = 20;
 const STATE_ID: &str = "dev:tap-rest-api-to-target-upsert";
 
-fn day(n: usize) -> String {
+pub(crate) fn day(n: usize) -> String {
     format!("2026-01-{:02}T00:00:00", n + 1)
 }
 
 /// An API that gives orders by the time of their last change.
-struct Source {
-    url: String,
-    orders: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Source {
+    pub(crate) url: String,
+    pub(crate) orders: Arc<Mutex<Vec<Value>>>,
     /// The days from which on it was asked.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Source {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let orders = (0..DAYS * A_DAY).map(|n| order(n, n / A_DAY, 1.5)).collect();
@@ -48,19 +48,19 @@ impl Source {
         source
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     /// All orders by their numbers; of one that changed the last.
-    fn orders(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn orders(&self) -> BTreeMap<String, Value> {
         let orders = self.orders.lock().unwrap();
         orders.iter().map(|order| (text(&order["number"]), order.clone())).collect()
     }
 }
 
 /// The order `n` as it was on a day.
-fn order(n: usize, on: usize, total: f64) -> Value {
+pub(crate) fn order(n: usize, on: usize, total: f64) -> Value {
     let at = day(on).replace("T00:00", &format!("T12:{:02}", n % A_DAY));
     json!({"number": n, "total": total, "note": "Zoë \"Z\"", "lines": [{"sku": "a"}], "changed": at})
 }
@@ -202,7 +202,7 @@ impl<'r> Project<'r> {
 }
 
 /// What the remote holds, as the source has it. Fails where an order is there twice.
-fn held(remote: &Remote) -> BTreeMap<String, Value> {
+pub(crate) fn held(remote: &Remote) -> BTreeMap<String, Value> {
     let held = remote.by_ext("orders").into_iter().map(|(number, mut record)| {
         record.retain(|name, _| name != "id" && name != "ext_id");
         (number, Value::Object(record))

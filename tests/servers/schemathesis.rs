@@ -15,6 +15,8 @@ fn every_answer_is_as_the_document_says() {
     let mut config = config(&remote.url);
     config["admin_keys"] = json!([{"env": "ADMIN_KEY"}]);
     config["encryption_key"] = json!({"env": "ENCRYPTION_KEY"});
+    config["environments"]["dev"]["flows"]["two"]["taps"] =
+        json!({"numbers": {"command": ["true"]}});
     let service = Service::start(&config);
     let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact("c-1")]}});
     let key = [("x-api-key", "admin-key")];
@@ -23,7 +25,7 @@ fn every_answer_is_as_the_document_says() {
     let job = &job["job_id"];
     let settings = format!(
         "[parameters]\nenv_id = \"dev\"\nenvironment = \"dev\"\nflow_id = \"two\"\nflow = \"two\"\n\
-         tenant = \"acme\"\nconnector_id = \"crm\"\nconnector = \"crm\"\njob_id = {job}\nid = {job}\n"
+         tenant = \"acme\"\nconnector_id = \"crm\"\nconnector = \"crm\"\ntap = \"numbers\"\njob_id = {job}\nid = {job}\n"
     );
     let path = service.path("schemathesis.toml");
     keep(&path, &settings);
@@ -38,7 +40,7 @@ fn every_answer_is_as_the_document_says() {
         .unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}");
-    assert!(told.contains("Tested: 28"), "{told}");
+    assert!(told.contains("Tested: 31"), "{told}");
     let log = service.log();
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -39,6 +39,7 @@ mod template;
 mod tests;
 mod text;
 
+pub(crate) use self::secrets::{hide_all, hide_named};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};

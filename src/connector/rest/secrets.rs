@@ -62,7 +62,8 @@ fn is_secret(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word)) || words.any(|word| WHOLE_WORDS.contains(&word))
 }
 
-fn hide_named(key: &str, value: &Value, redactor: &Redactor) {
+/// Tells `redactor` of what is secret in a value of a config, by the names of keys.
+pub(crate) fn hide_named(key: &str, value: &Value, redactor: &Redactor) {
     if is_secret(key) {
         return hide_all(value, redactor);
     }
@@ -76,7 +77,7 @@ fn hide_named(key: &str, value: &Value, redactor: &Redactor) {
 }
 
 /// Hides every text and number in `value`.
-fn hide_all(value: &Value, redactor: &Redactor) {
+pub(crate) fn hide_all(value: &Value, redactor: &Redactor) {
     match value {
         Value::Object(map) => map.values().for_each(|value| hide_all(value, redactor)),
         Value::Array(list) => list.iter().for_each(|value| hide_all(value, redactor)),

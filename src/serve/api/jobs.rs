@@ -10,6 +10,8 @@ use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
+use crate::serve::taps::tap_of;
+use crate::serve::taps::timer::job_name;
 
 /// Seconds after which a full queue may have room.
 const FULL_SECS: u64 = 30;
@@ -47,6 +49,34 @@ pub(super) async fn queue(
         records: Some(count),
         retries: None,
         run: None,
+        tap: None,
+    };
+    push(service, job, key).await
+}
+
+/// Queues a job for what a tap brings.
+///
+/// # Errors
+/// 404 for a lane or a tap that is not, 422 for a tap of another connector; those of [`queue`].
+pub(super) async fn queue_tap(
+    service: &Arc<Service>,
+    lane: LaneName,
+    name: Option<String>,
+    tap: String,
+    key: Option<RequestKey>,
+) -> Result<Job, Problem> {
+    service.tenants.check(&lane)?;
+    tap_of(&service.config, &lane, &tap)?;
+    let job = NewJob {
+        name: name.unwrap_or_else(|| job_name(&lane, &tap, chrono::Utc::now())),
+        uuid: uuid::Uuid::now_v7().to_string(),
+        lane,
+        source: Source::Tap,
+        state: State::Queued,
+        records: None,
+        retries: None,
+        run: None,
+        tap: Some(tap),
     };
     push(service, job, key).await
 }
@@ -149,6 +179,7 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
         records: None,
         retries: Some(job.uuid.clone()),
         run: None,
+        tap: None,
     };
     push(service, again, None).await
 }

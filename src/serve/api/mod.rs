@@ -39,6 +39,7 @@ use super::problem::Problem;
         (name = "jobs", description = "Jobs that write many records, from a queue"),
         (name = "records", description = "Records that are written at once"),
         (name = "tenants", description = "For whom is written, their accounts and keys"),
+        (name = "taps", description = "Programs that bring a job's records"),
         (name = "platform", description = "The same under the hosted platform's addresses"),
         (name = "service", description = "How the service is")
     ),
@@ -67,6 +68,11 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(own::tenants::set_account, own::tenants::remove_account))
         .routes(routes!(own::tenants::make_key))
         .routes(routes!(own::tenants::take_key_back))
+        .routes(routes!(
+            own::taps::tap_state,
+            own::taps::set_tap_state,
+            own::taps::forget_tap_state
+        ))
         .routes(routes!(platform::jobs::queue_v1, platform::jobs::list_v1))
         .routes(routes!(platform::jobs::show_v1))
         .routes(routes!(platform::jobs::queue_v2, platform::jobs::list_v2))

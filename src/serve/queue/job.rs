@@ -89,6 +89,8 @@ pub(in crate::serve) enum Source {
     Live,
     /// Another job, that did not write them.
     Retry,
+    /// A program that runs for it.
+    Tap,
 }
 
 impl Source {
@@ -97,6 +99,7 @@ impl Source {
             Self::Api => "api",
             Self::Live => "live",
             Self::Retry => "retry",
+            Self::Tap => "tap",
         }
     }
 
@@ -104,6 +107,7 @@ impl Source {
         match text {
             "live" => Self::Live,
             "retry" => Self::Retry,
+            "tap" => Self::Tap,
             _ => Self::Api,
         }
     }
@@ -129,6 +133,8 @@ pub(in crate::serve) struct Job {
     pub(in crate::serve) run: Option<String>,
     pub(in crate::serve) message: Option<String>,
     pub(in crate::serve) summary: Option<String>,
+    /// The tap that brings its records.
+    pub(in crate::serve) tap: Option<String>,
 }
 
 /// A job that is to be queued, or begins at once.
@@ -142,6 +148,7 @@ pub(in crate::serve) struct NewJob {
     pub(in crate::serve) records: Option<u64>,
     pub(in crate::serve) retries: Option<String>,
     pub(in crate::serve) run: Option<String>,
+    pub(in crate::serve) tap: Option<String>,
 }
 
 /// A key that a client gave to a request, and what was asked for.
@@ -205,7 +212,7 @@ pub(in crate::serve) struct Filter {
 
 /// The columns that [`job`] reads.
 pub(super) const COLUMNS: &str = "SELECT id, uuid, environment, flow, tenant, connector, source, name, status,
-    created_millis, started_millis, updated_millis, records, retries, run, message, summary FROM jobs";
+    created_millis, started_millis, updated_millis, records, retries, run, message, summary, tap FROM jobs";
 
 /// A row of them.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
@@ -230,5 +237,6 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         run: row.get(14)?,
         message: row.get(15)?,
         summary: row.get(16)?,
+        tap: row.get(17)?,
     })
 }

@@ -1,6 +1,7 @@
 //! The queue on disk: a job that was accepted runs, whatever happens to the process.
 
 mod job;
+mod taps;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use self::job::{COLUMNS, job};
 pub(super) use self::job::{Ended, Filter, Job, NewJob, Queued, RequestKey, Source, State};
+pub(super) use self::taps::Planned;
 use super::lane::LaneName;
 use super::throughput::Throughput;
 use crate::error::Error;
@@ -101,29 +103,9 @@ impl Queue {
             if job.state == State::Queued && waiting >= most {
                 return Ok(Queued::Full);
             }
+            insert(transaction, &job)?;
+            let LaneName { environment, flow, tenant, .. } = &job.lane;
             let now = chrono::Utc::now().timestamp_millis();
-            let LaneName { environment, flow, tenant, connector } = &job.lane;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO jobs (uuid, environment, flow, tenant, connector, source, name, status,
-                         created_millis, started_millis, updated_millis, records, retries, run)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12, ?13)",
-                )?
-                .execute(params![
-                    job.uuid,
-                    environment,
-                    flow,
-                    tenant,
-                    connector,
-                    job.source.as_str(),
-                    job.name,
-                    job.state.as_str(),
-                    now,
-                    (job.state == State::Running).then_some(now),
-                    job.records,
-                    job.retries,
-                    job.run,
-                ])?;
             if let Some(RequestKey { key, fingerprint }) = key {
                 transaction
                     .prepare_cached(
@@ -240,9 +222,14 @@ impl Queue {
                 )
             });
             if gone.await? == 0 {
-                return Ok(());
+                break;
             }
         }
+        self.write(|transaction| {
+            let sql = "DELETE FROM throughput WHERE job NOT IN (SELECT uuid FROM jobs)";
+            transaction.execute(sql, []).map(drop)
+        })
+        .await
     }
 
     /// All jobs that wait, in the order in which they came.
@@ -328,6 +315,35 @@ impl Queue {
     }
 }
 
+/// Puts a job among the others.
+fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
+    let now = chrono::Utc::now().timestamp_millis();
+    let LaneName { environment, flow, tenant, connector } = &job.lane;
+    connection
+        .prepare_cached(
+            "INSERT INTO jobs (uuid, environment, flow, tenant, connector, source, name, status,
+                 created_millis, started_millis, updated_millis, records, retries, run, tap)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            job.uuid,
+            environment,
+            flow,
+            tenant,
+            connector,
+            job.source.as_str(),
+            job.name,
+            job.state.as_str(),
+            now,
+            (job.state == State::Running).then_some(now),
+            job.records,
+            job.retries,
+            job.run,
+            job.tap,
+        ])
+        .map(drop)
+}
+
 fn of_request(
     connection: &Connection,
     lane: &LaneName,
@@ -355,6 +371,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     if version(&connection)? < VERSION {
         let transaction = connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
+        add_column(&transaction, "jobs", "tap", "TEXT")?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;
@@ -364,4 +381,19 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Gives a table of an older file a column that it lacks.
+fn add_column(
+    connection: &Connection,
+    table: &str,
+    name: &str,
+    kind: &str,
+) -> rusqlite::Result<()> {
+    let has = "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?";
+    let count: u32 = connection.query_row(has, [table, name], |row| row.get(0))?;
+    if count == 0 {
+        connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {kind}"))?;
+    }
+    Ok(())
 }

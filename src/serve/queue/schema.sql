@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     tenant TEXT NOT NULL,
     connector TEXT NOT NULL,
     -- api: records of a request; live: records that were written at once; retry: what another job did
-    -- not write
+    -- not write; tap: a program brings them
     source TEXT NOT NULL,
     name TEXT NOT NULL,
     -- queued, running, or how it ended: succeeded, completed_with_failures, stopped, failed, cancelled
@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     -- its last run, as the lane's store knows it
     run TEXT,
     message TEXT,
-    summary TEXT
+    summary TEXT,
+    -- the tap that brings the records
+    tap TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (environment, tenant, flow, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, id);
@@ -75,4 +77,29 @@ CREATE TABLE IF NOT EXISTS requests (
 CREATE TABLE IF NOT EXISTS throughput (
     job TEXT PRIMARY KEY,
     parts TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- How far each tap is through: a STATE that says no more than what is written.
+CREATE TABLE IF NOT EXISTS tap_states (
+    environment TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    tap TEXT NOT NULL,
+    value TEXT NOT NULL,
+    updated_millis INTEGER NOT NULL,
+    PRIMARY KEY (environment, flow, tenant, connector, tap)
+);
+
+-- Up to when the runs of each tap by its schedule were begun, or passed over.
+CREATE TABLE IF NOT EXISTS tap_plans (
+    environment TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    tap TEXT NOT NULL,
+    -- another one begins anew
+    schedule TEXT NOT NULL,
+    planned_millis INTEGER NOT NULL,
+    PRIMARY KEY (environment, flow, tenant, connector, tap)
 ) WITHOUT ROWID;

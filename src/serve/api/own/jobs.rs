@@ -1,5 +1,6 @@
 //! Jobs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,9 +9,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{AllOfBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::super::body::{self, InPath, InQuery, Named};
 use super::super::jobs::{self, most};
@@ -35,10 +38,36 @@ pub(in crate::serve::api) struct QueueJob<'a> {
     connector: String,
     /// The job's name. Default: made of flow, connector and time.
     name: Option<String>,
-    /// The records, by stream.
-    #[serde(borrow)]
-    #[schema(schema_with = body::records)]
-    records: IndexMap<String, Vec<&'a RawValue>>,
+    /// The records, by stream; or else `tap`.
+    #[serde(borrow, default, deserialize_with = "some")]
+    #[schema(schema_with = body::records, required = false)]
+    records: Option<IndexMap<String, Vec<&'a RawValue>>>,
+    /// The tap of the flow that brings the records.
+    #[serde(default, deserialize_with = "some")]
+    #[schema(nullable = false)]
+    tap: Option<String>,
+}
+
+/// What is there, or not: `null` is neither.
+fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
+}
+
+/// The schema of a [`QueueJob`], which has either of the two.
+struct Asked;
+
+impl PartialSchema for Asked {
+    fn schema() -> RefOr<Schema> {
+        let having = |key: &str| ObjectBuilder::new().required(key).build();
+        let either = OneOfBuilder::new().item(having("records")).item(having("tap")).build();
+        AllOfBuilder::new().item(QueueJob::schema()).item(Schema::OneOf(either)).into()
+    }
+}
+
+impl ToSchema for Asked {
+    fn name() -> Cow<'static, str> {
+        QueueJob::name()
+    }
 }
 
 /// A job, and how it stands.
@@ -56,6 +85,8 @@ pub(in crate::serve::api) struct ToldJob {
     connector: String,
     /// Where its records come from.
     source: Source,
+    /// The tap that brings them.
+    tap: Option<String>,
     /// Its name.
     name: String,
     /// How it stands.
@@ -87,6 +118,7 @@ impl From<Job> for ToldJob {
             tenant,
             connector,
             source: job.source,
+            tap: job.tap,
             name: job.name,
             status: job.state,
             message: job.message,
@@ -100,10 +132,10 @@ impl From<Job> for ToldJob {
     }
 }
 
-/// Queue a job for the records of the request
+/// Queue a job for the records of the request, or for those that a tap brings
 #[utoipa::path(
     post, path = "/api/v1/jobs", tag = "jobs", params(Named),
-    request_body = QueueJob,
+    request_body = Asked,
     responses((status = 201, body = ToldJob), (status = "default", body = Problem,
         content_type = "application/problem+json"))
 )]
@@ -115,12 +147,25 @@ pub(in crate::serve::api) async fn queue(
 ) -> Result<Response, Problem> {
     let config = &service.config;
     let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
-    let QueueJob { environment, flow, tenant, connector, name, records } = body::parse(&bytes)?;
+    let QueueJob { environment, flow, tenant, connector, name, records, tap } =
+        body::parse(&bytes)?;
     caller.may(&environment, &tenant)?;
     let lane = LaneName { environment, flow, tenant, connector };
     let key = body::key(&headers)?
         .map(|key| RequestKey { key, fingerprint: body::fingerprint(&[b"own jobs", &bytes]) });
-    let job = jobs::queue(&service, lane, name, &records, key).await?;
+    let job = match (records, tap) {
+        (Some(records), None) => jobs::queue(&service, lane, name, &records, key).await?,
+        (None, Some(tap)) => jobs::queue_tap(&service, lane, name, tap, key).await?,
+        (both, _) => {
+            service.tenants.check(&lane)?;
+            let detail = both.map_or(
+                "there are neither `records` nor a `tap`",
+                |_| "there are `records` and a `tap`",
+            );
+            let hint = "a job's records come with the request, or a tap of the flow brings them";
+            return Err(Problem::unprocessable(detail).hint(hint));
+        }
+    };
     let place = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.uuid)).ok();
     let mut response = (StatusCode::CREATED, Json(ToldJob::from(job))).into_response();
     response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));

@@ -3,4 +3,5 @@
 pub(super) mod jobs;
 pub(super) mod records;
 pub(super) mod results;
+pub(super) mod taps;
 pub(super) mod tenants;

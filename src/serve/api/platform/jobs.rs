@@ -21,6 +21,7 @@ use crate::serve::auth::Caller;
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
+use crate::serve::taps::{API, tap_of};
 use crate::store::jobs::at_millis;
 
 /// A job of that tenant.
@@ -57,12 +58,12 @@ pub(in crate::serve::api) struct NewJob<'a> {
     /// `write`: this service writes and reads nothing.
     #[schema(pattern = "^write$")]
     job_type: Option<String>,
-    /// The source: `api`, since the records come with the request.
-    #[schema(pattern = "^api$")]
+    /// The source: `api`, where the records come with the request, or the name of a tap of the flow.
+    /// Default `api`.
     tap: Option<String>,
     /// The job's name. Default: made of flow, connector and time.
     job_name: Option<String>,
-    /// The records, by stream.
+    /// The records, by stream, where no tap brings them.
     #[serde(borrow, default)]
     #[schema(schema_with = body::records)]
     state: IndexMap<String, Vec<&'a RawValue>>,
@@ -175,8 +176,9 @@ impl From<Job> for PlatformJob {
             tenant,
             start_time: at_millis(job.created_millis),
             tap: match job.source {
-                Source::Api | Source::Live => "api".to_owned(),
+                Source::Api | Source::Live => API.to_owned(),
                 Source::Retry => "retry".to_owned(),
+                Source::Tap => job.tap.unwrap_or_default(),
             },
             connector_id: connector,
             job_type: "write".to_owned(),
@@ -210,10 +212,6 @@ async fn queue(
             ));
         }
     }
-    if let Some(tap) = asked.tap.as_deref().filter(|tap| *tap != "api") {
-        return Err(Problem::unprocessable(format!("`tap` is `{tap}`"))
-            .hint("records come with the request: `tap` is `api`, and they are in `state`"));
-    }
     let connector = match asked.connector_id {
         Some(id) => id,
         None => only_connector(&service, &env_id, &flow_id)?,
@@ -223,7 +221,17 @@ async fn queue(
         key,
         fingerprint: body::fingerprint(&[b"jobs", lane.connector.as_bytes(), &bytes]),
     });
-    let job = jobs::queue(&service, lane, asked.job_name, &asked.state, key).await?;
+    let (name, state) = (asked.job_name, asked.state);
+    let job = match asked.tap.filter(|tap| tap != API) {
+        None => jobs::queue(&service, lane, name, &state, key).await?,
+        Some(tap) if state.is_empty() => jobs::queue_tap(&service, lane, name, tap, key).await?,
+        Some(tap) => {
+            tap_of(&service.config, &lane, &tap)?;
+            let detail = format!("`tap` is `{tap}`, and there are records in `state`");
+            return Err(Problem::unprocessable(detail)
+                .hint("records come with the request, with `tap` `api`, or a tap brings them"));
+        }
+    };
     Ok((StatusCode::CREATED, Json(PlatformJob::from(job))).into_response())
 }
 
@@ -278,7 +286,7 @@ fn show(
 
 macro_rules! versions {
     ($($queue:ident, $list:ident, $show:ident, $path:literal, $one:literal;)*) => {$(
-        /// Queue a job for the records of the request
+        /// Queue a job for the records of the request, or for those that a tap brings
         #[utoipa::path(
             post, path = $path, tag = "platform", params(Place, Named),
             request_body = NewJob,
