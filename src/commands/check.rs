@@ -2,7 +2,6 @@
 
 use super::{Called, print, runtime, setup};
 use crate::cli::Configured;
-use crate::connector::Budgets;
 use crate::error::{Error, ExitCode};
 use crate::job;
 use crate::record::StreamName;
@@ -16,7 +15,8 @@ pub(super) fn run(
 ) -> Result<ExitCode, Error> {
     let loaded = setup::load(configured, called)?;
     runtime()?.block_on(async {
-        let ready = job::setup::setup(loaded, called.connector(), Budgets::default()).await?;
+        let ready =
+            job::setup::setup(loaded, called.connector(), job::setup::Beside::default()).await?;
         let mut names: Vec<StreamName> =
             streams.iter().map(|name| StreamName::new(&**name)).collect();
         if names.is_empty() {

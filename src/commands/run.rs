@@ -11,7 +11,6 @@ use super::{Called, about, ending, outputs, runtime, setup, signals};
 use crate::cli::{Progress, Run};
 use crate::config::StateFormat;
 use crate::config::environment::Environment;
-use crate::connector::Budgets;
 use crate::dispatch::concurrency::Limiter;
 use crate::error::{Error, ExitCode};
 use crate::job::setup::Setup;
@@ -53,7 +52,8 @@ fn start(options: &Run, called: &Called, retried: Option<&Job>) -> Result<ExitCo
     }
     let runtime = runtime()?;
     let code = runtime.block_on(async {
-        let mut setup = job::setup::setup(loaded, called.connector(), Budgets::default()).await?;
+        let mut setup =
+            job::setup::setup(loaded, called.connector(), job::setup::Beside::default()).await?;
         if let Err(error) = setup.ask_account().await {
             if setup.config.state.format != StateFormat::Tap {
                 super::print(b"{}\n")?;

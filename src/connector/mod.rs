@@ -43,6 +43,7 @@ use crate::config::RateLimit;
 use crate::config::environment::Environment;
 use crate::config::write_back::TokenFile;
 use crate::config::wrong::without_value;
+use crate::connector::http::Meter;
 use crate::record::StreamName;
 
 /// What a connector is built from.
@@ -68,6 +69,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// What the platform says of the job.
     pub environment: Environment,
+    /// What counts its calls.
+    pub meter: Meter,
     /// The folder for what a remote has told of itself, so that it need not be asked each time.
     pub cache: Option<PathBuf>,
 }

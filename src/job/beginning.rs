@@ -21,8 +21,10 @@ pub(crate) async fn prepare(begun: &Begun, states: &[PathBuf]) -> Result<(), Err
         let path = path.clone();
         let (store, namespace) = (Arc::clone(&begun.store), begun.namespace.clone());
         let job = begun.job;
-        let task =
-            tokio::task::spawn_blocking(move || ids::import_state(&store, job, &namespace, &path));
+        let span = tracing::Span::current();
+        let task = tokio::task::spawn_blocking(move || {
+            span.in_scope(|| ids::import_state(&store, job, &namespace, &path))
+        });
         task.await.map_err(|error| Error::ours("reading the state failed").caused_by(error))??;
     }
     outwait_changes(begun).await?;

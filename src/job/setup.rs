@@ -12,6 +12,7 @@ use crate::config::write_back::TokenFile;
 use crate::config::{Config, Loaded, StreamOptions};
 use crate::connector::contract::{Account, Connector, RequestError, StreamSchema};
 use crate::connector::error::{nearest, where_near};
+use crate::connector::http::Meter;
 use crate::connector::{self, Budgets, Built, Credential, Settings, StreamSettings};
 use crate::dispatch::no_token;
 use crate::error::Error;
@@ -40,6 +41,15 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Option<Running>,
 }
 
+/// What a connector shares with others. One that is alone has its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// The limits of its credential.
+    pub(crate) budgets: Budgets,
+    /// Counts its calls.
+    pub(crate) meter: Meter,
+}
+
 fn connector_name(config: &Config, called: Option<&str>) -> Result<String, Error> {
     let named = config.connector.clone();
     let named = named.or_else(|| called.map(str::to_owned));
@@ -57,15 +67,15 @@ pub(crate) fn settings_alone(
     called: Option<&str>,
 ) -> Result<(String, Settings), Error> {
     let name = connector_name(&loaded.config, called)?;
-    Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file, Budgets::default())))
+    Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file, Beside::default())))
 }
 
-/// Makes the connector, and starts the sandbox if it is asked for. In `budgets` are the limits of those
-/// that it writes beside.
+/// Makes the connector, and starts the sandbox if it is asked for. `beside`: what it shares
+/// with others that write.
 pub(crate) async fn setup(
     loaded: Loaded,
     called: Option<&str>,
-    budgets: Budgets,
+    beside: Beside,
 ) -> Result<Setup, Error> {
     let Loaded { mut config, values, token_file, .. } = loaded;
     let name = connector_name(&config, called)?;
@@ -75,7 +85,7 @@ pub(crate) async fn setup(
         None => None,
     };
     let token_file = if sandbox.is_some() { None } else { token_file };
-    let settings = settings(&config, values, token_file, budgets);
+    let settings = settings(&config, values, token_file, beside);
     let Built { connector, namespace, credential } =
         connector::build(&name, settings).map_err(|error| {
             let message = error.to_string();
@@ -183,7 +193,7 @@ fn settings(
     config: &Config,
     values: Map<String, Value>,
     config_file: Option<TokenFile>,
-    budgets: Budgets,
+    beside: Beside,
 ) -> Settings {
     let of = |options: &StreamOptions| StreamSettings {
         object: options.object.clone(),
@@ -206,8 +216,9 @@ fn settings(
             .map(|(name, fields)| (name.clone(), fields.names().to_vec()))
             .collect(),
         rate_limit: config.rate_limit,
-        budgets,
+        budgets: beside.budgets,
         environment: Environment::read(),
+        meter: beside.meter,
         cache: (config.store != Path::new(":memory:"))
             .then(|| config.store.parent().unwrap_or(Path::new("")).to_owned()),
         values,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use super::begun::Begun;
 use super::setup;
@@ -59,15 +60,17 @@ pub(crate) async fn walk(begun: &Begun, input: Input, stop: CancellationToken) -
         let (properties, keys) = (schema.properties.to_vec(), schema.keys.to_vec());
         let (tell, told) = std::sync::mpsc::channel();
         // To wait for the runtime itself would be a panic where that ends.
-        runtime.spawn(async move {
+        let learning = async move {
             let schema = StreamSchema { stream: &stream, properties: &properties, keys: &keys };
             tell.send(setup::learn(&connector, &schema).await)
-        });
+        };
+        runtime.spawn(learning.in_current_span());
         told.recv().unwrap_or_else(|_| Err(Error::ours("the job ended before a stream was known")))
     });
     let (sender, chunks) = mpsc::channel(CHUNKS);
     let thread = std::thread::Builder::new().name("intake".to_owned()).stack_size(STACK_BYTES);
-    let reading = thread.spawn(move || read(intake, &sender));
+    let span = Span::current();
+    let reading = thread.spawn(move || span.in_scope(|| read(intake, &sender)));
     if let Err(error) = reading {
         let error = Error::ours("cannot start the thread that reads").caused_by(error);
         return Finished { error: Some(error), ..Finished::default() };

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use super::parting::weight;
 use super::waiting::Parents;
 use super::{Job, MAX_PLANS, Role};
@@ -340,7 +342,8 @@ impl Job {
             let dispatcher = Arc::clone(&self.wiring.dispatcher);
             let calls = Arc::clone(&self.streams[batch.stream.index].calls);
             let events = self.events.clone();
-            self.tasks.spawn(async move { dispatcher.deliver(batch, &calls, &events).await });
+            let delivery = async move { dispatcher.deliver(batch, &calls, &events).await };
+            self.tasks.spawn(delivery.in_current_span());
         }
         self.share.settle(!self.ready.is_empty());
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use super::Job;
 use super::orphans::ENDED;
 use crate::config::stream::Mode;
@@ -239,9 +241,10 @@ impl Job {
         let stored = self.streams[planned.record.stream.index].stored;
         let dispatcher = Arc::clone(&self.wiring.dispatcher);
         let events = self.events.clone();
-        self.tasks.spawn(async move {
+        let settling = async move {
             dispatcher.settle_partial(stored, planned, partial, &events).await;
-        });
+        };
+        self.tasks.spawn(settling.in_current_span());
     }
 
     /// Ends a record without a call. `is_in_gate` says whether it went through the gate.

@@ -11,12 +11,13 @@ use sha2::{Digest, Sha256};
 use super::lane::LaneName;
 use crate::config::write_back::TokenFile;
 use crate::config::{Identity, of_values};
+use crate::connector::http::Meter;
 use crate::connector::{Budgets, Credential};
 use crate::dispatch::concurrency::Limiter;
 use crate::error::Error;
 use crate::file::make_private_folder;
 use crate::job::MAX_IN_FLIGHT;
-use crate::job::setup::{Setup, setup};
+use crate::job::setup::{Beside, Setup, setup};
 use crate::store::Store;
 use crate::vault::Vault;
 
@@ -44,6 +45,13 @@ pub(super) struct TokenFolder<'a> {
 
 /// What has one limit: an account, and what is written to it with.
 type Shared = (String, Option<Credential>);
+
+/// What an account is opened with.
+pub(super) struct With<'a> {
+    pub(super) tokens: TokenFolder<'a>,
+    pub(super) limits: &'a Limits,
+    pub(super) meter: Meter,
+}
 
 /// The limits that accounts share.
 #[derive(Debug, Default)]
@@ -83,14 +91,13 @@ impl Account {
         name: &LaneName,
         values: Map<String, Value>,
         store: &Store,
-        tokens: &TokenFolder<'_>,
-        limits: &Limits,
+        with: &With<'_>,
     ) -> Result<Self, Error> {
         let of = print(&values);
         let mut values = values;
         values.insert("store".to_owned(), store.path().to_string_lossy().into());
         values.entry("connector").or_insert_with(|| name.connector.as_str().into());
-        let token_file = tokens.of(&mut values)?;
+        let token_file = with.tokens.of(&mut values)?;
         let mut loaded = of_values(values, &format!("the configuration of `{name}`"))?;
         loaded.token_file = token_file;
         for warning in &loaded.warnings {
@@ -98,12 +105,13 @@ impl Account {
         }
         // The platform's clients name ids as it does.
         loaded.config.identity.get_or_insert(Identity::Platform);
-        let mut setup = setup(loaded, None, limits.rates.clone()).await?;
+        let beside = Beside { budgets: with.limits.rates.clone(), meter: with.meter.clone() };
+        let mut setup = setup(loaded, None, beside).await?;
         setup.ask_account().await?;
         if let Some(without) = &setup.without_account {
             store.refuse_other_namespace(&setup.namespace, without)?;
         }
-        let limiter = limits.calls(&setup);
+        let limiter = with.limits.calls(&setup);
         Ok(Self { setup, limiter, of })
     }
 }

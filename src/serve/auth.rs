@@ -3,8 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use rusqlite::params;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -28,6 +29,16 @@ pub(super) enum Caller {
     Admin,
     /// One of this environment's tenants.
     Tenant(String, String),
+}
+
+/// The key of a request: in a header of its own, or as a bearer token.
+fn key_of(headers: &HeaderMap) -> Option<String> {
+    if let Some(key) = headers.get(HEADER) {
+        return Some(String::from_utf8_lossy(key.as_bytes()).into_owned());
+    }
+    let given = String::from_utf8_lossy(headers.get(AUTHORIZATION)?.as_bytes());
+    let (scheme, key) = given.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
 }
 
 /// What is kept of the keys.
@@ -233,8 +244,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
         parts: &mut Parts,
         service: &Arc<Service>,
     ) -> Result<Self, Problem> {
-        let key = parts.headers.get(HEADER);
-        let key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+        let key = key_of(&parts.headers);
         if let Some(caller) = service.keys.caller(key.as_deref()) {
             return Ok(caller);
         }
@@ -243,8 +253,10 @@ impl FromRequestParts<Arc<Service>> for Caller {
         // The path may name a tenant, and no more: queries are not told.
         tracing::warn!(from, method = %parts.method, path = parts.uri.path(), "Refused: no key, or a wrong one.");
         let detail = match key {
-            Some(_) => format!("the key in `{HEADER}` is not known"),
-            None => format!("the header `{HEADER}` is missing"),
+            Some(_) => "the key is not known".to_owned(),
+            None => {
+                format!("the header `{HEADER}` is missing; `Authorization: Bearer` does as well")
+            }
         };
         Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
     }

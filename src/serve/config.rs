@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::problem::Problem;
 use super::secret::SecretSource;
 use super::taps::{API, TapConfig};
+use super::webhooks::WebhookConfig;
 use crate::config::Seconds;
 use crate::error::Error;
 
@@ -81,6 +82,8 @@ pub struct EnvironmentConfig {
     pub flows: IndexMap<String, FlowConfig>,
     /// For whom, by the tenant's id.
     pub tenants: IndexMap<String, TenantConfig>,
+    /// Whom the steps of its jobs are told to.
+    pub webhooks: Vec<WebhookConfig>,
 }
 
 /// What is written where.
@@ -247,6 +250,12 @@ impl EnvironmentConfig {
             }
             config.check_taps().map_err(|wrong| format!("flows.{flow}.taps{wrong}"))?;
         }
+        for (at, webhook) in self.webhooks.iter().enumerate() {
+            let mut flows = webhook.flows.iter().flatten();
+            if let Some(flow) = flows.find(|flow| !self.flows.contains_key(*flow)) {
+                return Err(format!("webhooks[{at}].flows`: there is no flow `{flow}`"));
+            }
+        }
         for (tenant, config) in &self.tenants {
             let is_known =
                 |id: &&String| self.flows.values().any(|flow| flow.connectors.contains_key(*id));
@@ -299,6 +308,8 @@ mod tests {
         assert!(tap("orders: {}").contains("command"));
         let text = "environments: {dev: {tenants: {acme: {taps: {orders: {}}}}}}";
         assert!(wrong(text).contains("`environments.dev.tenants.acme.taps.orders`"));
+        let text = "environments: {dev: {webhooks: [{url: 'https://a.example', secret: {env: A}, flows: [b]}]}}";
+        assert!(wrong(text).contains("`environments.dev.webhooks[0].flows`"), "{}", wrong(text));
         let text = "deadline_sec: 3\n";
         assert!(wrong(text).contains("line 1"), "{}", wrong(text));
     }

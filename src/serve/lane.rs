@@ -11,13 +11,17 @@ use std::time::Instant;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::Service;
-use super::account::{Account, Limits, TokenFolder, print};
+use super::account::{Account, Limits, TokenFolder, With, print};
 use super::api::KEY_MILLIS;
 use super::live::Live;
 use super::problem::Problem;
+use super::telemetry::LaneMeter;
 use crate::config::environment::Environment;
+use crate::connector::http::Meter;
 use crate::error::Error;
 use crate::job::{Begins, Begun, beginning};
 use crate::pipeline::Role;
@@ -67,6 +71,7 @@ impl LaneName {
 /// A lane that is open.
 pub(super) struct Lane {
     pub(super) name: LaneName,
+    pub(super) meter: LaneMeter,
     account: RwLock<Arc<Account>>,
     /// The tenants' changes that the account heeds, and who makes another one.
     heeded: AtomicU64,
@@ -94,14 +99,18 @@ impl Lane {
         let heeded = service.tenants.changes();
         let values = service.tenants.values(&name)?;
         let path = name.store(&service.config.data);
-        let opening = tokio::task::spawn_blocking(move || Store::open(&path));
+        let meter = LaneMeter::new(&name);
+        // Its thread writes for all jobs of the lane.
+        let span = tracing::error_span!(parent: None, "lane", lane = %name);
+        let opening = tokio::task::spawn_blocking(move || span.in_scope(|| Store::open(&path)));
         let store = opening
             .await
             .map_err(|error| Error::ours("cannot open a store").caused_by(error))??;
-        let (tokens, limits) = (tokens(service), &service.lanes.limits);
-        let account = Account::open(&name, values, &store, &tokens, limits).await?;
+        let with = shared(service, &meter);
+        let account = Account::open(&name, values, &store, &with).await?;
         Ok(Self {
             name,
+            meter,
             account: RwLock::new(Arc::new(account)),
             heeded: AtomicU64::new(heeded),
             renewing: tokio::sync::Mutex::new(()),
@@ -145,8 +154,8 @@ impl Lane {
         let changes = service.tenants.changes();
         let values = service.tenants.values(&self.name)?;
         if self.account().of != print(&values) {
-            let (tokens, limits) = (tokens(service), &service.lanes.limits);
-            let account = Account::open(&self.name, values, &self.store, &tokens, limits).await?;
+            let with = shared(service, &self.meter);
+            let account = Account::open(&self.name, values, &self.store, &with).await?;
             *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
             if let Some(live) = &*self.live.lock().await {
                 live.close();
@@ -156,7 +165,12 @@ impl Lane {
         Ok(())
     }
 
-    /// Begins a job. The first of an account finds out what a killed one has left, and the others wait
+    /// Seconds of quiet that its remote has asked for until `now`.
+    pub(super) fn throttled_secs(&self, now: Instant) -> f64 {
+        self.account().limiter.throttled_secs(now)
+    }
+
+    /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left, and the others wait
     /// for that.
     pub(super) async fn begin(
         &self,
@@ -181,13 +195,28 @@ impl Lane {
             role,
         };
         let begun = begins.begin(setup.config.clone(), Arc::clone(&self.store), stop).await?;
+        let span = Span::current();
+        span.record("run", &begun.uuid);
+        if role == Role::Live {
+            span.record("job", &begun.uuid);
+        }
         let ready = ready.get_or_try_init(|| beginning::prepare(&begun, &[])).await.map(drop);
         Ok((begun, ready))
     }
 }
 
-fn tokens(service: &Service) -> TokenFolder<'_> {
-    TokenFolder { data: &service.config.data, vault: service.tenants.vault() }
+fn shared<'a>(service: &'a Service, meter: &LaneMeter) -> With<'a> {
+    With {
+        tokens: TokenFolder { data: &service.config.data, vault: service.tenants.vault() },
+        limits: &service.lanes.limits,
+        meter: Meter::new(meter.labels()),
+    }
+}
+
+/// What the log lines of a job have: its id, its lane, and its run as the lane's store knows it. Of the
+/// highest level, so that all have it.
+pub(super) fn job_span(lane: &LaneName, job: Option<&str>) -> Span {
+    tracing::error_span!(parent: None, "job", job, lane = %lane, run = Empty)
 }
 
 /// The lanes that are open.

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::Service;
 use super::input::{record_line, schema_line};
-use super::lane::Lane;
+use super::lane::{Lane, job_span};
 use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
+use super::telemetry;
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::walk::{Input, walk};
@@ -77,6 +79,11 @@ impl Live {
         service: &Arc<Service>,
         lane: &Arc<Lane>,
     ) -> Result<Arc<Self>, Error> {
+        let span = job_span(&lane.name, None);
+        Self::begin(service, lane).instrument(span).await
+    }
+
+    async fn begin(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Error> {
         let stop = CancellationToken::new();
         let (begun, ready) = lane.begin(Role::Live, None, stop.clone()).await?;
         let job = NewJob {
@@ -93,7 +100,8 @@ impl Live {
         service.queue.push(job, None, usize::MAX).await?;
         if let Err(error) = ready {
             let (message, hint) = (error.full_message(), error.hint_text().map(str::to_owned));
-            end(service, &begun, Finished { error: Some(error), ..Finished::default() }).await;
+            end(service, lane, &begun, Finished { error: Some(error), ..Finished::default() })
+                .await;
             let error = Error::remote(message);
             return Err(match hint {
                 Some(hint) => error.hint(hint),
@@ -115,7 +123,7 @@ impl Live {
             over: CancellationToken::new(),
             stop: stop.clone(),
         });
-        let watch = service.progress.begin(&begun.uuid, lane.store());
+        let watch = service.progress.begin(&begun.uuid, lane);
         let input = Input {
             on_progress: watch.on_progress(),
             on_settled: Box::new(move |outcomes| {
@@ -130,15 +138,16 @@ impl Live {
             }),
             ..Input::new(Box::new(Lines { from: reader, line: Vec::new(), read: 0 }))
         };
-        let (own, service) = (Arc::clone(&live), Arc::clone(service));
+        let (own, service, lane) = (Arc::clone(&live), Arc::clone(service), Arc::clone(lane));
         let tasks = service.tasks.clone();
-        tasks.spawn(async move {
+        let walking = async move {
             let finished = walk(&begun, input, stop).await;
             own.close();
-            end(&service, &begun, finished).await;
+            end(&service, &lane, &begun, finished).await;
             own.over.cancel();
             lock(&own.waiting).clear();
-        });
+        };
+        tasks.spawn(walking.in_current_span());
         Ok(live)
     }
 
@@ -204,11 +213,13 @@ impl Live {
     }
 }
 
-async fn end(service: &Service, begun: &Begun, finished: Finished) {
+async fn end(service: &Service, lane: &Lane, begun: &Begun, finished: Finished) {
     let summary = conclude(begun, finished).await;
     service.keep_throughput(&begun.uuid).await;
-    if let Err(error) = service.queue.end(&begun.uuid, Ended::from(&summary)).await {
-        tracing::error!(job = begun.uuid, %error, "That a job has ended could not be kept.");
+    let ended = Ended::from(&summary);
+    telemetry::job_ended(&lane.name, ended.state, begun.clock.elapsed());
+    if let Err(error) = service.queue.end(&begun.uuid, ended).await {
+        tracing::error!(%error, "That a job has ended could not be kept.");
     }
     service.progress.end(&begun.uuid);
 }

@@ -3,12 +3,15 @@
 //! [`api`] takes requests and answers them. A job goes into the [`queue`], from which [`runner`] takes
 //! it, fair to all tenants; its records came with the request, or [`taps`] bring them. A record that is
 //! to be written at once goes to the [`live`] job of its [`lane`]. What became of every record stands in
-//! the lane's store, where all look it up. [`page`] shows it to people.
+//! the lane's store, where all look it up. [`page`] shows it to people, and [`webhooks`] are told of each
+//! step of a job.
 
+mod access;
 mod account;
 mod api;
 mod auth;
 mod config;
+mod health;
 mod input;
 mod lane;
 mod listen;
@@ -23,8 +26,10 @@ mod run;
 mod runner;
 mod secret;
 mod taps;
+mod telemetry;
 mod tenants;
 mod throughput;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +45,7 @@ pub use config::ServeConfig;
 
 use crate::error::Error;
 use auth::Keys;
+use health::Health;
 use lane::Lanes;
 use page::Sessions;
 use progress::Progress;
@@ -47,6 +53,7 @@ use queue::Queue;
 use reading::Reading;
 use runner::Runner;
 use tenants::Tenants;
+use webhooks::Hooks;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -60,6 +67,7 @@ pub(crate) struct Service {
     reading: Reading,
     progress: Progress,
     sessions: Sessions,
+    health: Health,
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -71,6 +79,8 @@ pub struct Running {
     address: SocketAddr,
     service: Arc<Service>,
     serving: tokio::task::JoinHandle<()>,
+    /// Ended when no connection is taken any more.
+    close: CancellationToken,
 }
 
 /// How often lanes that nobody uses are looked for.
@@ -78,16 +88,21 @@ const REST: Duration = Duration::from_secs(30);
 /// How often jobs and requests are that are old.
 const FORGET: Duration = Duration::from_secs(3600);
 
+/// How long jobs of records at once go on by themselves once the service is to end.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
+
 /// Starts the service: what a killed one had begun is taken up, and it listens.
 ///
 /// # Errors
 /// Exit code 2: the configuration, or the address. Exit code 5: the disk.
 pub async fn start(config: ServeConfig) -> Result<Running, Error> {
+    telemetry::start()?;
     let config = Arc::new(config);
-    let queue = Queue::open(&config.data)?;
+    let queue = Queue::open(&config.data, Hooks::read(&config)?)?;
     let keys = Keys::read(&config, &queue)?;
     let tenants = Tenants::read(Arc::clone(&config), &queue)?;
     queue.take_up().await?;
+    queue.give_up_unknown().await?;
     input::make_folder(&config.data)?;
     taps::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
@@ -110,6 +125,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         reading,
         progress: Progress::default(),
         sessions: Sessions::default(),
+        health: Health::new(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
@@ -119,14 +135,22 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     service.tasks.spawn(async move { resting.rest().await });
     let timing = Arc::clone(&service);
     service.tasks.spawn(async move { taps::timer::run(timing).await });
+    for hook in service.queue.hooks().all() {
+        let (own, hook) = (Arc::clone(&service), Arc::clone(hook));
+        service.tasks.spawn(async move { webhooks::run(own, hook).await });
+    }
     let taking_up = Arc::clone(&service);
-    service.tasks.spawn(async move { api::take_up(&taking_up).await });
+    service.tasks.spawn(async move {
+        api::take_up(&taking_up).await;
+        taking_up.health.taken_up();
+    });
     let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));
     let app = app.layer(from_fn_with_state(Arc::clone(&service), origin::guard));
-    let stop = service.stop.clone();
+    let close = CancellationToken::new();
+    let closed = close.clone();
     let patience = service.config.request_secs.duration();
-    let serving = tokio::spawn(listen::serve(listener, app, patience, stop));
-    Ok(Running { address, service, serving })
+    let serving = tokio::spawn(listen::serve(listener, app, patience, closed));
+    Ok(Running { address, service, serving, close })
 }
 
 impl Running {
@@ -135,18 +159,26 @@ impl Running {
         self.address
     }
 
-    /// Ends it in good order: what is under way is finished or left for the next start.
+    /// Ends it in good order: what is under way is finished or left for the next start. Until then it
+    /// answers, and says that it is about to end.
     pub async fn stop(self) {
         self.service.stop.cancel();
         self.service.runner.stop_all();
         for lane in self.service.lanes.all() {
             if let Some(live) = &*lane.live.lock().await {
                 live.close();
-                live.stop.cancel();
+                let live = Arc::clone(live);
+                self.service.tasks.spawn(async move {
+                    // One whose records are through ends well by itself.
+                    if tokio::time::timeout(LAST_RECORDS, live.over()).await.is_err() {
+                        live.stop.cancel();
+                    }
+                });
             }
         }
         self.service.tasks.close();
         self.service.tasks.wait().await;
+        self.close.cancel();
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "The service could not end its connections in good order.");
         }
@@ -183,8 +215,12 @@ impl Service {
                     for lane in self.lanes.all() {
                         lane.forget(before, api::KEY_MILLIS).await;
                     }
+                    if let Err(error) = self.queue.forget_deliveries().await {
+                        tracing::warn!(%error, "Old messages to webhooks could not be forgotten.");
+                    }
                 }
             }
+            telemetry::upkeep();
             let now = Instant::now();
             if let Some(before) = now.checked_sub(live::IDLE) {
                 self.lanes.close_idle(before);

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use indexmap::IndexMap;
 
+use super::lane::Lane;
+use super::telemetry::LaneMeter;
 use super::throughput::Throughput;
 use crate::outcome::Outcome;
 use crate::pipeline::{ProgressHook, SettledHook};
@@ -23,6 +25,7 @@ pub(super) struct Progress {
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     store: Arc<Store>,
+    meter: LaneMeter,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -49,8 +52,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Progress {
-    /// A job begins, that writes to `store`.
-    pub(super) fn begin(&self, job: &str, store: &Arc<Store>) -> Watch {
+    /// A job of a lane begins.
+    pub(super) fn begin(&self, job: &str, lane: &Lane) -> Watch {
         let seen = Seen {
             began: Instant::now(),
             counts: Counts::default(),
@@ -58,7 +61,8 @@ impl Progress {
             errors: Errors::default(),
             throughput: Throughput::default(),
         };
-        let watch = Watch { store: Arc::clone(store), seen: Arc::new(Mutex::new(seen)) };
+        let (store, meter) = (Arc::clone(lane.store()), lane.meter.clone());
+        let watch = Watch { store, meter, seen: Arc::new(Mutex::new(seen)) };
         lock(&self.running).insert(job.to_owned(), watch.clone());
         watch
     }
@@ -96,6 +100,7 @@ impl Watch {
 
     /// Takes in outcomes that are on disk.
     pub(super) fn settle(&self, outcomes: &[Outcome]) {
+        self.meter.settled(outcomes);
         let mut seen = lock(&self.seen);
         let after = seen.began.elapsed();
         seen.throughput.add(after, outcomes.len() as u64);

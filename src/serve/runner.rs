@@ -4,15 +4,17 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::Service;
 use super::input;
-use super::lane::LaneName;
+use super::lane::{LaneName, job_span};
 use super::queue::{Ended, Job, Source, State};
-use super::{run, taps};
+use super::{run, taps, telemetry};
 use crate::error::Error;
 use crate::job::walk::Input;
 use crate::results;
@@ -134,10 +136,12 @@ pub(super) async fn run(service: Arc<Service>) {
             && let Some((job, stop)) = service.runner.next()
         {
             let own = Arc::clone(&service);
-            service.tasks.spawn(async move {
+            let span = job_span(&job.lane, Some(&job.uuid));
+            let running = async move {
                 run_one(&own, &job, stop).await;
                 own.runner.ended(&job);
-            });
+            };
+            service.tasks.spawn(running.instrument(span));
         }
         tokio::select! {
             () = service.stop.cancelled() => return,
@@ -147,7 +151,8 @@ pub(super) async fn run(service: Arc<Service>) {
 }
 
 async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
-    tracing::info!(job = job.uuid, lane = %job.lane, "A job begins.");
+    let began = Instant::now();
+    tracing::info!("A job begins.");
     let ended = match attempt(service, job, stop.clone()).await {
         // It goes on when the service starts again.
         Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
@@ -159,10 +164,11 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     };
     service.keep_throughput(&job.uuid).await;
     let status = ended.state.as_str();
-    tracing::info!(job = job.uuid, lane = %job.lane, status, "A job has ended.");
+    telemetry::job_ended(&job.lane, ended.state, began.elapsed());
+    tracing::info!(status, "A job has ended.");
     if let Err(error) = service.queue.end(&job.uuid, ended).await {
         // It runs again when the service starts, and finds what it has written.
-        tracing::error!(job = job.uuid, %error, "That a job has ended could not be kept.");
+        tracing::error!(%error, "That a job has ended could not be kept.");
         return;
     }
     service.progress.end(&job.uuid);
@@ -198,7 +204,7 @@ async fn attempt(
     let file = File::open(&path).map_err(|error| {
         Error::ours(format!("the input of job `{}` cannot be read", job.uuid)).caused_by(error)
     })?;
-    let watch = service.progress.begin(&job.uuid, lane.store());
+    let watch = service.progress.begin(&job.uuid, &lane);
     let input = Input {
         on_progress: watch.on_progress(),
         on_settled: watch.on_settled(),

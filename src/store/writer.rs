@@ -42,9 +42,11 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE);
         let for_thread = Arc::clone(&path);
-        let thread = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || run(&for_thread, connection, work, &commits, between))?;
+        // Whose store it is.
+        let span = tracing::Span::current();
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || {
+            span.in_scope(|| run(&for_thread, connection, work, &commits, between));
+        })?;
         Ok(Self { path, queue: Some(queue), thread: Some(thread) })
     }
 

@@ -19,6 +19,9 @@ pub struct Service {
     runtime: tokio::runtime::Runtime,
     pub url: String,
     log: Arc<Mutex<String>>,
+    /// `LOGLEVEL` of the next start.
+    pub loglevel: &'static str,
+    is_ending: bool,
 }
 
 /// What came back.
@@ -86,7 +89,15 @@ impl Service {
             .build()
             .unwrap();
         let log = Arc::default();
-        let mut service = Self { folder, process: None, runtime, url: String::new(), log };
+        let mut service = Self {
+            folder,
+            process: None,
+            runtime,
+            url: String::new(),
+            log,
+            loglevel: "",
+            is_ending: false,
+        };
         service.begin();
         service
     }
@@ -124,6 +135,8 @@ impl Service {
             .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0"])
             .current_dir(self.folder.path())
             .env("SANDBOX_TOKEN", "sandbox-token")
+            .env("HOOK_SECRET", "hook-secret")
+            .env("LOGLEVEL", self.loglevel)
             .env("ADMIN_KEY", "admin-key")
             .env("ACME_KEY", "acme-key")
             .env("OTHER_KEY", "other-key")
@@ -170,11 +183,20 @@ impl Service {
         process.wait().unwrap();
     }
 
-    /// Ends it in good order.
-    pub fn end(&mut self) {
-        let mut process = self.process.take().unwrap();
-        let pid = rustix::process::Pid::from_child(&process);
+    /// Asks it to end in good order.
+    pub fn ask_to_end(&mut self) {
+        self.is_ending = true;
+        let pid = rustix::process::Pid::from_child(self.process.as_ref().unwrap());
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Ends it in good order, unless it was asked to before.
+    pub fn end(&mut self) {
+        if !self.is_ending {
+            self.ask_to_end();
+        }
+        self.is_ending = false;
+        let mut process = self.process.take().unwrap();
         assert!(process.wait().unwrap().success(), "{}", self.log());
         let mut printed = String::new();
         process.stdout.take().unwrap().read_to_string(&mut printed).unwrap();

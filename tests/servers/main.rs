@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod datasette;
+mod events;
 mod hubspot_client;
 mod installed;
 mod kinto;
@@ -15,6 +16,8 @@ mod meltano;
 mod netsuite_client;
 mod page;
 mod proxy;
+#[path = "../serve/receiver.rs"]
+mod receiver;
 mod salesforce_client;
 mod schemathesis;
 #[path = "../serve/support.rs"]

@@ -69,7 +69,7 @@ impl Api {
             wants_empty: config.post_empty_record,
             key_header: config.key_header()?,
             namespace,
-            client: Client::new(http, authorizer, limiter, redactor),
+            client: Client::new(http, authorizer, limiter, redactor).metered(settings.meter),
         })
     }
 }

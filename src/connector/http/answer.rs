@@ -67,7 +67,7 @@ pub(super) async fn read_capped(
 }
 
 /// A transport error with its causes, without the URL.
-pub(super) fn told(error: reqwest::Error) -> String {
+pub(crate) fn told(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, MAX_BODY_BYTES, read_capped, told};
 use super::authorize::Authorizer;
+use super::meter::Meter;
 use super::rate_limit::Limiter;
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
@@ -66,6 +67,7 @@ pub struct Client {
     limiter: Option<Limiter>,
     redactor: Redactor,
     max_body_bytes: usize,
+    meter: Meter,
     /// Ended when nothing more is to leave.
     stop: CancellationToken,
 }
@@ -96,7 +98,14 @@ impl Client {
         redactor: Redactor,
     ) -> Self {
         let (max_body_bytes, stop) = (MAX_BODY_BYTES, authorizer.stop());
-        Self { http, authorizer, limiter, redactor, max_body_bytes, stop }
+        let meter = Meter::default();
+        Self { http, authorizer, limiter, redactor, max_body_bytes, meter, stop }
+    }
+
+    /// With its calls counted.
+    #[must_use]
+    pub fn metered(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// With another cap on bodies, in bytes.
@@ -226,6 +235,7 @@ impl Client {
         generation: u64,
     ) -> Result<Answer, RequestError> {
         let began = Instant::now();
+        let mut metered = self.meter.begin();
         let outcome = self.http.execute(sent).await;
         let mut response = outcome.map_err(|error| {
             self.trace(request, "no answer", error.to_string().as_bytes());
@@ -238,6 +248,7 @@ impl Client {
             point("sent");
         }
         let status = response.status().as_u16();
+        metered.answered(status);
         let headers = std::mem::take(response.headers_mut());
         let body = match read_capped(&mut response, self.max_body_bytes).await {
             Ok(body) => body,

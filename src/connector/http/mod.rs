@@ -3,6 +3,7 @@
 //! - [`client`]: one request, sent once (or twice, after a 401), and its [`answer`] with a cap.
 //! - [`mod@base_url`]: where a remote is.
 //! - [`meaning`]: what a status says when the remote's own rules do not.
+//! - [`meter`]: how many calls there are, for who wants to see.
 //! - [`authorize`]: credentials, and tokens that are renewed under way.
 //! - [`rate_limit`]: how many requests leave in a time.
 //! - [`redact`]: the one place that knows which texts must not go outward.
@@ -13,6 +14,7 @@ mod base_url;
 pub mod client;
 mod escapes;
 pub mod meaning;
+pub mod meter;
 pub mod rate_limit;
 pub mod redact;
 #[cfg(test)]
@@ -23,6 +25,7 @@ pub use authorize::Authorizer;
 pub use base_url::{base_url, host_and_port};
 pub use client::{Client, Request};
 pub use meaning::{Call, Meaning};
+pub use meter::Meter;
 pub use redact::Redactor;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};

@@ -46,7 +46,7 @@ impl HubSpot {
         let searches = searches.ok_or_else(|| wrong("no limit can be kept", None))?;
         let lag = config.search_lag_secs.unwrap_or(SEARCH_LAG_SECS);
         Ok(Self {
-            client: Client::new(http, authorizer, limiter, redactor),
+            client: Client::new(http, authorizer, limiter, redactor).metered(settings.meter),
             paths,
             streams: settings.streams,
             lookup_fields: settings.lookup_fields,

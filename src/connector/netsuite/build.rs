@@ -65,7 +65,7 @@ impl NetSuite {
         let limit = |limit| settings.budgets.rate(&authorizer, CALLS, limit);
         let limiter = settings.rate_limit.and_then(limit);
         Ok(Self {
-            client: Client::new(http, authorizer, limiter, redactor),
+            client: Client::new(http, authorizer, limiter, redactor).metered(settings.meter),
             paths,
             directory: Directory::new(snapshot),
             asked: Asked::default(),

@@ -84,7 +84,7 @@ impl Rest {
         let limiter = limit.and_then(|limit| settings.budgets.rate(&authorizer, CALLS, limit));
         Ok(Self {
             namespace: namespace(&loaded.program.name, &base_url),
-            client: Client::new(http, authorizer, limiter, redactor),
+            client: Client::new(http, authorizer, limiter, redactor).metered(settings.meter),
             base_url,
             config,
             streams: settings.streams,

@@ -66,7 +66,7 @@ impl Salesforce {
         let limit = |limit| settings.budgets.rate(&authorizer, CALLS, limit);
         let limiter = settings.rate_limit.and_then(limit);
         Ok(Self {
-            client: Client::new(http, authorizer, limiter, redactor),
+            client: Client::new(http, authorizer, limiter, redactor).metered(settings.meter),
             paths,
             fixed,
             given_instance,

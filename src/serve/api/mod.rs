@@ -11,22 +11,26 @@ mod streamed;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, Uri};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use platform::jobs::PlatformJob;
 pub(super) use records::{KEY_MILLIS, take_up};
 
 use super::Service;
-use super::auth::HEADER;
+use super::auth::{Caller, HEADER};
 use super::problem::Problem;
+use super::{access, health, telemetry};
 
 /// What the document says of itself.
 #[derive(OpenApi)]
@@ -40,10 +44,11 @@ use super::problem::Problem;
         (name = "records", description = "Records that are written at once"),
         (name = "tenants", description = "For whom is written, their accounts and keys"),
         (name = "taps", description = "Programs that bring a job's records"),
+        (name = "webhooks", description = "What webhooks are told of jobs"),
         (name = "platform", description = "The same under the hosted platform's addresses"),
         (name = "service", description = "How the service is")
     ),
-    security(("key" = []))
+    security(("key" = []), ("bearer" = []))
 )]
 struct Document;
 
@@ -73,6 +78,8 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
             own::taps::set_tap_state,
             own::taps::forget_tap_state
         ))
+        .routes(routes!(own::webhooks::deliveries))
+        .routes(routes!(own::webhooks::retry))
         .routes(routes!(platform::jobs::queue_v1, platform::jobs::list_v1))
         .routes(routes!(platform::jobs::show_v1))
         .routes(routes!(platform::jobs::queue_v2, platform::jobs::list_v2))
@@ -86,7 +93,10 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = routes().into_openapi();
     let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(HEADER)));
-    document.components.get_or_insert_default().add_security_scheme("key", key);
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", key);
+    components.add_security_scheme("bearer", bearer);
     document
 }
 
@@ -101,12 +111,29 @@ pub(super) fn router(service: Arc<Service>) -> Router {
             get(|| async move { ([("content-type", "application/json")], document) }),
         )
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         // Each handler says how much it reads.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(access::around))
         .with_state(service)
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
+    health::check(&service).await?;
+    Ok(Json(json!({"status": "ready"})))
+}
+
+async fn metrics(
+    State(service): State<Arc<Service>>,
+    caller: Caller,
+) -> Result<impl IntoResponse, Problem> {
+    caller.is_admin()?;
+    let text = telemetry::render(&service)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }
 
 async fn nothing(uri: Uri) -> Problem {

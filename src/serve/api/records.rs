@@ -1,7 +1,7 @@
 //! A record that is written at once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
@@ -95,6 +95,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
             .hint("a record is a JSON object"));
     }
     let lane = service.lanes.get(service, &wanted.lane).await?;
+    let began = Instant::now();
     let mut is_sure = wanted.is_async || wanted.key.is_some();
     if let Some(key) = &wanted.key
         && let Some(task) = lane.store().task_of_key(&key.key)?
@@ -139,6 +140,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
         is_sure = true;
     }
     let told = tell(&lane, &task, &live.uuid)?;
+    lane.meter.answered(began.elapsed(), told.state.is_some());
     if told.state.is_none() && live.is_over() {
         return Err(lost(service, &live, is_sure));
     }

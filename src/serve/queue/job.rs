@@ -137,6 +137,15 @@ pub(in crate::serve) struct Job {
     pub(in crate::serve) tap: Option<String>,
 }
 
+/// Jobs of an environment that have not ended.
+#[derive(Clone, Debug)]
+pub(in crate::serve) struct OpenJobs {
+    pub(in crate::serve) environment: String,
+    pub(in crate::serve) state: State,
+    pub(in crate::serve) count: u64,
+    pub(in crate::serve) oldest_millis: i64,
+}
+
 /// A job that is to be queued, or begins at once.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct NewJob {

@@ -1,5 +1,7 @@
 //! The queue on disk: a job that was accepted runs, whatever happens to the process.
 
+mod deliveries;
+mod delivery;
 mod job;
 mod taps;
 
@@ -9,11 +11,15 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+pub(super) use self::delivery::{Attempt, Delivery, DeliveryState};
 use self::job::{COLUMNS, job};
-pub(super) use self::job::{Ended, Filter, Job, NewJob, Queued, RequestKey, Source, State};
+pub(super) use self::job::{
+    Ended, Filter, Job, NewJob, OpenJobs, Queued, RequestKey, Source, State,
+};
 pub(super) use self::taps::Planned;
 use super::lane::LaneName;
 use super::throughput::Throughput;
+use super::webhooks::Hooks;
 use crate::error::Error;
 use crate::store::StoreError;
 use crate::store::lock::StoreLock;
@@ -31,15 +37,17 @@ pub(super) struct Queue {
     path: Arc<Path>,
     writer: Writer,
     reader: Reader,
+    hooks: Arc<Hooks>,
     _lock: StoreLock,
 }
 
 impl Queue {
-    /// Opens or makes it in the folder `data`, for one process at a time.
+    /// Opens or makes it in the folder `data`, for one process at a time. The steps of jobs are told to
+    /// `hooks`.
     ///
     /// # Errors
     /// Exit code 2: another process has it. Exit code 5: the disk.
-    pub(super) fn open(data: &Path) -> Result<Self, Error> {
+    pub(super) fn open(data: &Path, hooks: Hooks) -> Result<Self, Error> {
         let path: Arc<Path> = data.join("serve.db").into();
         crate::store::make_folder(&path)?;
         crate::store::make_private_file(&path)?;
@@ -61,7 +69,13 @@ impl Queue {
         let writer = Writer::start(Arc::clone(&path), connection, commits.clone(), |_| ());
         let writer = writer
             .map_err(|error| Error::ours("cannot start the queue's thread").caused_by(error))?;
-        Ok(Self { path, writer, reader: Reader::new(reading, commits), _lock: lock })
+        Ok(Self {
+            path,
+            writer,
+            reader: Reader::new(reading, commits),
+            hooks: Arc::new(hooks),
+            _lock: lock,
+        })
     }
 
     /// Does `work` in a transaction; returns when it is on disk.
@@ -70,6 +84,17 @@ impl Queue {
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.write(work).await
+    }
+
+    /// A write that may make a step of a job; with it goes what webhooks are told of it.
+    async fn step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &Hooks) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let hooks = Arc::clone(&self.hooks);
+        let done = self.write(move |transaction| work(transaction, &hooks)).await;
+        self.hooks.wake();
+        done
     }
 
     /// Reads what is committed.
@@ -91,7 +116,7 @@ impl Queue {
         key: Option<RequestKey>,
         most: usize,
     ) -> Result<Queued, StoreError> {
-        self.write(move |transaction| {
+        self.step(move |transaction, hooks| {
             if let Some(key) = &key
                 && let Some(found) = of_request(transaction, &job.lane, key)?
             {
@@ -103,7 +128,7 @@ impl Queue {
             if job.state == State::Queued && waiting >= most {
                 return Ok(Queued::Full);
             }
-            insert(transaction, &job)?;
+            insert(transaction, hooks, &job)?;
             let LaneName { environment, flow, tenant, .. } = &job.lane;
             let now = chrono::Utc::now().timestamp_millis();
             if let Some(RequestKey { key, fingerprint }) = key {
@@ -123,15 +148,21 @@ impl Queue {
     /// A job of the queue is under way, as this run of its lane's store.
     pub(super) async fn begin(&self, uuid: &str, run: &str) -> Result<(), StoreError> {
         let (uuid, run) = (uuid.to_owned(), run.to_owned());
-        self.write(move |transaction| {
+        self.step(move |transaction, hooks| {
             let now = chrono::Utc::now().timestamp_millis();
-            transaction
+            let has_begun_before = transaction
                 .prepare_cached(
                     "UPDATE jobs SET status = 'running', run = ?2, updated_millis = ?3,
-                         started_millis = coalesce(started_millis, ?3) WHERE uuid = ?1",
+                         started_millis = coalesce(started_millis, ?3) WHERE uuid = ?1
+                     RETURNING started_millis < ?3",
                 )?
-                .execute(params![uuid, run, now])
-                .map(drop)
+                .query_row(params![uuid, run, now], |row| row.get(0))
+                .optional()?;
+            match has_begun_before {
+                // One that goes on after a restart was told of.
+                Some(false) => deliveries::tell(transaction, hooks, &uuid),
+                Some(true) | None => Ok(()),
+            }
         })
         .await
     }
@@ -139,7 +170,7 @@ impl Queue {
     /// A job has come to its end.
     pub(super) async fn end(&self, uuid: &str, ended: Ended) -> Result<(), StoreError> {
         let uuid = uuid.to_owned();
-        self.write(move |transaction| {
+        self.step(move |transaction, hooks| {
             let Ended { state, message, summary } = ended;
             let now = chrono::Utc::now().timestamp_millis();
             transaction
@@ -147,8 +178,8 @@ impl Queue {
                     "UPDATE jobs SET status = ?2, message = ?3, summary = ?4, updated_millis = ?5
                      WHERE uuid = ?1",
                 )?
-                .execute(params![uuid, state.as_str(), message, summary, now])
-                .map(drop)
+                .execute(params![uuid, state.as_str(), message, summary, now])?;
+            deliveries::tell(transaction, hooks, &uuid)
         })
         .await
     }
@@ -172,15 +203,15 @@ impl Queue {
     /// Takes a job out of the queue that has not begun.
     pub(super) async fn cancel(&self, uuid: &str) -> Result<(), StoreError> {
         let uuid = uuid.to_owned();
-        self.write(move |transaction| {
+        self.step(move |transaction, hooks| {
             let now = chrono::Utc::now().timestamp_millis();
-            transaction
+            let cancelled = transaction
                 .prepare_cached(
                     "UPDATE jobs SET status = 'cancelled', updated_millis = ?2
                      WHERE uuid = ?1 AND status = 'queued'",
                 )?
-                .execute(params![uuid, now])
-                .map(drop)
+                .execute(params![uuid, now])?;
+            if cancelled > 0 { deliveries::tell(transaction, hooks, &uuid) } else { Ok(()) }
         })
         .await
     }
@@ -188,12 +219,17 @@ impl Queue {
     /// Jobs that a killed service had begun wait again. What was written at once has ended: who waited
     /// for it is gone.
     pub(super) async fn take_up(&self) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            transaction.execute(
-                "UPDATE jobs SET status = 'stopped', message = 'the service ended'
-                 WHERE status = 'running' AND source = 'live'",
-                [],
-            )?;
+        self.step(|transaction, hooks| {
+            let ended = transaction
+                .prepare(
+                    "UPDATE jobs SET status = 'stopped', message = 'the service ended'
+                     WHERE status = 'running' AND source = 'live' RETURNING uuid",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()?;
+            for uuid in ended {
+                deliveries::tell(transaction, hooks, &uuid)?;
+            }
             transaction
                 .execute("UPDATE jobs SET status = 'queued' WHERE status = 'running'", [])
                 .map(drop)
@@ -232,12 +268,38 @@ impl Queue {
         .await
     }
 
+    /// Writes, and waits until it is on disk; nothing is other than before.
+    pub(super) async fn try_write(&self) -> Result<(), StoreError> {
+        self.write(|transaction| transaction.pragma_update(None, "user_version", VERSION)).await
+    }
+
     /// All jobs that wait, in the order in which they came.
     pub(super) fn waiting(&self) -> Result<Vec<Job>, StoreError> {
         self.read(|connection| {
             connection
                 .prepare_cached(&format!("{COLUMNS} WHERE status = 'queued' ORDER BY id"))?
                 .query_map([], job)?
+                .collect()
+        })
+    }
+
+    /// The jobs that have not ended: how many of each environment wait and run, and since when the oldest
+    /// is there.
+    pub(super) fn open_jobs(&self) -> Result<Vec<OpenJobs>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT environment, status, count(*), min(created_millis) FROM jobs
+                     WHERE status IN ('queued', 'running') GROUP BY environment, status",
+                )?
+                .query_map([], |row| {
+                    Ok(OpenJobs {
+                        environment: row.get(0)?,
+                        state: State::parse(row.get_ref(1)?.as_str()?).unwrap_or(State::Failed),
+                        count: row.get(2)?,
+                        oldest_millis: row.get(3)?,
+                    })
+                })?
                 .collect()
         })
     }
@@ -315,8 +377,8 @@ impl Queue {
     }
 }
 
-/// Puts a job among the others.
-fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
+/// Puts a job among the others, and tells of it.
+fn insert(connection: &Transaction<'_>, hooks: &Hooks, job: &NewJob) -> rusqlite::Result<()> {
     let now = chrono::Utc::now().timestamp_millis();
     let LaneName { environment, flow, tenant, connector } = &job.lane;
     connection
@@ -340,8 +402,8 @@ fn insert(connection: &Connection, job: &NewJob) -> rusqlite::Result<()> {
             job.retries,
             job.run,
             job.tap,
-        ])
-        .map(drop)
+        ])?;
+    deliveries::tell(connection, hooks, &job.uuid)
 }
 
 fn of_request(

@@ -103,3 +103,26 @@ CREATE TABLE IF NOT EXISTS tap_plans (
     planned_millis INTEGER NOT NULL,
     PRIMARY KEY (environment, flow, tenant, connector, tap)
 ) WITHOUT ROWID;
+
+-- What webhooks are told of the steps of jobs. Each row is put here by the transaction that makes the
+-- step.
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY,
+    -- what the receiver knows it by
+    uuid TEXT NOT NULL UNIQUE,
+    environment TEXT NOT NULL,
+    hook TEXT NOT NULL,
+    event TEXT NOT NULL,
+    job TEXT NOT NULL,
+    body TEXT NOT NULL,
+    -- waiting, delivered, failed
+    status TEXT NOT NULL,
+    created_millis INTEGER NOT NULL,
+    updated_millis INTEGER NOT NULL,
+    -- when it began to wait: then, or when it was asked for again
+    since_millis INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    last_status INTEGER,
+    last_error TEXT
+);
+CREATE INDEX IF NOT EXISTS deliveries_by_hook ON deliveries (status, environment, hook, id);

@@ -103,7 +103,7 @@ impl Queue {
         job: NewJob,
         at_millis: i64,
     ) -> Result<Planned, StoreError> {
-        self.write(move |transaction| {
+        self.step(move |transaction, hooks| {
             let LaneName { environment, flow, tenant, connector } = &job.lane;
             let tap = job.tap.as_deref().unwrap_or_default();
             let planned = transaction
@@ -117,7 +117,7 @@ impl Queue {
             if count(transaction, &job.lane, tap, "status IN ('queued', 'running')")? > 0 {
                 return Ok(Planned::PassedOver);
             }
-            insert(transaction, &job)?;
+            insert(transaction, hooks, &job)?;
             Ok(Planned::New)
         })
         .await
@@ -164,7 +164,9 @@ fn set(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::config::ServeConfig;
     use crate::serve::queue::{Source, State};
+    use crate::serve::webhooks::Hooks;
 
     fn lane(connector: &str) -> LaneName {
         let own = str::to_owned;
@@ -190,6 +192,10 @@ mod tests {
         }
     }
 
+    fn hooks() -> Hooks {
+        Hooks::read(&ServeConfig::default()).unwrap()
+    }
+
     #[tokio::test]
     async fn a_file_of_before_takes_jobs_of_taps() {
         let folder = tempfile::tempdir().unwrap();
@@ -208,7 +214,7 @@ mod tests {
         .unwrap();
         drop(old);
         for _ in 0..2 {
-            let queue = Queue::open(folder.path()).unwrap();
+            let queue = Queue::open(folder.path(), hooks()).unwrap();
             assert_eq!(queue.find("old").unwrap().unwrap().records, Some(7));
             if queue.find("new").unwrap().is_none() {
                 queue.push(job("new", "hubspot", State::Queued), None, 9).await.unwrap();
@@ -220,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn a_planned_time_brings_one_job() {
         let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::open(folder.path()).unwrap();
+        let queue = Queue::open(folder.path(), hooks()).unwrap();
         let plan = |schedule: &str, now| {
             queue.plan(vec![(lane("hubspot"), "orders".to_owned(), schedule.to_owned())], now)
         };
@@ -246,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn each_tap_of_each_account_has_a_state() {
         let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::open(folder.path()).unwrap();
+        let queue = Queue::open(folder.path(), hooks()).unwrap();
         let (one, other) = (lane("hubspot"), lane("netsuite"));
         let value = |lane: &LaneName, tap: &str| {
             queue.tap_state(lane, tap).unwrap().map(|(value, _)| value)

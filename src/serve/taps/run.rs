@@ -86,7 +86,7 @@ pub(in crate::serve) async fn run(
 ) -> Result<Summary, Error> {
     let tap = job.tap.as_deref().unwrap_or_default();
     let (newest, keeping) = keep_states(service, &job.lane, tap);
-    let watch = service.progress.begin(&job.uuid, lane.store());
+    let watch = service.progress.begin(&job.uuid, lane);
     let mut running = None;
     let (started, stopping) = (&mut running, stop.clone());
     let input = async move {

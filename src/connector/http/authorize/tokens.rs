@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::super::answer::{Answer, read_capped, told};
@@ -176,7 +177,7 @@ impl Tokens {
         }
         // In a task of its own: the caller may be dropped, and the endpoint's answer may hold the
         // only refresh token that is still good.
-        let renewal = tokio::spawn(Arc::clone(&self.renewer).renew(state));
+        let renewal = tokio::spawn(Arc::clone(&self.renewer).renew(state).in_current_span());
         renewal.await.unwrap_or_else(|error| {
             Err(RequestError::Unreachable(
                 format!("the renewal of the token ended: {error}").into(),

@@ -5,3 +5,4 @@ pub(super) mod records;
 pub(super) mod results;
 pub(super) mod taps;
 pub(super) mod tenants;
+pub(super) mod webhooks;

@@ -109,7 +109,7 @@ impl NewJob<'_> {
 
 /// A job, as the platform tells it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::serve::api) struct PlatformJob {
+pub(in crate::serve) struct PlatformJob {
     /// The job's id.
     job_id: String,
     /// The environment's id.
