@@ -63,8 +63,7 @@ impl<'a> Browser<'a> {
 
 /// The address of a link, of the element with this id.
 pub(crate) fn link(page: &str, id: &str) -> Option<String> {
-    let start = page.find(&format!("id=\"{id}\""))?;
-    let rest = &page[start..];
+    let (_, rest) = page.split_once(&format!("id=\"{id}\""))?;
     let href = rest.split_once("href=\"")?.1.split_once('"')?.0;
     Some(href.replace("&amp;", "&").replace("&#38;", "&"))
 }

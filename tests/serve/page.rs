@@ -182,9 +182,9 @@ fn a_record_is_told_with_its_timeline_its_content_and_its_past() {
     service.ended(&again);
     let browser = Browser::of(&service);
     let page = browser.page(&format!("/ui/jobs/{again}/records?search=c-0010"));
-    let start = page.find("id=\"record-").unwrap() + 4;
-    let name = page[start..].split_once('"').unwrap().0;
-    let href = link(&page, name).unwrap();
+    let (_, rest) = page.split_once("id=\"record-").unwrap();
+    let (cursor, _) = rest.split_once('"').unwrap();
+    let href = link(&page, &format!("record-{cursor}")).unwrap();
     let record = browser.page(&href);
     for part in [
         "<h1 class=\"clamp\">c-0010</h1>",

@@ -38,10 +38,8 @@ fn a_key_logs_in_until_logged_out() {
     assert_eq!(away.status, 303);
     assert_eq!(away.headers["location"], "/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed");
     let away = nobody.send("GET", "/ui/jobs", &[("hx-request", "true")], "");
-    assert_eq!(
-        (away.status, &away.headers["hx-redirect"].to_str().unwrap()[..9]),
-        (401, "/ui/login")
-    );
+    assert_eq!(away.status, 401);
+    assert_eq!(away.headers["hx-redirect"], "/ui/login?next=%2Fui%2Fjobs");
     let form = nobody.page("/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed");
     assert!(form.contains("name=\"next\" value=\"/ui/jobs?status=failed\""), "{form}");
     let wrong = nobody.send("POST", "/ui/login", &[], "key=wrong-key&next=%2Fui%2Fjobs");

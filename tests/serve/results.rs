@@ -115,9 +115,9 @@ fn what_cannot_be_asked_for_is_refused() {
             assert!(matches!(service.get(&asked).status, 400), "{asked}");
         }
     }
-    let long = "x".repeat(1001);
-    assert!(service.get(&format!("{place}?search={long}")).problem(400).contains("1000"));
-    assert_eq!(service.get(&format!("{place}?search={}", &long[1..])).text, "");
+    let long = "x".repeat(1000);
+    assert!(service.get(&format!("{place}?search={long}x")).problem(400).contains("1000"));
+    assert_eq!(service.get(&format!("{place}?search={long}")).text, "");
     // A row that is not there.
     assert!(service.get(&format!("{place}?format=json&after=1-99")).problem(400).contains("after"));
     assert!(service.get(&format!("{place}?format=csv&after=99-1")).problem(400).contains("after"));

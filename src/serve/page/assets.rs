@@ -32,9 +32,10 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 });
 
 fn place(name: &str, content: &str) -> String {
-    let hash = Sha256::digest(content);
-    let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("/ui/assets/{short}/{name}")
+    let hash: [u8; 32] = Sha256::digest(content).into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    let short = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    format!("/ui/assets/{short:016x}/{name}")
 }
 
 /// One of them.

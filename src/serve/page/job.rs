@@ -179,7 +179,7 @@ pub(super) async fn show(
 fn status(job: &Job, progress: Option<&Done>) -> String {
     let name = state(job.state).name;
     match progress {
-        Some(Done { total, done, .. }) => format!("{name}, {} percent", done * 10 / total * 10),
+        Some(Done { total, told, .. }) => format!("{name}, {} percent", told * 10 / total * 10),
         None => format!("Job {name}"),
     }
 }

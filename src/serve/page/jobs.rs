@@ -63,7 +63,7 @@ struct Line {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) total: u64,
-    pub(super) done: u64,
+    pub(super) told: u64,
     /// The same in words.
     pub(super) text: String,
 }
@@ -139,14 +139,14 @@ pub(super) fn done(job: &Job, counts: Option<&Counts>) -> Option<Done> {
     if job.state != JobState::Running {
         return None;
     }
-    let done = counts.told().min(total);
+    let told = counts.told().min(total);
     let text = format!(
         "{} of {} records have an outcome ({} %)",
-        number(done),
+        number(told),
         number(total),
-        done * 100 / total
+        told * 100 / total
     );
-    Some(Done { total, done, text })
+    Some(Done { total, told, text })
 }
 
 /// How long a job took, or has run.

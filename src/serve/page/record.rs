@@ -307,8 +307,8 @@ mod tests {
         let long = pretty(&"ü".repeat(SHOWN + 7));
         assert!(
             long.ends_with("ü… and 7 characters more, which the files have"),
-            "{}",
-            &long[long.len() - 80..]
+            "{} characters",
+            long.chars().count()
         );
     }
 }
