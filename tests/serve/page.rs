@@ -22,8 +22,8 @@ fn job(service: &Service, count: usize) -> String {
 fn queue(service: &Service, name: &str, records: &Value) -> String {
     let body = json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
         "name": name, "records": records});
-    let id = service.post("/api/v1/jobs", &body).is(201)["id"].as_str().unwrap().to_owned();
-    id
+    let queued = service.post("/api/v1/jobs", &body).is(201);
+    queued["id"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -33,8 +33,7 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 
 fn place(name: &str, content: &str) -> String {
     let hash: [u8; 32] = Sha256::digest(content).into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    let short = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let short = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
     format!("/ui/assets/{short:016x}/{name}")
 }
 
