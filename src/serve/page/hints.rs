@@ -65,8 +65,12 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
         ("remote", "under_way") => {
             "Its bulk job was not done when the job ended. The next job finds out what became of it."
         }
-        ("remote", "unreachable" | "no_answer") => {
+        ("remote", "unreachable") => {
             "The remote could not be reached. Retry once it is back: what was written is not written twice."
+        }
+        ("remote", "no_answer") => {
+            "It was sent, and no answer says what became of it. Retry once the remote is well: what was \
+             written is not written twice."
         }
         ("remote", "throttled" | "busy") => {
             "The remote took no more calls. Retry later, or set `max_in_flight` or a `rate_limit`."
