@@ -22,7 +22,8 @@ fn somebody_looks_after_jobs() {
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/page_suite.mjs");
     let folder = tempfile::tempdir().unwrap();
     // What is seen can be kept, to be looked at.
-    let pictures = std::env::var_os("PICTURES").unwrap_or_else(|| folder.path().into());
+    let kept = std::env::var_os("PICTURES");
+    let keep = if kept.is_some() { "1" } else { "" };
     let ran = Command::new("node")
         .args(["--test", "--test-reporter=tap"])
         .arg(suite)
@@ -32,7 +33,8 @@ fn somebody_looks_after_jobs() {
         .env("HOME", folder.path())
         .env("SERVICE", &service.url)
         .env("NODE", node_folder())
-        .env("PICTURES", pictures)
+        .env("PICTURES", kept.unwrap_or_else(|| folder.path().into()))
+        .env("KEEP", keep)
         .output()
         .unwrap();
     let told = String::from_utf8(ran.stdout).unwrap();
