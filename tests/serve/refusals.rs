@@ -75,7 +75,8 @@ fn a_client_that_is_slow_is_cut_off() {
     let service = Service::start(&config);
     let address = service.url.strip_prefix("http://").unwrap();
     // One never ends its headers, one its body.
-    let headers = "POST /v2/dev/two/acme/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n";
+    let headers =
+        "POST /v2/dev/two/acme/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n";
     for (text, expected) in [(headers.to_owned(), ""), (format!("{headers}\r\n{{"), "HTTP/1.1 408")]
     {
         let mut stream = std::net::TcpStream::connect(address).unwrap();

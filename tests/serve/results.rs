@@ -119,8 +119,8 @@ fn what_cannot_be_asked_for_is_refused() {
     assert!(service.get(&format!("{place}?search={long}x")).problem(400).contains("1000"));
     assert_eq!(service.get(&format!("{place}?search={long}")).text, "");
     // A row that is not there.
-    assert!(service.get(&format!("{place}?format=json&after=1-99")).problem(400).contains("after"));
-    assert!(service.get(&format!("{place}?format=csv&after=99-1")).problem(400).contains("after"));
+    assert!(service.get(&format!("{place}?format=json&after=1-99")).problem(404).contains("after"));
+    assert!(service.get(&format!("{place}?format=csv&after=99-1")).problem(404).contains("after"));
 }
 
 #[test]

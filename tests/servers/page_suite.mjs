@@ -190,7 +190,16 @@ test("a record tells its way, and what became of it before", async () => {
   const steps = await page.locator(".steps li").allTextContents();
   assert.match(steps[0], /The job was accepted/);
   assert.match(steps.at(-1), /Rejected/);
-  await page.getByText('"email": "none"').waitFor(LONG);
+  const kept = page.getByRole("region", { name: "As it came in" });
+  assert.match(await kept.textContent(), /"email": "none"/);
+  // Its own part of the call that it went out in, and what was answered.
+  const call = page.locator(".steps li", { hasText: "sent together with" });
+  await call.getByText("This record in the request").click();
+  const own = await call.getByRole("region", { name: "This record in the request" }).textContent();
+  assert.match(own, /c-00020/);
+  assert.doesNotMatch(own, /c-00019/);
+  await call.getByText("Answer", { exact: true }).click();
+  await call.getByRole("region", { name: "Answer" }).waitFor(LONG);
   // It is looked for while the page is there already.
   await page.locator("#history p").getByText(/other job/).waitFor(LONG);
 });

@@ -79,7 +79,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
             own::taps::forget_tap_state
         ))
         .routes(routes!(own::webhooks::deliveries))
-        .routes(routes!(own::webhooks::retry))
+        .routes(routes!(own::webhooks::retry_delivery))
         .routes(routes!(platform::jobs::queue_v1, platform::jobs::list_v1))
         .routes(routes!(platform::jobs::show_v1))
         .routes(routes!(platform::jobs::queue_v2, platform::jobs::list_v2))

@@ -20,7 +20,7 @@ use crate::store::unreadable;
 /// A page of at most `most` rows.
 ///
 /// # Errors
-/// 400 for a cursor that is none of this job, 503 for a search that takes too long.
+/// 404 for a cursor that is none of this job, 503 for a search that takes too long.
 pub(in crate::serve) async fn page(
     service: &Service,
     job: &Job,
@@ -39,7 +39,7 @@ pub(in crate::serve) async fn page(
 /// The rows that `query` asks for, as a file.
 ///
 /// # Errors
-/// 400 for a cursor that is none of this job.
+/// 404 for a cursor that is none of this job.
 pub(in crate::serve) fn file(
     service: &Service,
     job: &Job,
@@ -85,5 +85,6 @@ pub(super) fn stream(
 }
 
 fn no_cursor() -> Problem {
-    Problem::bad("`after` is no row of this job").hint("give what `next` was in the page before")
+    Problem::not_found("`after` is no row of this job")
+        .hint("give what `next` was in the page before")
 }

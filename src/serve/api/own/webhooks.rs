@@ -110,7 +110,7 @@ pub(in crate::serve::api) async fn deliveries(
     responses((status = 202, body = ToldDelivery), (status = "default", body = Problem,
         content_type = "application/problem+json"))
 )]
-pub(in crate::serve::api) async fn retry(
+pub(in crate::serve::api) async fn retry_delivery(
     State(service): State<Arc<Service>>,
     caller: Caller,
     InPath(id): InPath<String>,
