@@ -134,6 +134,6 @@ mod tests {
         assert_eq!(two.own_part(r#"[[1], "b"]"#, 7).unwrap(), "[\n  1\n]");
         assert_eq!(two.own_part(r#"{"inputs": [1, 2, 3]}"#, 7), None);
         assert_eq!(two.own_part("no JSON", 7), None);
-        assert_eq!(call(&[7]).own_part(r#"[1]"#, 7), None);
+        assert_eq!(call(&[7]).own_part("[1]", 7), None);
     }
 }
