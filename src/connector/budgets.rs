@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::http::Authorizer;
-use super::http::rate_limit::Limiter;
+use super::http::rate_limit::{Limiter, WeakLimiter};
 use crate::config::RateLimit;
 
 /// A credential, as far as it is to be told from another: a hash, which tells nothing of it.
@@ -38,7 +38,7 @@ pub(super) const CALLS: &str = "calls";
 /// The limits of all credentials that connectors in this process were built with. A job that is alone
 /// has its own, which is empty.
 #[derive(Clone, Debug, Default)]
-pub struct Budgets(Arc<Mutex<HashMap<(Credential, &'static str), Limiter>>>);
+pub struct Budgets(Arc<Mutex<HashMap<(Credential, &'static str), WeakLimiter>>>);
 
 impl Budgets {
     /// The limit on calls of the kind `what`, which the first connector of a credential sets, and a later
@@ -51,12 +51,13 @@ impl Budgets {
     ) -> Option<Limiter> {
         let Some(credential) = authorizer.credential() else { return Limiter::new(limit) };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limiter) = known.get(&(credential, what)) {
+        known.retain(|_, limiter| limiter.upgrade().is_some());
+        if let Some(limiter) = known.get(&(credential, what)).and_then(WeakLimiter::upgrade) {
             limiter.lower(limit);
-            return Some(limiter.clone());
+            return Some(limiter);
         }
         let limiter = Limiter::new(limit)?;
-        known.insert((credential, what), limiter.clone());
+        known.insert((credential, what), limiter.downgrade());
         Some(limiter)
     }
 }
@@ -83,6 +84,8 @@ mod tests {
         assert_eq!(one.limit(), limit(50));
         assert!(!one.is(&rate("b", "calls", 50)));
         assert!(!one.is(&rate("a", "searches", 50)));
+        drop((one, same));
+        assert_eq!(rate("a", "calls", 80).limit(), limit(80));
         let none = || budgets.rate(&Authorizer::None, "calls", limit(5)).unwrap();
         assert!(!none().is(&none()));
     }

@@ -1,5 +1,6 @@
 //! What a request brings, as the input of a job: a Singer stream in a file.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use super::queue::Job;
 use crate::error::Error;
 use crate::file::make_private_folder;
 use crate::json::fields::Fields;
@@ -36,6 +38,16 @@ pub(super) fn make_folder(data: &Path) -> Result<(), Error> {
             .caused_by(error)
             .hint("name another place with `data` in the configuration")
     })
+}
+
+/// Takes away the inputs of jobs that do not wait: a kill has left them beside the queue.
+pub(super) fn sweep(data: &Path, waiting: &[Job]) {
+    let known: HashSet<PathBuf> = waiting.iter().map(|job| path(data, &job.uuid)).collect();
+    for file in std::fs::read_dir(folder(data)).into_iter().flatten().flatten() {
+        if !known.contains(&file.path()) {
+            drop(std::fs::remove_file(file.path()));
+        }
+    }
 }
 
 /// Refuses what is no record.

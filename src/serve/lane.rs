@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -16,7 +16,7 @@ use tracing::field::Empty;
 
 use super::Service;
 use super::account::{Account, Limits, TokenFolder, With, print};
-use super::api::KEY_MILLIS;
+use super::keyed::Keyed;
 use super::live::Live;
 use super::problem::Problem;
 use super::telemetry::LaneMeter;
@@ -28,6 +28,7 @@ use crate::pipeline::Role;
 use crate::resolve::turns::Turns;
 use crate::store::Store;
 use crate::store::jobs::{Job, at_millis};
+use crate::store::tasks::KEY_MILLIS;
 
 /// Which lane.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,7 @@ pub(super) struct Lane {
     renewing: tokio::sync::Mutex<()>,
     store: Arc<Store>,
     turns: Arc<Turns>,
+    pub(super) keyed: Keyed,
     /// By namespace: what a killed job has left was found out.
     ready: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     pub(super) live: tokio::sync::Mutex<Option<Arc<Live>>>,
@@ -116,6 +118,7 @@ impl Lane {
             renewing: tokio::sync::Mutex::new(()),
             store: Arc::new(store),
             turns: Arc::default(),
+            keyed: Keyed::default(),
             ready: Mutex::default(),
             live: tokio::sync::Mutex::new(None),
             used: Mutex::new(Instant::now()),
@@ -132,17 +135,8 @@ impl Lane {
     }
 
     /// Forgets what became of jobs that ended before a time, and tasks that nobody asks for any more.
-    pub(super) async fn forget(&self, before_millis: i64, tasks_millis: i64) {
-        let before = at_millis(before_millis);
-        let forgotten = async {
-            self.store.forget_tasks(tasks_millis).await?;
-            self.store.forget_jobs(&before).await
-        };
-        match forgotten.await {
-            Ok(0) => {}
-            Ok(jobs) => tracing::info!(lane = %self.name, jobs, "Old jobs are forgotten."),
-            Err(error) => tracing::warn!(lane = %self.name, %error, "Old jobs are not forgotten."),
-        }
+    pub(super) async fn forget(&self, before_millis: i64) {
+        forget(&self.name, &self.store, before_millis).await;
     }
 
     /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
@@ -219,6 +213,46 @@ pub(super) fn job_span(lane: &LaneName, job: Option<&str>) -> Span {
     tracing::error_span!(parent: None, "job", job, lane = %lane, run = Empty)
 }
 
+async fn forget(lane: &LaneName, store: &Store, before_millis: i64) {
+    let before = at_millis(before_millis);
+    let forgotten = async {
+        store.forget_tasks(KEY_MILLIS).await?;
+        store.forget_jobs(&before).await
+    };
+    match forgotten.await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(%lane, jobs, "Old jobs are forgotten."),
+        Err(error) => tracing::warn!(%lane, %error, "Old jobs are not forgotten."),
+    }
+}
+
+/// The lanes that have a store.
+fn kept(data: &Path) -> Vec<LaneName> {
+    let folders = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let name = entry.file_name();
+            let name = percent_decode_str(name.to_str()?).decode_utf8().ok()?.into_owned();
+            Some((name, entry.path()))
+        })
+    };
+    let mut all = Vec::new();
+    for (environment, path) in folders(&data.join("lanes")) {
+        for (tenant, path) in folders(&path) {
+            for (flow, path) in folders(&path) {
+                for (connector, path) in folders(&path) {
+                    if path.join("store.db").exists() {
+                        let (environment, flow, tenant) =
+                            (environment.clone(), flow.clone(), tenant.clone());
+                        all.push(LaneName { environment, flow, tenant, connector });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
 /// The lanes that are open.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
@@ -241,7 +275,7 @@ impl Lanes {
             .get_or_try_init(|| async {
                 let lane = Arc::new(Lane::open(service, name.clone()).await?);
                 let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
-                service.tasks.spawn(async move { opened.forget(before, KEY_MILLIS).await });
+                service.tasks.spawn(async move { opened.forget(before).await });
                 Ok(lane)
             })
             .await;
@@ -270,6 +304,30 @@ impl Lanes {
     /// All that are open.
     pub(super) fn all(&self) -> Vec<Arc<Lane>> {
         lock(&self.open).values().filter_map(|cell| cell.get().cloned()).collect()
+    }
+
+    /// Forgets old jobs in the stores of lanes that are not open, whoever they were of.
+    pub(super) async fn forget_closed(&self, data: &Path, before_millis: i64) {
+        for name in tokio::task::block_in_place(|| kept(data)) {
+            let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
+            // Whoever opens it meanwhile waits for this, and opens it then.
+            let looked = cell.get_or_try_init(|| async {
+                let path = name.store(data);
+                let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
+                if let Ok(Ok(store)) = opened {
+                    forget(&name, &store, before_millis).await;
+                }
+                Err(())
+            });
+            looked.await.map(drop).unwrap_or_default();
+            drop(cell);
+            let mut open = lock(&self.open);
+            let is_unused =
+                |cell: &Arc<OnceCell<_>>| cell.get().is_none() && Arc::strong_count(cell) == 1;
+            if open.get(&name).is_some_and(is_unused) {
+                open.remove(&name);
+            }
+        }
     }
 
     /// Closes those that nobody has used since `before`: the next who does opens them again.

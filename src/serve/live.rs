@@ -3,17 +3,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use serde_json::value::RawValue;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Service;
 use super::input::{record_line, schema_line};
-use super::lane::{Lane, job_span};
+use super::lane::{Lane, LaneName, job_span};
+use super::problem::Problem;
 use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
 use super::telemetry;
@@ -23,9 +27,15 @@ use crate::job::walk::{Input, walk};
 use crate::json::fields::Fields;
 use crate::pipeline::{Finished, Role};
 use crate::store::jobs::JobId;
+use crate::store::tasks::{self, KEY_MILLIS, Task};
+use crate::store::{open_for_reading, unreadable};
 
 /// A job that nobody wrote with for so long ends; the next record begins another.
 pub(super) const IDLE: Duration = Duration::from_secs(300);
+/// How long a record that was accepted waits for room.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Accounts at once in which is looked for what a killed service has left.
+const AT_ONCE: usize = 8;
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
 
@@ -49,6 +59,8 @@ pub(super) enum NotSent {
     Closed,
     /// That it is to be written could not be kept.
     NotKept,
+    /// Too much waits to be written.
+    Full,
 }
 
 /// Who waits for the record at which position.
@@ -58,6 +70,9 @@ struct Feed {
     /// Gone when no more is taken.
     lines: Option<mpsc::Sender<Vec<u8>>>,
     position: u64,
+    /// Bytes that wait to be read, and how many may.
+    waiting: Arc<AtomicUsize>,
+    most_bytes: usize,
     /// The properties that each stream's SCHEMA has named.
     streams: HashMap<String, BTreeSet<String>>,
     used: Instant,
@@ -74,11 +89,60 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
+    /// The lane's job that is open for records; another one where there is none, which writes first what
+    /// the one before it was given and has not written. Not to be dropped on its way: see
+    /// [`Service::whole`].
+    ///
+    /// # Errors
+    /// 503 where the service ends; what kept a job from beginning.
+    pub(super) async fn of(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Problem> {
+        let mut open = lane.live.lock().await;
+        if let Some(live) = open.as_ref().filter(|live| live.is_open()) {
+            return Ok(Arc::clone(live));
+        }
+        if service.stop.is_cancelled() {
+            let detail = "the service is about to end";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5));
+        }
+        if let Some(before) = &*open {
+            // What it has written last is known when it has ended.
+            before.over().await;
+        }
+        lane.store().forget_tasks(KEY_MILLIS).await?;
+        let live = Self::start(service, lane).await?;
+        *open = Some(Arc::clone(&live));
+        if let Err(problem) = live.go_on(lane).await {
+            // The next one begins with what this one was not given.
+            live.close();
+            return Err(problem);
+        }
+        Ok(live)
+    }
+
+    /// Takes what earlier jobs were given and have not written.
+    async fn go_on(&self, lane: &Lane) -> Result<(), Problem> {
+        for task in lane.store().read(tasks::open)? {
+            let Ok(record) = RawValue::from_string(task.record.clone()) else { continue };
+            loop {
+                let keep = |position| {
+                    let task = Task { job: self.job, position, ..task.clone() };
+                    lane.store().keep_task(task)
+                };
+                match self.send(&task.stream, &record, keep) {
+                    Ok((_, kept)) => {
+                        kept.await?;
+                        break;
+                    }
+                    Err(NotSent::Full | NotSent::NotKept) => tokio::time::sleep(PAUSE).await,
+                    Err(NotSent::Closed) => return Ok(()),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Begins one.
-    pub(super) async fn start(
-        service: &Arc<Service>,
-        lane: &Arc<Lane>,
-    ) -> Result<Arc<Self>, Error> {
+    async fn start(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Error> {
         let span = job_span(&lane.name, None);
         Self::begin(service, lane).instrument(span).await
     }
@@ -110,12 +174,15 @@ impl Live {
         }
         let (lines, reader) = mpsc::channel();
         let waiting = Waiting::default();
+        let bytes = Arc::new(AtomicUsize::new(0));
         let live = Arc::new(Self {
             uuid: begun.uuid.clone(),
             job: begun.job,
             feed: Mutex::new(Feed {
                 lines: Some(lines),
                 position: 0,
+                waiting: Arc::clone(&bytes),
+                most_bytes: begun.config.max_buffer_bytes,
                 streams: HashMap::new(),
                 used: Instant::now(),
             }),
@@ -136,7 +203,12 @@ impl Live {
                     }
                 }
             }),
-            ..Input::new(Box::new(Lines { from: reader, line: Vec::new(), read: 0 }))
+            ..Input::new(Box::new(Lines {
+                from: reader,
+                line: Vec::new(),
+                read: 0,
+                waiting: bytes,
+            }))
         };
         let (own, service, lane) = (Arc::clone(&live), Arc::clone(service), Arc::clone(lane));
         let tasks = service.tasks.clone();
@@ -168,6 +240,11 @@ impl Live {
             feed.lines = None;
         }
         let lines = feed.lines.clone().ok_or(NotSent::Closed)?;
+        // One is taken whatever its size.
+        let waiting = feed.waiting.load(Ordering::Acquire);
+        if waiting > 0 && waiting + line.len() > feed.most_bytes {
+            return Err(NotSent::Full);
+        }
         let position = feed.position + 1;
         let kept = keep(position).ok_or(NotSent::NotKept)?;
         let mut text = feed.schema(stream, &fields).into_bytes();
@@ -176,6 +253,7 @@ impl Live {
         feed.used = Instant::now();
         let (settle, settled) = oneshot::channel();
         lock(&self.waiting).insert(position, settle);
+        feed.waiting.fetch_add(text.len(), Ordering::AcqRel);
         if lines.send(text).is_err() {
             feed.lines = None;
             lock(&self.waiting).remove(&position);
@@ -244,12 +322,15 @@ struct Lines {
     from: mpsc::Receiver<Vec<u8>>,
     line: Vec<u8>,
     read: usize,
+    /// Bytes of those that were not taken yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Read for Lines {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.read == self.line.len() {
             let Ok(line) = self.from.recv() else { return Ok(0) };
+            self.waiting.fetch_sub(line.len(), Ordering::AcqRel);
             (self.line, self.read) = (line, 0);
         }
         let rest = &self.line[self.read..];
@@ -258,4 +339,38 @@ impl Read for Lines {
         self.read += count;
         Ok(count)
     }
+}
+
+/// Writes what a killed service has accepted and not written.
+pub(super) async fn take_up(service: &Arc<Service>) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let mut all = JoinSet::new();
+    for name in service.tenants.lanes() {
+        let (service, at_once) = (Arc::clone(service), Arc::clone(&at_once));
+        all.spawn(async move {
+            let _turn = at_once.acquire_owned().await;
+            if let Err(problem) = take_up_in(&service, &name).await {
+                tracing::error!(
+                    "{name}: records that were accepted are not written before the next request: {}",
+                    problem.detail()
+                );
+            }
+        });
+    }
+    all.join_all().await;
+}
+
+async fn take_up_in(service: &Arc<Service>, name: &LaneName) -> Result<(), Problem> {
+    let store = name.store(&service.config.data);
+    if !store.exists() {
+        return Ok(());
+    }
+    let open = tokio::task::block_in_place(|| {
+        tasks::open(&open_for_reading(&store)?).map_err(unreadable)
+    })?;
+    if !open.is_empty() {
+        let lane = service.lanes.get(service, name).await?;
+        Live::of(service, &lane).await?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ mod auth;
 mod config;
 mod health;
 mod input;
+mod keyed;
 mod lane;
 mod listen;
 mod live;
@@ -39,15 +40,18 @@ use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 pub use api::openapi;
 pub use config::ServeConfig;
 
 use crate::error::Error;
+use crate::store::tasks::KEY_MILLIS;
 use auth::Keys;
 use health::Health;
 use lane::Lanes;
 use page::Sessions;
+use problem::Problem;
 use progress::Progress;
 use queue::Queue;
 use reading::Reading;
@@ -87,6 +91,8 @@ pub struct Running {
 const REST: Duration = Duration::from_secs(30);
 /// How often jobs and requests are that are old.
 const FORGET: Duration = Duration::from_secs(3600);
+/// In which those that are not in use are looked at once.
+const ROUNDS_A_DAY: u64 = 24;
 
 /// How long jobs of records at once go on by themselves once the service is to end.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
@@ -104,6 +110,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     queue.take_up().await?;
     queue.give_up_unknown().await?;
     input::make_folder(&config.data)?;
+    input::sweep(&config.data, &queue.waiting()?);
     taps::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::usage(format!("cannot listen on {}", config.listen))
@@ -141,7 +148,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     }
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move {
-        api::take_up(&taking_up).await;
+        live::take_up(&taking_up).await;
         taking_up.health.taken_up();
     });
     let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));
@@ -165,16 +172,16 @@ impl Running {
         self.service.stop.cancel();
         self.service.runner.stop_all();
         for lane in self.service.lanes.all() {
-            if let Some(live) = &*lane.live.lock().await {
+            // One that is about to begin is waited for.
+            self.service.tasks.spawn(async move {
+                let live = lane.live.lock().await.clone();
+                let Some(live) = live else { return };
                 live.close();
-                let live = Arc::clone(live);
-                self.service.tasks.spawn(async move {
-                    // One whose records are through ends well by itself.
-                    if tokio::time::timeout(LAST_RECORDS, live.over()).await.is_err() {
-                        live.stop.cancel();
-                    }
-                });
-            }
+                // One whose records are through ends well by itself.
+                if tokio::time::timeout(LAST_RECORDS, live.over()).await.is_err() {
+                    live.stop.cancel();
+                }
+            });
         }
         self.service.tasks.close();
         self.service.tasks.wait().await;
@@ -186,6 +193,16 @@ impl Running {
 }
 
 impl Service {
+    /// Carries out what must not be left half done: also when the client that has asked for it goes, which
+    /// drops whatever waits for it.
+    async fn whole<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let done = self.tasks.spawn(work.in_current_span()).await;
+        done.unwrap_or_else(|error| Err(Error::ours("it was not done").caused_by(error).into()))
+    }
+
     /// Keeps how fast a job was that ends.
     async fn keep_throughput(&self, job: &str) {
         let Some(so_far) = self.progress.so_far(job) else { return };
@@ -199,6 +216,7 @@ impl Service {
     async fn rest(&self) {
         // A service that has nothing to do writes nothing but this.
         let mut forget = tokio::time::interval(FORGET);
+        let mut rounds: u64 = 0;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -206,15 +224,19 @@ impl Service {
                 _ = forget.tick() => {
                     let before = self.config.kept_since_millis();
                     let forgotten = async {
-                        self.queue.forget_requests(api::KEY_MILLIS).await?;
+                        self.queue.forget_requests(KEY_MILLIS).await?;
                         self.queue.forget_jobs(before).await
                     };
                     if let Err(error) = forgotten.await {
                         tracing::warn!(%error, "Old jobs and requests are not forgotten.");
                     }
                     for lane in self.lanes.all() {
-                        lane.forget(before, api::KEY_MILLIS).await;
+                        lane.forget(before).await;
                     }
+                    if rounds % ROUNDS_A_DAY == 0 {
+                        self.lanes.forget_closed(&self.config.data, before).await;
+                    }
+                    rounds += 1;
                     if let Err(error) = self.queue.forget_deliveries().await {
                         tracing::warn!(%error, "Old messages to webhooks could not be forgotten.");
                     }
@@ -223,10 +245,13 @@ impl Service {
             telemetry::upkeep();
             let now = Instant::now();
             if let Some(before) = now.checked_sub(live::IDLE) {
-                self.lanes.close_idle(before);
+                tokio::task::block_in_place(|| self.lanes.close_idle(before));
             }
             for lane in self.lanes.all() {
-                if let Some(live) = &*lane.live.lock().await {
+                // One that is about to begin is not idle.
+                if let Ok(live) = lane.live.try_lock()
+                    && let Some(live) = &*live
+                {
                     live.close_if_idle(now);
                 }
             }

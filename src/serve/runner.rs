@@ -169,6 +169,7 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     if let Err(error) = service.queue.end(&job.uuid, ended).await {
         // It runs again when the service starts, and finds what it has written.
         tracing::error!(%error, "That a job has ended could not be kept.");
+        service.progress.end(&job.uuid);
         return;
     }
     service.progress.end(&job.uuid);

@@ -5,6 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::jobs::JobId;
 use super::{Store, StoreError};
 
+/// How long a task is known by its key once it has come to its end: a day.
+pub(crate) const KEY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
 /// A record that somebody asked to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, config, contact};
+use crate::service::{Service, config, contact, keep};
 use crate::support::Remote;
 
 #[test]
@@ -76,4 +76,16 @@ fn a_signal_ends_it_in_good_order() {
     service.begin();
     assert_eq!(service.ended(&job)["status"], "succeeded");
     assert_eq!(remote.by_ext("contacts").len(), 1000);
+}
+
+#[test]
+fn what_a_kill_has_left_beside_the_queue_is_taken_away() {
+    let remote = Remote::start();
+    let mut service = Service::start(&config(&remote.url));
+    service.ended(&service.queue("acme", &["c-1"]));
+    service.kill();
+    let left = service.path(".target-upsert/serve/inputs/left.jsonl");
+    keep(&left, "{}");
+    service.begin();
+    assert!(!left.exists());
 }

@@ -1,5 +1,7 @@
 //! Records that are written at once.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -148,4 +150,119 @@ fn who_waits_goes_before_a_job_that_has_time() {
     assert!(remote.by_ext("contacts").len() < 250);
     service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
     service.ended(&job);
+}
+
+/// Two requests with one key at the same time.
+#[test]
+fn a_key_that_comes_twice_at_once_is_carried_out_once() {
+    let remote = Remote::with("{latency_ms: 300}");
+    let service = Service::start(&config(&remote.url));
+    let send = |name: &str| {
+        let body = json!({"data": {"name": name}}).to_string();
+        let place = "/dev/two/acme/connectors/crm/notes";
+        service.send("POST", place, &[("idempotency-key", "k-1")], &body)
+    };
+    // Nothing is open yet, so that all of them wait.
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let sent: Vec<_> = (0..4).map(|_| scope.spawn(|| send("one"))).collect();
+        let other = scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            send("two")
+        });
+        sent.into_iter().chain([other]).map(|sent| sent.join().unwrap()).collect()
+    });
+    let told: Vec<Value> = answers[..4].iter().map(|answer| answer.is(200)).collect();
+    let ids: std::collections::BTreeSet<_> =
+        told.iter().map(|told| told["taskId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), 1, "{told:?}");
+    answers[4].problem(409);
+    assert_eq!(remote.records("notes").len(), 1);
+}
+
+#[test]
+fn a_client_that_goes_away_leaves_nothing_half_done() {
+    let remote = Remote::with("{latency_ms: 20}");
+    let service = Service::start(&config(&remote.url));
+    let post = |path: &str, body: &Value, key: &str| {
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(service.url.trim_start_matches("http://")).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {key}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        // Some go at once, and some while they are served.
+        std::thread::sleep(Duration::from_millis(key.len() as u64 % 4));
+    };
+    for n in 0..30 {
+        let key = "k".repeat(n + 1);
+        let jobs = json!({"connector_id": "crm", "job_type": "write",
+            "state": {"contacts": [contact(&format!("job-{n}"))]}});
+        post("/v2/dev/two/acme/jobs", &jobs, &key);
+        post(
+            "/dev/two/acme/connectors/crm/notes",
+            &json!({"data": {"name": format!("n-{n}")}}),
+            &key,
+        );
+    }
+    // What was accepted comes to its end, with no restart; the same request again finds it.
+    let began = Instant::now();
+    for n in 0..30 {
+        let key = "k".repeat(n + 1);
+        let jobs = json!({"connector_id": "crm", "job_type": "write",
+            "state": {"contacts": [contact(&format!("job-{n}"))]}});
+        let key = [("idempotency-key", key.as_str())];
+        let job = service.send("POST", "/v2/dev/two/acme/jobs", &key, &jobs.to_string()).is(201);
+        assert_eq!(service.ended(job["job_id"].as_str().unwrap())["status"], "succeeded");
+        let note = json!({"data": {"name": format!("n-{n}")}}).to_string();
+        service.send("POST", "/dev/two/acme/connectors/crm/notes", &key, &note).is(200);
+    }
+    assert!(began.elapsed() < Duration::from_secs(60));
+    assert_eq!(remote.by_ext("contacts").len(), 30);
+    assert_eq!(remote.records("notes").len(), 30);
+}
+
+#[test]
+fn an_account_that_is_not_open_before_the_deadline_writes_nothing() {
+    let remote = Remote::with("{latency_ms: 900}");
+    let account = json!({"base_url": remote.url, "access_token": "sandbox-token"});
+    let config = json!({"deadline_secs": 0.2, "environments": {"dev": {
+        "flows": {"two": {"connectors": {"hubspot": {"config": account}}}},
+        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}});
+    let service = Service::start(&config);
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
+    let late = service.post(place, &json!({"data": contact("c-1")}));
+    assert!(late.problem(503).contains("not written"));
+    assert!(late.headers.contains_key("retry-after"));
+    // Once it is open, records are taken in time.
+    let began = Instant::now();
+    while service.post(place, &json!({"data": contact("c-2"), "async": true})).status != 202 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    while remote.records("hubspot%2F0-1").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let held = remote.records("hubspot%2F0-1");
+    assert!(held.iter().all(|held| held["email"] == "c-2@example.com"), "{held:?}");
+}
+
+#[test]
+fn records_that_wait_take_no_more_room_than_they_may() {
+    let remote = Remote::with("{latency_ms: 60000}");
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_buffer_bytes"] = (2 << 20).into();
+    let service = Service::start(&config);
+    let filler = "x".repeat(500_000);
+    let refused = (0..100).map(|n| {
+        let data = json!({"externalId": format!("c-{n}"), "note": filler});
+        service.post(PLACE, &json!({"data": data, "async": true}))
+    });
+    let refused = { refused }.find(|answer| answer.status != 202).unwrap();
+    assert!(refused.problem(503).contains("too many records wait"));
+    assert!(refused.headers.contains_key("retry-after"));
 }

@@ -2,17 +2,29 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::config::RateLimit;
 
+/// A limiter that is kept by those alone who use it.
+#[derive(Clone, Debug)]
+pub struct WeakLimiter(Weak<Mutex<State>>);
+
+impl WeakLimiter {
+    /// It, while somebody uses it.
+    pub fn upgrade(&self) -> Option<Limiter> {
+        self.0.upgrade().map(Limiter)
+    }
+}
+
 /// At most `requests` in any `per_secs` seconds. A clone is the same one.
 #[derive(Clone)]
 pub struct Limiter(Arc<Mutex<State>>);
 
+#[derive(Debug)]
 struct State {
     limit: RateLimit,
     limiter: Arc<DefaultDirectRateLimiter>,
@@ -24,6 +36,11 @@ impl Limiter {
     pub fn new(limit: RateLimit) -> Option<Self> {
         let limiter = Arc::new(direct(limit)?);
         Some(Self(Arc::new(Mutex::new(State { limit, limiter }))))
+    }
+
+    /// Keeps it no longer than others do.
+    pub fn downgrade(&self) -> WeakLimiter {
+        WeakLimiter(Arc::downgrade(&self.0))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

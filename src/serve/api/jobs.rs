@@ -51,7 +51,7 @@ pub(super) async fn queue(
         run: None,
         tap: None,
     };
-    push(service, job, key).await
+    service.whole(push(Arc::clone(service), job, key)).await
 }
 
 /// Queues a job for what a tap brings.
@@ -78,7 +78,7 @@ pub(super) async fn queue_tap(
         run: None,
         tap: Some(tap),
     };
-    push(service, job, key).await
+    service.whole(push(Arc::clone(service), job, key)).await
 }
 
 fn default_name(lane: &LaneName) -> String {
@@ -86,23 +86,20 @@ fn default_name(lane: &LaneName) -> String {
     format!("{}-{}-{now}", lane.flow, lane.connector)
 }
 
-async fn push(
-    service: &Arc<Service>,
-    job: NewJob,
-    key: Option<RequestKey>,
-) -> Result<Job, Problem> {
+/// Puts a job into the queue and has it run. Not to be dropped on its way: see [`Service::whole`].
+async fn push(service: Arc<Service>, job: NewJob, key: Option<RequestKey>) -> Result<Job, Problem> {
     let uuid = job.uuid.clone();
-    let queued = service.queue.push(job, key, service.config.max_queued_jobs).await?;
-    if queued != Queued::New {
+    let queued = service.queue.push(job, key, service.config.max_queued_jobs).await;
+    if !matches!(queued, Ok(Queued::New)) {
         drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
     }
-    match queued {
+    match queued? {
         Queued::New => {
-            let job = found(service, &uuid)?;
+            let job = found(&service, &uuid)?;
             service.runner.fill([job.clone()]);
             Ok(job)
         }
-        Queued::Before(uuid) => found(service, &uuid),
+        Queued::Before(uuid) => found(&service, &uuid),
         Queued::OtherRequest => Err(Problem::new(
             StatusCode::CONFLICT,
             "the `Idempotency-Key` was given to another request before",
@@ -140,7 +137,7 @@ pub(in crate::serve) fn visible(
 ///
 /// # Errors
 /// 409 for one that has ended.
-pub(in crate::serve) async fn cancel(service: &Service, job: &Job) -> Result<Job, Problem> {
+pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if job.source == Source::Live
         && let Some(lane) = service.lanes.find(&job.lane)
         && let Some(live) = lane.live.lock().await.as_ref().filter(|live| live.uuid == job.uuid)
@@ -149,8 +146,13 @@ pub(in crate::serve) async fn cancel(service: &Service, job: &Job) -> Result<Job
         return found(service, &job.uuid);
     }
     if service.runner.remove(&job.uuid) {
-        service.queue.cancel(&job.uuid).await?;
-        drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
+        let (own, uuid) = (Arc::clone(service), job.uuid.clone());
+        let cancelled = async move {
+            own.queue.cancel(&uuid).await?;
+            drop(std::fs::remove_file(input::path(&own.config.data, &uuid)));
+            Ok(())
+        };
+        service.whole(cancelled).await?;
     } else if !service.runner.stop(&job.uuid) {
         let now = found(service, &job.uuid)?;
         if now.state.is_end() {
@@ -181,7 +183,7 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
         run: None,
         tap: None,
     };
-    push(service, again, None).await
+    service.whole(push(Arc::clone(service), again, None)).await
 }
 
 /// Rows of one answer.

@@ -25,7 +25,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use platform::jobs::PlatformJob;
-pub(super) use records::{KEY_MILLIS, take_up};
 
 use super::Service;
 use super::auth::{Caller, HEADER};

@@ -1,12 +1,14 @@
 //! A record that is written at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::body;
@@ -17,8 +19,8 @@ use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
 use crate::state::line;
-use crate::store::tasks::{self, Task};
-use crate::store::{open_for_reading, report, unreadable};
+use crate::store::report;
+use crate::store::tasks::Task;
 
 /// How often the outcome of a request that came before is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,13 +38,51 @@ pub(super) struct NewRecord<'a> {
 }
 
 /// A record that somebody wants written.
-struct Wanted<'a> {
+struct Wanted {
     lane: LaneName,
-    stream: &'a str,
-    record: &'a RawValue,
+    stream: String,
+    record: Box<RawValue>,
     /// Nobody waits for the outcome.
     is_async: bool,
     key: Option<RequestKey>,
+}
+
+/// A record that was sent, or was before.
+enum Sent {
+    /// By another request with the same key.
+    Before(Arc<Lane>, Task),
+    New {
+        lane: Arc<Lane>,
+        live: Arc<Live>,
+        task: Task,
+        settled: oneshot::Receiver<()>,
+    },
+}
+
+/// Whether a record may still be sent: until it is, or whoever waits gives up.
+#[derive(Debug, Default)]
+struct Chance(AtomicU8);
+
+impl Chance {
+    const OPEN: u8 = 0;
+    const TAKEN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    fn becomes(&self, state: u8) -> bool {
+        let (order, failed) = (Ordering::AcqRel, Ordering::Acquire);
+        let was = self.0.compare_exchange(Self::OPEN, state, order, failed);
+        was.is_ok_and(|_| true) || was == Err(state)
+    }
+
+    /// It is sent. `false`: it must not be any more.
+    fn take(&self) -> bool {
+        self.becomes(Self::TAKEN)
+    }
+
+    /// It is not to be sent any more. `false`: it was.
+    fn give_up(&self) -> bool {
+        self.becomes(Self::GIVEN_UP)
+    }
 }
 
 /// What is told of a task.
@@ -80,31 +120,73 @@ pub(super) async fn write_in(
             asked.data.get().as_bytes(),
         ]),
     });
-    let wanted = Wanted { lane, stream, record: asked.data, is_async: asked.is_async, key };
-    write(service, wanted).await
+    let (stream, record, is_async) = (stream.to_owned(), asked.data.to_owned(), asked.is_async);
+    write(service, Wanted { lane, stream, record, is_async, key }).await
 }
 
 /// Writes a record, and waits for its outcome as long as the deadline allows.
 ///
 /// # Errors
 /// 409 for a key that was given to another request, 422 for what is no record, 502 where the job that
-/// was to write it could not.
-async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Problem> {
+/// was to write it could not, 503 where none could be begun in time.
+async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> {
     if let Err(error) = Fields::of_text(wanted.record.get()) {
         return Err(Problem::unprocessable(format!("`data` is no record: {error}"))
             .hint("a record is a JSON object"));
     }
-    let lane = service.lanes.get(service, &wanted.lane).await?;
     let began = Instant::now();
-    let mut is_sure = wanted.is_async || wanted.key.is_some();
+    let until = tokio::time::Instant::from_std(began) + service.config.deadline_secs.duration();
+    let (is_async, key) = (wanted.is_async, wanted.key.clone());
+    let chance = Arc::new(Chance::default());
+    let sending = service.whole(send(Arc::clone(service), wanted, Arc::clone(&chance)));
+    tokio::pin!(sending);
+    let sent = match tokio::time::timeout_at(until, &mut sending).await {
+        Ok(sent) => sent?,
+        // The account is not open yet, or its last job not over.
+        Err(_) if chance.give_up() => return Err(late()),
+        Err(_) => sending.await?,
+    };
+    let (lane, live, task, settled) = match (sent, &key) {
+        (Sent::New { lane, live, task, settled }, _) => (lane, live, task, settled),
+        (Sent::Before(lane, task), Some(key)) => return again(&lane, &task, key, until).await,
+        (Sent::Before(lane, task), None) => return told(&lane, &task),
+    };
+    if is_async {
+        return Ok(Told { task: task.id, job: live.uuid.clone(), state: None });
+    }
+    let mut is_kept = key.is_some();
+    if tokio::time::timeout_at(until, settled).await.is_err() && !is_kept {
+        // It goes on, and can be asked for, also after the service has ended.
+        lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
+        is_kept = true;
+    }
+    let told = tell(&lane, &task, &live.uuid)?;
+    lane.meter.answered(began.elapsed(), told.state.is_some());
+    if told.state.is_none() && live.is_over() {
+        return Err(lost(service, &live, is_kept));
+    }
+    Ok(told)
+}
+
+/// Gives a record to the lane's job that is open for records. Not to be dropped on its way: see
+/// [`Service::whole`].
+async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Result<Sent, Problem> {
+    let lane = service.lanes.get(&service, &wanted.lane).await?;
+    let _turn = match &wanted.key {
+        Some(key) => Some(lane.keyed.turn(&key.key).await),
+        None => None,
+    };
     if let Some(key) = &wanted.key
         && let Some(task) = lane.store().task_of_key(&key.key)?
     {
-        return again(service, &lane, &task, key).await;
+        return Ok(Sent::Before(lane, task));
     }
     let id = uuid::Uuid::now_v7().to_string();
-    let (live, settled, task) = loop {
-        let live = live(service, &lane).await?;
+    loop {
+        let live = Live::of(&service, &lane).await?;
+        if !chance.take() {
+            return Err(late());
+        }
         let keep = |position| {
             let task = Task {
                 id: id.clone(),
@@ -112,39 +194,36 @@ async fn write(service: &Arc<Service>, wanted: Wanted<'_>) -> Result<Told, Probl
                 fingerprint: wanted.key.as_ref().map_or([0; 32], |key| key.fingerprint),
                 job: live.job,
                 position,
-                stream: wanted.stream.to_owned(),
+                stream: wanted.stream.clone(),
                 record: wanted.record.get().to_owned(),
             };
             // What is given to the store before the record leaves is on disk before any call for it.
-            let kept = if is_sure { Some(lane.store().keep_task(task.clone())?) } else { None };
-            Some((task, kept))
+            let is_asked_for = wanted.is_async || wanted.key.is_some();
+            let kept = is_asked_for.then(|| lane.store().keep_task(task.clone()));
+            // Without room for it, it does not leave.
+            if kept.as_ref().is_some_and(Option::is_none) {
+                None
+            } else {
+                Some((task, kept.flatten()))
+            }
         };
-        match live.send(wanted.stream, wanted.record, keep) {
+        match live.send(&wanted.stream, &wanted.record, keep) {
             Ok((settled, (task, kept))) => {
                 if let Some(kept) = kept {
                     kept.await?;
                 }
-                break (live, settled, task);
+                return Ok(Sent::New { lane, live, task, settled });
             }
             Err(NotSent::Closed) => {}
-            Err(NotSent::NotKept) => return Err(busy()),
+            Err(NotSent::NotKept | NotSent::Full) => return Err(busy()),
         }
-    };
-    if wanted.is_async {
-        return Ok(Told { task: id, job: live.uuid.clone(), state: None });
     }
-    let deadline = service.config.deadline_secs.duration();
-    if tokio::time::timeout(deadline, settled).await.is_err() && !is_sure {
-        // It goes on, and can be asked for, also after the service has ended.
-        lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
-        is_sure = true;
-    }
-    let told = tell(&lane, &task, &live.uuid)?;
-    lane.meter.answered(began.elapsed(), told.state.is_some());
-    if told.state.is_none() && live.is_over() {
-        return Err(lost(service, &live, is_sure));
-    }
-    Ok(told)
+}
+
+/// It could not be sent before the deadline.
+fn late() -> Problem {
+    let detail = "the account is not ready yet: the record was not written, and is not going to be";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
 }
 
 /// Too much waits to be written.
@@ -155,16 +234,15 @@ fn busy() -> Problem {
 
 /// A request that came before: its outcome, or the wait for it.
 async fn again(
-    service: &Service,
     lane: &Lane,
     task: &Task,
     key: &RequestKey,
+    until: tokio::time::Instant,
 ) -> Result<Told, Problem> {
     if task.fingerprint != key.fingerprint {
         let detail = "the `Idempotency-Key` was given to another request before";
-        return Err(Problem::new(StatusCode::CONFLICT, detail));
+        return Err(Problem::conflict(detail));
     }
-    let until = tokio::time::Instant::now() + service.config.deadline_secs.duration();
     loop {
         let told = told(lane, task)?;
         if told.state.is_some() || tokio::time::Instant::now() >= until {
@@ -226,64 +304,4 @@ fn lost(service: &Service, live: &Live, is_kept: bool) -> Problem {
     let why = job.and_then(|job| job.message).unwrap_or_else(|| "the job has ended".to_owned());
     let problem = Problem::new(StatusCode::BAD_GATEWAY, why).retry_after(5);
     if is_kept { problem.hint("it is tried again when the service starts") } else { problem }
-}
-
-/// Writes what a killed service has accepted and not written.
-pub(in crate::serve) async fn take_up(service: &Arc<Service>) {
-    for name in service.tenants.lanes() {
-        if let Err(problem) = take_up_in(service, &name).await {
-            tracing::error!(
-                "{name}: records that were accepted are not written before the next request: {}",
-                problem.detail()
-            );
-        }
-    }
-}
-
-async fn take_up_in(service: &Arc<Service>, name: &LaneName) -> Result<(), Problem> {
-    let store = name.store(&service.config.data);
-    if !store.exists() {
-        return Ok(());
-    }
-    let open = tasks::open(&open_for_reading(&store)?).map_err(unreadable)?;
-    if !open.is_empty() {
-        let lane = service.lanes.get(service, name).await?;
-        live(service, &lane).await?;
-    }
-    Ok(())
-}
-
-/// How long a request is known by its key.
-pub(in crate::serve) const KEY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-
-/// The lane's job that is open for records; another one where there is none, which writes first what
-/// the one before it was given and has not written.
-async fn live(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Live>, Problem> {
-    let mut open = lane.live.lock().await;
-    if let Some(live) = open.as_ref().filter(|live| live.is_open()) {
-        return Ok(Arc::clone(live));
-    }
-    if service.stop.is_cancelled() {
-        let detail = "the service is about to end";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5));
-    }
-    if let Some(before) = open.take() {
-        // What it has written last is known when it has ended.
-        before.over().await;
-    }
-    lane.store().forget_tasks(KEY_MILLIS).await?;
-    let live = Live::start(service, lane).await?;
-    for task in lane.store().read(tasks::open)? {
-        let Ok(record) = RawValue::from_string(task.record.clone()) else { continue };
-        let keep = |position| {
-            let task = Task { job: live.job, position, ..task.clone() };
-            lane.store().keep_task(task)
-        };
-        match live.send(&task.stream, &record, keep) {
-            Ok((_, kept)) => kept.await?,
-            Err(_) => break,
-        }
-    }
-    *open = Some(Arc::clone(&live));
-    Ok(live)
 }
