@@ -6,14 +6,13 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use rusqlite::params;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Service;
 use super::config::ServeConfig;
 use super::listen::Peer;
 use super::problem::Problem;
-use super::queue::Queue;
+use super::queue::{KeptKey, Queue};
 use super::secret::{KeyHash, new_key};
 use super::tenants::TenantName;
 use crate::error::Error;
@@ -47,19 +46,9 @@ pub(super) struct Keys {
     /// Those that the configuration names.
     named: Vec<(KeyHash, Caller)>,
     /// Those that were made over HTTP.
-    made: RwLock<Vec<MadeKey>>,
+    made: RwLock<Vec<KeptKey>>,
     /// No key is asked for.
     is_open: bool,
-}
-
-/// A key that was made over HTTP.
-#[derive(Clone, Debug)]
-pub(super) struct MadeKey {
-    /// What it is called by: no secret.
-    pub(super) id: String,
-    pub(super) tenant: TenantName,
-    pub(super) created_millis: i64,
-    hash: KeyHash,
 }
 
 impl Keys {
@@ -80,19 +69,7 @@ impl Keys {
                 }
             }
         }
-        let made = queue.read(|connection| {
-            connection
-                .prepare("SELECT id, environment, tenant, hash, created_millis FROM keys")?
-                .query_map([], |row| {
-                    Ok(MadeKey {
-                        id: row.get(0)?,
-                        tenant: (row.get(1)?, row.get(2)?),
-                        hash: KeyHash::kept(row.get(3)?),
-                        created_millis: row.get(4)?,
-                    })
-                })?
-                .collect()
-        })?;
+        let made = queue.keys()?;
         Ok(Self { named, made: RwLock::new(made), is_open: config.admin_keys.is_empty() })
     }
 
@@ -104,33 +81,21 @@ impl Keys {
         &self,
         queue: &Queue,
         tenant: TenantName,
-    ) -> Result<(SecretString, MadeKey), Error> {
+    ) -> Result<(SecretString, KeptKey), Error> {
         let key = new_key()?;
-        let made = MadeKey {
+        let made = KeptKey {
             id: uuid::Uuid::now_v7().to_string(),
             tenant,
             created_millis: chrono::Utc::now().timestamp_millis(),
             hash: KeyHash::of(key.expose_secret()),
         };
-        let kept = made.clone();
-        queue
-            .write(move |transaction| {
-                let MadeKey { id, tenant: (environment, tenant), created_millis, hash } = kept;
-                transaction
-                    .execute(
-                        "INSERT INTO keys (id, environment, tenant, hash, created_millis)
-                         VALUES (?, ?, ?, ?, ?)",
-                        params![id, environment, tenant, hash.bytes(), created_millis],
-                    )
-                    .map(drop)
-            })
-            .await?;
+        queue.add_key(made.clone()).await?;
         self.made.write().unwrap_or_else(PoisonError::into_inner).push(made.clone());
         Ok((key, made))
     }
 
     /// The keys that were made for a tenant.
-    pub(super) fn made_for(&self, tenant: &TenantName) -> Vec<MadeKey> {
+    pub(super) fn made_for(&self, tenant: &TenantName) -> Vec<KeptKey> {
         let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
         made.iter().filter(|key| key.tenant == *tenant).cloned().collect()
     }
@@ -146,17 +111,12 @@ impl Keys {
         tenant: &TenantName,
         id: Option<&str>,
     ) -> Result<usize, StoreError> {
-        let is_meant = |key: &MadeKey| key.tenant == *tenant && id.is_none_or(|id| key.id == id);
+        let is_meant = |key: &KeptKey| key.tenant == *tenant && id.is_none_or(|id| key.id == id);
         let meant: Vec<_> = self.made_for(tenant).into_iter().filter(|key| is_meant(key)).collect();
         let count = meant.len();
-        queue
-            .write(move |transaction| {
-                for key in &meant {
-                    transaction.execute("DELETE FROM keys WHERE id = ?", [&key.id])?;
-                }
-                Ok(())
-            })
-            .await?;
+        for key in meant {
+            queue.remove_key(key.id).await?;
+        }
         let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
         made.retain(|key| !is_meant(key));
         Ok(count)

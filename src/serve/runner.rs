@@ -196,10 +196,13 @@ async fn attempt(
         let connection = lane.store().open_reader()?;
         retried = jobs::find(&connection, &run).map_err(unreadable)?;
         if let Some(tried) = &retried {
-            results::write_file(&path, "rejects", |out| {
-                results::write_rejects(out, &connection, tried.id)?;
-                Ok(out.flush()?)
-            })?;
+            let write = || {
+                results::write_file(&path, "rejects", |out| {
+                    results::write_rejects(out, &connection, tried.id)?;
+                    Ok(out.flush()?)
+                })
+            };
+            tokio::task::block_in_place(write)?;
         }
     }
     let file = File::open(&path).map_err(|error| {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rusqlite::params;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -65,22 +64,10 @@ impl Tenants {
             None => None,
         };
         let mut added = BTreeMap::<TenantName, Added>::new();
-        let rows: Vec<TenantName> = queue.read(|connection| {
-            connection
-                .prepare("SELECT environment, tenant FROM tenants")?
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
-        })?;
-        for name in rows {
+        for name in queue.tenants()? {
             added.entry(name).or_default().is_new = true;
         }
-        let rows: Vec<(TenantName, String, String)> = queue.read(|connection| {
-            connection
-                .prepare("SELECT environment, tenant, connector, config FROM accounts")?
-                .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?)))?
-                .collect()
-        })?;
-        for (name, connector, sealed) in rows {
+        for (name, connector, sealed) in queue.accounts()? {
             added.entry(name).or_default().connectors.insert(connector, sealed);
         }
         Ok(Self {
@@ -270,19 +257,7 @@ impl Tenants {
             return Ok(false);
         }
         let name: TenantName = (environment.to_owned(), tenant.to_owned());
-        let (environment, tenant) = name.clone();
-        let now = chrono::Utc::now().timestamp_millis();
-        queue
-            .write(move |transaction| {
-                transaction
-                    .execute(
-                        "INSERT OR IGNORE INTO tenants (environment, tenant, created_millis)
-                         VALUES (?, ?, ?)",
-                        params![environment, tenant, now],
-                    )
-                    .map(drop)
-            })
-            .await?;
+        queue.add_tenant(name.clone()).await?;
         self.added_mut().entry(name).or_default().is_new = true;
         Ok(true)
     }
@@ -307,18 +282,7 @@ impl Tenants {
             Some(SaidIn::Api) => {}
         }
         let name: TenantName = (environment.to_owned(), tenant.to_owned());
-        let of = name.clone();
-        queue
-            .write(move |transaction| {
-                for table in ["tenants", "accounts", "keys"] {
-                    transaction.execute(
-                        &format!("DELETE FROM {table} WHERE environment = ? AND tenant = ?"),
-                        params![of.0, of.1],
-                    )?;
-                }
-                Ok(())
-            })
-            .await?;
+        queue.remove_tenant(name.clone()).await?;
         self.added_mut().remove(&name);
         Ok(())
     }
@@ -347,20 +311,8 @@ impl Tenants {
         let sealed = vault
             .seal(&place(&environment, &tenant, connector), &text)
             .map_err(|_| Error::ours("the system gives no random numbers"))?;
-        let (kept, of) = (sealed.clone(), connector.to_owned());
-        let now = chrono::Utc::now().timestamp_millis();
-        queue
-            .write(move |transaction| {
-                transaction
-                    .execute(
-                        "INSERT OR REPLACE INTO accounts
-                             (environment, tenant, connector, config, updated_millis)
-                         VALUES (?, ?, ?, ?, ?)",
-                        params![environment, tenant, of, kept, now],
-                    )
-                    .map(drop)
-            })
-            .await?;
+        let (of, kept) = (connector.to_owned(), Some(sealed.clone()));
+        queue.set_account(name.clone(), of, kept).await?;
         let mut added = self.added_mut();
         added.entry(name.clone()).or_default().connectors.insert(connector.to_owned(), sealed);
         Ok(is_new)
@@ -378,18 +330,7 @@ impl Tenants {
         connector: &str,
     ) -> Result<bool, StoreError> {
         let _changing = self.changing.lock().await;
-        let (environment, tenant) = name.clone();
-        let of = connector.to_owned();
-        queue
-            .write(move |transaction| {
-                transaction
-                    .execute(
-                        "DELETE FROM accounts WHERE environment = ? AND tenant = ? AND connector = ?",
-                        params![environment, tenant, of],
-                    )
-                    .map(drop)
-            })
-            .await?;
+        queue.set_account(name.clone(), connector.to_owned(), None).await?;
         let mut added = self.added_mut();
         let taken = added.get_mut(name).and_then(|added| added.connectors.remove(connector));
         Ok(taken.is_some())

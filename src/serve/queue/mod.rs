@@ -4,6 +4,7 @@ mod deliveries;
 mod delivery;
 mod job;
 mod taps;
+mod tenants;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,6 +18,7 @@ pub(super) use self::job::{
     Ended, Filter, Job, NewJob, OpenJobs, Queued, RequestKey, Source, State,
 };
 pub(super) use self::taps::Planned;
+pub(super) use self::tenants::KeptKey;
 use super::lane::LaneName;
 use super::throughput::Throughput;
 use super::webhooks::Hooks;
@@ -79,7 +81,7 @@ impl Queue {
     }
 
     /// Does `work` in a transaction; returns when it is on disk.
-    pub(super) async fn write<T: Send + 'static>(
+    async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -98,7 +100,7 @@ impl Queue {
     }
 
     /// Reads what is committed.
-    pub(super) fn read<T>(
+    fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {

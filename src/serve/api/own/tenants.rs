@@ -13,8 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::body::{self, InPath};
 use crate::serve::Service;
-use crate::serve::auth::{Caller, MadeKey};
+use crate::serve::auth::Caller;
 use crate::serve::problem::Problem;
+use crate::serve::queue::KeptKey;
 use crate::serve::secret;
 use crate::serve::tenants::{SaidIn, TenantName};
 use crate::store::jobs::at_millis;
@@ -61,8 +62,8 @@ pub(in crate::serve::api) struct NewKey {
     key: String,
 }
 
-impl From<MadeKey> for ToldKey {
-    fn from(key: MadeKey) -> Self {
+impl From<KeptKey> for ToldKey {
+    fn from(key: KeptKey) -> Self {
         Self { id: key.id, created: at_millis(key.created_millis) }
     }
 }
@@ -178,7 +179,9 @@ pub(in crate::serve::api) async fn add_tenant(
                                            or more than 200 characters",
         ));
     }
-    let is_new = service.tenants.add(&service.queue, &environment, &tenant).await?;
+    let (own, place) = (Arc::clone(&service), (environment.clone(), tenant.clone()));
+    let adding = async move { own.tenants.add(&own.queue, &place.0, &place.1).await };
+    let is_new = service.whole(adding).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(tell(&service, &environment, &tenant)?)))
 }
@@ -196,8 +199,13 @@ pub(in crate::serve::api) async fn remove_tenant(
 ) -> Result<StatusCode, Problem> {
     caller.is_admin()?;
     let TenantPlace { environment, tenant } = place;
-    service.tenants.remove(&service.queue, &environment, &tenant).await?;
-    service.keys.take_back(&service.queue, &(environment, tenant), None).await?;
+    let own = Arc::clone(&service);
+    let removing = async move {
+        own.tenants.remove(&own.queue, &environment, &tenant).await?;
+        own.keys.take_back(&own.queue, &(environment, tenant), None).await?;
+        Ok(())
+    };
+    service.whole(removing).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -240,7 +248,10 @@ pub(in crate::serve::api) async fn set_account(
         return Err(Problem::not_found(format!("no flow has a connector `{connector}`")));
     }
     let name: TenantName = (environment, tenant);
-    let is_new = service.tenants.set_account(&service.queue, &name, &connector, &account).await?;
+    let (own, of) = (Arc::clone(&service), name.clone());
+    let setting =
+        async move { own.tenants.set_account(&own.queue, &of, &connector, &account).await };
+    let is_new = service.whole(setting).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(tell(&service, &name.0, &name.1)?)))
 }
@@ -263,10 +274,13 @@ pub(in crate::serve::api) async fn remove_account(
     caller.is_admin()?;
     let AccountPlace { environment, tenant, connector } = place;
     let name: TenantName = (environment, tenant);
-    if service.tenants.remove_account(&service.queue, &name, &connector).await? {
+    let detail = format!("tenant `{}` was given no account at `{connector}` here", name.1);
+    let own = Arc::clone(&service);
+    let removing =
+        async move { Ok(own.tenants.remove_account(&own.queue, &name, &connector).await?) };
+    if service.whole(removing).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    let detail = format!("tenant `{}` was given no account at `{connector}` here", name.1);
     Err(Problem::not_found(detail))
 }
 
@@ -284,7 +298,9 @@ pub(in crate::serve::api) async fn make_key(
     caller.is_admin()?;
     let TenantPlace { environment, tenant } = place;
     tell(&service, &environment, &tenant)?;
-    let (key, made) = service.keys.make(&service.queue, (environment, tenant)).await?;
+    let own = Arc::clone(&service);
+    let making = async move { Ok(own.keys.make(&own.queue, (environment, tenant)).await?) };
+    let (key, made) = service.whole(making).await?;
     let ToldKey { id, created } = made.into();
     let told = NewKey { id, created, key: key.expose_secret().to_owned() };
     Ok((StatusCode::CREATED, Json(told)))
@@ -305,7 +321,9 @@ pub(in crate::serve::api) async fn take_key_back(
     caller.is_admin()?;
     let KeyPlace { environment, tenant, key_id } = place;
     let name: TenantName = (environment, tenant);
-    match service.keys.take_back(&service.queue, &name, Some(&key_id)).await? {
+    let (own, id) = (Arc::clone(&service), key_id.clone());
+    let taking = async move { Ok(own.keys.take_back(&own.queue, &name, Some(&id)).await?) };
+    match service.whole(taking).await? {
         0 => Err(Problem::not_found(format!("there is no key `{key_id}`"))),
         _ => Ok(StatusCode::NO_CONTENT),
     }
