@@ -120,6 +120,33 @@ fn a_job_that_waits_or_runs_is_ended() {
 }
 
 #[test]
+fn of_a_job_that_was_ended_what_it_had_read_is_written_and_no_more() {
+    let remote = Remote::with("{latency_ms: 100}");
+    let service = Service::start(&config(&remote.url));
+    let ids: Vec<String> = (0..20_000).map(|n| format!("c-{n}")).collect();
+    let many = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let waits = service.queue("acme", &["d-1"]);
+    service.post(&format!("/api/v1/jobs/{waits}/cancel"), &json!({})).is(202);
+    let told = service.post(&format!("/api/v1/jobs/{waits}/retry"), &json!({})).problem(409);
+    assert!(told.contains("nothing to retry"), "{told}");
+    let began = Instant::now();
+    while remote.by_ext("contacts").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    service.post(&format!("/api/v1/jobs/{many}/cancel"), &json!({})).is(202);
+    let ended = service.ended(&many);
+    assert_eq!(ended["status"], "stopped", "{ended}");
+    let read = ended["summary"]["streams"]["contacts"]["read"].as_u64().unwrap();
+    assert!((1..20_000).contains(&read), "{ended}");
+    // By the job itself, or by a retry where there was no time for it.
+    let again = service.post(&format!("/api/v1/jobs/{many}/retry"), &json!({})).is(201);
+    let again = service.ended(again["id"].as_str().unwrap());
+    assert_eq!(again["status"], "succeeded", "{again}");
+    assert_eq!(remote.by_ext("contacts").len() as u64, read);
+}
+
+#[test]
 fn a_request_with_a_key_is_carried_out_once() {
     let remote = Remote::start();
     let service = Service::start(&config(&remote.url));
