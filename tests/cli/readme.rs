@@ -65,3 +65,34 @@ fn each_promise_names_parts_of_tests_that_are_there() {
         assert!(is_there, "the README runs the tests of `{name}`, which are nowhere");
     }
 }
+
+/// Names in the last column of what is kept from whom: files of tests, or of units.
+#[test]
+fn each_danger_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Security\n").unwrap();
+    let rows = section.split_once("\n## ").unwrap().0.lines().filter(|line| line.starts_with("| "));
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let mut named = 0;
+    for row in rows.skip(2) {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let (files_of_tests, units) = last.split_once("units of ").unwrap_or((last, ""));
+        for (names, folder) in [(files_of_tests, "tests"), (units, "src")] {
+            for name in names.split('`').skip(1).step_by(2) {
+                let is_of = |path: &PathBuf| {
+                    let within = path.strip_prefix(root.join(folder)).ok();
+                    let within = within.map(|path| path.with_extension(""));
+                    within.is_some_and(|path| path.iter().any(|part| part == name))
+                        && std::fs::read_to_string(path).unwrap().contains("#[test]")
+                };
+                assert!(files.iter().any(is_of), "no tests of `{name}` in {folder}: {row}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
+}
