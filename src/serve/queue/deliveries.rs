@@ -46,7 +46,7 @@ pub(super) fn tell(
                 uuid::Uuid::now_v7().to_string(),
                 hook.environment,
                 hook.id,
-                found.state.platform_name(),
+                found.state.step().as_str(),
                 found.uuid,
                 body,
                 now,

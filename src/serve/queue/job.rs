@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::serve::lane::LaneName;
+use crate::serve::webhooks::Step;
 use crate::store::jobs::Status;
 use crate::summary::Summary;
 
@@ -58,7 +59,7 @@ impl State {
     /// The states that the platform has this name for.
     pub(in crate::serve) fn of_platform(name: &str) -> Option<Vec<Self>> {
         let states: Vec<_> =
-            Self::ALL.into_iter().filter(|state| state.platform_name() == name).collect();
+            Self::ALL.into_iter().filter(|state| state.step().as_str() == name).collect();
         (!states.is_empty()).then_some(states)
     }
 
@@ -67,14 +68,14 @@ impl State {
         !matches!(self, Self::Queued | Self::Running)
     }
 
-    /// The hosted platform's name of this step of a job's life.
-    pub(in crate::serve) fn platform_name(self) -> &'static str {
+    /// The step of its life that a job in this state has come to.
+    pub(in crate::serve) fn step(self) -> Step {
         match self {
-            Self::Queued => "JOB_CREATED",
-            Self::Running => "EXPORT_STARTED",
-            Self::Succeeded | Self::CompletedWithFailures => "JOB_COMPLETED",
-            Self::Stopped | Self::Failed => "EXPORT_FAILED",
-            Self::Cancelled => "JOB_CANCELED",
+            Self::Queued => Step::JobCreated,
+            Self::Running => Step::ExportStarted,
+            Self::Succeeded | Self::CompletedWithFailures => Step::JobCompleted,
+            Self::Stopped | Self::Failed => Step::ExportFailed,
+            Self::Cancelled => Step::JobCanceled,
         }
     }
 }

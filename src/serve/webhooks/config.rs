@@ -6,7 +6,6 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::error::Error;
-use crate::serve::queue::State;
 use crate::serve::secret::SecretSource;
 
 /// Whom the steps of jobs are told to.
@@ -67,14 +66,14 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step that a job in this state has come to.
-    pub(super) fn of(state: State) -> Self {
-        match state {
-            State::Queued => Self::JobCreated,
-            State::Running => Self::ExportStarted,
-            State::Succeeded | State::CompletedWithFailures => Self::JobCompleted,
-            State::Stopped | State::Failed => Self::ExportFailed,
-            State::Cancelled => Self::JobCanceled,
+    /// The platform's name.
+    pub(in crate::serve) fn as_str(self) -> &'static str {
+        match self {
+            Self::JobCreated => "JOB_CREATED",
+            Self::ExportStarted => "EXPORT_STARTED",
+            Self::ExportFailed => "EXPORT_FAILED",
+            Self::JobCompleted => "JOB_COMPLETED",
+            Self::JobCanceled => "JOB_CANCELED",
         }
     }
 }
@@ -118,20 +117,13 @@ fn is_this_machine(host: &Host<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::queue::State;
 
     #[test]
     fn steps_have_the_names_that_jobs_are_told_by() {
-        for state in [
-            State::Queued,
-            State::Running,
-            State::Succeeded,
-            State::CompletedWithFailures,
-            State::Stopped,
-            State::Failed,
-            State::Cancelled,
-        ] {
-            let step: Step = serde_json::from_value(state.platform_name().into()).unwrap();
-            assert_eq!(step, Step::of(state));
+        for step in State::ALL.map(State::step) {
+            let named: Step = serde_json::from_value(step.as_str().into()).unwrap();
+            assert_eq!(named, step);
         }
     }
 }

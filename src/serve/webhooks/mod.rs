@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 use url::Url;
 
-pub(super) use config::WebhookConfig;
+pub(super) use config::{Step, WebhookConfig};
 pub(super) use sender::run;
 
 use super::config::ServeConfig;
@@ -20,7 +20,6 @@ use super::queue::Job;
 use super::telemetry;
 use crate::error::Error;
 use crate::text::hex;
-use config::Step;
 use sign::Signer;
 
 /// Messages that wait for one webhook, at most; past that the oldest is given up.
@@ -66,7 +65,7 @@ impl Hook {
     fn wants(&self, job: &Job) -> bool {
         let flows = self.flows.as_ref();
         self.name.environment == job.lane.environment
-            && (self.steps.is_empty() || self.steps.contains(&Step::of(job.state)))
+            && (self.steps.is_empty() || self.steps.contains(&job.state.step()))
             && flows.is_none_or(|flows| flows.contains(&job.lane.flow))
     }
 }

@@ -182,7 +182,7 @@ impl From<Job> for PlatformJob {
             },
             connector_id: connector,
             job_type: "write".to_owned(),
-            status: job.state.platform_name().to_owned(),
+            status: job.state.step().as_str().to_owned(),
             message: job.message,
             last_updated: at_millis(job.updated_millis),
             processed_rows: rows,
