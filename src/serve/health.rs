@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use tokio::sync::Mutex;
 
 use super::Service;
@@ -45,9 +44,7 @@ impl Health {
 /// # Errors
 /// 503, with the reason.
 pub(super) async fn check(service: &Service) -> Result<(), Problem> {
-    let away = |detail: &str| {
-        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(AGAIN_SECS))
-    };
+    let away = |detail: &str| Err(Problem::unavailable(detail, AGAIN_SECS));
     let health = &service.health;
     if service.stop.is_cancelled() {
         return away("the service is about to end");

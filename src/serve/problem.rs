@@ -53,6 +53,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// We cannot for now; whoever asks may ask again after so many seconds.
+    pub(super) fn unavailable(detail: impl Into<String>, secs: u64) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(secs)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -103,7 +108,7 @@ impl From<Error> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, Error::from(error).full_message()).retry_after(5)
+        Self::unavailable(Error::from(error).full_message(), 5)
     }
 }
 

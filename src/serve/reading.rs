@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use rusqlite::{Connection, ErrorCode, InterruptHandle};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -67,9 +66,8 @@ impl Service {
         let most = self.reading.most.duration();
         let too_slow = || {
             let detail = format!("the search took longer than {} seconds", most.as_secs_f64());
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            Problem::unavailable(detail, 5)
                 .hint("narrow the search: name a stream, an outcome or an error")
-                .retry_after(5)
         };
         let until = Instant::now() + most;
         let turn = Arc::clone(&self.reading.turns).acquire_owned();

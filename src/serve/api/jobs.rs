@@ -38,7 +38,7 @@ pub(super) async fn queue(
         drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
         tracing::error!(%error, "The records of a request could not be kept.");
         let detail = "the records could not be kept; nothing was accepted";
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(FULL_SECS));
+        return Err(Problem::unavailable(detail, FULL_SECS));
     }
     let job = NewJob {
         name: name.unwrap_or_else(|| default_name(&lane)),
@@ -100,10 +100,9 @@ async fn push(service: Arc<Service>, job: NewJob, key: Option<RequestKey>) -> Re
             Ok(job)
         }
         Queued::Before(uuid) => found(&service, &uuid),
-        Queued::OtherRequest => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "the `Idempotency-Key` was given to another request before",
-        )),
+        Queued::OtherRequest => {
+            Err(Problem::conflict("the `Idempotency-Key` was given to another request before"))
+        }
         Queued::Full => {
             let most = service.config.max_queued_jobs;
             let detail = format!("{most} jobs wait, and no more may");
@@ -157,7 +156,7 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
         let now = found(service, &job.uuid)?;
         if now.state.is_end() {
             let detail = format!("the job has ended: it is `{}`", now.state.as_str());
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
+            return Err(Problem::conflict(detail));
         }
     }
     found(service, &job.uuid)
@@ -170,7 +169,7 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
 pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if !job.state.is_end() || job.run.is_none() {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
-        return Err(Problem::new(StatusCode::CONFLICT, detail));
+        return Err(Problem::conflict(detail));
     }
     let again = NewJob {
         uuid: uuid::Uuid::now_v7().to_string(),

@@ -228,8 +228,7 @@ fn late() -> Problem {
 
 /// Too much waits to be written.
 fn busy() -> Problem {
-    let detail = "too many records wait to be written";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+    Problem::unavailable("too many records wait to be written", 1)
 }
 
 /// A request that came before: its outcome, or the wait for it.

@@ -81,7 +81,7 @@ async fn set(
 ) -> Result<(), Problem> {
     service.queue.set_tap_state(lane, tap, state).await?.map_err(|_| {
         let detail = format!("a job of the tap `{tap}` is under way, and keeps its state");
-        Problem::new(StatusCode::CONFLICT, detail).hint("cancel it, or wait for its end")
+        Problem::conflict(detail).hint("cancel it, or wait for its end")
     })
 }
 
