@@ -150,16 +150,12 @@ impl Live {
     async fn begin(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Error> {
         let stop = CancellationToken::new();
         let (begun, ready) = lane.begin(Role::Live, None, stop.clone()).await?;
+        let name = format!("{}-{} at once", lane.name.flow, lane.name.connector);
         let job = NewJob {
             uuid: begun.uuid.clone(),
-            lane: lane.name.clone(),
-            source: Source::Live,
-            name: format!("{}-{} at once", lane.name.flow, lane.name.connector),
             state: State::Running,
-            records: None,
-            retries: None,
             run: Some(begun.uuid.clone()),
-            tap: None,
+            ..NewJob::new(lane.name.clone(), Source::Live, name)
         };
         service.queue.push(job, None, usize::MAX).await?;
         if let Err(error) = ready {

@@ -9,7 +9,7 @@ use crate::serve::auth::Caller;
 use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
-use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
+use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source};
 use crate::serve::taps::tap_of;
 use crate::serve::taps::timer::job_name;
 
@@ -30,27 +30,18 @@ pub(super) async fn queue(
 ) -> Result<Job, Problem> {
     service.tenants.check(&lane)?;
     let count = input::check(records)?;
-    let uuid = uuid::Uuid::now_v7().to_string();
+    let name = name.unwrap_or_else(|| default_name(&lane));
+    let job = NewJob::new(lane, Source::Api, name);
     // In place, so that the runtime's other work goes on.
     let written =
-        tokio::task::block_in_place(|| input::write(&service.config.data, &uuid, records));
+        tokio::task::block_in_place(|| input::write(&service.config.data, &job.uuid, records));
     if let Err(error) = written {
-        drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
+        drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
         tracing::error!(%error, "The records of a request could not be kept.");
         let detail = "the records could not be kept; nothing was accepted";
         return Err(Problem::unavailable(detail, FULL_SECS));
     }
-    let job = NewJob {
-        name: name.unwrap_or_else(|| default_name(&lane)),
-        uuid,
-        lane,
-        source: Source::Api,
-        state: State::Queued,
-        records: Some(count),
-        retries: None,
-        run: None,
-        tap: None,
-    };
+    let job = NewJob { records: Some(count), ..job };
     service.whole(push(Arc::clone(service), job, key)).await
 }
 
@@ -67,17 +58,8 @@ pub(super) async fn queue_tap(
 ) -> Result<Job, Problem> {
     service.tenants.check(&lane)?;
     tap_of(&service.config, &lane, &tap)?;
-    let job = NewJob {
-        name: name.unwrap_or_else(|| job_name(&lane, &tap, chrono::Utc::now())),
-        uuid: uuid::Uuid::now_v7().to_string(),
-        lane,
-        source: Source::Tap,
-        state: State::Queued,
-        records: None,
-        retries: None,
-        run: None,
-        tap: Some(tap),
-    };
+    let name = name.unwrap_or_else(|| job_name(&lane, &tap, chrono::Utc::now()));
+    let job = NewJob { tap: Some(tap), ..NewJob::new(lane, Source::Tap, name) };
     service.whole(push(Arc::clone(service), job, key)).await
 }
 
@@ -172,15 +154,8 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
         return Err(Problem::conflict(detail));
     }
     let again = NewJob {
-        uuid: uuid::Uuid::now_v7().to_string(),
-        lane: job.lane.clone(),
-        source: Source::Retry,
-        name: format!("retry of {}", job.name),
-        state: State::Queued,
-        records: None,
         retries: Some(job.uuid.clone()),
-        run: None,
-        tap: None,
+        ..NewJob::new(job.lane.clone(), Source::Retry, format!("retry of {}", job.name))
     };
     service.whole(push(Arc::clone(service), again, None)).await
 }

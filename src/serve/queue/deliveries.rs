@@ -285,22 +285,13 @@ mod tests {
     use crate::serve::queue::{Ended, NewJob, Queued, Source, State};
 
     fn new_job(uuid: &str, environment: &str) -> NewJob {
-        NewJob {
-            uuid: uuid.to_owned(),
-            lane: LaneName {
-                environment: environment.to_owned(),
-                flow: "f".to_owned(),
-                tenant: "t".to_owned(),
-                connector: "c".to_owned(),
-            },
-            source: Source::Api,
-            name: String::new(),
-            state: State::Queued,
-            records: Some(1),
-            retries: None,
-            run: None,
-            tap: None,
-        }
+        let lane = LaneName {
+            environment: environment.to_owned(),
+            flow: "f".to_owned(),
+            tenant: "t".to_owned(),
+            connector: "c".to_owned(),
+        };
+        NewJob { uuid: uuid.to_owned(), ..NewJob::new(lane, Source::Api, String::new()) }
     }
 
     fn told(queue: &Queue, state: Option<DeliveryState>) -> Vec<(String, String)> {

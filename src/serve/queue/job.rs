@@ -161,6 +161,23 @@ pub(in crate::serve) struct NewJob {
     pub(in crate::serve) tap: Option<String>,
 }
 
+impl NewJob {
+    /// One that waits for its turn, and no more than that.
+    pub(in crate::serve) fn new(lane: LaneName, source: Source, name: String) -> Self {
+        Self {
+            uuid: uuid::Uuid::now_v7().to_string(),
+            lane,
+            source,
+            name,
+            state: State::Queued,
+            records: None,
+            retries: None,
+            run: None,
+            tap: None,
+        }
+    }
+}
+
 /// A key that a client gave to a request, and what was asked for.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct RequestKey {

@@ -181,14 +181,9 @@ mod tests {
     fn job(uuid: &str, connector: &str, state: State) -> NewJob {
         NewJob {
             uuid: uuid.to_owned(),
-            lane: lane(connector),
-            source: Source::Tap,
-            name: String::new(),
             state,
-            records: None,
-            retries: None,
-            run: None,
             tap: Some("orders".to_owned()),
+            ..NewJob::new(lane(connector), Source::Tap, String::new())
         }
     }
 

@@ -9,7 +9,7 @@ use super::schedule::Schedule;
 use crate::serve::Service;
 use crate::serve::config::ServeConfig;
 use crate::serve::lane::LaneName;
-use crate::serve::queue::{NewJob, Planned, Source, State};
+use crate::serve::queue::{NewJob, Planned, Source};
 use crate::store::StoreError;
 
 /// The clock is looked at so often, at least: it may be set, or the machine may have slept.
@@ -101,17 +101,8 @@ fn scheduled(config: &ServeConfig, lane: &LaneName) -> Vec<(LaneName, String, Sc
 
 async fn begin(service: &Arc<Service>, plan: &Plan, at: DateTime<Utc>) -> Result<(), StoreError> {
     let Plan { lane, tap, .. } = plan;
-    let job = NewJob {
-        uuid: uuid::Uuid::now_v7().to_string(),
-        lane: lane.clone(),
-        source: Source::Tap,
-        name: job_name(lane, tap, at),
-        state: State::Queued,
-        records: None,
-        retries: None,
-        run: None,
-        tap: Some(tap.clone()),
-    };
+    let name = job_name(lane, tap, at);
+    let job = NewJob { tap: Some(tap.clone()), ..NewJob::new(lane.clone(), Source::Tap, name) };
     let uuid = job.uuid.clone();
     let time = at.to_rfc3339();
     match service.queue.push_planned(job, at.timestamp_millis()).await? {

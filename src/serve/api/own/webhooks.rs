@@ -120,9 +120,7 @@ pub(in crate::serve::api) async fn retry_delivery(
     let known = service.queue.delivery(&id)?.ok_or_else(missing)?;
     let Some(hook) = service.queue.hooks().find(&known.hook) else {
         let detail = format!("the configuration has no webhook `{}` any more", known.hook);
-        return Err(
-            Problem::conflict(detail).hint("give a webhook that is to get it this `id`")
-        );
+        return Err(Problem::conflict(detail).hint("give a webhook that is to get it this `id`"));
     };
     let again = service.queue.send_again(&id).await?.ok_or_else(missing)?;
     hook.hurry();
