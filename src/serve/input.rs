@@ -50,19 +50,19 @@ pub(super) fn sweep(data: &Path, waiting: &[Job]) {
     }
 }
 
-/// Refuses what is no record.
+/// Refuses what is no record; how many there are. `key`: what they are called in the request.
 ///
 /// # Errors
 /// 422, with its place.
-pub(super) fn check(records: &Records<'_>) -> Result<u64, Problem> {
+pub(super) fn check(records: &Records<'_>, key: &str) -> Result<u64, Problem> {
     let mut count = 0;
     for (stream, records) in records {
         if stream.is_empty() {
-            return Err(Problem::unprocessable("`state`: a stream has no name"));
+            return Err(Problem::unprocessable(format!("`{key}`: a stream has no name")));
         }
         for (place, record) in records.iter().enumerate() {
             if let Err(error) = Fields::of_text(record.get()) {
-                let detail = format!("`state.{stream}[{place}]` is no record: {error}");
+                let detail = format!("`{key}.{stream}[{place}]` is no record: {error}");
                 return Err(Problem::unprocessable(detail).hint("a record is a JSON object"));
             }
             count += 1;

@@ -19,6 +19,13 @@ fn a_request_that_is_wrong_says_where() {
         |record| json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": record}});
     assert!(refused(records(json!([contact("a"), 7]))).contains("`state.contacts[1]`"));
     assert!(refused(records(json!({}))).contains("state.contacts"));
+    let own = |records| {
+        json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
+            "records": records})
+    };
+    let refused_own = |records| service.post("/api/v1/jobs", &own(records)).problem(422);
+    assert!(refused_own(json!({"contacts": [contact("a"), 7]})).contains("`records.contacts[1]`"));
+    assert!(refused_own(json!({"": [contact("a")]})).contains("`records`"));
     assert!(refused(json!({"connector_id": "crm", "job_type": "read"})).contains("`read`"));
     let config_too = json!({"connector_id": "crm", "job_type": "write", "state": {},
         "override_target_config": {"base_url": "http://elsewhere"}});

@@ -16,7 +16,7 @@ use crate::serve::taps::timer::job_name;
 /// Seconds after which a full queue may have room.
 const FULL_SECS: u64 = 30;
 
-/// Queues a job for records. When this returns, it will run.
+/// Queues a job for records, which the request has under this name. When this returns, it will run.
 ///
 /// # Errors
 /// 404 for a lane that is not, 409 for a key that was given to another request, 422 for what is no
@@ -25,11 +25,11 @@ pub(super) async fn queue(
     service: &Arc<Service>,
     lane: LaneName,
     name: Option<String>,
-    records: &Records<'_>,
+    (named, records): (&str, &Records<'_>),
     key: Option<RequestKey>,
 ) -> Result<Job, Problem> {
     service.tenants.check(&lane)?;
-    let count = input::check(records)?;
+    let count = input::check(records, named)?;
     let name = name.unwrap_or_else(|| default_name(&lane));
     let job = NewJob::new(lane, Source::Api, name);
     // In place, so that the runtime's other work goes on.

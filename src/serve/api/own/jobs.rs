@@ -154,7 +154,9 @@ pub(in crate::serve::api) async fn queue(
     let key = body::key(&headers)?
         .map(|key| RequestKey { key, fingerprint: body::fingerprint(&[b"own jobs", &bytes]) });
     let job = match (records, tap) {
-        (Some(records), None) => jobs::queue(&service, lane, name, &records, key).await?,
+        (Some(records), None) => {
+            jobs::queue(&service, lane, name, ("records", &records), key).await?
+        }
         (None, Some(tap)) => jobs::queue_tap(&service, lane, name, tap, key).await?,
         (both, _) => {
             service.tenants.check(&lane)?;

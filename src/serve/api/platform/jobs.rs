@@ -223,7 +223,7 @@ async fn queue(
     });
     let (name, state) = (asked.job_name, asked.state);
     let job = match asked.tap.filter(|tap| tap != API) {
-        None => jobs::queue(&service, lane, name, &state, key).await?,
+        None => jobs::queue(&service, lane, name, ("state", &state), key).await?,
         Some(tap) if state.is_empty() => jobs::queue_tap(&service, lane, name, tap, key).await?,
         Some(tap) => {
             tap_of(&service.config, &lane, &tap)?;
