@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Service;
@@ -20,6 +20,9 @@ use crate::store::StoreError;
 
 /// The header that a key comes in.
 pub(super) const HEADER: &str = "x-api-key";
+
+/// How a key may come, as a 401 says (RFC 9110, section 11.6.1). A header of our own has no name there.
+pub(super) const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// Whose key came with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

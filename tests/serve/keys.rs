@@ -13,7 +13,9 @@ fn a_tenants_key_sees_that_tenant_alone() {
         service.send(method, path, &[("x-api-key", key)], body)
     };
     assert!(service.get("/api/v1/jobs").problem(401).contains("missing"));
-    ask("GET", "/api/v1/jobs", "unknown-key", "").problem(401);
+    let unknown = ask("GET", "/api/v1/jobs", "unknown-key", "");
+    unknown.problem(401);
+    assert_eq!(unknown.headers["www-authenticate"], "Bearer");
     let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": [contact("c-1")]}});
     let body = body.to_string();
     ask("POST", "/v2/dev/two/acme/jobs", "other-key", &body).problem(403);

@@ -38,12 +38,13 @@ fn a_key_logs_in_until_logged_out() {
     assert_eq!(away.status, 303);
     assert_eq!(away.headers["location"], "/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed");
     let away = nobody.send("GET", "/ui/jobs", &[("hx-request", "true")], "");
-    assert_eq!(away.status, 401);
+    assert_eq!((away.status, &away.headers["www-authenticate"]), (401, &"Bearer".parse().unwrap()));
     assert_eq!(away.headers["hx-redirect"], "/ui/login?next=%2Fui%2Fjobs");
     let form = nobody.page("/ui/login?next=%2Fui%2Fjobs%3Fstatus%3Dfailed");
     assert!(form.contains("name=\"next\" value=\"/ui/jobs?status=failed\""), "{form}");
     let wrong = nobody.send("POST", "/ui/login", &[], "key=wrong-key&next=%2Fui%2Fjobs");
     assert_eq!(wrong.status, 401);
+    assert_eq!(wrong.headers["www-authenticate"], "Bearer");
     assert!(wrong.text.contains("This key is not known."), "{}", wrong.text);
     assert!(!wrong.text.contains("wrong-key") && !wrong.headers.contains_key("set-cookie"));
     let right = nobody.send(

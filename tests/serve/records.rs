@@ -36,6 +36,18 @@ fn the_answer_tells_what_became_of_it() {
 }
 
 #[test]
+fn a_key_that_nobody_knows_is_refused_but_from_clients_of_the_platform() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let body = json!({"data": contact("c-1"), "asnyc": true});
+    let told = service.post("/api/v1/records/dev/two/acme/crm/contacts", &body).problem(422);
+    assert!(told.contains("asnyc"), "{told}");
+    assert!(remote.records("contacts").is_empty());
+    service.post(PLACE, &body).is(200);
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
 fn the_same_content_without_an_id_is_another_record() {
     let remote = Remote::start();
     let service = Service::start(&config(&remote.url));

@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A record that is to be written at once.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewRecord<'a> {
     /// The record: a JSON object.
     #[serde(borrow)]
@@ -35,6 +36,24 @@ pub(super) struct NewRecord<'a> {
     /// Answer before it is written; the outcome is asked for with the task's id.
     #[serde(default, rename = "async")]
     is_async: bool,
+}
+
+/// The same as the platform has it: whatever else its clients send is passed over.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct PlatformRecord<'a> {
+    /// The record: a JSON object.
+    #[serde(borrow)]
+    #[schema(value_type = Object)]
+    data: &'a RawValue,
+    /// Answer before it is written; the outcome is asked for with the task's id.
+    #[serde(default, rename = "async")]
+    is_async: bool,
+}
+
+impl<'a> From<PlatformRecord<'a>> for NewRecord<'a> {
+    fn from(PlatformRecord { data, is_async }: PlatformRecord<'a>) -> Self {
+        Self { data, is_async }
+    }
 }
 
 /// A record that somebody wants written.
@@ -101,17 +120,18 @@ impl Told {
     }
 }
 
-/// Writes the record of a request.
+/// Writes the record of a request, as `parse` finds it there.
 pub(super) async fn write_in(
     service: &Arc<Service>,
     lane: LaneName,
     stream: &str,
     headers: &HeaderMap,
     body: Body,
+    parse: impl FnOnce(&[u8]) -> Result<NewRecord<'_>, Problem>,
 ) -> Result<Told, Problem> {
     let config = &service.config;
     let bytes = body::read(body, config.max_record_bytes, config.request_secs.duration()).await?;
-    let asked: NewRecord<'_> = body::parse(&bytes)?;
+    let asked = parse(&bytes)?;
     let key = body::key(headers)?.map(|key| RequestKey {
         key,
         fingerprint: body::fingerprint(&[

@@ -33,7 +33,7 @@ pub(super) use sessions::Sessions;
 
 use self::assets::{ASSETS, Assets};
 use super::Service;
-use super::auth::Caller;
+use super::auth::{CHALLENGE, Caller};
 use super::problem::Problem;
 use crate::error::Error;
 
@@ -154,7 +154,9 @@ impl FromRequestParts<Arc<Service>> for Viewer {
             parts.uri.path_and_query().filter(|_| is_look).map_or("", |place| place.as_str());
         let place = format!("/ui/login?next={}", encoded(next));
         if is_by_htmx(&parts.headers) {
-            return Err((StatusCode::UNAUTHORIZED, [("hx-redirect", place)]).into_response());
+            let mut response = (StatusCode::UNAUTHORIZED, [("hx-redirect", place)]).into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            return Err(response);
         }
         Err(Redirect::to(&place).into_response())
     }

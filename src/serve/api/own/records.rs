@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::body::{InPath, Named};
+use super::super::body::{self, InPath, Named};
 use super::super::records::{self, NewRecord};
 use crate::serve::Service;
 use crate::serve::auth::Caller;
@@ -72,8 +72,12 @@ pub(in crate::serve::api) async fn write_record(
     let RecordPlace { environment, flow, tenant, connector, stream } = place;
     caller.may(&environment, &tenant)?;
     let lane = LaneName { environment, flow, tenant, connector };
-    let told = records::write_in(&service, lane, &stream, &headers, body).await?;
+    let told = records::write_in(&service, lane, &stream, &headers, body, parse).await?;
     Ok((told.status(), Json(ToldTask::from(told))).into_response())
+}
+
+fn parse(bytes: &[u8]) -> Result<NewRecord<'_>, Problem> {
+    body::parse(bytes)
 }
 
 /// Which task.

@@ -174,10 +174,10 @@ pub(in crate::serve::api) async fn add_tenant(
     let TenantPlace { environment, tenant } = place;
     let is_plain = |char: char| !char.is_control() && !matches!(char, '/' | '\\' | '?' | '#');
     if !tenant.chars().all(is_plain) || tenant.chars().count() > ID_CHARS {
-        return Err(Problem::unprocessable(
-            "the tenant's id has a `/`, `\\`, `?`, `#`, a control character, \
-                                           or more than 200 characters",
-        ));
+        return Err(Problem::unprocessable(format!(
+            "the tenant's id has a `/`, `\\`, `?`, `#`, a control character, or more than {ID_CHARS} \
+             characters"
+        )));
     }
     let (own, place) = (Arc::clone(&service), (environment.clone(), tenant.clone()));
     let adding = async move { own.tenants.add(&own.queue, &place.0, &place.1).await };

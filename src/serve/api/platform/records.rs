@@ -12,8 +12,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::body::{InPath, InQuery, Named};
-use super::super::records::{self, NewRecord};
+use super::super::body::{self, InPath, InQuery, Named};
+use super::super::records::{self, NewRecord, PlatformRecord};
 use super::Place;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
@@ -66,7 +66,7 @@ impl From<records::Told> for Written {
 /// Write a record at once
 #[utoipa::path(
     post, path = "/{env_id}/{flow_id}/{tenant}/connectors/{connector_id}/{stream}", tag = "platform",
-    params(StreamPlace, Named), request_body = NewRecord,
+    params(StreamPlace, Named), request_body = PlatformRecord,
     responses((status = 200, body = Written), (status = 202, body = Written),
         (status = "default", body = Problem, content_type = "application/problem+json"))
 )]
@@ -80,8 +80,12 @@ pub(in crate::serve::api) async fn write(
     let StreamPlace { env_id, flow_id, tenant, connector_id, stream } = place;
     caller.may(&env_id, &tenant)?;
     let lane = LaneName { environment: env_id, flow: flow_id, tenant, connector: connector_id };
-    let told = records::write_in(&service, lane, &stream, &headers, body).await?;
+    let told = records::write_in(&service, lane, &stream, &headers, body, parse).await?;
     Ok((told.status(), Json(Written::from(told))).into_response())
+}
+
+fn parse(bytes: &[u8]) -> Result<NewRecord<'_>, Problem> {
+    body::parse::<PlatformRecord<'_>>(bytes).map(NewRecord::from)
 }
 
 /// What is known of a record that nobody waited for.
