@@ -78,15 +78,23 @@ pub(super) fn names_a_place(config: &Map<String, Value>) -> Option<&str> {
     named.map(|(key, _)| key.as_str())
 }
 
-/// A new key: 32 bytes of chance.
+/// A text that nobody guesses: 32 bytes of chance.
 ///
 /// # Errors
-/// Exit code 1: the system has none.
-pub(super) fn new_key() -> Result<SecretString, Error> {
+/// Exit code 5: the system has none.
+pub(super) fn by_chance() -> Result<String, Error> {
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| Error::ours("the system gives no random numbers"))?;
-    Ok(format!("tu_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into())
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A new key.
+///
+/// # Errors
+/// See [`by_chance`].
+pub(super) fn new_key() -> Result<SecretString, Error> {
+    Ok(format!("tu_{}", by_chance()?).into())
 }
 
 /// What is kept of a key: enough to know it again. Keys are long and made by chance, so a fast hash

@@ -16,6 +16,7 @@ use super::sessions::LIFETIME;
 use super::{Asking, Frame, Refused, shown, with_status};
 use crate::serve::Service;
 use crate::serve::api::body;
+use crate::serve::auth::CHALLENGE;
 use crate::serve::listen::Peer;
 use crate::serve::secret::KeyHash;
 
@@ -96,9 +97,11 @@ pub(super) async fn log_in(
         tracing::warn!(from = %from, "Refused: a login with a wrong key.");
         tokio::time::sleep(PAUSE).await;
         let page = LoginPage::new(&next, Some("This key is not known.".to_owned()));
-        return Ok(with_status(StatusCode::UNAUTHORIZED, &page));
+        let mut response = with_status(StatusCode::UNAUTHORIZED, &page);
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        return Ok(response);
     }
-    let token = service.sessions.begin(KeyHash::of(key), Instant::now()).unwrap_or_default();
+    let token = service.sessions.begin(KeyHash::of(key), Instant::now())?;
     let mut response = Redirect::to(own(&next)).into_response();
     set_cookie(&mut response, &headers, &token, LIFETIME);
     Ok(response)

@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
-use crate::serve::secret::KeyHash;
+use crate::error::Error;
+use crate::serve::secret::{KeyHash, by_chance};
 
 /// How long a login holds.
 pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
@@ -39,11 +37,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Sessions {
-    /// Begins one; what the browser keeps of it. `None` where there is no chance to be had.
-    pub(super) fn begin(&self, key: KeyHash, now: Instant) -> Option<String> {
-        let mut bytes = [0; 32];
-        aws_lc_rs::rand::fill(&mut bytes).ok()?;
-        let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    /// Begins one; what the browser keeps of it.
+    ///
+    /// # Errors
+    /// See [`by_chance`].
+    pub(super) fn begin(&self, key: KeyHash, now: Instant) -> Result<String, Error> {
+        let token = by_chance()?;
         let mut held = lock(&self.held);
         held.retain(|_, session| now.duration_since(session.began) < LIFETIME);
         if held.len() >= MOST
@@ -53,7 +52,7 @@ impl Sessions {
             held.remove(&oldest);
         }
         held.insert(KeyHash::of(&token), Session { key, began: now });
-        Some(token)
+        Ok(token)
     }
 
     /// The key that it was begun with, while it holds.
