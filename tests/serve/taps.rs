@@ -141,8 +141,10 @@ fn a_tenant_has_its_own_config_and_state() {
 fn a_tap_that_dies_fails_its_job_and_the_next_one_does_the_rest() {
     let remote = Remote::start();
     let service = Service::start(&with_tap(&remote.url, &json!({"to": 40, "die_at": 25})));
-    let job = service.ended(&queue(&service, "acme"));
+    let id = queue(&service, "acme");
+    let job = service.ended(&id);
     assert_eq!(job["status"], "failed", "{job}");
+    assert_is_of(&service, "The tap's job has failed", &id);
     let message = job["message"].as_str().unwrap();
     assert!(message.ends_with("exit code 3: boom: not let in with [secret]"), "{message}");
     // What came before is written and told, and the state says no more than that.
@@ -295,6 +297,21 @@ fn a_tap_that_prints_no_message_is_ended() {
     assert!(!runs(&starts(&service)[0]["pid"].to_string()));
 }
 
+/// The line of the log that says this is a job's, as its other lines are.
+#[track_caller]
+fn assert_is_of(service: &Service, says: &str, job: &str) {
+    let log = service.log();
+    let line = log.lines().find(|line| line.contains(says)).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["fields"]["tap"], "numbers", "{line}");
+    assert_eq!(
+        (&line["span"]["job"], &line["span"]["lane"]),
+        (&job.into(), &"dev/two/acme/crm".into()),
+        "{line}"
+    );
+    assert!(line["span"]["run"].is_string() && line["fields"]["job"].is_null(), "{line}");
+}
+
 #[test]
 fn what_a_tap_says_is_logged_in_part_and_without_its_secrets() {
     let remote = Remote::start();
@@ -305,9 +322,7 @@ fn what_a_tap_says_is_logged_in_part_and_without_its_secrets() {
     assert_eq!(ended["status"], "succeeded", "{ended}");
     let log = service.log();
     assert!(log.contains("line 7 [secret]"), "{log}");
-    let line = log.lines().find(|line| line.contains("line 7 [secret]")).unwrap();
-    let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["fields"]["job"], job.as_str());
+    assert_is_of(&service, "line 7 [secret]", &job);
     assert!(log.contains("level `debug`") && !log.contains("line 1001 "));
     assert!(!log.contains("tap-token"));
     assert!(log.len() < 1_000_000, "{}", log.len());

@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::lines::Lines;
 
@@ -84,9 +85,9 @@ impl Running {
         let (parts, from) = mpsc::channel(PARTS);
         let end = stop.child_token();
         let ended = end.clone();
-        let task = tokio::spawn(async move {
+        let running = async move {
             let last_words = lines.clone();
-            let mut telling = tokio::spawn(async move { lines.tell(stderr).await });
+            let mut telling = tokio::spawn(lines.tell(stderr).in_current_span());
             let how = tokio::select! {
                 biased;
                 () = ended.cancelled() => Ended::NotWanted,
@@ -108,7 +109,8 @@ impl Running {
                 // Whoever does not read any more has an end of its own.
                 drop(parts.send(Err(io::Error::other(why))).await);
             }
-        });
+        };
+        let task = tokio::spawn(running.in_current_span());
         Ok((Self { task, end }, Output { from, part: Bytes::new() }))
     }
 

@@ -16,16 +16,15 @@ const MOST: u64 = 1000;
 /// Tells the lines of one run.
 #[derive(Clone)]
 pub(super) struct Lines {
-    job: String,
     tap: String,
     redactor: Redactor,
     last: Arc<Mutex<String>>,
 }
 
 impl Lines {
-    /// Those of a job's tap, without what `redactor` knows.
-    pub(super) fn new(job: &str, tap: &str, redactor: Redactor) -> Self {
-        Self { job: job.to_owned(), tap: tap.to_owned(), redactor, last: Arc::default() }
+    /// Those of a tap, without what `redactor` knows.
+    pub(super) fn new(tap: &str, redactor: Redactor) -> Self {
+        Self { tap: tap.to_owned(), redactor, last: Arc::default() }
     }
 
     /// Tells all lines until there are no more.
@@ -39,14 +38,14 @@ impl Lines {
                 continue;
             }
             count += 1;
-            let (job, tap) = (&self.job, &self.tap);
+            let tap = &self.tap;
             if count <= MOST {
-                tracing::info!(job, tap, "{text}");
+                tracing::info!(tap, "{text}");
             } else {
-                tracing::debug!(job, tap, "{text}");
+                tracing::debug!(tap, "{text}");
             }
             if count == MOST {
-                tracing::info!(job, tap, "The tap says more, which is told at level `debug`.");
+                tracing::info!(tap, "The tap says more, which is told at level `debug`.");
             }
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = text;
         }
@@ -104,7 +103,7 @@ mod tests {
     async fn no_secret_is_told_also_where_a_line_is_cut() {
         let redactor = Redactor::default();
         redactor.add("long-secret");
-        let lines = Lines::new("job", "tap", redactor);
+        let lines = Lines::new("tap", redactor);
         // It begins before the place of the cut, and ends behind it.
         let text = format!("{}long-secret and more", "x ".repeat(LINE_CHARS / 2 - 2));
         lines.clone().tell(text.as_bytes()).await;

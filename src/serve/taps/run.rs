@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::child::{Output, Patience, Running};
 use super::config::{TapConfig, Variable};
@@ -112,10 +113,10 @@ pub(in crate::serve) async fn run(
         drop(files);
     }
     if let Err(error) = keeping.await {
-        tracing::error!(job = job.uuid, tap, %error, "The tap's state was lost.");
+        tracing::error!(tap, %error, "The tap's state was lost.");
     }
     if let Ok(Summary { error: Some(error), .. }) = &summary {
-        tracing::error!(job = job.uuid, tap, "The tap's job has failed: {}", error.message);
+        tracing::error!(tap, "The tap's job has failed: {}", error.message);
     }
     summary
 }
@@ -128,17 +129,17 @@ fn keep_states(
 ) -> (watch::Sender<Option<String>>, JoinHandle<()>) {
     let (newest, mut told) = watch::channel(None);
     let (service, lane, tap) = (Arc::clone(service), lane.clone(), tap.to_owned());
-    let keeping = tokio::spawn(async move {
+    let keeping = async move {
         while told.changed().await.is_ok() {
             let value = told.borrow_and_update().clone();
             let Some(value) = value else { continue };
             if let Err(error) = service.queue.keep_tap_state(&lane, &tap, value).await {
                 // One that says too little brings records again, which are not written twice.
-                tracing::error!(%lane, tap, %error, "The tap's state could not be kept.");
+                tracing::error!(tap, %error, "The tap's state could not be kept.");
             }
         }
-    });
-    (newest, keeping)
+    };
+    (newest, tokio::spawn(keeping.in_current_span()))
 }
 
 /// Starts the tap of a job, with the files that it is given.
@@ -175,7 +176,7 @@ fn start(
     if let Some(catalog) = &found.catalog {
         command.arg("--catalog").arg(absolute(catalog)?);
     }
-    let lines = Lines::new(&job.uuid, tap, redactor);
+    let lines = Lines::new(tap, redactor);
     let patience = Patience { run: found.timeout_secs.duration(), end: found.kill_secs.duration() };
     let (running, output) = Running::start(command, lines, patience, stop).map_err(|error| {
         let hint = format!("see `command` of the tap `{tap}` in the configuration");
