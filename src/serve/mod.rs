@@ -36,10 +36,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 pub use api::openapi;
@@ -152,7 +153,10 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         taking_up.health.taken_up();
     });
     let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));
-    let app = app.layer(from_fn_with_state(Arc::clone(&service), origin::guard));
+    let app = app
+        .layer(from_fn_with_state(Arc::clone(&service), origin::guard))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn(access::around));
     let close = CancellationToken::new();
     let closed = close.clone();
     let patience = service.config.request_secs.duration();

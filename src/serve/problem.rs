@@ -113,6 +113,11 @@ impl From<StoreError> for Problem {
     }
 }
 
+/// What is answered in the place of an answer that was not made.
+pub(super) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of ours; see the log").into_response()
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();

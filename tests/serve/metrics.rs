@@ -131,6 +131,30 @@ fn what_was_done_is_counted_by_what_became_of_it() {
 }
 
 #[test]
+fn pages_and_what_is_refused_at_the_door_are_counted_and_have_an_id() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let page = service.get("/ui/jobs");
+    let away = service.send("GET", "/ui/jobs", &[("host", "evil.example")], "");
+    away.problem(403);
+    let foreign = [("sec-fetch-site", "cross-site")];
+    let refused = service.send("POST", "/api/v1/jobs", &foreign, "{}");
+    refused.problem(403);
+    let ids: BTreeSet<_> =
+        [&page, &away, &refused].map(|answer| &answer.headers["x-request-id"]).into();
+    assert_eq!(ids.len(), 3);
+    let told = told(&service);
+    for (method, route, status) in
+        [("GET", "/ui/jobs", "2xx"), ("GET", "/ui/jobs", "4xx"), ("POST", "/api/v1/jobs", "4xx")]
+    {
+        let series = format!(
+            "target_upsert_http_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
+        );
+        assert!((told.get(&series) - 1.0).abs() < f64::EPSILON, "{series}");
+    }
+}
+
+#[test]
 fn what_waits_and_what_is_throttled_is_told() {
     let remote = Remote::with(
         "{latency_ms: 300, faults: [{on: 'POST *', calls: [1], do: status, status: 429, retry_after: {seconds: 2}}]}",

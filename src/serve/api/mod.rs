@@ -13,12 +13,10 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, Uri, header};
-use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -29,7 +27,7 @@ pub(super) use platform::jobs::PlatformJob;
 use super::Service;
 use super::auth::{Caller, HEADER};
 use super::problem::Problem;
-use super::{access, health, telemetry};
+use super::{health, telemetry};
 
 /// What the document says of itself.
 #[derive(OpenApi)]
@@ -116,8 +114,6 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .method_not_allowed_fallback(no_method)
         // Each handler says how much it reads.
         .layer(DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(access::around))
         .with_state(service)
 }
 
@@ -142,10 +138,6 @@ async fn nothing(uri: Uri) -> Problem {
 
 async fn no_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of ours; see the log").into_response()
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
-use tower_http::catch_panic::CatchPanicLayer;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 pub(super) use sessions::Sessions;
@@ -61,18 +60,12 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         .route("/ui/jobs/{id}/rejects", get(files::rejects))
         .route("/ui/assets/{hash}/{name}", get(assets::asset))
         .route("/ui/{*rest}", get(nothing))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(with_headers))
         .with_state(service)
 }
 
 async fn nothing(uri: Uri) -> Refused {
     Problem::not_found(format!("There is nothing at {}", uri.path())).into()
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    Refused::from(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a bug of ours; see the log"))
-        .into_response()
 }
 
 async fn with_headers(request: Request, next: Next) -> Response {
