@@ -359,6 +359,30 @@ fn a_hook_that_is_gone_or_no_more_configured_gets_nothing_more() {
 }
 
 #[test]
+fn a_hook_that_is_gone_is_sent_to_again_once_somebody_asks() {
+    let remote = Remote::start();
+    let receiver = Receiver::saying((0..2).map(|_| (410, vec![])));
+    let service = Service::start(&with_hooks(&remote, &[(&receiver, json!({}))]));
+    let job = service.queue("acme", &["c-1"]);
+    service.ended(&job);
+    let first = until(&service, "failed", |found| found.len() == 3).pop().unwrap();
+    assert_eq!((&first["event"], &first["attempts"]), (&json!("JOB_CREATED"), &json!(1)));
+    // It is gone still, and what is asked for ends as the others have.
+    assert_eq!(retry(&service, &first), 202);
+    until(&service, "failed", |found| found.len() == 3 && found[2]["attempts"] == 2);
+    assert_eq!(receiver.came().len(), 2);
+    assert_eq!(retry(&service, &first), 202);
+    until(&service, "delivered", |found| found.len() == 1);
+    let came = receiver.came();
+    assert!(came.iter().all(|came| came.id() == first["id"]), "{came:#?}");
+    // The others stay given up; what comes now is told.
+    assert_eq!(deliveries(&service, "failed").len(), 2);
+    let next = service.queue("acme", &["c-2"]);
+    let came = receiver.wait(6);
+    assert_eq!(steps(&came[3..], &next).len(), 3);
+}
+
+#[test]
 fn no_secret_of_a_webhook_is_told() {
     let remote = Remote::start();
     let mut receiver = Receiver::saying((0..2).map(|_| (500, vec![])));

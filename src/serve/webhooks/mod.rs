@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use url::Url;
 
 pub(super) use config::{Step, WebhookConfig};
@@ -48,6 +48,9 @@ pub(super) struct Hook {
     flows: Option<Vec<String>>,
     /// Told to try at once what it waits to try again.
     hurry: Notify,
+    /// The receiver has said that it wants no more. Held while what waits is given up for that, so that
+    /// nothing is which is asked for after.
+    is_gone: Mutex<bool>,
 }
 
 impl std::fmt::Debug for Hook {
@@ -156,10 +159,16 @@ fn read_one(environment: &str, config: &WebhookConfig) -> Result<Hook, Error> {
         steps: config.events.clone(),
         flows: config.flows.clone(),
         hurry: Notify::new(),
+        is_gone: Mutex::default(),
     })
 }
 
 impl Hook {
+    /// Has it sent to although its receiver has said that it wants no more: somebody knows better.
+    pub(super) async fn bring_back(&self) {
+        *self.is_gone.lock().await = false;
+    }
+
     /// Has it try at once.
     pub(super) fn hurry(&self) {
         self.hurry.notify_one();
@@ -178,6 +187,7 @@ impl Hooks {
                 steps: Vec::new(),
                 flows: None,
                 hurry: Notify::new(),
+                is_gone: Mutex::default(),
             })
         };
         let all = ids.iter().map(hook).collect();

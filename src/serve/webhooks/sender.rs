@@ -73,7 +73,11 @@ pub(in crate::serve) async fn run(service: Arc<Service>, hook: Arc<Hook>) {
                         failures += 1;
                         wait
                     }
-                    Ok(Some(Pause::Gone)) => return gone(&service, &hook).await,
+                    Ok(Some(Pause::Gone)) => {
+                        gone(&service, &hook).await;
+                        failures = 0;
+                        continue;
+                    }
                     Err(error) => disk_failed(&hook, &error),
                 }
             }
@@ -191,15 +195,23 @@ fn backoff(failures: u32) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// The receiver has said that it wants no more: nothing is sent to it before the service starts anew.
+/// The receiver has said that it wants no more: all is given up until somebody asks for a message again,
+/// or the service starts anew.
 async fn gone(service: &Service, hook: &Hook) {
     tracing::error!(webhook = %hook.name, to = hook.origin(),
-        "A webhook says that it is gone (410): nothing is sent to it until the service starts again.");
+        "A webhook says that it is gone (410): nothing is sent to it until one of its events is asked for \
+         again, or the service starts again.");
     let mut more = service.queue.hooks().more.subscribe();
+    *hook.is_gone.lock().await = true;
     loop {
+        let is_gone = hook.is_gone.lock().await;
+        if !*is_gone {
+            return;
+        }
         if let Err(error) = service.queue.give_up(&hook.name, "the webhook is gone (410)").await {
             disk_failed(hook, &error.into());
         }
+        drop(is_gone);
         tokio::select! {
             () = service.stop.cancelled() => return,
             _ = more.changed() => {}

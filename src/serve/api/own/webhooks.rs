@@ -122,6 +122,7 @@ pub(in crate::serve::api) async fn retry_delivery(
         let detail = format!("the configuration has no webhook `{}` any more", known.hook);
         return Err(Problem::conflict(detail).hint("give a webhook that is to get it this `id`"));
     };
+    hook.bring_back().await;
     let again = service.queue.send_again(&id).await?.ok_or_else(missing)?;
     hook.hurry();
     Ok((StatusCode::ACCEPTED, Json(again.into())))
