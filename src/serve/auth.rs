@@ -1,5 +1,6 @@
 //! Who asks, and what they may see.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
@@ -71,6 +72,15 @@ impl Keys {
                     named.push((KeyHash::of(source.read()?.expose_secret()), caller));
                 }
             }
+        }
+        let mut seen = HashSet::new();
+        if let Some((_, caller)) = named.iter().find(|(hash, _)| !seen.insert(*hash)) {
+            let whose = match caller {
+                Caller::Admin => "an admin".to_owned(),
+                Caller::Tenant(environment, tenant) => format!("tenant `{environment}/{tenant}`"),
+            };
+            let wrong = format!("a key of {whose} is somebody else's too, or stands there twice");
+            return Err(Error::usage(wrong).hint("give each its own: `openssl rand -base64 32`"));
         }
         let made = queue.keys()?;
         Ok(Self { named, made: RwLock::new(made), is_open: config.admin_keys.is_empty() })

@@ -22,6 +22,10 @@ fn folder(data: &Path) -> PathBuf {
     data.join("inputs")
 }
 
+/// Different fields of the records of a stream that a request has brought, at most: a SCHEMA names them all,
+/// and what may stand in one has an end.
+pub(super) const MOST_FIELDS: usize = 10_000;
+
 /// Where the input of a job is.
 pub(super) fn path(data: &Path, job: &str) -> PathBuf {
     folder(data).join(format!("{job}.jsonl"))
@@ -57,13 +61,20 @@ pub(super) fn sweep(data: &Path, waiting: &[Job]) {
 pub(super) fn check(records: &Records<'_>, key: &str) -> Result<u64, Problem> {
     let mut count = 0;
     for (stream, records) in records {
+        let mut names = HashSet::new();
         if stream.is_empty() {
             return Err(Problem::unprocessable(format!("`{key}`: a stream has no name")));
         }
         for (place, record) in records.iter().enumerate() {
-            if let Err(error) = Fields::of_text(record.get()) {
+            let fields = Fields::of_text(record.get()).map_err(|error| {
                 let detail = format!("`{key}.{stream}[{place}]` is no record: {error}");
-                return Err(Problem::unprocessable(detail).hint("a record is a JSON object"));
+                Problem::unprocessable(detail).hint("a record is a JSON object")
+            })?;
+            names.extend(fields.0.into_iter().map(|(name, _)| name));
+            if names.len() > MOST_FIELDS {
+                let detail =
+                    format!("`{key}.{stream}` has more than {MOST_FIELDS} different fields");
+                return Err(Problem::unprocessable(detail).hint("write fewer records in one job"));
             }
             count += 1;
         }

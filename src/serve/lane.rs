@@ -58,13 +58,18 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'"')
     .add(b'|');
 
+/// The name of a folder that something of this id is kept in.
+pub(super) fn folder_of(id: &str) -> String {
+    utf8_percent_encode(id, UNSAFE).to_string()
+}
+
 impl LaneName {
     /// Its store, which may not be there yet.
     pub(super) fn store(&self, data: &Path) -> PathBuf {
         let Self { environment, flow, tenant, connector } = self;
         let parts = [environment, tenant, flow, connector];
         let mut folder = data.join("lanes");
-        folder.extend(parts.map(|part| utf8_percent_encode(part, UNSAFE).to_string()));
+        folder.extend(parts.map(|part| folder_of(part)));
         folder.join("store.db")
     }
 }
@@ -271,14 +276,19 @@ impl Lanes {
         name: &LaneName,
     ) -> Result<Arc<Lane>, Problem> {
         let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
-        let opened = cell
-            .get_or_try_init(|| async {
-                let lane = Arc::new(Lane::open(service, name.clone()).await?);
-                let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
-                service.tasks.spawn(async move { opened.forget(before).await });
-                Ok(lane)
-            })
-            .await;
+        let opening = cell.get_or_try_init(|| async {
+            let lane = Arc::new(Lane::open(service, name.clone()).await?);
+            let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
+            service.tasks.spawn(async move { opened.forget(before).await });
+            Ok(lane)
+        });
+        // Its remote may be asked whose account it is, and not answer.
+        let opened = tokio::select! {
+            opened = opening => opened,
+            () = service.stop.cancelled() => {
+                Err(Problem::unavailable("the service is about to end", 5))
+            }
+        };
         let lane = match opened {
             Ok(lane) => Arc::clone(lane),
             Err(problem) => {

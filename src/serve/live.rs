@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Service;
-use super::input::{record_line, schema_line};
+use super::input::{MOST_FIELDS, record_line, schema_line};
 use super::lane::{Lane, LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, NewJob, Source, State};
@@ -61,6 +61,8 @@ pub(super) enum NotSent {
     NotKept,
     /// Too much waits to be written.
     Full,
+    /// It has more bytes than a line of the input may.
+    TooLong(usize),
 }
 
 /// Who waits for the record at which position.
@@ -73,6 +75,8 @@ struct Feed {
     /// Bytes that wait to be read, and how many may.
     waiting: Arc<AtomicUsize>,
     most_bytes: usize,
+    /// Bytes of a line, at most.
+    most_line: usize,
     /// The properties that each stream's SCHEMA has named.
     streams: HashMap<String, BTreeSet<String>>,
     used: Instant,
@@ -135,6 +139,14 @@ impl Live {
                     }
                     Err(NotSent::Full | NotSent::NotKept) => tokio::time::sleep(PAUSE).await,
                     Err(NotSent::Closed) => return Ok(()),
+                    Err(NotSent::TooLong(most)) => {
+                        tracing::error!(
+                            task = task.id,
+                            most,
+                            "A record that was accepted is too long now."
+                        );
+                        break;
+                    }
                 }
             }
         }
@@ -179,6 +191,7 @@ impl Live {
                 position: 0,
                 waiting: Arc::clone(&bytes),
                 most_bytes: begun.config.max_buffer_bytes,
+                most_line: begun.config.max_line_bytes,
                 streams: HashMap::new(),
                 used: Instant::now(),
             }),
@@ -236,6 +249,9 @@ impl Live {
             feed.lines = None;
         }
         let lines = feed.lines.clone().ok_or(NotSent::Closed)?;
+        if line.len() > feed.most_line {
+            return Err(NotSent::TooLong(feed.most_line));
+        }
         // One is taken whatever its size.
         let waiting = feed.waiting.load(Ordering::Acquire);
         if waiting > 0 && waiting + line.len() > feed.most_bytes {
@@ -308,6 +324,10 @@ impl Feed {
             return String::new();
         }
         let known = self.streams.entry(stream.to_owned()).or_default();
+        if known.len() + record.0.len() > MOST_FIELDS {
+            // A SCHEMA has an end; this one needs to tell of the records that follow it alone.
+            known.clear();
+        }
         known.extend(record.0.iter().map(|(name, _)| name.to_string()));
         schema_line(stream, known.iter())
     }

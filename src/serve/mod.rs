@@ -47,10 +47,12 @@ pub use api::openapi;
 pub use config::ServeConfig;
 
 use crate::error::Error;
-use crate::store::tasks::KEY_MILLIS;
+use crate::store::tasks::{self, KEY_MILLIS};
+use api::Room;
 use auth::Keys;
 use health::Health;
 use lane::Lanes;
+use live::Live;
 use page::Sessions;
 use problem::Problem;
 use progress::Progress;
@@ -73,6 +75,7 @@ pub(crate) struct Service {
     progress: Progress,
     sessions: Sessions,
     health: Health,
+    room: Room,
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -123,6 +126,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     })?;
     let runner = Runner::new(config.max_jobs);
     let reading = Reading::new(config.search_secs);
+    let room = Room::new(config.max_body_bytes);
     let service = Arc::new(Service {
         config,
         keys,
@@ -134,6 +138,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         progress: Progress::default(),
         sessions: Sessions::default(),
         health: Health::new(),
+        room,
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
@@ -217,7 +222,7 @@ impl Service {
     }
 
     /// Ends what nobody uses.
-    async fn rest(&self) {
+    async fn rest(self: &Arc<Self>) {
         // A service that has nothing to do writes nothing but this.
         let mut forget = tokio::time::interval(FORGET);
         let mut rounds: u64 = 0;
@@ -253,10 +258,20 @@ impl Service {
             }
             for lane in self.lanes.all() {
                 // One that is about to begin is not idle.
-                if let Ok(live) = lane.live.try_lock()
-                    && let Some(live) = &*live
-                {
+                let Ok(live) = lane.live.try_lock() else { continue };
+                if let Some(live) = &*live {
                     live.close_if_idle(now);
+                }
+                let is_closed = live.as_ref().is_some_and(|live| !live.is_open());
+                drop(live);
+                // What a job that failed was given is not to wait for somebody's next record.
+                if is_closed && lane.store().read(tasks::is_any_open).unwrap_or(false) {
+                    let own = Arc::clone(self);
+                    self.tasks.spawn(async move {
+                        if let Err(problem) = Live::of(&own, &lane).await {
+                            tracing::warn!(lane = %lane.name, "Records that were accepted are not written yet: {}", problem.detail());
+                        }
+                    });
                 }
             }
         }

@@ -94,6 +94,9 @@ impl From<Error> for Problem {
     /// What is told is for whoever runs the service too: no secret is in an [`Error`].
     fn from(error: Error) -> Self {
         use crate::error::ExitCode;
+        if error.is_of_store() {
+            return of_disk(&error);
+        }
         let status = match error.exit {
             ExitCode::Usage | ExitCode::Input => StatusCode::UNPROCESSABLE_ENTITY,
             ExitCode::Remote => StatusCode::BAD_GATEWAY,
@@ -109,8 +112,14 @@ impl From<Error> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::unavailable(Error::from(error).full_message(), 5)
+        of_disk(&error.into())
     }
+}
+
+/// Whoever asks can do nothing about the disk, and need not know where things are on it.
+fn of_disk(error: &Error) -> Problem {
+    tracing::error!("What a request needs of the disk was not to be had: {}", error.full_message());
+    Problem::unavailable("what is kept here cannot be read or written now", 5)
 }
 
 /// What is answered in the place of an answer that was not made.

@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 use super::Service;
 use super::input;
 use super::lane::{LaneName, job_span};
+use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
 use super::{run, taps, telemetry};
 use crate::error::Error;
@@ -76,6 +77,11 @@ impl Runner {
             jobs.retain(|job| job.uuid != uuid);
             jobs.len() < before
         })
+    }
+
+    /// Whether a job runs.
+    pub(super) fn runs(&self, uuid: &str) -> bool {
+        self.lock().running.contains_key(uuid)
     }
 
     /// Ends a job that runs. Whether there is one.
@@ -157,6 +163,11 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
         // It goes on when the service starts again.
         Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
         Ok(summary) => Ended::from(&summary),
+        Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => return,
+        Err(_) if stop.is_cancelled() => {
+            let message = "it was cancelled before its account was open".to_owned();
+            Ended { state: State::Cancelled, message, summary: None }
+        }
         Err(error) => {
             error.tell_beside();
             Ended { state: State::Failed, message: error.full_message(), summary: None }
@@ -182,7 +193,11 @@ async fn attempt(
     job: &Job,
     stop: CancellationToken,
 ) -> Result<Summary, Error> {
-    let lane = service.lanes.get(service, &job.lane).await.map_err(|problem| {
+    let opened = tokio::select! {
+        opened = service.lanes.get(service, &job.lane) => opened,
+        () = stop.cancelled() => Err(Problem::conflict("the job was ended")),
+    };
+    let lane = opened.map_err(|problem| {
         Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
     })?;
     if job.source == Source::Tap {

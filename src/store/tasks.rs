@@ -65,14 +65,6 @@ impl Store {
         .await
     }
 
-    /// The task of this id.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn task(&self, id: &str) -> Result<Option<Task>, StoreError> {
-        self.read(|connection| find(connection, "id", id))
-    }
-
     /// The task of the request that the client calls so.
     ///
     /// # Errors
@@ -80,6 +72,24 @@ impl Store {
     pub fn task_of_key(&self, key: &str) -> Result<Option<Task>, StoreError> {
         self.read(|connection| find(connection, "key", key))
     }
+}
+
+/// The task of this id.
+///
+/// # Errors
+/// What SQLite says.
+pub fn by_id(connection: &Connection, id: &str) -> rusqlite::Result<Option<Task>> {
+    find(connection, "id", id)
+}
+
+/// Whether some have not come to their end.
+///
+/// # Errors
+/// What SQLite says.
+pub fn is_any_open(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM tasks WHERE {IS_OPEN})"))?
+        .query_row([], |row| row.get(0))
 }
 
 /// Tasks that have not come to their end, in the order in which they came.

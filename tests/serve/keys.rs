@@ -60,3 +60,25 @@ fn other_machines_are_not_let_in_without_a_key() {
     let told = String::from_utf8(ran.stderr).unwrap();
     assert!(told.contains("`admin_keys` is empty"), "{told}");
 }
+
+#[test]
+fn a_key_of_two_is_refused_at_the_start() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let mut config = config(&remote.url);
+    config["data"] = "other".into();
+    for (tenant, key) in [("acme", "ACME_KEY"), ("other", "ACME_KEY")] {
+        config["environments"]["dev"]["tenants"][tenant]["keys"] = json!([{"env": key}]);
+    }
+    keep(&service.path("twice.yaml"), &config.to_string());
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_target-upsert"))
+        .args(["serve", "--config", "twice.yaml", "--listen", "127.0.0.1:0"])
+        .current_dir(service.path(""))
+        .env("SANDBOX_TOKEN", "sandbox-token")
+        .env("ACME_KEY", "acme-key")
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains("somebody else's too"), "{told}");
+}

@@ -89,3 +89,23 @@ fn what_a_kill_has_left_beside_the_queue_is_taken_away() {
     service.begin();
     assert!(!left.exists());
 }
+
+#[test]
+fn a_job_that_was_cancelled_stays_so() {
+    let remote = Remote::with("{latency_ms: 100}");
+    let mut service = Service::start(&config(&remote.url));
+    let ids: Vec<String> = (0..3000).map(|n| format!("c-{n}")).collect();
+    let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let began = Instant::now();
+    while remote.records("contacts").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
+    service.kill();
+    service.begin();
+    assert_eq!(service.ended(&job)["status"], "stopped");
+    // Another one of the account is not held up by it.
+    assert_eq!(service.ended(&service.queue("acme", &["d-1"]))["status"], "succeeded");
+    assert!(remote.by_ext("contacts").len() < 3000);
+}

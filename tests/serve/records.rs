@@ -278,3 +278,55 @@ fn records_that_wait_take_no_more_room_than_they_may() {
     assert!(refused.problem(503).contains("too many records wait"));
     assert!(refused.headers.contains_key("retry-after"));
 }
+
+#[test]
+fn a_record_that_a_job_could_not_read_closes_the_way_for_no_other() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_line_bytes"] = 200_000.into();
+    let service = Service::start(&config);
+    let wide = |from: u32, count: u32| {
+        let fields = (from..from + count).map(|n| (format!("p{n}"), json!(1)));
+        let mut record: serde_json::Map<_, _> = fields.collect();
+        record.insert("externalId".to_owned(), format!("w-{from}").into());
+        json!({"data": record})
+    };
+    assert!(service.post(PLACE, &wide(0, 10_001)).problem(422).contains("10000 fields"));
+    let long = json!({"data": {"externalId": "l-1", "note": "x".repeat(200_001)}, "async": true});
+    assert!(service.post(PLACE, &long).problem(413).contains("200000"));
+    // Together they have more than a SCHEMA may.
+    for n in 0..12 {
+        let told = service.post(PLACE, &wide(n * 9000, 9000)).is(200);
+        assert_eq!(told["state"]["bookmarks"]["contacts"][0]["success"], true, "{told}");
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 12);
+    let job = json!({"connector_id": "crm", "job_type": "write",
+        "state": {"contacts": [wide(0, 9000)["data"], wide(9000, 9000)["data"]]}});
+    assert!(service.post("/v2/dev/two/acme/jobs", &job).problem(422).contains("10000 different"));
+}
+
+/// A remote that takes connections and never says whose account it is.
+#[test]
+fn a_remote_that_hangs_holds_up_its_own_account_alone() {
+    let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));
+    let mut config = config(&remote.url);
+    let account = json!({"config": {"base_url": hangs.url, "access_token": "sandbox-token"}});
+    config["environments"]["dev"]["flows"]["two"]["connectors"]["hubspot"] = account;
+    config["environments"]["dev"]["tenants"]["acme"]["connectors"]["hubspot"] = json!({});
+    config["deadline_secs"] = json!(0.3);
+    let mut service = Service::start(&config);
+    let asked = service.post(PLACE, &json!({"data": contact("c-1"), "async": true})).is(202);
+    assert_eq!(outcome(&service, &asked)["success"], true);
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
+    service.post(place, &json!({"data": contact("c-2")})).problem(503);
+    // What is known of another connector's record is told, and its jobs end.
+    assert_eq!(outcome(&service, &asked)["success"], true);
+    let body = json!({"connector_id": "hubspot", "job_type": "write", "state": {"contacts": [contact("c-3")]}});
+    let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+    let job = job["job_id"].as_str().unwrap();
+    service.ended(&service.queue("acme", &["c-4"]));
+    service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
+    assert_eq!(service.ended(job)["status"], "cancelled");
+    service.end();
+}

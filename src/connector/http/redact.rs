@@ -189,6 +189,7 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         // Of a form, where the plus itself is escaped.
         secret.replace(' ', "+").into(),
     ];
+    forms.extend(within_base64(secret.as_bytes()));
     if let Ok(latin) = secret.chars().map(u8::try_from).collect::<Result<Vec<u8>, _>>() {
         // As it is read where UTF-8 was expected.
         forms.push(String::from_utf8_lossy(&latin).into_owned().into());
@@ -206,6 +207,20 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
+/// What is left of a secret in the base64 of a longer text, wherever it stands in it: without the
+/// characters at both ends, which tell of its neighbours too (RFC 4648 section 4: three bytes are four
+/// characters).
+fn within_base64(secret: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    (0..3).flat_map(move |before| {
+        let mut text = vec![0; before];
+        text.extend(secret);
+        let first = (before * 4).div_ceil(3);
+        let last = text.len() * 4 / 3;
+        let within = |text: String| text.as_bytes().get(first..last).unwrap_or_default().to_vec();
+        [BASE64_STANDARD.encode(&text), BASE64_URL_SAFE_NO_PAD.encode(&text)].map(within)
+    })
+}
+
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Redactor")
@@ -217,6 +232,21 @@ mod tests {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
     use super::*;
+
+    #[test]
+    fn a_secret_is_known_wherever_it_stands_in_base64() {
+        let redactor = Redactor::default();
+        redactor.add("Zx9-supersecret-api-key-7Q");
+        for before in ["", "a", "ab", "abc", "POST /in?x-api-key="] {
+            for after in ["", "x", "xy", "xyz", " HTTP/1.1"] {
+                let text = format!("{before}Zx9-supersecret-api-key-7Q{after}");
+                let told = redactor.clean(&BASE64_STANDARD.encode(&text));
+                assert!(told.contains(MARK), "{told}");
+                let rest = told.replace(MARK, "");
+                assert!(rest.len() <= (before.len() + after.len()) * 4 / 3 + 8, "{told}");
+            }
+        }
+    }
 
     #[test]
     fn encodings_that_remotes_use_are_known() {

@@ -1,6 +1,8 @@
 //! What comes with a request: read with a cap and in good time, and refused with its place where it is
 //! wrong.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,10 +13,12 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::config::wrong::without_value;
+use crate::serve::Service;
 use crate::serve::problem::Problem;
 
 /// The header that names a request, so that it is carried out once.
@@ -45,17 +49,71 @@ pub(super) fn records() -> Object {
         .build()
 }
 
-/// Reads a body of at most `most` bytes.
+/// A body, which counts among those that are held until it is dropped.
+#[derive(Debug)]
+pub(in crate::serve) struct Held {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Deref for Held {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Bytes of bodies that are held at once, in [`UNIT`]s.
+#[derive(Debug)]
+pub(in crate::serve) struct Room {
+    units: Arc<Semaphore>,
+    all: u32,
+}
+
+/// In which room is counted.
+const UNIT: usize = 1024;
+/// Bodies of the longest kind for which there is room.
+const BODIES: usize = 4;
+
+impl Room {
+    /// For some bodies of `most` bytes, or many that are shorter.
+    pub(in crate::serve) fn new(most: usize) -> Self {
+        let all = u32::try_from((most / UNIT + 1).saturating_mul(BODIES)).unwrap_or(u32::MAX);
+        let all = all.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        Self { units: Arc::new(Semaphore::new(all as usize)), all }
+    }
+
+    async fn take(
+        &self,
+        bytes: usize,
+        patience: Duration,
+    ) -> Result<OwnedSemaphorePermit, Problem> {
+        let units = u32::try_from(bytes / UNIT + 1).unwrap_or(u32::MAX).min(self.all);
+        let taken = Arc::clone(&self.units).acquire_many_owned(units);
+        let taken = tokio::time::timeout(patience, taken).await;
+        taken
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(|| Problem::unavailable("too many long requests come at the same time", 5))
+    }
+}
+
+/// Reads a body of at most `most` bytes, once there is room for it.
 ///
 /// # Errors
-/// 413 for a longer one, 408 for one that takes too long.
+/// 413 for a longer one, 408 for one that takes too long, 503 where there is no room in good time.
 pub(in crate::serve) async fn read(
+    service: &Service,
     body: Body,
     most: usize,
-    patience: Duration,
-) -> Result<Bytes, Problem> {
+) -> Result<Held, Problem> {
+    let patience = service.config.request_secs.duration();
+    let told = http_body::Body::size_hint(&body).upper();
+    let told = told.and_then(|told| usize::try_from(told).ok()).unwrap_or(most).min(most);
+    let room = service.room.take(told, patience).await?;
     match tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(bytes)) => Ok(Held { bytes, _room: room }),
         Ok(Err(error)) => {
             let cause = std::error::Error::source(&error);
             if cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {

@@ -134,7 +134,10 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
             Ok(())
         };
         service.whole(cancelled).await?;
-    } else if !service.runner.stop(&job.uuid) {
+    } else if service.runner.runs(&job.uuid) {
+        service.queue.cancel_running(&job.uuid).await?;
+        service.runner.stop(&job.uuid);
+    } else {
         let now = found(service, &job.uuid)?;
         if now.state.is_end() {
             let detail = format!("the job has ended: it is `{}`", now.state.as_str());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
+use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -14,13 +15,14 @@ use utoipa::ToSchema;
 use super::body;
 use crate::json::fields::Fields;
 use crate::serve::Service;
+use crate::serve::input::MOST_FIELDS;
 use crate::serve::lane::{Lane, LaneName};
 use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
 use crate::state::line;
-use crate::store::report;
-use crate::store::tasks::Task;
+use crate::store::tasks::{self, Task};
+use crate::store::{open_for_reading, report, unreadable};
 
 /// How often the outcome of a request that came before is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -130,7 +132,7 @@ pub(super) async fn write_in(
     parse: impl FnOnce(&[u8]) -> Result<NewRecord<'_>, Problem>,
 ) -> Result<Told, Problem> {
     let config = &service.config;
-    let bytes = body::read(body, config.max_record_bytes, config.request_secs.duration()).await?;
+    let bytes = body::read(service, body, config.max_record_bytes).await?;
     let asked = parse(&bytes)?;
     let key = body::key(headers)?.map(|key| RequestKey {
         key,
@@ -150,10 +152,15 @@ pub(super) async fn write_in(
 /// 409 for a key that was given to another request, 422 for what is no record, 502 where the job that
 /// was to write it could not, 503 where none could be begun in time.
 async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> {
-    if let Err(error) = Fields::of_text(wanted.record.get()) {
-        return Err(Problem::unprocessable(format!("`data` is no record: {error}"))
-            .hint("a record is a JSON object"));
+    let fields = Fields::of_text(wanted.record.get()).map_err(|error| {
+        let problem = Problem::unprocessable(format!("`data` is no record: {error}"));
+        problem.hint("a record is a JSON object")
+    })?;
+    if fields.0.len() > MOST_FIELDS {
+        let detail = format!("`data` has more than {MOST_FIELDS} fields");
+        return Err(Problem::unprocessable(detail));
     }
+    drop(fields);
     let began = Instant::now();
     let until = tokio::time::Instant::from_std(began) + service.config.deadline_secs.duration();
     let (is_async, key) = (wanted.is_async, wanted.key.clone());
@@ -180,7 +187,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
         lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
         is_kept = true;
     }
-    let told = tell(&lane, &task, &live.uuid)?;
+    let told = told(&lane, &task)?;
     lane.meter.answered(began.elapsed(), told.state.is_some());
     if told.state.is_none() && live.is_over() {
         return Err(lost(service, &live, is_kept));
@@ -236,6 +243,11 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
             }
             Err(NotSent::Closed) => {}
             Err(NotSent::NotKept | NotSent::Full) => return Err(busy()),
+            Err(NotSent::TooLong(most)) => {
+                let detail = format!("`data` has more bytes than a record may: {most}");
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+                    .hint("see `max_line_bytes` of the connector's config"));
+            }
         }
     }
 }
@@ -275,12 +287,12 @@ async fn again(
 ///
 /// # Errors
 /// What the store says.
-pub(super) fn told(lane: &Lane, task: &Task) -> Result<Told, Problem> {
-    let run = lane.store().read(|connection| crate::store::jobs::uuid(connection, task.job))?;
-    tell(lane, task, &run.unwrap_or_default())
+fn told(lane: &Lane, task: &Task) -> Result<Told, Problem> {
+    Ok(lane.store().read(|connection| tell(connection, task))?)
 }
 
-/// The task of this id, in whichever lane of the tenant's it is.
+/// The task of this id, in whichever lane of the tenant's it is. No lane is opened for it: its remote need
+/// not be there.
 ///
 /// # Errors
 /// 404 where there is none.
@@ -293,28 +305,36 @@ pub(super) async fn find(
 ) -> Result<Told, Problem> {
     let names = service.tenants.lanes_of(environment, tenant).into_iter();
     for name in names.filter(|name| name.flow == flow) {
-        // One that nobody has opened yet may be of before the service was started.
-        if service.lanes.find(&name).is_none() && !name.store(&service.config.data).exists() {
-            continue;
-        }
-        let lane = service.lanes.get(service, &name).await?;
-        if let Some(task) = lane.store().task(id)? {
-            return told(&lane, &task);
+        let look = |connection: &Connection| {
+            let task = tasks::by_id(connection, id)?;
+            task.map(|task| tell(connection, &task)).transpose()
+        };
+        let found = if let Some(lane) = service.lanes.find(&name) {
+            lane.store().read(look)?
+        } else {
+            let store = name.store(&service.config.data);
+            // One that nobody has opened yet may be of before the service was started.
+            if !store.exists() {
+                continue;
+            }
+            tokio::task::block_in_place(|| look(&open_for_reading(&store)?).map_err(unreadable))?
+        };
+        if let Some(told) = found {
+            return Ok(told);
         }
     }
     Err(Problem::not_found(format!("there is no task `{id}`")))
 }
 
-fn tell(lane: &Lane, task: &Task, job: &str) -> Result<Told, Problem> {
-    let state = lane.store().read(|connection| {
-        report::one(connection, task.job, &task.stream, task.position, |row| {
-            let mut text = Vec::new();
-            // Nothing fails that is written into memory.
-            drop(line::write_one(&mut text, &row));
-            String::from_utf8(text).ok().and_then(|text| RawValue::from_string(text).ok())
-        })
+fn tell(connection: &Connection, task: &Task) -> rusqlite::Result<Told> {
+    let job = crate::store::jobs::uuid(connection, task.job)?.unwrap_or_default();
+    let state = report::one(connection, task.job, &task.stream, task.position, |row| {
+        let mut text = Vec::new();
+        // Nothing fails that is written into memory.
+        drop(line::write_one(&mut text, &row));
+        String::from_utf8(text).ok().and_then(|text| RawValue::from_string(text).ok())
     })?;
-    Ok(Told { task: task.id.clone(), job: job.to_owned(), state: state.flatten() })
+    Ok(Told { task: task.id.clone(), job, state: state.flatten() })
 }
 
 /// The job of a record has ended without an outcome for it.

@@ -72,7 +72,7 @@ pub(super) async fn log_in(
     body: Body,
 ) -> Result<Response, Refused> {
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(peer)| peer.0.ip());
-    let bytes = body::read(body, FORM_BYTES, service.config.request_secs.duration()).await?;
+    let bytes = body::read(&service, body, FORM_BYTES).await?;
     let (mut key, mut next) = (String::new(), String::new());
     for (name, value) in url::form_urlencoded::parse(&bytes) {
         match &*name {

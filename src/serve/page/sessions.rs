@@ -12,6 +12,8 @@ use crate::serve::secret::{KeyHash, by_chance};
 pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Logins that are held; past that the oldest go.
 const MOST: usize = 1000;
+/// Of one key.
+const MOST_OF_A_KEY: usize = 50;
 /// Wrong keys from one address within [`WINDOW`], at most.
 const GUESSES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
@@ -45,11 +47,17 @@ impl Sessions {
         let token = by_chance()?;
         let mut held = lock(&self.held);
         held.retain(|_, session| now.duration_since(session.began) < LIFETIME);
-        if held.len() >= MOST
-            && let Some(oldest) = held.iter().min_by_key(|(_, session)| session.began)
-        {
-            let oldest = *oldest.0;
-            held.remove(&oldest);
+        // Whoever logs in again and again ends logins with that key first.
+        for (most, is_meant) in [(MOST_OF_A_KEY, Some(key)), (MOST, None)] {
+            let of =
+                held.iter().filter(|(_, session)| is_meant.is_none_or(|key| session.key == key));
+            let (count, oldest) = of.fold((0, None), |(count, oldest), (token, session)| {
+                let is_older = oldest.is_none_or(|(_, began)| session.began < began);
+                (count + 1, if is_older { Some((*token, session.began)) } else { oldest })
+            });
+            if let Some((oldest, _)) = oldest.filter(|_| count >= most) {
+                held.remove(&oldest);
+            }
         }
         held.insert(KeyHash::of(&token), Session { key, began: now });
         Ok(token)
@@ -131,10 +139,22 @@ mod tests {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let at = |place: usize| now + Duration::from_millis(u64::try_from(place).unwrap());
         let tokens: Vec<_> = (0..MOST + 2)
-            .map(|place| sessions.begin(KeyHash::of("a key"), at(place)).unwrap())
+            .map(|place| sessions.begin(KeyHash::of(&place.to_string()), at(place)).unwrap())
             .collect();
         let holds = |place: usize| sessions.find(&tokens[place], at(MOST)).is_some();
         assert!(!holds(0) && !holds(1) && holds(2) && holds(MOST + 1));
+    }
+
+    #[test]
+    fn one_key_ends_no_logins_of_another() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let first = sessions.begin(KeyHash::of("admin"), now).unwrap();
+        let at = |place: u32| now + Duration::from_secs(place.into());
+        let others: Vec<_> =
+            (0..1200).map(|n| sessions.begin(KeyHash::of("other"), at(n)).unwrap()).collect();
+        assert!(sessions.find(&first, now).is_some());
+        let held = others.iter().filter(|token| sessions.find(token, now).is_some());
+        assert_eq!(held.count(), MOST_OF_A_KEY);
     }
 
     #[test]

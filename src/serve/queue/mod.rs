@@ -29,7 +29,7 @@ use crate::store::reader::{Commits, Reader};
 use crate::store::writer::Writer;
 
 /// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Tells our files from other programs' SQLite files: "tusv" in ASCII.
 const APPLICATION_ID: i64 = 0x7475_7376;
 
@@ -218,6 +218,16 @@ impl Queue {
         .await
     }
 
+    /// A job that is under way is to end: also where the service is killed before it has.
+    pub(super) async fn cancel_running(&self, uuid: &str) -> Result<(), StoreError> {
+        let uuid = uuid.to_owned();
+        self.write(move |transaction| {
+            let sql = "UPDATE jobs SET is_cancelled = 1 WHERE uuid = ? AND status = 'running'";
+            transaction.execute(sql, [uuid]).map(drop)
+        })
+        .await
+    }
+
     /// Jobs that a killed service had begun wait again. What was written at once has ended: who waited
     /// for it is gone.
     pub(super) async fn take_up(&self) -> Result<(), StoreError> {
@@ -229,7 +239,14 @@ impl Queue {
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()?;
-            for uuid in ended {
+            let cancelled = transaction
+                .prepare(
+                    "UPDATE jobs SET status = 'stopped', message = 'it was cancelled', updated_millis = ?
+                     WHERE status = 'running' AND is_cancelled RETURNING uuid",
+                )?
+                .query_map([chrono::Utc::now().timestamp_millis()], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()?;
+            for uuid in ended.into_iter().chain(cancelled) {
                 deliveries::tell(transaction, hooks, &uuid)?;
             }
             transaction
@@ -436,6 +453,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
         let transaction = connection.transaction()?;
         transaction.execute_batch(include_str!("schema.sql"))?;
         add_column(&transaction, "jobs", "tap", "TEXT")?;
+        add_column(&transaction, "jobs", "is_cancelled", "INTEGER NOT NULL DEFAULT 0")?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.commit()?;

@@ -28,7 +28,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     message TEXT,
     summary TEXT,
     -- the tap that brings the records
-    tap TEXT
+    tap TEXT,
+    -- 1: somebody has ended it while it was under way
+    is_cancelled INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (environment, tenant, flow, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, id);

@@ -18,6 +18,9 @@ pub(super) use sender::run;
 use super::config::ServeConfig;
 use super::queue::Job;
 use super::telemetry;
+use secrecy::ExposeSecret as _;
+
+use crate::connector::http::Redactor;
 use crate::error::Error;
 use crate::text::hex;
 use sign::Signer;
@@ -46,6 +49,8 @@ pub(super) struct Hook {
     /// None: all.
     steps: Vec<Step>,
     flows: Option<Vec<String>>,
+    /// What an answer may tell back: the secret, the address, signatures.
+    redactor: Redactor,
     /// Told to try at once what it waits to try again.
     hurry: Notify,
     /// The receiver has said that it wants no more. Held while what waits is given up for that, so that
@@ -152,9 +157,15 @@ fn read_one(environment: &str, config: &WebhookConfig) -> Result<Hook, Error> {
         Some(id) => id.clone(),
         None => hex(&Sha256::digest(url.as_str())[..6]),
     };
+    let secret = config.secret.read()?;
+    let redactor = Redactor::default();
+    redactor.add(secret.expose_secret());
+    let place = [Some(url.path()), url.query(), url.password()];
+    place.into_iter().flatten().for_each(|part| redactor.add(part));
     Ok(Hook {
         name: HookName { environment: environment.to_owned(), id },
-        signer: Signer::new(&config.secret.read()?)?,
+        signer: Signer::new(&secret)?,
+        redactor,
         url,
         steps: config.events.clone(),
         flows: config.flows.clone(),

@@ -162,6 +162,10 @@ async fn attempt(hook: &Hook, client: &reqwest::Client, delivery: &Delivery) -> 
         ("webhook-signature", hook.signer.standard(id, timestamp, body)),
         ("x-hub-signature", hook.signer.hub(body)),
     ] {
+        if name.contains("signature") {
+            hook.redactor.add_token(text.split([',', '=']).next_back().unwrap_or_default());
+            hook.redactor.add_token(&text);
+        }
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert(name, value);
         }
@@ -185,6 +189,8 @@ async fn attempt(hook: &Hook, client: &reqwest::Client, delivery: &Delivery) -> 
     let headers = std::mem::take(response.headers_mut());
     let wait = Answer::new(status.as_u16(), headers, "", hook.url.clone()).retry_after();
     let said: String = String::from_utf8_lossy(&said).chars().take(ANSWER_CHARS).collect();
+    // It may tell back what it was sent.
+    let said = hook.redactor.clean(&said);
     Tried::Failed { status: Some(status.as_u16()), why: printable(&said).to_string(), wait }
 }
 

@@ -146,7 +146,7 @@ pub(in crate::serve::api) async fn queue(
     body: Body,
 ) -> Result<Response, Problem> {
     let config = &service.config;
-    let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
+    let bytes = body::read(&service, body, config.max_body_bytes).await?;
     let QueueJob { environment, flow, tenant, connector, name, records, tap } =
         body::parse(&bytes)?;
     caller.may(&environment, &tenant)?;

@@ -115,7 +115,7 @@ pub(in crate::serve::api) async fn set_tap_state(
     body: Body,
 ) -> Result<Json<ToldTapState>, Problem> {
     let config = &service.config;
-    let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
+    let bytes = body::read(&service, body, config.max_body_bytes).await?;
     let NewTapState { state } = body::parse(&bytes)?;
     let (lane, tap) = place.found(&service, &caller)?;
     if let Err(error) = Fields::of_text(state.get()) {

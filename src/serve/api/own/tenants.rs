@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::body::{self, InPath};
 use crate::serve::Service;
 use crate::serve::auth::Caller;
+use crate::serve::lane::folder_of;
 use crate::serve::problem::Problem;
 use crate::serve::queue::KeptKey;
 use crate::serve::secret;
@@ -102,7 +103,7 @@ pub(in crate::serve::api) struct KeyPlace {
     key_id: String,
 }
 
-/// Characters of an id, at most.
+/// Bytes of an id as an address has it, at most: folders are named by it.
 const ID_CHARS: usize = 200;
 
 fn tell(service: &Service, environment: &str, tenant: &str) -> Result<ToldTenant, Problem> {
@@ -173,10 +174,10 @@ pub(in crate::serve::api) async fn add_tenant(
     caller.is_admin()?;
     let TenantPlace { environment, tenant } = place;
     let is_plain = |char: char| !char.is_control() && !matches!(char, '/' | '\\' | '?' | '#');
-    if !tenant.chars().all(is_plain) || tenant.chars().count() > ID_CHARS {
+    if !tenant.chars().all(is_plain) || folder_of(&tenant).len() > ID_CHARS {
         return Err(Problem::unprocessable(format!(
-            "the tenant's id has a `/`, `\\`, `?`, `#`, a control character, or more than {ID_CHARS} \
-             characters"
+            "the tenant's id has a `/`, `\\`, `?`, `#` or a control character, or is longer than {ID_CHARS} \
+             bytes as it stands in an address"
         )));
     }
     let (own, place) = (Arc::clone(&service), (environment.clone(), tenant.clone()));
@@ -227,7 +228,7 @@ pub(in crate::serve::api) async fn set_account(
 ) -> Result<(StatusCode, Json<ToldTenant>), Problem> {
     caller.is_admin()?;
     let config = &service.config;
-    let bytes = body::read(body, config.max_record_bytes, config.request_secs.duration()).await?;
+    let bytes = body::read(&service, body, config.max_record_bytes).await?;
     let account: Map<String, Value> = body::parse(&bytes)?;
     if let Some(key) = secret::names_a_place(&account) {
         let detail = format!("`{key}` names a variable or a file, which no request may");

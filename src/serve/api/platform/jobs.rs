@@ -201,7 +201,7 @@ async fn queue(
     let Place { env_id, flow_id, tenant } = place;
     caller.may(&env_id, &tenant)?;
     let config = &service.config;
-    let bytes = body::read(body, config.max_body_bytes, config.request_secs.duration()).await?;
+    let bytes = body::read(&service, body, config.max_body_bytes).await?;
     let asked: NewJob<'_> = body::parse(&bytes)?;
     asked.check()?;
     match asked.job_type.as_deref() {
