@@ -242,7 +242,7 @@ impl Service {
                     for lane in self.lanes.all() {
                         lane.forget(before).await;
                     }
-                    if rounds % ROUNDS_A_DAY == 0 {
+                    if rounds.is_multiple_of(ROUNDS_A_DAY) {
                         self.lanes.forget_closed(&self.config.data, before).await;
                     }
                     rounds += 1;

@@ -176,12 +176,12 @@ fn a_key_that_comes_twice_at_once_is_carried_out_once() {
     };
     // Nothing is open yet, so that all of them wait.
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let sent: Vec<_> = (0..4).map(|_| scope.spawn(|| send("one"))).collect();
+        let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| send("one"))).collect();
         let other = scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(50));
             send("two")
         });
-        sent.into_iter().chain([other]).map(|sent| sent.join().unwrap()).collect()
+        waiting.into_iter().chain([other]).map(|waits| waits.join().unwrap()).collect()
     });
     let told: Vec<Value> = answers[..4].iter().map(|answer| answer.is(200)).collect();
     let ids: std::collections::BTreeSet<_> =

@@ -296,7 +296,7 @@ fn told(lane: &Lane, task: &Task) -> Result<Told, Problem> {
 ///
 /// # Errors
 /// 404 where there is none.
-pub(super) async fn find(
+pub(super) fn find(
     service: &Service,
     environment: &str,
     flow: &str,

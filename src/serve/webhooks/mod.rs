@@ -197,6 +197,7 @@ impl Hooks {
                 signer: Signer::new(&"secret".into()).unwrap(),
                 steps: Vec::new(),
                 flows: None,
+                redactor: Redactor::default(),
                 hurry: Notify::new(),
                 is_gone: Mutex::default(),
             })

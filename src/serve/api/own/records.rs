@@ -107,6 +107,6 @@ pub(in crate::serve::api) async fn show_task(
 ) -> Result<Json<ToldTask>, Problem> {
     let TaskPlace { environment, flow, tenant, id } = place;
     caller.may(&environment, &tenant)?;
-    let told = records::find(&service, &environment, &flow, &tenant, &id).await?;
+    let told = records::find(&service, &environment, &flow, &tenant, &id)?;
     Ok(Json(told.into()))
 }

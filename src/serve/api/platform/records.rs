@@ -126,7 +126,7 @@ pub(in crate::serve::api) async fn status(
 ) -> Result<Response, Problem> {
     let Place { env_id, flow_id, tenant } = place;
     caller.may(&env_id, &tenant)?;
-    let told = records::find(&service, &env_id, &flow_id, &tenant, &of.task_id).await?;
+    let told = records::find(&service, &env_id, &flow_id, &tenant, &of.task_id)?;
     if told.state.is_none() {
         return Ok(Json(json!({"has_data": false})).into_response());
     }
