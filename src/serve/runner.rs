@@ -265,6 +265,7 @@ mod tests {
             message: None,
             summary: None,
             tap: None,
+            brief: None,
         }
     }
 

@@ -83,6 +83,7 @@ pub(super) async fn list(
         states: JobState::parse(&asked.status).into_iter().collect(),
         before: asked.before.parse().ok(),
         most: MOST,
+        with_summaries: false,
     };
     if let Some((environment, tenant)) = viewer.caller.tenant() {
         filter.environment = Some(environment.to_owned());
@@ -124,13 +125,8 @@ pub(super) async fn list(
 
 /// The counts of a job: from its summary, or as far as it is.
 pub(super) fn counts(service: &Service, job: &Job) -> Option<Counts> {
-    #[derive(Deserialize)]
-    struct OfSummary {
-        proof: Counts,
-    }
-    let of_summary =
-        job.summary.as_deref().and_then(|text| serde_json::from_str::<OfSummary>(text).ok());
-    of_summary.map(|summary| summary.proof).or_else(|| service.progress.counts(&job.uuid))
+    let brief = job.brief.as_ref().map(|brief| brief.proof.clone());
+    brief.or_else(|| service.progress.counts(&job.uuid))
 }
 
 /// How much of a job is done, where it runs and that is known.

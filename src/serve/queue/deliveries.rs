@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Queue;
 use super::delivery::{Attempt, Delivery, DeliveryState, MESSAGES, delivery};
-use super::job::{COLUMNS, job};
+use super::job::{LISTED, job};
 use crate::serve::api::PlatformJob;
 use crate::serve::telemetry;
 use crate::serve::webhooks::{HookName, Hooks};
@@ -27,7 +27,7 @@ pub(super) fn tell(
         return Ok(());
     }
     let found =
-        transaction.prepare_cached(&format!("{COLUMNS} WHERE uuid = ?"))?.query_row([uuid], job)?;
+        transaction.prepare_cached(&format!("{LISTED} WHERE uuid = ?"))?.query_row([uuid], job)?;
     let now = chrono::Utc::now().timestamp_millis();
     let mut body = None;
     for hook in hooks.wanting(&found) {

@@ -1,5 +1,6 @@
 //! A job of the service, and what is asked and told of it.
 
+use indexmap::IndexMap;
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,7 +8,7 @@ use utoipa::ToSchema;
 use crate::serve::lane::LaneName;
 use crate::serve::webhooks::Step;
 use crate::store::jobs::Status;
-use crate::summary::Summary;
+use crate::summary::{Counts, Summary};
 
 /// How a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -136,6 +137,16 @@ pub(in crate::serve) struct Job {
     pub(in crate::serve) summary: Option<String>,
     /// The tap that brings its records.
     pub(in crate::serve) tap: Option<String>,
+    /// Once it has a summary.
+    pub(in crate::serve) brief: Option<Brief>,
+}
+
+/// What a summary says in short.
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::serve) struct Brief {
+    pub(in crate::serve) proof: Counts,
+    /// Records that were read, by stream.
+    pub(in crate::serve) read: IndexMap<String, u64>,
 }
 
 /// Jobs of an environment that have not ended.
@@ -235,11 +246,25 @@ pub(in crate::serve) struct Filter {
     /// Those before this one.
     pub(in crate::serve) before: Option<i64>,
     pub(in crate::serve) most: u32,
+    /// With their whole summaries, which may be long.
+    pub(in crate::serve) with_summaries: bool,
+}
+
+macro_rules! columns {
+    ($summary:literal) => {
+        concat!(
+            "SELECT id, uuid, environment, flow, tenant, connector, source, name, status,
+                 created_millis, started_millis, updated_millis, records, retries, run, message, ",
+            $summary,
+            ", tap, brief FROM jobs"
+        )
+    };
 }
 
 /// The columns that [`job`] reads.
-pub(super) const COLUMNS: &str = "SELECT id, uuid, environment, flow, tenant, connector, source, name, status,
-    created_millis, started_millis, updated_millis, records, retries, run, message, summary, tap FROM jobs";
+pub(super) const COLUMNS: &str = columns!("summary");
+/// The same without the summary.
+pub(super) const LISTED: &str = columns!("NULL");
 
 /// A row of them.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
@@ -265,5 +290,10 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         message: row.get(15)?,
         summary: row.get(16)?,
         tap: row.get(17)?,
+        // One that cannot be read is none: it is for people.
+        brief: match row.get_ref(18)?.as_str_or_null()? {
+            Some(text) => serde_json::from_str(text).ok(),
+            None => None,
+        },
     })
 }

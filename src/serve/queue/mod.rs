@@ -2,7 +2,9 @@
 
 mod deliveries;
 mod delivery;
+mod file;
 mod job;
+mod listing;
 mod taps;
 mod tenants;
 
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub(super) use self::delivery::{Attempt, Delivery, DeliveryState};
+use self::file::BRIEF;
 use self::job::{COLUMNS, job};
 pub(super) use self::job::{
     Ended, Filter, Job, NewJob, OpenJobs, Queued, RequestKey, Source, State,
@@ -27,11 +30,6 @@ use crate::store::StoreError;
 use crate::store::lock::StoreLock;
 use crate::store::reader::{Commits, Reader};
 use crate::store::writer::Writer;
-
-/// Version of the tables, in SQLite's `user_version`.
-const VERSION: i64 = 3;
-/// Tells our files from other programs' SQLite files: "tusv" in ASCII.
-const APPLICATION_ID: i64 = 0x7475_7376;
 
 /// The queue, open for writing.
 #[derive(Debug)]
@@ -48,25 +46,15 @@ impl Queue {
     /// `hooks`.
     ///
     /// # Errors
-    /// Exit code 2: another process has it. Exit code 5: the disk.
+    /// Exit code 2: another process has it, or it is none of ours. Exit code 5: the disk.
     pub(super) fn open(data: &Path, hooks: Hooks) -> Result<Self, Error> {
         let path: Arc<Path> = data.join("serve.db").into();
-        crate::store::make_folder(&path)?;
-        crate::store::make_private_file(&path)?;
-        let lock = StoreLock::take(&path)?;
-        let failed = |error: rusqlite::Error| {
-            Error::usage(format!("cannot open `{}`", path.display())).caused_by(error)
-        };
-        let connection = open(&path).map_err(failed)?;
-        let reading = open(&path).map_err(failed)?;
-        let version = version(&connection).map_err(failed)?;
-        if version != VERSION {
-            return Err(Error::usage(format!(
-                "`{}` is of version {version}; this program reads {VERSION} and what is older",
-                path.display()
-            ))
-            .hint("use the program that wrote it, or name another folder with `data`"));
-        }
+        let elsewhere = |error: Error| error.hint("name a folder of its own with `data`");
+        crate::store::make_folder(&path).map_err(elsewhere)?;
+        crate::store::make_private_file(&path).map_err(elsewhere)?;
+        let lock = StoreLock::take(&path).map_err(elsewhere)?;
+        let connection = file::open(&path)?;
+        let reading = file::open(&path)?;
         let commits = Commits::default();
         let writer = Writer::start(Arc::clone(&path), connection, commits.clone(), |_| ());
         let writer = writer
@@ -181,6 +169,9 @@ impl Queue {
                      WHERE uuid = ?1",
                 )?
                 .execute(params![uuid, state.as_str(), message, summary, now])?;
+            transaction
+                .prepare_cached(&format!("UPDATE jobs SET brief = {BRIEF} WHERE uuid = ?"))?
+                .execute([&uuid])?;
             deliveries::tell(transaction, hooks, &uuid)
         })
         .await
@@ -232,26 +223,28 @@ impl Queue {
     /// for it is gone.
     pub(super) async fn take_up(&self) -> Result<(), StoreError> {
         self.step(|transaction, hooks| {
+            let now = chrono::Utc::now().timestamp_millis();
             let ended = transaction
                 .prepare(
-                    "UPDATE jobs SET status = 'stopped', message = 'the service ended'
+                    "UPDATE jobs SET status = 'stopped', message = 'the service ended',
+                         updated_millis = ?
                      WHERE status = 'running' AND source = 'live' RETURNING uuid",
                 )?
-                .query_map([], |row| row.get(0))?
+                .query_map([now], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()?;
             let cancelled = transaction
                 .prepare(
                     "UPDATE jobs SET status = 'stopped', message = 'it was cancelled', updated_millis = ?
                      WHERE status = 'running' AND is_cancelled RETURNING uuid",
                 )?
-                .query_map([chrono::Utc::now().timestamp_millis()], |row| row.get(0))?
+                .query_map([now], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<String>>>()?;
             for uuid in ended.into_iter().chain(cancelled) {
                 deliveries::tell(transaction, hooks, &uuid)?;
             }
-            transaction
-                .execute("UPDATE jobs SET status = 'queued' WHERE status = 'running'", [])
-                .map(drop)
+            let waits_again = "UPDATE jobs SET status = 'queued', updated_millis = ?
+                               WHERE status = 'running'";
+            transaction.execute(waits_again, [now]).map(drop)
         })
         .await
     }
@@ -289,7 +282,8 @@ impl Queue {
 
     /// Writes, and waits until it is on disk; nothing is other than before.
     pub(super) async fn try_write(&self) -> Result<(), StoreError> {
-        self.write(|transaction| transaction.pragma_update(None, "user_version", VERSION)).await
+        self.write(|transaction| transaction.pragma_update(None, "user_version", file::VERSION))
+            .await
     }
 
     /// All jobs that wait, in the order in which they came.
@@ -365,35 +359,6 @@ impl Queue {
                 .collect()
         })
     }
-
-    /// The newest jobs that `filter` lets through, newest first.
-    pub(super) fn list(&self, filter: &Filter) -> Result<Vec<Job>, StoreError> {
-        let Filter { environment, flow, tenant, connector, states, before, most } = filter;
-        let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
-        let states = (!states.is_empty()).then(|| serde_json::json!(states).to_string());
-        self.read(|connection| {
-            connection
-                .prepare_cached(&format!(
-                    "{COLUMNS} WHERE (?1 IS NULL OR environment = ?1) AND (?2 IS NULL OR flow = ?2)
-                       AND (?3 IS NULL OR tenant = ?3) AND (?4 IS NULL OR connector = ?4)
-                       AND (?5 IS NULL OR status IN (SELECT value FROM json_each(?5))) AND (?6 IS NULL OR id < ?6)
-                     ORDER BY id DESC LIMIT ?7"
-                ))?
-                .query_map(
-                    params![
-                        environment,
-                        flow,
-                        tenant,
-                        connector,
-                        states,
-                        before,
-                        most
-                    ],
-                    job,
-                )?
-                .collect()
-        })
-    }
 }
 
 /// Puts a job among the others, and tells of it.
@@ -442,40 +407,4 @@ fn of_request(
     Ok(known.map(|(fingerprint, job)| {
         if fingerprint == key.fingerprint { Queued::Before(job) } else { Queued::OtherRequest }
     }))
-}
-
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    if version(&connection)? < VERSION {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
-        add_column(&transaction, "jobs", "tap", "TEXT")?;
-        add_column(&transaction, "jobs", "is_cancelled", "INTEGER NOT NULL DEFAULT 0")?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
-    Ok(connection)
-}
-
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
-/// Gives a table of an older file a column that it lacks.
-fn add_column(
-    connection: &Connection,
-    table: &str,
-    name: &str,
-    kind: &str,
-) -> rusqlite::Result<()> {
-    let has = "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?";
-    let count: u32 = connection.query_row(has, [table, name], |row| row.get(0))?;
-    if count == 0 {
-        connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {kind}"))?;
-    }
-    Ok(())
 }

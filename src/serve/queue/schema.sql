@@ -30,9 +30,12 @@ CREATE TABLE IF NOT EXISTS jobs (
     -- the tap that brings the records
     tap TEXT,
     -- 1: somebody has ended it while it was under way
-    is_cancelled INTEGER NOT NULL DEFAULT 0
+    is_cancelled INTEGER NOT NULL DEFAULT 0,
+    -- of the summary, what lists tell: JSON
+    brief TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_by_tenant ON jobs (environment, tenant, flow, id);
+CREATE INDEX IF NOT EXISTS jobs_of_tenant ON jobs (environment, tenant, id);
 CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, id);
 
 -- Tenants that were added over HTTP, beside those in the configuration.

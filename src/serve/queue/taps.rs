@@ -192,33 +192,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_before_takes_jobs_of_taps() {
-        let folder = tempfile::tempdir().unwrap();
-        let old = Connection::open(folder.path().join("serve.db")).unwrap();
-        old.execute_batch(
-            "CREATE TABLE jobs (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE,
-                 environment TEXT NOT NULL, flow TEXT NOT NULL, tenant TEXT NOT NULL,
-                 connector TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL,
-                 status TEXT NOT NULL, created_millis INTEGER NOT NULL, started_millis INTEGER,
-                 updated_millis INTEGER NOT NULL, records INTEGER, retries TEXT, run TEXT,
-                 message TEXT, summary TEXT);
-             INSERT INTO jobs VALUES (1, 'old', 'dev', 'crm', 'acme', 'hubspot', 'api', 'n', 'queued',
-                 1, NULL, 1, 7, NULL, NULL, NULL, NULL);
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
-        drop(old);
-        for _ in 0..2 {
-            let queue = Queue::open(folder.path(), hooks()).unwrap();
-            assert_eq!(queue.find("old").unwrap().unwrap().records, Some(7));
-            if queue.find("new").unwrap().is_none() {
-                queue.push(job("new", "hubspot", State::Queued), None, 9).await.unwrap();
-            }
-            assert_eq!(queue.find("new").unwrap().unwrap().tap.as_deref(), Some("orders"));
-        }
-    }
-
-    #[tokio::test]
     async fn a_planned_time_brings_one_job() {
         let folder = tempfile::tempdir().unwrap();
         let queue = Queue::open(folder.path(), hooks()).unwrap();

@@ -224,6 +224,7 @@ pub(in crate::serve::api) async fn list(
         states: status.into_iter().collect(),
         before,
         most: most(limit)?,
+        with_summaries: true,
     };
     if let Some((own, of)) = caller.tenant() {
         let environment = filter.environment.get_or_insert_with(|| own.to_owned());

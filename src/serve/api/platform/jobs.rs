@@ -156,14 +156,7 @@ pub(in crate::serve::api) struct Metrics {
 
 impl From<Job> for PlatformJob {
     fn from(job: Job) -> Self {
-        let summary =
-            job.summary.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
-        let streams = summary.as_ref().and_then(|summary| summary["streams"].as_object());
-        let record_count = streams
-            .into_iter()
-            .flatten()
-            .map(|(name, stream)| (name.clone(), stream["read"].as_u64().unwrap_or_default()))
-            .collect();
+        let record_count = job.brief.map(|brief| brief.read).unwrap_or_default();
         let LaneName { environment, flow, tenant, connector } = job.lane;
         let rows = job.records.unwrap_or_default();
         Self {
