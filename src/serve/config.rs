@@ -36,6 +36,8 @@ pub struct ServeConfig {
     pub max_jobs: usize,
     /// Jobs that wait, at most; more are refused with 429. Default 10000.
     pub max_queued_jobs: usize,
+    /// Connections at once; those past it wait to be accepted. Default 4096.
+    pub max_connections: usize,
     /// Bytes of a request that queues a job, at most. Default 67108864 (64 MiB).
     pub max_body_bytes: usize,
     /// Bytes of a request that writes one record now, at most. Default 1048576 (1 MiB).
@@ -43,7 +45,7 @@ pub struct ServeConfig {
     /// How long such a request waits for its outcome; past that the answer is 202, and the write goes
     /// on. Default 25: gateways give up after 30.
     pub deadline_secs: Seconds,
-    /// How long a client may take to send its request. Default 30.
+    /// How long a client may take to send its request, and to take each part of its answer. Default 30.
     pub request_secs: Seconds,
     /// How long what became of a job is kept: its results, the content of its records, its calls. Ids are
     /// kept for good. Default 90.
@@ -63,6 +65,7 @@ impl Default for ServeConfig {
             encryption_key: None,
             max_jobs: 8,
             max_queued_jobs: 10_000,
+            max_connections: 4096,
             max_body_bytes: 64 << 20,
             max_record_bytes: 1 << 20,
             deadline_secs: Seconds::of(25),
@@ -226,6 +229,9 @@ impl ServeConfig {
         if self.max_jobs == 0 {
             return Err("`max_jobs` is 0: no job would ever run".to_owned());
         }
+        if self.max_connections == 0 {
+            return Err("`max_connections` is 0: nobody could connect".to_owned());
+        }
         for (name, environment) in &self.environments {
             // What an address begins with that means something else.
             if matches!(name.as_str(), "v2" | "api" | "tenant" | "ui" | "") {
@@ -283,6 +289,7 @@ mod tests {
         let wrong = |text: &str| ServeConfig::parse(text).unwrap_err();
         assert!(wrong("listen: 0.0.0.0:80").contains("anybody could write"));
         assert!(wrong("max_jobs: 0").contains("max_jobs"));
+        assert!(wrong("max_connections: 0").contains("max_connections"));
         assert!(wrong("keep_days: -1").contains("keep_days"));
         assert!(wrong("environments: {v2: {}}").contains("`environments.v2`"));
         assert!(wrong("environments: {ui: {}}").contains("`environments.ui`"));

@@ -1,6 +1,7 @@
 //! Connections: accepted, given so long to say what they want, and ended in good order.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -9,6 +10,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 /// Who has connected.
@@ -20,19 +23,34 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long answers that are under way are waited for at the end.
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
-/// Serves until `stop` is ended, and then until what is under way is answered. `patience`: how long a
-/// connection may take to send the headers of a request, and may say nothing between two.
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// At once.
+    pub(super) connections: usize,
+    /// How long one may take to send the headers of a request, may say nothing between two, and may take
+    /// nothing of an answer.
+    pub(super) patience: Duration,
+}
+
+/// Serves until `stop` is ended, and then until what is under way is answered.
 pub(super) async fn serve(
     listener: TcpListener,
     app: Router,
-    patience: Duration,
+    limits: Limits,
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
+    let turns = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     loop {
-        let accepted = tokio::select! {
+        let accepted = async {
+            // It is never closed. Those that wait for a turn wait in the system's queue.
+            let turn = Arc::clone(&turns).acquire_owned().await.ok();
+            (turn, listener.accept().await)
+        };
+        let (turn, accepted) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -44,13 +62,16 @@ pub(super) async fn serve(
         };
         // Small answers are not to wait for more.
         drop(stream.set_nodelay(true));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.patience));
         let app = app.clone().layer(Extension(Peer(peer)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(patience)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+            .header_read_timeout(limits.patience)
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
+            let _turn = turn;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "A connection ended early.");
             }

@@ -48,7 +48,7 @@ pub use config::ServeConfig;
 
 use crate::error::Error;
 use crate::store::tasks::{self, KEY_MILLIS};
-use api::Room;
+use api::{Downloads, Room};
 use auth::Keys;
 use health::Health;
 use lane::Lanes;
@@ -72,6 +72,7 @@ pub(crate) struct Service {
     lanes: Lanes,
     runner: Runner,
     reading: Reading,
+    downloads: Downloads,
     progress: Progress,
     sessions: Sessions,
     health: Health,
@@ -127,6 +128,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     let runner = Runner::new(config.max_jobs);
     let reading = Reading::new(config.search_secs);
     let room = Room::new(config.max_body_bytes);
+    let downloads = Downloads::new(config.request_secs.duration());
     let service = Arc::new(Service {
         config,
         keys,
@@ -135,6 +137,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         lanes: Lanes::default(),
         runner,
         reading,
+        downloads,
         progress: Progress::default(),
         sessions: Sessions::default(),
         health: Health::new(),
@@ -164,8 +167,11 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         .layer(from_fn(access::around));
     let close = CancellationToken::new();
     let closed = close.clone();
-    let patience = service.config.request_secs.duration();
-    let serving = tokio::spawn(listen::serve(listener, app, patience, closed));
+    let limits = listen::Limits {
+        connections: service.config.max_connections,
+        patience: service.config.request_secs.duration(),
+    };
+    let serving = tokio::spawn(listen::serve(listener, app, limits, closed));
     Ok(Running { address, service, serving, close })
 }
 

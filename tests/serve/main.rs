@@ -22,6 +22,7 @@ mod receiver;
 mod records;
 mod refusals;
 mod results;
+mod slow;
 mod taps;
 mod tenants;
 mod webhooks;

@@ -25,6 +25,7 @@ use utoipa_axum::routes;
 pub(super) use body::Room;
 
 pub(super) use platform::jobs::PlatformJob;
+pub(super) use streamed::Downloads;
 
 use super::Service;
 use super::auth::{Caller, HEADER};

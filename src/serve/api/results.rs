@@ -39,8 +39,8 @@ pub(in crate::serve) async fn page(
 /// The rows that `query` asks for, as a file.
 ///
 /// # Errors
-/// 404 for a cursor that is none of this job.
-pub(in crate::serve) fn file(
+/// 404 for a cursor that is none of this job; those of [`stream`].
+pub(in crate::serve) async fn file(
     service: &Service,
     job: &Job,
     query: Query,
@@ -58,27 +58,33 @@ pub(in crate::serve) fn file(
     stream(service, job, kind, move |out, connection, run| {
         results::write_results(out, connection, run.id, format, &query)
     })
+    .await
 }
 
 /// What a job did not write, as a Singer stream.
 ///
 /// # Errors
-/// See [`Service::run_of`].
-pub(in crate::serve) fn rejects(service: &Service, job: &Job) -> Result<Response, Problem> {
+/// Those of [`stream`].
+pub(in crate::serve) async fn rejects(service: &Service, job: &Job) -> Result<Response, Problem> {
     stream(service, job, "application/x-ndjson", |out, connection, run| {
         results::write_rejects(out, connection, run.id).map(drop)
     })
+    .await
 }
 
 /// What a job's run has in its lane's store.
-pub(super) fn stream(
+///
+/// # Errors
+/// 503 where too many download; those of [`Service::run_of`].
+pub(super) async fn stream(
     service: &Service,
     job: &Job,
     kind: &'static str,
     write: impl FnOnce(&mut dyn Write, &Connection, &Run) -> Result<(), TellError> + Send + 'static,
 ) -> Result<Response, Problem> {
+    let turn = service.downloads.turn().await?;
     let body = match service.run_of(job)? {
-        Some((connection, run)) => streamed(move |out| write(out, &connection, &run)),
+        Some((connection, run)) => streamed(turn, move |out| write(out, &connection, &run)),
         None => Body::empty(),
     };
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())

@@ -27,7 +27,7 @@ pub(super) async fn results(
         _ => (Format::Csv, "csv"),
     };
     let query = Query { after: None, before: None, ..asked.query() };
-    let response = api::results::file(&service, &job, query, format)?;
+    let response = api::results::file(&service, &job, query, format).await?;
     Ok(named(response, &format!("{}-results.{ending}", job.name)))
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn rejects(
     InPath(id): InPath<String>,
 ) -> Result<Response, Refused> {
     let job = jobs::visible(&service, &viewer.caller, &id)?;
-    let response = api::results::rejects(&service, &job)?;
+    let response = api::results::rejects(&service, &job).await?;
     Ok(named(response, &format!("{}-rejects.jsonl", job.name)))
 }
 

@@ -141,7 +141,7 @@ pub(in crate::serve::api) async fn results(
             return Ok(Json(ResultsPage { records, next }).into_response());
         }
     };
-    results::file(&service, &job, query, format)
+    results::file(&service, &job, query, format).await
 }
 
 /// A record of a job.
@@ -242,6 +242,7 @@ pub(in crate::serve::api) async fn state(
         let tap = tap.and_then(|text| RawValue::from_string(text).ok());
         line::write(out, connection, || None, run.id, Shape::Full, tap.as_deref())
     })
+    .await
 }
 
 /// What was rejected or failed, as a Singer stream
@@ -256,5 +257,5 @@ pub(in crate::serve::api) async fn rejects(
     InPath(id): InPath<String>,
 ) -> Result<Response, Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
-    results::rejects(&service, &job)
+    results::rejects(&service, &job).await
 }

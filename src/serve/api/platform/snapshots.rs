@@ -91,7 +91,8 @@ pub(in crate::serve::api) async fn snapshots(
         Problem::not_found(format!("there is no snapshot `{wanted}`"))
             .hint("list them without `file`")
     })?;
-    let body = streamed(move |out| content(out, &file));
+    let turn = service.downloads.turn().await?;
+    let body = streamed(turn, move |out| content(out, &file));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

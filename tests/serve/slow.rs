@@ -1,0 +1,112 @@
+//! Clients that are slow hold up nobody else.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::service::{Service, config};
+use crate::support::Remote;
+
+/// As many as may download at once.
+const AT_ONCE: usize = 16;
+
+fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+fn ask(service: &Service, path: &str) -> TcpStream {
+    let mut stream = connect(service);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn who_does_not_end_a_request_is_cut_off() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["request_secs"] = json!(0.5);
+    let service = Service::start(&config);
+    // One never ends its headers, one its body.
+    let headers =
+        "POST /v2/dev/two/acme/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n";
+    let answered = |text: &str| {
+        let mut stream = connect(&service);
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert_eq!(answered(headers), "");
+    let answer = answered(&format!("{headers}\r\n{{"));
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(service.get("/healthz").text, "ok\n");
+}
+
+#[test]
+fn downloads_that_nobody_reads_end_and_others_have_their_turn() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["request_secs"] = json!(2);
+    let mut service = Service::start(&config);
+    service.loglevel = "debug";
+    service.kill();
+    service.begin();
+    // More than what sockets hold by themselves, and nothing that the remote would take.
+    let note = "x".repeat(500_000);
+    let records: Vec<Value> = (0..40)
+        .map(|n| json!({"externalId": format!("c-{n}"), "email": "none", "note": note}))
+        .collect();
+    let body = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": records}});
+    let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+    let id = job["job_id"].as_str().unwrap();
+    let ended = service.ended(id);
+    assert_eq!(ended["summary"]["streams"]["contacts"]["rejected"], 40, "{ended}");
+    let rejects = format!("/api/v1/jobs/{id}/rejects");
+    let mut left: Vec<_> = (0..AT_ONCE).map(|_| ask(&service, &rejects)).collect();
+    let began = Instant::now();
+    // Either the part that waits tells of it, or the connection that takes nothing.
+    let ended = |log: &str| {
+        ["A download is cut off", "A client has left its download"]
+            .map(|says| log.matches(says).count())
+            .iter()
+            .sum::<usize>()
+    };
+    while ended(&service.log()) < AT_ONCE {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let whole = service.get(&rejects);
+    assert_eq!((whole.status, whole.text.matches(&note).count()), (200, 40));
+    // What was left does not say that it is all.
+    for stream in &mut left {
+        let mut text = Vec::new();
+        let is_cut_off = match stream.read_to_end(&mut text) {
+            Ok(_) => !text.ends_with(b"\r\n0\r\n\r\n"),
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        };
+        assert!(is_cut_off && text.len() < whole.text.len(), "{}", text.len());
+    }
+}
+
+#[test]
+fn past_the_limit_of_connections_one_waits_until_another_ends() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["max_connections"] = 2.into();
+    let service = Service::start(&config);
+    let (first, _second) = (connect(&service), connect(&service));
+    let mut third = ask(&service, "/healthz");
+    third.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let waits = third.read(&mut [0; 1]).unwrap_err();
+    assert!(matches!(waits.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{waits}");
+    drop(first);
+    third.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut answer = String::new();
+    third.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+}
