@@ -82,3 +82,37 @@ fn a_key_of_two_is_refused_at_the_start() {
     let told = String::from_utf8(ran.stderr).unwrap();
     assert!(told.contains("somebody else's too"), "{told}");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_kept_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let remote = Remote::with("{latency_ms: 300}");
+    let service = Service::start(&config(&remote.url));
+    let record = json!({"data": contact("c-1")});
+    service.post("/dev/two/acme/connectors/crm/contacts", &record).is(200);
+    // The input of the second one waits.
+    service.queue("other", &["c-2"]);
+    service.queue("other", &["c-3"]);
+    let mut folders = vec![service.path(".target-upsert/serve")];
+    let (mut names, mut files) = (Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        let mode = |path: &std::path::Path| {
+            std::fs::metadata(path).map(|found| found.permissions().mode() & 0o777)
+        };
+        assert_eq!(mode(&folder).unwrap(), 0o700, "{}", folder.display());
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(mode) = mode(&path) {
+                // One that is gone by now tells nothing.
+                assert_eq!(mode, 0o600, "{}", path.display());
+                files += 1;
+            }
+        }
+        names.push(folder.file_name().unwrap().to_owned());
+    }
+    assert!(names.iter().any(|name| name == "inputs") && files > 4, "{names:?} {files}");
+}

@@ -65,17 +65,31 @@ fn records_that_were_accepted_are_written_after_a_kill() {
 
 #[test]
 fn a_signal_ends_it_in_good_order() {
-    let remote = Remote::with("{latency_ms: 50}");
-    let mut service = Service::start(&config(&remote.url));
-    let ids: Vec<String> = (0..1000).map(|n| format!("c-{n}")).collect();
+    const COUNT: usize = 1000;
+    let remote = Remote::with("{latency_ms: 100}");
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_in_flight"] = 1.into();
+    own["streams"] = json!({"contacts": {"batch_records": 50}});
+    let mut service = Service::start(&config);
+    let ids: Vec<String> = (0..COUNT).map(|n| format!("c-{n}")).collect();
     let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
     let told =
         service.post("/dev/two/other/connectors/crm/deals", &json!({"data": {"externalId": "d"}}));
     told.is(200);
+    let began = Instant::now();
+    while remote.by_ext("contacts").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    service.ask_to_end();
+    // It was under way then, and some of it is left for after.
+    let written = remote.by_ext("contacts").len();
+    assert!(written < COUNT, "{written}");
     service.end();
     service.begin();
     assert_eq!(service.ended(&job)["status"], "succeeded");
-    assert_eq!(remote.by_ext("contacts").len(), 1000);
+    assert_eq!(remote.by_ext("contacts").len(), COUNT);
 }
 
 #[test]

@@ -149,7 +149,9 @@ fn who_waits_goes_before_a_job_that_has_time() {
     let service = Service::start(&config);
     let ids: Vec<String> = (0..300).map(|n| format!("c-{n}")).collect();
     let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let began = Instant::now();
     while service.get(&format!("/api/v1/jobs/{job}")).is(200)["status"] != "running" {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
         std::thread::sleep(Duration::from_millis(10));
     }
     for n in 0..5 {
