@@ -64,7 +64,7 @@ fn prepare(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(include_str!("schema.sql"))?;
     add_column(&transaction, "jobs", "tap", "TEXT")?;
-        add_column(&transaction, "jobs", "is_cancelled", "INTEGER NOT NULL DEFAULT 0")?;
+    add_column(&transaction, "jobs", "is_cancelled", "INTEGER NOT NULL DEFAULT 0")?;
     add_column(&transaction, "jobs", "brief", "TEXT")?;
     transaction.execute(&format!("UPDATE jobs SET brief = {BRIEF} WHERE brief IS NULL"), [])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
