@@ -81,6 +81,7 @@ fn measure(options: &Options, delay: u64, connections: u32) {
     let alone = Load {
         body: format!(r#"{{\"inputs\":[{record}]}}"#),
         url: format!("{remote}/v1/alone/batch"),
+        key: "wrk.headers['Authorization'] = 'Bearer sandbox-token'",
         connections,
         seconds: options.seconds,
     };
@@ -92,6 +93,7 @@ fn measure(options: &Options, delay: u64, connections: u32) {
     let load = Load {
         body: format!(r#"{{\"data\":{record}}}"#),
         url: format!("{}/dev/crm/acme/connectors/rest/contacts", service.url),
+        key: "",
         connections,
         seconds: options.seconds,
     };
@@ -129,6 +131,8 @@ struct Load {
     /// A Lua string, with `ID` where the record's id is to stand.
     body: String,
     url: String,
+    /// A line of the script, where a key is sent.
+    key: &'static str,
     connections: u32,
     seconds: u32,
 }
@@ -136,12 +140,12 @@ struct Load {
 impl Load {
     fn run(&self, folder: &Path) -> Told {
         let script = folder.join("load.lua");
-        let Self { body, url, connections, seconds } = self;
+        let Self { body, url, key, connections, seconds } = self;
         let text = format!(
             "local n = 0\n\
              wrk.method = 'POST'\n\
              wrk.headers['Content-Type'] = 'application/json'\n\
-             wrk.headers['Authorization'] = 'Bearer sandbox-token'\n\
+             {key}\n\
              function request()\n\
                  n = n + 1\n\
                  return wrk.format(nil, nil, nil, (string.gsub(\"{body}\", 'ID', 'c-' .. n)))\n\
