@@ -177,7 +177,7 @@ mod tests {
             panic!("a bug")
         });
         assert!(read(panics).await.is_err());
-        let slow = streamed(turn().await.unwrap(), |out| Ok(out.write_all(&[0; 9 * PART])?));
+        let slow = streamed(turn().await.unwrap(), |out| Ok(out.write_all(&vec![0; 9 * PART])?));
         // It is over while nobody reads.
         while downloads.turns.available_permits() < AT_ONCE {
             tokio::time::sleep(Duration::from_millis(5)).await;

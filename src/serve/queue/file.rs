@@ -107,8 +107,11 @@ fn unusable(path: &Path, error: rusqlite::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
     use crate::error::ExitCode;
+    use crate::file::{Access, replace};
 
     /// The columns of `jobs` that no version was without.
     const OLD: &str = "CREATE TABLE jobs (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE,
@@ -117,6 +120,10 @@ mod tests {
          status TEXT NOT NULL, created_millis INTEGER NOT NULL, started_millis INTEGER,
          updated_millis INTEGER NOT NULL, records INTEGER, retries TEXT, run TEXT,
          message TEXT, summary TEXT);";
+
+    fn overwrite(path: &Path, bytes: &[u8]) {
+        replace(path, Access::Owner, |out| out.write_all(bytes)).unwrap();
+    }
 
     fn refused(path: &Path) -> Error {
         let before = std::fs::read(path).unwrap();
@@ -133,8 +140,7 @@ mod tests {
         let error = refused(&path);
         assert_eq!(error.exit, ExitCode::Usage);
         assert!(error.full_message().contains("no queue of target-upsert"), "{error:?}");
-        std::fs::write(&path, "a text of some length, and no database of anybody's at all")
-            .unwrap();
+        overwrite(&path, b"a text of some length, and no database of anybody's at all");
         assert_eq!(refused(&path).exit, ExitCode::Usage);
         std::fs::remove_file(&path).unwrap();
         let connection = open(&path).unwrap();
@@ -152,7 +158,7 @@ mod tests {
         drop(open(&path).unwrap());
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[100..].fill(0xff);
-        std::fs::write(&path, bytes).unwrap();
+        overwrite(&path, &bytes);
         let error = open(&path).unwrap_err();
         assert_eq!(error.exit, ExitCode::Ours, "{error:?}");
         assert!(error.hint_text().unwrap().contains("a backup of it"), "{error:?}");

@@ -73,7 +73,7 @@ mod tests {
     use crate::summary::Counts;
 
     fn filter(named: &[&str], states: &[State], before: Option<i64>) -> Filter {
-        let own = |name: &str| named.contains(&name).then(|| name[..1].to_owned());
+        let own = |name: &str| named.contains(&name).then(|| name.chars().take(1).collect());
         Filter {
             environment: own("environment"),
             flow: own("flow"),
