@@ -72,7 +72,7 @@ impl Torment<'_> {
             keep_tokens(&mut place);
             let format = if chance.bool() { "tap" } else { "full" };
             place = place.set("state", json!({"format": format}));
-            let started = Instant::now();
+            let (started, before) = (Instant::now(), last_job(&place).0);
             let ran = run(&place, &(self.input)(round), &death);
             history.lines.push(format!("round {round}, {format}, {death:?}: {}", ran.code));
             // Only then is there something to recover.
@@ -87,7 +87,8 @@ impl Torment<'_> {
                         *count += 1;
                     }
                     (self.safe)(round, if format == "tap" { told(&ran.stdout) } else { 0 });
-                    if has_ended(&place) {
+                    let (job, has_ended) = last_job(&place);
+                    if job > before && has_ended {
                         (self.check)(&place, round);
                         round += 1;
                     }
@@ -149,15 +150,19 @@ fn told(stdout: &str) -> usize {
     })
 }
 
-/// Whether the last job had ended by itself before it was killed: then its input does not come again, and
-/// the same records without ids would be others.
-fn has_ended(place: &Place) -> bool {
+/// The number of the last job, and whether it has ended by itself: then its input does not come again, and
+/// the same records without ids would be others, also where it was killed after that.
+fn last_job(place: &Place) -> (i64, bool) {
     let path = place.path(".target-upsert/store.db");
-    let Ok(store) = rusqlite::Connection::open(path) else { return false };
-    let ended = "SELECT (SELECT status FROM jobs ORDER BY id DESC LIMIT 1) = 'succeeded'
-                 AND NOT EXISTS (SELECT 1 FROM streams WHERE last_job IS NOT NULL)";
-    // One that was killed before there was a store has not.
-    store.query_row(ended, [], |row| row.get(0)).unwrap_or(false)
+    let sql = "SELECT id, status = 'succeeded'
+                   AND NOT EXISTS (SELECT 1 FROM streams WHERE last_job IS NOT NULL)
+               FROM jobs ORDER BY id DESC LIMIT 1";
+    // Before the first job there is no store.
+    let store =
+        rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let found =
+        store.and_then(|store| store.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))));
+    found.unwrap_or_default()
 }
 
 /// Runs a job to its death or its end.
