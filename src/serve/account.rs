@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::lane::LaneName;
+use super::lock;
 use crate::config::write_back::TokenFile;
 use crate::config::{Identity, of_values};
 use crate::connector::http::Meter;
@@ -69,7 +70,7 @@ impl Limits {
             // Each has its own.
             return Arc::new(Limiter::new(most));
         }
-        let mut known = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.calls);
         known.retain(|_, limiter| limiter.strong_count() > 0);
         let of = (setup.namespace.clone(), setup.credential);
         if let Some(limiter) = known.get(&of).and_then(Weak::upgrade) {

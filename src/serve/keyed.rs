@@ -1,9 +1,11 @@
 //! Requests that clients call by one key, one after another: the second finds what the first has left.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::OwnedMutexGuard;
+
+use super::lock;
 
 /// Keys that are known at once, before those that nobody holds are looked for.
 const MANY: usize = 1000;
@@ -16,7 +18,7 @@ impl Keyed {
     /// Waits until no other request has this key; it is held until what is returned is dropped.
     pub(super) async fn turn(&self, key: &str) -> OwnedMutexGuard<()> {
         let turn = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = lock(&self.0);
             if known.len() >= MANY {
                 known.retain(|_, turn| turn.strong_count() > 0);
             }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
@@ -20,7 +20,7 @@ use super::lane::{Lane, LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
-use super::telemetry;
+use super::{lock, telemetry};
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::walk::{Input, walk};
@@ -86,10 +86,6 @@ impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("uuid", &self.uuid).finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Live {

@@ -33,7 +33,7 @@ mod throughput;
 mod webhooks;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -80,6 +80,11 @@ pub(crate) struct Service {
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// What a mutex holds, also after a thread that held it has panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A service that listens.

@@ -1,12 +1,13 @@
 //! How far the jobs are that run: what their outcomes come to, kept in memory until they end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use indexmap::IndexMap;
 
 use super::lane::Lane;
+use super::lock;
 use super::telemetry::LaneMeter;
 use super::throughput::Throughput;
 use crate::outcome::Outcome;
@@ -45,10 +46,6 @@ pub(super) struct SoFar {
     pub(super) streams: IndexMap<String, Counts>,
     pub(super) errors: Vec<ErrorGroup>,
     pub(super) throughput: Throughput,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use super::input;
 use super::lane::{LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
-use super::{run, taps, telemetry};
+use super::{lock, run, taps, telemetry};
 use crate::error::Error;
 use crate::job::walk::Input;
 use crate::results;
@@ -52,7 +52,7 @@ impl Runner {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Takes in jobs, in the order in which they came.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::serve::lock;
 use crate::serve::secret::{KeyHash, by_chance};
 
 /// How long a login holds.
@@ -32,10 +33,6 @@ struct Session {
     /// The key that it was begun with: it holds as long as that does.
     key: KeyHash,
     began: Instant,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sessions {

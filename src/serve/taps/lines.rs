@@ -1,10 +1,11 @@
 //! What a tap says beside its records: lines of the log, cut where they are long, without its secrets.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, BufReader};
 
 use crate::connector::http::Redactor;
+use crate::serve::lock;
 
 /// Bytes of a line that are kept; the rest is passed over.
 const LINE_BYTES: usize = 64 << 10;
@@ -47,13 +48,13 @@ impl Lines {
             if count == MOST {
                 tracing::info!(tap, "The tap says more, which is told at level `debug`.");
             }
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            *lock(&self.last) = text;
         }
     }
 
     /// What is wrong with the tap's end, for people: with what it has said last.
     pub(super) fn with_last(&self, why: &str) -> String {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lock(&self.last);
         let colon = if last.is_empty() { "" } else { ": " };
         format!("the tap `{}` {why}{colon}{last}", self.tap)
     }
