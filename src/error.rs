@@ -79,6 +79,15 @@ impl Error {
         self
     }
 
+    /// Adds what the user can do, where that is known.
+    #[must_use]
+    pub fn hint_if(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// Adds the cause, printed after the message.
     #[must_use]
     pub fn caused_by(

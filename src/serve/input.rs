@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use super::problem::Problem;
 use super::queue::Job;
 use crate::error::Error;
-use crate::file::make_private_folder;
 use crate::json::fields::Fields;
 
 /// Records by stream.
@@ -31,17 +30,12 @@ pub(super) fn path(data: &Path, job: &str) -> PathBuf {
     folder(data).join(format!("{job}.jsonl"))
 }
 
-/// Makes the folder of the inputs, for its owner alone.
+/// Makes the folder of the inputs.
 ///
 /// # Errors
-/// Exit code 2: the disk says no.
+/// See [`make_folder`](super::make_folder).
 pub(super) fn make_folder(data: &Path) -> Result<(), Error> {
-    let folder = folder(data);
-    make_private_folder(&folder).map_err(|error| {
-        Error::usage(format!("cannot make the folder `{}`", folder.display()))
-            .caused_by(error)
-            .hint("name another place with `data` in the configuration")
-    })
+    super::make_folder(&folder(data))
 }
 
 /// Takes away the inputs of jobs that do not wait: a kill has left them beside the queue.

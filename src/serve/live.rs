@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
@@ -101,8 +100,7 @@ impl Live {
             return Ok(Arc::clone(live));
         }
         if service.stop.is_cancelled() {
-            let detail = "the service is about to end";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5));
+            return Err(Problem::unavailable("the service is about to end", 5));
         }
         if let Some(before) = &*open {
             // What it has written last is known when it has ended.
@@ -167,14 +165,10 @@ impl Live {
         };
         service.queue.push(job, None, usize::MAX).await?;
         if let Err(error) = ready {
-            let (message, hint) = (error.full_message(), error.hint_text().map(str::to_owned));
+            let told = Error::remote(error.full_message()).hint_if(error.hint_text());
             end(service, lane, &begun, Finished { error: Some(error), ..Finished::default() })
                 .await;
-            let error = Error::remote(message);
-            return Err(match hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            });
+            return Err(told);
         }
         let (lines, reader) = mpsc::channel();
         let waiting = Waiting::default();

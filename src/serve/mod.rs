@@ -33,6 +33,7 @@ mod throughput;
 mod webhooks;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,7 @@ pub use api::openapi;
 pub use config::ServeConfig;
 
 use crate::error::Error;
+use crate::file::make_private_folder;
 use crate::store::tasks::{self, KEY_MILLIS};
 use api::{Downloads, Room};
 use auth::Keys;
@@ -87,6 +89,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Makes a folder of the service's data, for its owner alone.
+///
+/// # Errors
+/// Exit code 2: the disk says no.
+fn make_folder(folder: &Path) -> Result<(), Error> {
+    make_private_folder(folder).map_err(|error| {
+        Error::usage(format!("cannot make the folder `{}`", folder.display()))
+            .caused_by(error)
+            .hint("name another place with `data` in the configuration")
+    })
+}
+
 /// A service that listens.
 #[derive(Debug)]
 pub struct Running {
@@ -120,7 +134,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     queue.take_up().await?;
     queue.give_up_unknown().await?;
     input::make_folder(&config.data)?;
-    input::sweep(&config.data, &queue.waiting()?);
+    let waiting = queue.waiting()?;
+    input::sweep(&config.data, &waiting);
     taps::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::usage(format!("cannot listen on {}", config.listen))
@@ -150,15 +165,12 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
-    service.runner.fill(service.queue.waiting()?);
-    let (running, resting) = (Arc::clone(&service), Arc::clone(&service));
-    service.tasks.spawn(async move { runner::run(running).await });
-    service.tasks.spawn(async move { resting.rest().await });
-    let timing = Arc::clone(&service);
-    service.tasks.spawn(async move { taps::timer::run(timing).await });
+    service.runner.fill(waiting);
+    service.tasks.spawn(runner::run(Arc::clone(&service)));
+    service.tasks.spawn(Arc::clone(&service).rest());
+    service.tasks.spawn(taps::timer::run(Arc::clone(&service)));
     for hook in service.queue.hooks().all() {
-        let (own, hook) = (Arc::clone(&service), Arc::clone(hook));
-        service.tasks.spawn(async move { webhooks::run(own, hook).await });
+        service.tasks.spawn(webhooks::run(Arc::clone(&service), Arc::clone(hook)));
     }
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move {
@@ -233,7 +245,7 @@ impl Service {
     }
 
     /// Ends what nobody uses.
-    async fn rest(self: &Arc<Self>) {
+    async fn rest(self: Arc<Self>) {
         // A service that has nothing to do writes nothing but this.
         let mut forget = tokio::time::interval(FORGET);
         let mut rounds: u64 = 0;
@@ -277,7 +289,7 @@ impl Service {
                 drop(live);
                 // What a job that failed was given is not to wait for somebody's next record.
                 if is_closed && lane.store().read(tasks::is_any_open).unwrap_or(false) {
-                    let own = Arc::clone(self);
+                    let own = Arc::clone(&self);
                     self.tasks.spawn(async move {
                         if let Err(problem) = Live::of(&own, &lane).await {
                             tracing::warn!(lane = %lane.name, "Records that were accepted are not written yet: {}", problem.detail());

@@ -102,11 +102,15 @@ impl From<Error> for Problem {
             ExitCode::Remote => StatusCode::BAD_GATEWAY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let problem = Self::new(status, error.full_message());
-        match error.hint_text() {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
+        let hint = error.hint_text().map(str::to_owned);
+        Self { hint, ..Self::new(status, error.full_message()) }
+    }
+}
+
+impl From<Problem> for Error {
+    /// For a job: nobody waits for an answer that says it.
+    fn from(problem: Problem) -> Self {
+        Self::usage(problem.detail).hint_if(problem.hint.as_deref())
     }
 }
 

@@ -177,15 +177,14 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let status = ended.state.as_str();
     telemetry::job_ended(&job.lane, ended.state, began.elapsed());
     tracing::info!(status, "A job has ended.");
-    if let Err(error) = service.queue.end(&job.uuid, ended).await {
-        // It runs again when the service starts, and finds what it has written.
-        tracing::error!(%error, "That a job has ended could not be kept.");
-        service.progress.end(&job.uuid);
-        return;
-    }
+    let kept = service.queue.end(&job.uuid, ended).await;
     service.progress.end(&job.uuid);
-    // What was not written is kept in the lane's store.
-    drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
+    match kept {
+        // What was not written is kept in the lane's store.
+        Ok(()) => drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid))),
+        // It runs again when the service starts, and finds what it has written.
+        Err(error) => tracing::error!(%error, "That a job has ended could not be kept."),
+    }
 }
 
 async fn attempt(
@@ -197,9 +196,7 @@ async fn attempt(
         opened = service.lanes.get(service, &job.lane) => opened,
         () = stop.cancelled() => Err(Problem::conflict("the job was ended")),
     };
-    let lane = opened.map_err(|problem| {
-        Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
-    })?;
+    let lane = opened?;
     if job.source == Source::Tap {
         return taps::run(service, &lane, job, stop).await;
     }

@@ -20,7 +20,7 @@ use super::tap_of;
 use crate::connector::http::Redactor;
 use crate::connector::rest::{hide_all, hide_named};
 use crate::error::Error;
-use crate::file::{Access, make_private_folder, replace};
+use crate::file::{Access, replace};
 use crate::job::walk::Input;
 use crate::serve::Service;
 use crate::serve::config::ServeConfig;
@@ -60,19 +60,14 @@ fn folder(data: &Path) -> PathBuf {
     data.join("taps")
 }
 
-/// Makes the folder of what running taps are given, for its owner alone, without what a killed service
-/// has left.
+/// Makes the folder of what running taps are given, without what a killed service has left.
 ///
 /// # Errors
-/// Exit code 2: the disk says no.
+/// See [`make_folder`](crate::serve::make_folder).
 pub(in crate::serve) fn make_folder(data: &Path) -> Result<(), Error> {
     let folder = folder(data);
     drop(std::fs::remove_dir_all(&folder));
-    make_private_folder(&folder).map_err(|error| {
-        Error::usage(format!("cannot make the folder `{}`", folder.display()))
-            .caused_by(error)
-            .hint("name another place with `data` in the configuration")
-    })
+    crate::serve::make_folder(&folder)
 }
 
 /// Runs a tap and writes what it brings. When this returns the tap is gone.
@@ -150,9 +145,7 @@ fn start(
     state: Option<String>,
     stop: &CancellationToken,
 ) -> Result<((Running, TempDir), Output), Error> {
-    let found = tap_of(config, &job.lane, tap).map_err(|problem| {
-        Error::usage(problem.detail().to_owned()).hint(problem.hint_text().unwrap_or_default())
-    })?;
+    let found = tap_of(config, &job.lane, tap)?;
     let redactor = Redactor::default();
     let values = values_of(config, found, &job.lane, tap, &redactor)?;
     let failed = |error: std::io::Error| {

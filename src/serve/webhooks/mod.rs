@@ -99,11 +99,8 @@ impl Hooks {
             for (at, webhook) in place.webhooks.iter().enumerate() {
                 let hook = read_one(environment, webhook).map_err(|error| {
                     let place = format!("`environments.{environment}.webhooks[{at}]`");
-                    let wrong = Error::usage(format!("{place}: {}", error.full_message()));
-                    match error.hint_text() {
-                        Some(hint) => wrong.hint(hint.to_owned()),
-                        None => wrong,
-                    }
+                    Error::usage(format!("{place}: {}", error.full_message()))
+                        .hint_if(error.hint_text())
                 })?;
                 if !names.insert(hook.name.clone()) {
                     return Err(Error::usage(format!(
