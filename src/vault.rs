@@ -95,14 +95,17 @@ mod tests {
         vault.open("dev/other/hubspot", &kept).unwrap_err();
         let other = Vault::new(&"0123456789abcdef0123456789abcdeX".into()).unwrap();
         other.open("dev/acme/hubspot", &kept).unwrap_err();
-        for wrong in [
-            "short",
-            "sealed1:",
-            "sealed1:c2hvcnQ=",
-            kept.trim_end_matches(char::is_alphanumeric),
-            &kept.replace("sealed1", "sealed2"),
-        ] {
+        let other_mark = kept.replace("sealed1", "sealed2");
+        let mut shorter = kept.clone();
+        shorter.truncate(kept.len() - 4); // by three bytes: it is Base64 still
+        for wrong in ["short", "sealed1:", "sealed1:c2hvcnQ=", &shorter, &other_mark] {
             vault.open("dev/acme/hubspot", wrong).unwrap_err();
+        }
+        for at in MARK.len()..kept.len() {
+            let mut changed = kept.clone();
+            let instead = if kept.as_bytes()[at] == b'A' { "B" } else { "A" };
+            changed.replace_range(at..=at, instead);
+            vault.open("dev/acme/hubspot", &changed).unwrap_err();
         }
         Vault::new(&"short".into()).unwrap_err();
     }
