@@ -55,12 +55,16 @@ fn it_is_ready_without_a_key_and_not_when_nothing_can_be_kept() {
 
 #[test]
 fn it_is_not_ready_before_it_has_taken_up_what_a_kill_has_left() {
-    let remote = Remote::with("{latency_ms: 1500}");
-    let mut service = Service::start(&config(&remote.url));
-    let place = "/dev/two/acme/connectors/crm/contacts";
+    // It is asked whose account it is before anything is written, at each start.
+    let remote = Remote::with("{latency_ms: 2000}");
+    let account = json!({"base_url": remote.url, "access_token": "sandbox-token"});
+    let config = json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"hubspot": {"config": account}}}},
+        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}});
+    let mut service = Service::start(&config);
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
     service.post(place, &json!({"data": contact("c-1"), "async": true})).is(202);
-    // What the next start looks for is on its way.
-    until_called(&remote);
+    assert_eq!(remote.calls()["writes_applied"], 0);
     service.kill();
     service.begin();
     let away = until(&service, 503);
