@@ -1,7 +1,9 @@
-//! How texts that others have made are told, and bytes as text.
+//! How texts that others have made are told; bytes as text, and as a hash.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+
+use sha2::{Digest, Sha256};
 
 /// The first `chars` characters of `text`, and a mark where that is not all.
 pub fn cut(text: &str, chars: usize) -> String {
@@ -15,6 +17,16 @@ pub fn cut(text: &str, chars: usize) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// A hash of all `parts`, and of where one ends and the next begins.
+pub fn hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// `text` without the byte order mark that some programs begin every file with.

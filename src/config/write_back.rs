@@ -75,7 +75,22 @@ impl TokenFile {
     /// # Errors
     /// When it cannot be read, is no JSON object any more, or cannot be written.
     pub fn write(&self, values: &Map<String, Value>) -> io::Result<()> {
-        let mut config = self.read()?;
+        self.put(self.read()?, values)
+    }
+
+    /// Makes it with `values` in it, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn make(&self, values: &Map<String, Value>) -> io::Result<()> {
+        self.put(IndexMap::new(), values)
+    }
+
+    fn put(
+        &self,
+        mut config: IndexMap<String, Box<RawValue>>,
+        values: &Map<String, Value>,
+    ) -> io::Result<()> {
         for (key, value) in values {
             config.insert(key.clone(), to_raw_value(value)?);
         }
@@ -92,17 +107,6 @@ impl TokenFile {
             Err(error) if is_of_the_folder(&error) => overwrite(&self.path, &text),
             other => other,
         }
-    }
-
-    /// Makes it with nothing in it, unless it is there.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn make(&self) -> io::Result<()> {
-        if self.path.exists() {
-            return Ok(());
-        }
-        replace(&self.path, Access::Owner, |out| out.write_all(b"{}"))
     }
 }
 
@@ -157,7 +161,7 @@ mod tests {
         let path = folder.path().join("tokens.json");
         let vault = |key: &str| Some(Arc::new(Vault::new(&key.repeat(32).into()).unwrap()));
         let file = TokenFile::new(path.clone(), vault("a"));
-        file.make().unwrap();
+        file.make(&Map::new()).unwrap();
         for value in ["first", "second"] {
             let tokens = serde_json::json!({"refresh_token": value});
             file.write(tokens.as_object().unwrap()).unwrap();

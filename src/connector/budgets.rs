@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use super::http::Authorizer;
 use super::http::rate_limit::{Limiter, WeakLimiter};
 use crate::config::RateLimit;
+use crate::text::hash_of;
 
 /// A credential, as far as it is to be told from another: a hash, which tells nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,12 +16,7 @@ pub struct Credential([u8; 32]);
 impl Credential {
     /// Of all that makes it what it is.
     pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
+        Self(hash_of(parts))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
 use super::http::{Redactor, Request};
@@ -30,7 +31,9 @@ pub(crate) async fn heard<F: Future>(call: F) -> (F::Output, Vec<Exchange>) {
 /// One request, and its answer if there was one. Both stand there as they were sent: see
 /// [`told`](Self::told).
 pub(crate) struct Exchange {
-    request: Request,
+    method: Method,
+    url: Url,
+    body: Bytes,
     /// The status, or why there is none.
     outcome: Result<u16, String>,
     answer: Bytes,
@@ -48,10 +51,11 @@ impl Exchange {
         outcome: &Result<u16, String>,
         answer: &Bytes,
     ) {
-        // Nobody listens: most of the time.
         let add = |heard: &RefCell<Vec<Self>>| {
             heard.borrow_mut().push(Self {
-                request: request.clone(),
+                method: request.method.clone(),
+                url: request.url.clone(),
+                body: request.body.clone().unwrap_or_default(),
                 outcome: outcome.clone(),
                 answer: answer.clone(),
                 began,
@@ -59,6 +63,7 @@ impl Exchange {
                 redactor: redactor.clone(),
             });
         };
+        // Most of the time nobody listens.
         HEARD.try_with(add).unwrap_or_default();
     }
 
@@ -73,11 +78,11 @@ impl Exchange {
         Told {
             after_millis: millis(self.began.saturating_duration_since(since)),
             millis: millis(self.took),
-            method: self.request.method.to_string(),
-            url: self.redactor.clean(self.request.url.as_str()),
+            method: self.method.to_string(),
+            url: self.redactor.clean(self.url.as_str()),
             status: self.outcome.as_ref().ok().copied(),
             error: self.outcome.as_ref().err().cloned(),
-            request: self.request.body.as_ref().and_then(body),
+            request: body(&self.body),
             answer: body(&self.answer),
         }
     }
@@ -85,7 +90,8 @@ impl Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("request", &self.request).finish_non_exhaustive()
+        // Its address and what was sent may hold a secret.
+        f.debug_struct("Exchange").field("method", &self.method).finish_non_exhaustive()
     }
 }
 

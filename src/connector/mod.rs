@@ -5,7 +5,8 @@
 //! posts to one address. [`hubspot`] and [`salesforce`] are CRMs, to which `country` gives the
 //! platform's names of countries; [`netsuite`] keeps books. A [`shape`] is how records are made ready
 //! for a remote; [`bulk`] jobs are batches that one works through in its own time; [`budgets`] are
-//! what a credential may do, an [`exchange`] is what went over the wire; `parts` is of records that take several calls, `once` of what is told once.
+//! what a credential may do, an [`exchange`] is what went over the wire; `parts` is of records that
+//! take several calls, `once` of what is told once.
 
 pub mod api;
 pub mod budgets;

@@ -20,6 +20,7 @@ use crate::file::make_private_folder;
 use crate::job::MAX_IN_FLIGHT;
 use crate::job::setup::{Beside, Setup, setup};
 use crate::store::Store;
+use crate::text::hex;
 use crate::vault::Vault;
 
 /// An account that is ready.
@@ -139,16 +140,14 @@ impl TokenFolder<'_> {
             }
         } else {
             make_private_folder(path.parent().unwrap_or(self.data)).map_err(failed)?;
-            file.make().map_err(failed)?;
             let first = Map::from_iter([(KEY.to_owned(), token.into())]);
-            file.write(&first).map_err(failed)?;
+            file.make(&first).map_err(failed)?;
         }
         Ok(Some(file))
     }
 
     fn path(&self, token: &str) -> PathBuf {
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        let name = hash.iter().take(16).fold(0, |name: u128, byte| name << 8 | u128::from(*byte));
-        self.data.join("tokens").join(format!("{name:032x}.json"))
+        let name = hex(&Sha256::digest(token)[..16]);
+        self.data.join("tokens").join(format!("{name}.json"))
     }
 }

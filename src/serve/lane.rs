@@ -166,8 +166,8 @@ impl Lane {
         self.account().limiter.throttled_secs(now)
     }
 
-    /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left, and the others wait
-    /// for that.
+    /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left,
+    /// and the others wait for that.
     pub(super) async fn begin(
         &self,
         role: Role,

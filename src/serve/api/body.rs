@@ -12,7 +12,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Type};
@@ -161,16 +160,6 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     // Whatever its bytes mean, others are another key.
     let key: String = key.as_bytes().iter().copied().map(char::from).collect();
     Ok(Some(key).filter(|key| !key.is_empty()))
-}
-
-/// What a request asks for, in short: two that differ in anything have different ones.
-pub(super) fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
 
 /// What the address says, as [`Path`], with a problem for what it cannot say.

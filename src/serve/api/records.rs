@@ -23,6 +23,7 @@ use crate::serve::queue::RequestKey;
 use crate::state::line;
 use crate::store::tasks::{self, Task};
 use crate::store::{open_for_reading, report, unreadable};
+use crate::text::hash_of;
 
 /// How often the outcome of a request that came before is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -92,7 +93,7 @@ impl Chance {
     fn becomes(&self, state: u8) -> bool {
         let (order, failed) = (Ordering::AcqRel, Ordering::Acquire);
         let was = self.0.compare_exchange(Self::OPEN, state, order, failed);
-        was.is_ok_and(|_| true) || was == Err(state)
+        was.is_ok() || was == Err(state)
     }
 
     /// It is sent. `false`: it must not be any more.
@@ -136,11 +137,7 @@ pub(super) async fn write_in(
     let asked = parse(&bytes)?;
     let key = body::key(headers)?.map(|key| RequestKey {
         key,
-        fingerprint: body::fingerprint(&[
-            b"record",
-            stream.as_bytes(),
-            asked.data.get().as_bytes(),
-        ]),
+        fingerprint: hash_of([&b"record"[..], stream.as_bytes(), asked.data.get().as_bytes()]),
     });
     let (stream, record, is_async) = (stream.to_owned(), asked.data.to_owned(), asked.is_async);
     write(service, Wanted { lane, stream, record, is_async, key }).await
@@ -163,7 +160,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
     drop(fields);
     let began = Instant::now();
     let until = tokio::time::Instant::from_std(began) + service.config.deadline_secs.duration();
-    let (is_async, key) = (wanted.is_async, wanted.key.clone());
+    let (is_async, mut is_kept) = (wanted.is_async, wanted.key.is_some());
     let chance = Arc::new(Chance::default());
     let sending = service.whole(send(Arc::clone(service), wanted, Arc::clone(&chance)));
     tokio::pin!(sending);
@@ -173,15 +170,13 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
         Err(_) if chance.give_up() => return Err(late()),
         Err(_) => sending.await?,
     };
-    let (lane, live, task, settled) = match (sent, &key) {
-        (Sent::New { lane, live, task, settled }, _) => (lane, live, task, settled),
-        (Sent::Before(lane, task), Some(key)) => return again(&lane, &task, key, until).await,
-        (Sent::Before(lane, task), None) => return told(&lane, &task),
+    let (lane, live, task, settled) = match sent {
+        Sent::New { lane, live, task, settled } => (lane, live, task, settled),
+        Sent::Before(lane, task) => return again(&lane, &task, until).await,
     };
     if is_async {
         return Ok(Told { task: task.id, job: live.uuid.clone(), state: None });
     }
-    let mut is_kept = key.is_some();
     if tokio::time::timeout_at(until, settled).await.is_err() && !is_kept {
         // It goes on, and can be asked for, also after the service has ended.
         lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
@@ -206,6 +201,10 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
     if let Some(key) = &wanted.key
         && let Some(task) = lane.store().task_of_key(&key.key)?
     {
+        if task.fingerprint != key.fingerprint {
+            let detail = "the `Idempotency-Key` was given to another request before";
+            return Err(Problem::conflict(detail));
+        }
         return Ok(Sent::Before(lane, task));
     }
     let id = uuid::Uuid::now_v7().to_string();
@@ -225,14 +224,13 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
                 record: wanted.record.get().to_owned(),
             };
             // What is given to the store before the record leaves is on disk before any call for it.
-            let is_asked_for = wanted.is_async || wanted.key.is_some();
-            let kept = is_asked_for.then(|| lane.store().keep_task(task.clone()));
-            // Without room for it, it does not leave.
-            if kept.as_ref().is_some_and(Option::is_none) {
-                None
+            // Without room for it there, it does not leave.
+            let kept = if wanted.is_async || wanted.key.is_some() {
+                Some(lane.store().keep_task(task.clone())?)
             } else {
-                Some((task, kept.flatten()))
-            }
+                None
+            };
+            Some((task, kept))
         };
         match live.send(&wanted.stream, &wanted.record, keep) {
             Ok((settled, (task, kept))) => {
@@ -255,7 +253,7 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
 /// It could not be sent before the deadline.
 fn late() -> Problem {
     let detail = "the account is not ready yet: the record was not written, and is not going to be";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+    Problem::unavailable(detail, 5)
 }
 
 /// Too much waits to be written.
@@ -264,16 +262,7 @@ fn busy() -> Problem {
 }
 
 /// A request that came before: its outcome, or the wait for it.
-async fn again(
-    lane: &Lane,
-    task: &Task,
-    key: &RequestKey,
-    until: tokio::time::Instant,
-) -> Result<Told, Problem> {
-    if task.fingerprint != key.fingerprint {
-        let detail = "the `Idempotency-Key` was given to another request before";
-        return Err(Problem::conflict(detail));
-    }
+async fn again(lane: &Lane, task: &Task, until: tokio::time::Instant) -> Result<Told, Problem> {
     loop {
         let told = told(lane, task)?;
         if told.state.is_some() || tokio::time::Instant::now() >= until {

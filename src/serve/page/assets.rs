@@ -8,6 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use crate::text::hex;
+
 /// htmx 2.0.11 (Zero-Clause BSD), as npm has it.
 const HTMX: &str = include_str!("assets/htmx.min.js");
 const CSS: &str = include_str!("assets/page.css");
@@ -32,9 +34,7 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 });
 
 fn place(name: &str, content: &str) -> String {
-    let hash: [u8; 32] = Sha256::digest(content).into();
-    let short = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
-    format!("/ui/assets/{short:016x}/{name}")
+    format!("/ui/assets/{}/{name}", hex(&Sha256::digest(content)[..8]))
 }
 
 /// One of them.

@@ -23,6 +23,7 @@ use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
 use crate::store::jobs::at_millis;
+use crate::text::hash_of;
 
 /// A job that is to run.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -152,7 +153,7 @@ pub(in crate::serve::api) async fn queue(
     caller.may(&environment, &tenant)?;
     let lane = LaneName { environment, flow, tenant, connector };
     let key = body::key(&headers)?
-        .map(|key| RequestKey { key, fingerprint: body::fingerprint(&[b"own jobs", &bytes]) });
+        .map(|key| RequestKey { key, fingerprint: hash_of([&b"own jobs"[..], &bytes]) });
     let job = match (records, tap) {
         (Some(records), None) => {
             jobs::queue(&service, lane, name, ("records", &records), key).await?

@@ -23,6 +23,7 @@ use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
 use crate::serve::taps::{API, tap_of};
 use crate::store::jobs::at_millis;
+use crate::text::hash_of;
 
 /// A job of that tenant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -212,7 +213,7 @@ async fn queue(
     let lane = LaneName { environment: env_id, flow: flow_id, tenant, connector };
     let key = body::key(&headers)?.map(|key| RequestKey {
         key,
-        fingerprint: body::fingerprint(&[b"jobs", lane.connector.as_bytes(), &bytes]),
+        fingerprint: hash_of([b"jobs", lane.connector.as_bytes(), &bytes]),
     });
     let (name, state) = (asked.job_name, asked.state);
     let job = match asked.tap.filter(|tap| tap != API) {
