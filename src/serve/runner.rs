@@ -79,11 +79,6 @@ impl Runner {
         })
     }
 
-    /// Whether a job runs.
-    pub(super) fn runs(&self, uuid: &str) -> bool {
-        self.lock().running.contains_key(uuid)
-    }
-
     /// Ends a job that runs. Whether there is one.
     pub(super) fn stop(&self, uuid: &str) -> bool {
         let state = self.lock();

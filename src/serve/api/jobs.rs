@@ -9,7 +9,7 @@ use crate::serve::auth::Caller;
 use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
-use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source};
+use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
 use crate::serve::taps::tap_of;
 use crate::serve::taps::timer::job_name;
 
@@ -117,7 +117,7 @@ pub(in crate::serve) fn visible(
 /// Ends a job: one that waits at once, one that runs after what is on its way.
 ///
 /// # Errors
-/// 409 for one that has ended.
+/// 409 for one that has ended, 503 for the moment between two of its steps.
 pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if job.source == Source::Live
         && let Some(lane) = service.lanes.find(&job.lane)
@@ -134,17 +134,19 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
             Ok(())
         };
         service.whole(cancelled).await?;
-    } else if service.runner.runs(&job.uuid) {
-        service.queue.cancel_running(&job.uuid).await?;
-        service.runner.stop(&job.uuid);
-    } else {
-        let now = found(service, &job.uuid)?;
-        if now.state.is_end() {
-            let detail = format!("the job has ended: it is `{}`", now.state.as_str());
-            return Err(Problem::conflict(detail));
-        }
+        return found(service, &job.uuid);
     }
-    found(service, &job.uuid)
+    // It is on disk first: a kill does not bring the job back.
+    service.queue.cancel_running(&job.uuid).await?;
+    let is_stopped = service.runner.stop(&job.uuid);
+    let now = found(service, &job.uuid)?;
+    match now.state {
+        _ if is_stopped => Ok(now),
+        State::Queued | State::Running => {
+            Err(Problem::unavailable("the job is about to be queued, or to end", 1))
+        }
+        state => Err(Problem::conflict(format!("the job has ended: it is `{}`", state.as_str()))),
+    }
 }
 
 /// Queues a job for what another one did not write.

@@ -5,6 +5,7 @@ mod delivery;
 mod file;
 mod job;
 mod listing;
+mod steps;
 mod taps;
 mod tenants;
 
@@ -15,7 +16,6 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub(super) use self::delivery::{Attempt, Delivery, DeliveryState};
-use self::file::BRIEF;
 use self::job::{COLUMNS, job};
 pub(super) use self::job::{
     Ended, Filter, Job, NewJob, OpenJobs, Queued, RequestKey, Source, State,
@@ -98,85 +98,6 @@ impl Queue {
         })
     }
 
-    /// Puts a job into the queue, unless it is there already or as many as `most` wait. When this
-    /// returns it is on disk.
-    pub(super) async fn push(
-        &self,
-        job: NewJob,
-        key: Option<RequestKey>,
-        most: usize,
-    ) -> Result<Queued, StoreError> {
-        self.step(move |transaction, hooks| {
-            if let Some(key) = &key
-                && let Some(found) = of_request(transaction, &job.lane, key)?
-            {
-                return Ok(found);
-            }
-            let waiting: usize = transaction
-                .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'queued'")?
-                .query_row([], |row| row.get(0))?;
-            if job.state == State::Queued && waiting >= most {
-                return Ok(Queued::Full);
-            }
-            insert(transaction, hooks, &job)?;
-            let LaneName { environment, flow, tenant, .. } = &job.lane;
-            let now = chrono::Utc::now().timestamp_millis();
-            if let Some(RequestKey { key, fingerprint }) = key {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO requests
-                             (environment, flow, tenant, key, fingerprint, job, created_millis)
-                         VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    )?
-                    .execute(params![environment, flow, tenant, key, fingerprint, job.uuid, now])?;
-            }
-            Ok(Queued::New)
-        })
-        .await
-    }
-
-    /// A job of the queue is under way, as this run of its lane's store.
-    pub(super) async fn begin(&self, uuid: &str, run: &str) -> Result<(), StoreError> {
-        let (uuid, run) = (uuid.to_owned(), run.to_owned());
-        self.step(move |transaction, hooks| {
-            let now = chrono::Utc::now().timestamp_millis();
-            let has_begun_before = transaction
-                .prepare_cached(
-                    "UPDATE jobs SET status = 'running', run = ?2, updated_millis = ?3,
-                         started_millis = coalesce(started_millis, ?3) WHERE uuid = ?1
-                     RETURNING started_millis < ?3",
-                )?
-                .query_row(params![uuid, run, now], |row| row.get(0))
-                .optional()?;
-            match has_begun_before {
-                // One that goes on after a restart was told of.
-                Some(false) => deliveries::tell(transaction, hooks, &uuid),
-                Some(true) | None => Ok(()),
-            }
-        })
-        .await
-    }
-
-    /// A job has come to its end.
-    pub(super) async fn end(&self, uuid: &str, ended: Ended) -> Result<(), StoreError> {
-        let uuid = uuid.to_owned();
-        self.step(move |transaction, hooks| {
-            let Ended { state, message, summary } = ended;
-            let now = chrono::Utc::now().timestamp_millis();
-            transaction
-                .prepare_cached(
-                    "UPDATE jobs SET status = ?2, message = ?3, summary = ?4, updated_millis = ?5
-                     WHERE uuid = ?1",
-                )?
-                .execute(params![uuid, state.as_str(), message, summary, now])?;
-            transaction
-                .prepare_cached(&format!("UPDATE jobs SET brief = {BRIEF} WHERE uuid = ?"))?
-                .execute([&uuid])?;
-            deliveries::tell(transaction, hooks, &uuid)
-        })
-        .await
-    }
-
     /// Keeps how fast a job was.
     pub(super) async fn keep_throughput(
         &self,
@@ -189,62 +110,6 @@ impl Queue {
                 .prepare_cached("INSERT OR REPLACE INTO throughput (job, parts) VALUES (?, ?)")?
                 .execute(params![uuid, parts.unwrap_or_default()])
                 .map(drop)
-        })
-        .await
-    }
-
-    /// Takes a job out of the queue that has not begun.
-    pub(super) async fn cancel(&self, uuid: &str) -> Result<(), StoreError> {
-        let uuid = uuid.to_owned();
-        self.step(move |transaction, hooks| {
-            let now = chrono::Utc::now().timestamp_millis();
-            let cancelled = transaction
-                .prepare_cached(
-                    "UPDATE jobs SET status = 'cancelled', updated_millis = ?2
-                     WHERE uuid = ?1 AND status = 'queued'",
-                )?
-                .execute(params![uuid, now])?;
-            if cancelled > 0 { deliveries::tell(transaction, hooks, &uuid) } else { Ok(()) }
-        })
-        .await
-    }
-
-    /// A job that is under way is to end: also where the service is killed before it has.
-    pub(super) async fn cancel_running(&self, uuid: &str) -> Result<(), StoreError> {
-        let uuid = uuid.to_owned();
-        self.write(move |transaction| {
-            let sql = "UPDATE jobs SET is_cancelled = 1 WHERE uuid = ? AND status = 'running'";
-            transaction.execute(sql, [uuid]).map(drop)
-        })
-        .await
-    }
-
-    /// Jobs that a killed service had begun wait again. What was written at once has ended: who waited
-    /// for it is gone.
-    pub(super) async fn take_up(&self) -> Result<(), StoreError> {
-        self.step(|transaction, hooks| {
-            let now = chrono::Utc::now().timestamp_millis();
-            let ended = transaction
-                .prepare(
-                    "UPDATE jobs SET status = 'stopped', message = 'the service ended',
-                         updated_millis = ?
-                     WHERE status = 'running' AND source = 'live' RETURNING uuid",
-                )?
-                .query_map([now], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()?;
-            let cancelled = transaction
-                .prepare(
-                    "UPDATE jobs SET status = 'stopped', message = 'it was cancelled', updated_millis = ?
-                     WHERE status = 'running' AND is_cancelled RETURNING uuid",
-                )?
-                .query_map([now], |row| row.get(0))?
-                .collect::<rusqlite::Result<Vec<String>>>()?;
-            for uuid in ended.into_iter().chain(cancelled) {
-                deliveries::tell(transaction, hooks, &uuid)?;
-            }
-            let waits_again = "UPDATE jobs SET status = 'queued', updated_millis = ?
-                               WHERE status = 'running'";
-            transaction.execute(waits_again, [now]).map(drop)
         })
         .await
     }
@@ -359,52 +224,4 @@ impl Queue {
                 .collect()
         })
     }
-}
-
-/// Puts a job among the others, and tells of it.
-fn insert(connection: &Transaction<'_>, hooks: &Hooks, job: &NewJob) -> rusqlite::Result<()> {
-    let now = chrono::Utc::now().timestamp_millis();
-    let LaneName { environment, flow, tenant, connector } = &job.lane;
-    connection
-        .prepare_cached(
-            "INSERT INTO jobs (uuid, environment, flow, tenant, connector, source, name, status,
-                 created_millis, started_millis, updated_millis, records, retries, run, tap)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?9, ?11, ?12, ?13, ?14)",
-        )?
-        .execute(params![
-            job.uuid,
-            environment,
-            flow,
-            tenant,
-            connector,
-            job.source.as_str(),
-            job.name,
-            job.state.as_str(),
-            now,
-            (job.state == State::Running).then_some(now),
-            job.records,
-            job.retries,
-            job.run,
-            job.tap,
-        ])?;
-    deliveries::tell(connection, hooks, &job.uuid)
-}
-
-fn of_request(
-    connection: &Connection,
-    lane: &LaneName,
-    key: &RequestKey,
-) -> rusqlite::Result<Option<Queued>> {
-    let known: Option<([u8; 32], String)> = connection
-        .prepare_cached(
-            "SELECT fingerprint, job FROM requests
-             WHERE environment = ? AND flow = ? AND tenant = ? AND key = ?",
-        )?
-        .query_row(params![lane.environment, lane.flow, lane.tenant, key.key], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    Ok(known.map(|(fingerprint, job)| {
-        if fingerprint == key.fingerprint { Queued::Before(job) } else { Queued::OtherRequest }
-    }))
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LaneName, NewJob, Queue, insert};
+use super::steps::insert;
+use super::{LaneName, NewJob, Queue};
 use crate::store::StoreError;
 
 /// What became of a run that a schedule wants.
