@@ -6,9 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::Queue;
 use super::delivery::{Attempt, Delivery, DeliveryState, MESSAGES, delivery};
 use super::job::{LISTED, job};
-use crate::serve::api::PlatformJob;
 use crate::serve::telemetry;
-use crate::serve::webhooks::{HookName, Hooks};
+use crate::serve::webhooks::{self, HookName, Hooks};
 use crate::store::StoreError;
 
 /// How long a message that was taken is known.
@@ -32,9 +31,7 @@ pub(super) fn tell(
     let mut body = None;
     for hook in hooks.wanting(&found) {
         // It is what the job was at this step, whenever it is sent.
-        let body: &String = body.get_or_insert_with(|| {
-            serde_json::to_string(&PlatformJob::from(found.clone())).unwrap_or_default()
-        });
+        let body: &String = body.get_or_insert_with(|| webhooks::message(&found));
         transaction
             .prepare_cached(
                 "INSERT INTO deliveries

@@ -8,6 +8,7 @@ mod sign;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Notify, watch};
 use url::Url;
@@ -15,11 +16,10 @@ use url::Url;
 pub(super) use config::{Step, WebhookConfig};
 pub(super) use sender::run;
 
+use super::api::PlatformJob;
 use super::config::ServeConfig;
 use super::queue::Job;
 use super::telemetry;
-use secrecy::ExposeSecret as _;
-
 use crate::connector::http::Redactor;
 use crate::error::Error;
 use crate::text::hex;
@@ -76,6 +76,11 @@ impl Hook {
             && (self.steps.is_empty() || self.steps.contains(&job.state.step()))
             && flows.is_none_or(|flows| flows.contains(&job.lane.flow))
     }
+}
+
+/// What is told of a job: what the platform's route would answer now.
+pub(super) fn message(job: &Job) -> String {
+    serde_json::to_string(&PlatformJob::from(job.clone())).unwrap_or_default()
 }
 
 /// All webhooks.
