@@ -53,6 +53,7 @@ impl Begins<'_> {
             retries: retries.map(|job| job.id),
             is_live: role == Role::Live,
         };
+        let throttled_before = limiter.throttled_secs(Instant::now());
         let job = store.begin_job(new).await?;
         let since = store.since_last_end(job, &namespace)?;
         let dispatcher = Arc::new(Dispatcher {
@@ -79,6 +80,7 @@ impl Begins<'_> {
             retried: retries.map(|job| job.uuid.clone()),
             since: now(),
             clock: Instant::now(),
+            throttled_before,
             dispatcher,
             turns,
             role,
@@ -101,6 +103,8 @@ pub(crate) struct Begun {
     pub(crate) retried: Option<String>,
     pub(crate) since: String,
     pub(crate) clock: Instant,
+    /// Seconds of quiet that the remote had asked of its account before.
+    pub(crate) throttled_before: f64,
     pub(crate) dispatcher: Arc<Dispatcher>,
     /// Whose turn it is, among the jobs that write to the same account.
     pub(crate) turns: Arc<Turns>,
@@ -119,5 +123,12 @@ impl Begun {
             Some(Path::new("/home/hotglue").join(job_id).join("snapshots"))
         };
         folder.or_else(platform)
+    }
+}
+
+impl Begun {
+    /// Seconds of quiet that the remote has asked for since it began, of whichever job.
+    pub(crate) fn throttled_secs(&self) -> f64 {
+        self.dispatcher.limiter.throttled_secs(Instant::now()) - self.throttled_before
     }
 }

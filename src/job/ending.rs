@@ -46,7 +46,7 @@ pub(crate) fn summarize(begun: &Begun, finished: Finished, error: Option<&Error>
         streams: streams.into_iter().map(with_rate).collect(),
         errors: errors.finish(),
         proof,
-        throttled_secs: begun.dispatcher.limiter.throttled_secs(std::time::Instant::now()),
+        throttled_secs: begun.throttled_secs(),
         files: Files::new(),
     }
 }

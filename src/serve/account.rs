@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::lane::LaneName;
-use super::lock;
+use super::{lock, telemetry};
 use crate::config::write_back::TokenFile;
 use crate::config::{Identity, of_values};
 use crate::connector::http::Meter;
@@ -65,11 +65,12 @@ pub(super) struct Limits {
 impl Limits {
     /// The limit on calls at once of all that write to an account with one credential: the least that one
     /// of them names.
-    fn calls(&self, setup: &Setup) -> Arc<Limiter> {
+    fn calls(&self, name: &LaneName, setup: &Setup) -> Arc<Limiter> {
         let most = setup.config.max_in_flight.unwrap_or(MAX_IN_FLIGHT);
+        let new = || Arc::new(Limiter::counted(most, telemetry::throttled(name)));
         if setup.sandbox.is_some() {
             // Each has its own.
-            return Arc::new(Limiter::new(most));
+            return new();
         }
         let mut known = lock(&self.calls);
         known.retain(|_, limiter| limiter.strong_count() > 0);
@@ -78,7 +79,7 @@ impl Limits {
             limiter.cap(most);
             return limiter;
         }
-        let limiter = Arc::new(Limiter::new(most));
+        let limiter = new();
         known.insert(of, Arc::downgrade(&limiter));
         limiter
     }
@@ -113,7 +114,7 @@ impl Account {
         if let Some(without) = &setup.without_account {
             store.refuse_other_namespace(&setup.namespace, without)?;
         }
-        let limiter = with.limits.calls(&setup);
+        let limiter = with.limits.calls(name, &setup);
         Ok(Self { setup, limiter, of })
     }
 }

@@ -161,11 +161,6 @@ impl Lane {
         Ok(())
     }
 
-    /// Seconds of quiet that its remote has asked for until `now`.
-    pub(super) fn throttled_secs(&self, now: Instant) -> f64 {
-        self.account().limiter.throttled_secs(now)
-    }
-
     /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left,
     /// and the others wait for that.
     pub(super) async fn begin(

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{
     Counter, Histogram, Label, Unit, counter, describe_counter, describe_gauge, describe_histogram,
@@ -167,6 +167,13 @@ fn labels_of(lane: &LaneName) -> Vec<Label> {
     ]
 }
 
+/// What counts how long the remotes of a connector ask for quiet. What writes with one credential shares
+/// it, whatever its flow.
+pub(super) fn throttled(lane: &LaneName) -> Counter {
+    let (environment, connector) = (lane.environment.clone(), lane.connector.clone());
+    counter!(THROTTLED, "environment" => environment, "connector" => connector)
+}
+
 /// A job has ended.
 pub(super) fn job_ended(lane: &LaneName, state: State, took: Duration) {
     let mut labels = labels_of(lane);
@@ -225,7 +232,6 @@ fn hook_ended(environment: &str, outcome: &'static str, events: usize) {
 /// The queue cannot be read.
 pub(super) fn render(service: &Service) -> Result<String, StoreError> {
     queue(service)?;
-    throttled(service);
     process();
     Ok(RECORDER.get().map(PrometheusHandle::render).unwrap_or_default())
 }
@@ -251,23 +257,6 @@ fn queue(service: &Service) -> Result<(), StoreError> {
         gauge!(HOOK_WAITING, "environment" => name()).set(waits as f64);
     }
     Ok(())
-}
-
-/// How long the remotes of all lanes have asked for quiet.
-fn throttled(service: &Service) {
-    let now = Instant::now();
-    let mut sums: HashMap<Vec<Label>, f64> = HashMap::new();
-    for lane in service.lanes.all() {
-        *sums.entry(lane.meter.labels().to_vec()).or_default() += lane.throttled_secs(now);
-    }
-    for (labels, secs) in sums {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole seconds"
-        )]
-        counter!(THROTTLED, labels).absolute(secs as u64);
-    }
 }
 
 /// What Linux tells of this process; nothing elsewhere.

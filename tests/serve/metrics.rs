@@ -1,7 +1,7 @@
 //! `/metrics`: what it tells is compared with what was done and with what the remote has counted.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -9,6 +9,8 @@ use crate::receiver::Receiver;
 use crate::service::{Service, config, contact};
 use crate::support::Remote;
 
+/// What all lanes of that connector share.
+const CRM: &str = r#"{environment="dev",connector="crm"}"#;
 const LANE: &str = r#"environment="dev",flow="two",connector="crm""#;
 
 /// Values by series.
@@ -51,15 +53,10 @@ fn told(service: &Service) -> Told {
 /// Waits until that holds of what is told.
 #[track_caller]
 fn until(service: &Service, holds: impl Fn(&Told) -> bool) -> Told {
-    let began = Instant::now();
-    loop {
+    service.wait(|| {
         let told = told(service);
-        if holds(&told) {
-            return told;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{:#?}", told.0);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        if holds(&told) { Ok(told) } else { Err(json!(told.0)) }
+    })
 }
 
 fn calls(remote: &Remote) -> f64 {
@@ -168,12 +165,22 @@ fn what_waits_and_what_is_throttled_is_told() {
     assert!(told.get(queued) <= 4.0 && told.get(oldest) < 60.0);
     assert!(told.get(r#"target_upsert_jobs_running{environment="dev"}"#) <= 1.0);
     until(&service, |told| told.0.get(&under_way).is_some_and(|calls| *calls > 0.0));
-    for job in &jobs {
-        assert_eq!(service.ended(job)["status"], "succeeded");
-    }
+    let throttled = jobs.iter().map(|job| {
+        let ended = service.ended(job);
+        assert_eq!(ended["status"], "succeeded");
+        ended["summary"]["throttled_secs"].as_f64().unwrap()
+    });
+    // The jobs of a lane run one after another, and have waited for what was asked while they ran.
+    assert_eq!(throttled.filter(|secs| *secs > 0.0).count(), 1);
+    // Another lane that writes with the same credential has no quiet of its own.
+    let place = "/dev/one/acme/connectors/crm/contacts";
+    service.post(place, &json!({"data": contact("c-9")})).is(200);
     let told = until(&service, |told| told.get(&under_way) < 1.0);
     assert!(told.get(queued) < 1.0 && told.get(oldest) < f64::EPSILON);
-    assert!(told.get(&format!("target_upsert_remote_throttled_seconds_total{{{LANE}}}")) >= 1.0);
+    let throttled = "target_upsert_remote_throttled_seconds_total";
+    let throttled: Vec<_> = told.0.iter().filter(|(name, _)| name.starts_with(throttled)).collect();
+    let series = format!("target_upsert_remote_throttled_seconds_total{CRM}");
+    assert_eq!(throttled, [(&series, &2.0)]);
     let refused = told.get(&format!("target_upsert_remote_calls_total{{{LANE},status=\"4xx\"}}"));
     assert!((refused - 1.0).abs() < f64::EPSILON, "{refused}");
 }

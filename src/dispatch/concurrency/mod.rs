@@ -11,6 +11,7 @@ mod simulation;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use metrics::Counter;
 use tokio::sync::watch;
 
 use super::retry::Kind;
@@ -63,11 +64,18 @@ struct State {
     paused_until: Option<Instant>,
     /// All pauses together, those that overlap counted once.
     paused: Duration,
+    /// Whole seconds of them are counted there.
+    counter: Counter,
 }
 
 impl Limiter {
     /// A limit between 1 and `max`.
     pub fn new(max: usize) -> Self {
+        Self::counted(max, Counter::noop())
+    }
+
+    /// The same, whose pauses are counted, in seconds.
+    pub fn counted(max: usize, counter: Counter) -> Self {
         let max = to_float(max);
         let state = State {
             limit: START.min(max),
@@ -82,6 +90,7 @@ impl Limiter {
             writes: Pace::default(),
             paused_until: None,
             paused: Duration::ZERO,
+            counter,
         };
         Self { state: Mutex::new(state), freed: watch::Sender::new(()) }
     }
@@ -157,7 +166,9 @@ impl Limiter {
         let until = now + wait.min(seconds::MAX);
         let from = state.paused_until.map_or(now, |paused| paused.max(now));
         if from < until {
+            let before = state.paused.as_secs();
             state.paused += until - from;
+            state.counter.increment(state.paused.as_secs() - before);
             state.paused_until = Some(until);
         }
     }
