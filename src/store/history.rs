@@ -78,7 +78,7 @@ pub struct History {
     pub rows: Vec<Before>,
     /// Jobs that were looked through.
     pub jobs: usize,
-    /// No job was left out.
+    /// There is no more: no job was left out, and nothing of one.
     pub is_whole: bool,
 }
 
@@ -123,7 +123,8 @@ pub fn history(
         }
         history.jobs += 1;
     }
-    history.is_whole = true;
+    // What the last one was asked for no more than the rest of.
+    history.is_whole = history.rows.len() < most;
     Ok(history)
 }
 
@@ -171,6 +172,8 @@ mod tests {
         assert!(found.is_whole && found.jobs == 4);
         let few = look(2, Duration::from_secs(60));
         assert_eq!((few.rows.len(), few.jobs, few.is_whole), (2, 2, false));
+        let all_but_one = look(4, Duration::from_secs(60));
+        assert_eq!((all_but_one.rows.len(), all_but_one.is_whole), (4, false));
         let late = look(10, Duration::ZERO);
         assert_eq!((late.rows.len(), late.jobs, late.is_whole), (0, 0, false));
     }

@@ -276,7 +276,7 @@ fn told(service: &Service, job: &Job, found: History) -> Result<Told, Problem> {
             format!("It is in none of the newest {looked}; older ones were not looked through.")
         }
         (false, true) => format!("All there is, from {looked}."),
-        (false, false) => format!("From the newest {looked}; older ones were not looked through."),
+        (false, false) => format!("The newest, from {looked}; there may be more."),
     };
     let rows = rows.into_iter().map(|before| {
         let uuid = uuids.get(&before.run);
