@@ -1,7 +1,5 @@
 //! Whether it is up, and whether it is to be sent requests.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use crate::service::{Answer, Service, config, contact};
@@ -10,25 +8,10 @@ use crate::support::Remote;
 /// Waits until `/readyz` has this status.
 #[track_caller]
 fn until(service: &Service, status: u16) -> Answer {
-    let began = Instant::now();
-    loop {
+    service.wait(|| {
         let answer = service.get("/readyz");
-        if answer.status == status {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{answer:?}\n{}", service.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Waits until the remote has a call under way.
-#[track_caller]
-fn until_called(remote: &Remote) {
-    let began = Instant::now();
-    while remote.calls()["calls"].as_object().unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        if answer.status == status { Ok(answer) } else { Err(answer.text.into()) }
+    })
 }
 
 #[test]
@@ -80,7 +63,7 @@ fn it_says_so_while_it_ends_and_still_answers() {
     until(&service, 200);
     let job = service.queue("acme", &["c-1"]);
     // It is waited for, whatever else ends.
-    until_called(&remote);
+    service.wait_until(|| remote.calls()["in_flight"] == 1);
     service.ask_to_end();
     let away = until(&service, 503);
     assert!(away.problem(503).contains("about to end"), "{away:?}");

@@ -1,7 +1,7 @@
 //! A service that is killed at any moment goes on when it starts again: what it has accepted is
 //! written, and once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -46,19 +46,12 @@ fn records_that_were_accepted_are_written_after_a_kill() {
     service.begin();
     for task in tasks {
         let id = task["taskId"].as_str().unwrap();
-        let began = Instant::now();
-        loop {
+        let told = service.wait(|| {
             let told = service.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
-            if told["has_data"] == true {
-                assert_eq!(
-                    told["result"]["state"]["bookmarks"]["contacts"][0]["success"], true,
-                    "{told}"
-                );
-                break;
-            }
-            assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            if told["has_data"] == true { Ok(told) } else { Err(told) }
+        });
+        let told = &told["result"]["state"]["bookmarks"]["contacts"][0];
+        assert_eq!(told["success"], true, "{told}");
     }
     assert_eq!(remote.by_ext("contacts").len(), 40);
 }
@@ -77,11 +70,7 @@ fn a_signal_ends_it_in_good_order() {
     let told =
         service.post("/dev/two/other/connectors/crm/deals", &json!({"data": {"externalId": "d"}}));
     told.is(200);
-    let began = Instant::now();
-    while remote.by_ext("contacts").is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    service.wait_until(|| !remote.by_ext("contacts").is_empty());
     service.ask_to_end();
     // It was under way then, and some of it is left for after.
     let written = remote.by_ext("contacts").len();
@@ -110,11 +99,7 @@ fn a_job_that_was_cancelled_stays_so() {
     let mut service = Service::start(&config(&remote.url));
     let ids: Vec<String> = (0..3000).map(|n| format!("c-{n}")).collect();
     let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
-    let began = Instant::now();
-    while remote.records("contacts").is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    service.wait_until(|| !remote.records("contacts").is_empty());
     service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
     service.kill();
     service.begin();

@@ -1,7 +1,5 @@
 //! The page, as it is sent: what stands in it, and where its links and forms lead.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, link, records};
@@ -70,19 +68,14 @@ fn a_job_that_runs_is_told_as_far_as_it_is() {
     let service = Service::start(&config);
     let id = job(&service, 5000);
     let browser = Browser::of(&service);
-    let began = Instant::now();
     // Some have an outcome, and some have none.
-    let page = loop {
+    let page = service.wait(|| {
         let page = browser.page(&format!("/ui/jobs/{id}"));
         let is_under_way = page.contains("of 5,000 records have an outcome (")
             && !page.contains(">0 of 5,000")
             && page.contains("class=\"rate\"");
-        if is_under_way {
-            break page;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{page}");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+        if is_under_way { Ok(page) } else { Err(page.into()) }
+    });
     for part in
         ["hx-trigger=\"every 2s\"", "<progress max=\"5000\"", "running", "contacts</a></td>"]
     {

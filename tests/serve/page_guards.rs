@@ -18,15 +18,9 @@ fn queue_by(service: &Service, key: &[(&str, &str)], tenant: &str, records: &Val
         "name": format!("\"><img src=x onerror=alert(1)> {tenant}"), "records": {"contacts": records}});
     let queued = service.send("POST", "/api/v1/jobs", key, &body.to_string()).is(201);
     let id = queued["id"].as_str().unwrap().to_owned();
-    let began = std::time::Instant::now();
-    loop {
-        let job = service.send("GET", &format!("/api/v1/jobs/{id}"), key, "").is(200);
-        if !matches!(job["status"].as_str(), Some("queued" | "running")) {
-            return id;
-        }
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{job}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let job = || service.send("GET", &format!("/api/v1/jobs/{id}"), key, "").is(200);
+    service.wait_until(|| !matches!(job()["status"].as_str(), Some("queued" | "running")));
+    id
 }
 
 #[test]

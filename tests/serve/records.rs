@@ -75,16 +75,14 @@ fn who_does_not_wait_asks_later() {
 fn outcome(service: &Service, asked: &Value) -> Value {
     let place =
         format!("/dev/two/acme/connectors/status?taskId={}", asked["taskId"].as_str().unwrap());
-    let began = Instant::now();
-    loop {
+    service.wait(|| {
         let told = service.get(&place).is(200);
-        if told["has_data"] == true {
-            assert_eq!(told["result"]["status_code"], 200);
-            return told["result"]["state"]["bookmarks"]["contacts"][0].clone();
+        if told["has_data"] != true {
+            return Err(told);
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        assert_eq!(told["result"]["status_code"], 200);
+        Ok(told["result"]["state"]["bookmarks"]["contacts"][0].clone())
+    })
 }
 
 #[test]
@@ -149,11 +147,8 @@ fn who_waits_goes_before_a_job_that_has_time() {
     let service = Service::start(&config);
     let ids: Vec<String> = (0..300).map(|n| format!("c-{n}")).collect();
     let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
-    let began = Instant::now();
-    while service.get(&format!("/api/v1/jobs/{job}")).is(200)["status"] != "running" {
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    service
+        .wait_until(|| service.get(&format!("/api/v1/jobs/{job}")).is(200)["status"] == "running");
     for n in 0..5 {
         let told = service.post(PLACE, &json!({"data": contact(&format!("now-{n}"))})).is(200);
         assert_eq!(told["state"]["summary"]["contacts"]["success"], 1, "{told}");
@@ -250,15 +245,9 @@ fn an_account_that_is_not_open_before_the_deadline_writes_nothing() {
     assert!(late.problem(503).contains("not written"));
     assert!(late.headers.contains_key("retry-after"));
     // Once it is open, records are taken in time.
-    let began = Instant::now();
-    while service.post(place, &json!({"data": contact("c-2"), "async": true})).status != 202 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    while remote.records("hubspot%2F0-1").is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let late = json!({"data": contact("c-2"), "async": true});
+    service.wait_until(|| service.post(place, &late).status == 202);
+    service.wait_until(|| !remote.records("hubspot%2F0-1").is_empty());
     std::thread::sleep(Duration::from_millis(200));
     let held = remote.records("hubspot%2F0-1");
     assert!(held.iter().all(|held| held["email"] == "c-2@example.com"), "{held:?}");

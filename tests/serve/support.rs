@@ -248,15 +248,32 @@ impl Service {
     /// Waits for a job's end; how it stands then.
     #[track_caller]
     pub fn ended(&self, job: &str) -> Value {
+        self.wait(|| {
+            let job = self.get(&format!("/api/v1/jobs/{job}")).is(200);
+            let is_open = matches!(job["status"].as_str(), Some("queued" | "running"));
+            if is_open { Err(job) } else { Ok(job) }
+        })
+    }
+
+    /// Asks until there is what is asked for, a minute and a half at most; until then it is told what there is.
+    #[track_caller]
+    pub fn wait<T>(&self, mut ask: impl FnMut() -> Result<T, Value>) -> T {
         let began = Instant::now();
         loop {
-            let job = self.get(&format!("/api/v1/jobs/{job}")).is(200);
-            if !matches!(job["status"].as_str(), Some("queued" | "running")) {
-                return job;
+            match ask() {
+                Ok(found) => return found,
+                Err(told) => {
+                    assert!(began.elapsed() < Duration::from_secs(90), "{told:#}\n{}", self.log());
+                }
             }
-            assert!(began.elapsed() < Duration::from_secs(60), "{job}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until that holds.
+    #[track_caller]
+    pub fn wait_until(&self, mut holds: impl FnMut() -> bool) {
+        self.wait(|| if holds() { Ok(()) } else { Err(Value::Null) });
     }
 }
 

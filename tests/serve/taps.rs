@@ -2,7 +2,6 @@
 //! behind.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, test_kill_process};
 use serde_json::{Value, json};
@@ -49,15 +48,6 @@ fn lines(service: &Service, name: &str) -> Vec<String> {
 /// What the tap was started with, each time.
 fn starts(service: &Service) -> Vec<Value> {
     lines(service, "starts").iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-#[track_caller]
-fn wait_for(service: &Service, what: &str, is: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}\n{}", service.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Whether a process runs; one that has ended and that nobody has asked for does not.
@@ -188,11 +178,11 @@ fn a_killed_service_takes_its_taps_along_and_goes_on_from_the_last_state() {
     let mut service =
         Service::start(&with_tap(&remote.url, &json!({"to": 300, "pause": 0.01, "helper": true})));
     let job = queue(&service, "acme");
-    wait_for(&service, "a state", || state(&service)["next"].as_u64() >= Some(50));
+    service.wait_until(|| state(&service)["next"].as_u64() >= Some(50));
     service.kill();
     let pid = starts(&service)[0]["pid"].to_string();
     let helper = lines(&service, "helpers")[0].clone();
-    wait_for(&service, "the tap runs", || !runs(&pid) && !runs(&helper));
+    service.wait_until(|| !runs(&pid) && !runs(&helper));
     let written = remote.by_ext("contacts").len();
     assert!(written < 300, "{written}");
     service.begin();
@@ -215,11 +205,11 @@ fn a_tap_that_hangs_is_killed_with_the_service() {
     let keys = json!({"to": 20, "hang_at": 10, "stubborn": true});
     let mut service = Service::start(&with_tap(&remote.url, &keys));
     queue(&service, "acme");
-    wait_for(&service, "it hangs", || !lines(&service, "hangs").is_empty());
+    service.wait_until(|| !lines(&service, "hangs").is_empty());
     let pid = lines(&service, "hangs")[0].clone();
     assert!(runs(&pid));
     service.kill();
-    wait_for(&service, "the tap runs", || !runs(&pid));
+    service.wait_until(|| !runs(&pid));
 }
 
 #[test]
@@ -227,7 +217,7 @@ fn a_signal_ends_taps_and_their_jobs_go_on_at_the_next_start() {
     let remote = Remote::start();
     let mut service = Service::start(&with_tap(&remote.url, &json!({"to": 300, "pause": 0.01})));
     let job = queue(&service, "acme");
-    wait_for(&service, "a state", || state(&service)["next"].as_u64() >= Some(20));
+    service.wait_until(|| state(&service)["next"].as_u64() >= Some(20));
     service.end();
     let pid = starts(&service)[0]["pid"].to_string();
     assert!(!runs(&pid));
@@ -246,16 +236,16 @@ fn a_cancelled_job_ends_its_tap_and_what_that_started() {
     let keys = json!({"to": 20, "hang_at": 15, "stubborn": true, "helper": true});
     let service = Service::start(&with_tap(&remote.url, &keys));
     let job = queue(&service, "acme");
-    wait_for(&service, "it hangs", || !lines(&service, "hangs").is_empty());
+    service.wait_until(|| !lines(&service, "hangs").is_empty());
     let (pid, helper) =
         (lines(&service, "hangs")[0].clone(), lines(&service, "helpers")[0].clone());
     assert!(runs(&pid) && runs(&helper));
-    wait_for(&service, "what came is not written", || remote.by_ext("contacts").len() == 15);
+    service.wait_until(|| remote.by_ext("contacts").len() == 15);
     service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
     let ended = service.ended(&job);
     // It was told to end, did not, and is gone before its job is told to have ended.
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
-    wait_for(&service, "the helper runs", || !runs(&helper));
+    service.wait_until(|| !runs(&helper));
     assert_eq!(ended["status"], "stopped", "{ended}");
     assert_eq!(remote.by_ext("contacts").len(), 15);
     assert_eq!(state(&service), json!({"next": 10}));
@@ -271,7 +261,7 @@ fn what_a_tap_leaves_behind_does_not_hold_its_job_up() {
     assert!(ended["message"].as_str().unwrap().contains("tap `numbers` has ended, and something"));
     assert_eq!(remote.by_ext("contacts").len(), 20);
     let helper = lines(&service, "helpers")[0].clone();
-    wait_for(&service, "the helper runs", || !runs(&helper));
+    service.wait_until(|| !runs(&helper));
 }
 
 #[test]
@@ -404,13 +394,13 @@ fn how_far_a_tap_is_through_is_seen_and_set() {
     assert!(set["updated"].is_string());
     let body = json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm", "tap": "numbers"});
     let job = send("POST", "/api/v1/jobs", body).is(201)["id"].as_str().unwrap().to_owned();
-    wait_for(&service, "what came is not written", || remote.by_ext("contacts").len() == 7);
+    service.wait_until(|| remote.by_ext("contacts").len() == 7);
     assert_eq!(starts(&service)[0]["state"], json!({"next": 18}));
     // A job under way would set it again.
     assert!(send("PUT", STATE, json!({"state": {}})).problem(409).contains("under way"));
     send("DELETE", STATE, Value::Null).problem(409);
     send("POST", &format!("/api/v1/jobs/{job}/cancel"), json!({})).is(202);
-    wait_for(&service, "its end", || {
+    service.wait_until(|| {
         send("GET", &format!("/api/v1/jobs/{job}"), Value::Null).is(200)["status"] == "stopped"
     });
     assert_eq!(remote.by_ext("contacts").len(), 7);
@@ -454,22 +444,20 @@ fn a_tap_runs_by_itself_and_never_beside_itself() {
         let log = service.log();
         log.lines().filter(|line| line.contains("passed over") && line.contains(&lane)).count()
     };
-    wait_for(&service, "none is passed over", || {
-        passed_over("acme") > 1 && passed_over("other") > 0
-    });
+    service.wait_until(|| passed_over("acme") > 1 && passed_over("other") > 0);
     assert_eq!(jobs(&service).len(), 1);
     assert_eq!(starts(&service).len(), 2);
     let job = jobs(&service)[0].clone();
     let name = job["name"].as_str().unwrap();
     assert!(name.starts_with("two-numbers-20"), "{name}");
     assert_eq!(job["source"], "tap");
-    wait_for(&service, "no state", || state(&service)["next"] == 10);
+    service.wait_until(|| state(&service)["next"] == 10);
     service
         .post(&format!("/api/v1/jobs/{}/cancel", job["id"].as_str().unwrap()), &json!({}))
         .is(202);
     // Then the next comes, from where that one has come to.
-    wait_for(&service, "none comes", || jobs(&service).len() > 1);
-    wait_for(&service, "none starts", || starts(&service).len() > 2);
+    service.wait_until(|| jobs(&service).len() > 1);
+    service.wait_until(|| starts(&service).len() > 2);
     assert_eq!(starts(&service)[2]["state"], json!({"next": 10}));
 }
 
@@ -481,7 +469,7 @@ fn a_run_that_was_missed_is_made_up_once() {
     tap(&mut config)["timezone"] = "Europe/Berlin".into();
     config["environments"]["dev"]["tenants"].as_object_mut().unwrap().remove("other");
     let mut service = Service::start(&config);
-    wait_for(&service, "it is not planned", || service.log().contains("A tap runs by itself."));
+    service.wait_until(|| service.log().contains("A tap runs by itself."));
     // What was due before the first start was not missed.
     service.end();
     let database = service.path(".target-upsert/serve/serve.db");
@@ -498,16 +486,12 @@ fn a_run_that_was_missed_is_made_up_once() {
     // Down for three years, in which it was due three times.
     down_for(3 * 366);
     service.begin();
-    wait_for(&service, "none comes", || {
-        jobs(&service).iter().any(|job| job["status"] == "succeeded")
-    });
+    service.wait_until(|| jobs(&service).iter().any(|job| job["status"] == "succeeded"));
     let name = jobs(&service)[0]["name"].as_str().unwrap().to_owned();
     assert!(name.ends_with("1231-230000"), "{name}");
     service.end();
     service.begin();
-    wait_for(&service, "it is not planned", || {
-        service.log().matches("A tap runs by itself.").count() == 3
-    });
+    service.wait_until(|| service.log().matches("A tap runs by itself.").count() == 3);
     service.end();
     assert_eq!((count(), starts(&service).len()), (1, 1));
     assert_eq!(remote.by_ext("contacts").len(), 10);

@@ -1,7 +1,7 @@
 //! Webhooks: what counts is what the receiver holds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -52,15 +52,10 @@ fn deliveries(service: &Service, status: &str) -> Vec<Value> {
 /// Waits until that holds of the messages that stand so.
 #[track_caller]
 fn until(service: &Service, status: &str, holds: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let began = Instant::now();
-    loop {
+    service.wait(|| {
         let found = deliveries(service, status);
-        if holds(&found) {
-            return found;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{found:#?}\n{}", service.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        if holds(&found) { Ok(found) } else { Err(found.into()) }
+    })
 }
 
 fn retry(service: &Service, message: &Value) -> u16 {
@@ -265,15 +260,12 @@ fn an_admin_sees_what_waits_and_has_it_sent_at_once() {
     let list = "/api/v1/webhooks/deliveries?status=waiting";
     service.get(list).problem(401);
     service.send("GET", list, &[("x-api-key", "acme-key")], "").problem(403);
-    let began = Instant::now();
-    let oldest = |attempts: u64| loop {
-        let page = service.send("GET", list, &admin, "").is(200);
-        let found = page["deliveries"].as_array().unwrap();
-        if let Some(oldest) = found.last().filter(|oldest| oldest["attempts"] == attempts) {
-            break oldest.clone();
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{page}");
-        std::thread::sleep(Duration::from_millis(20));
+    let oldest = |attempts: u64| {
+        service.wait(|| {
+            let page = service.send("GET", list, &admin, "").is(200);
+            let oldest = page["deliveries"].as_array().unwrap().last();
+            oldest.filter(|oldest| oldest["attempts"] == attempts).cloned().ok_or(page)
+        })
     };
     let waits = oldest(1);
     assert_eq!(waits["webhook"], "crm-events");
@@ -292,10 +284,8 @@ fn an_admin_sees_what_waits_and_has_it_sent_at_once() {
     receiver.wait(5);
     // One that was taken may be asked for again.
     let delivered = "/api/v1/webhooks/deliveries?status=delivered&limit=1";
-    while service.send("GET", delivered, &admin, "").is(200)["deliveries"] == json!([]) {
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let taken = || service.send("GET", delivered, &admin, "").is(200);
+    service.wait_until(|| taken()["deliveries"] != json!([]));
     service.send("POST", &again, &admin, "").is(202);
     let came =
         receiver.until(|came| came.iter().filter(|came| came.id() == waits["id"]).count() == 4);
@@ -308,15 +298,16 @@ fn a_message_that_is_refused_does_not_hold_up_the_others_for_ever() {
     let receiver = Receiver::saying((0..5).map(|_| (400, vec![])));
     let service = Service::start(&with_hooks(&remote, &[(&receiver, json!({}))]));
     let job = service.queue("acme", &["c-1"]);
-    let began = Instant::now();
-    while deliveries(&service, "failed").is_empty() {
-        for message in deliveries(&service, "waiting").iter().filter(|one| one["attempts"] != 0) {
-            retry(&service, message);
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", service.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let failed = &deliveries(&service, "failed")[0];
+    let failed = service.wait(|| {
+        let failed = deliveries(&service, "failed").first().cloned();
+        failed.ok_or_else(|| {
+            let waiting = deliveries(&service, "waiting");
+            for message in waiting.iter().filter(|one| one["attempts"] != 0) {
+                retry(&service, message);
+            }
+            waiting.into()
+        })
+    });
     assert_eq!((&failed["attempts"], &failed["event"]), (&json!(5), &json!("JOB_CREATED")));
     assert!(service.log().contains("given up"), "{}", service.log());
     // The next one has its turn after the wait.
