@@ -12,6 +12,7 @@ pub mod seconds;
 pub mod stream;
 pub mod write_back;
 pub(crate) mod wrong;
+pub(crate) mod yaml;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ use super::secret::SecretSource;
 use super::taps::{API, TapConfig};
 use super::webhooks::WebhookConfig;
 use crate::config::Seconds;
+use crate::config::yaml;
 use crate::error::Error;
 
 /// Days that something is kept, at most: 100 years.
@@ -175,7 +176,11 @@ impl ServeConfig {
     /// # Errors
     /// What is wrong, and where, for people.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let config: Self = yaml::read(text).map_err(|wrong| {
+            let yaml::Wrong { line, column, message, hint } = wrong;
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("line {line}, column {column}: {message}{hint}")
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -317,7 +322,28 @@ mod tests {
         assert!(wrong(text).contains("`environments.dev.tenants.acme.taps.orders`"));
         let text = "environments: {dev: {webhooks: [{url: 'https://a.example', secret: {env: A}, flows: [b]}]}}";
         assert!(wrong(text).contains("`environments.dev.webhooks[0].flows`"), "{}", wrong(text));
-        let text = "deadline_sec: 3\n";
-        assert!(wrong(text).contains("line 1"), "{}", wrong(text));
+        let told = wrong("\ndeadline_sec: 3\n");
+        assert!(told.starts_with("line 2, column 1: unknown key `deadline_sec`"), "{told}");
+        assert!(told.ends_with("did you mean `deadline_secs`?"), "{told}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_what_stands_there() {
+        for text in [
+            "environments:\n  dev:\n    tenants:\n      acme: { conectors: { hubspot: { access_token: a-secret } } }",
+            "environments:\n  dev:\n    tenants: { acme: { conectors: 1,\n      access_token: a-secret } }",
+            "encryption_key: a-secret",
+            "encryption_key: {a-secret: b}",
+            "admin_keys: a-secret",
+            "admin_keys: [{key: a-secret}]",
+            "admin_keys: [a-secret]",
+            "max_jobs: a-secret",
+            "listen: a-secret",
+            "environments: {dev: {webhooks: [{url: a-secret, secret: a-secret}]}}",
+            "environments: [a-secret",
+        ] {
+            let told = ServeConfig::parse(text).unwrap_err();
+            assert!(told.starts_with("line ") && !told.contains("a-secret"), "{told}");
+        }
     }
 }

@@ -1,0 +1,59 @@
+//! The input of a retry: what another job has read and not written, and where that job had to end before
+//! it had read all, the rest of what it was given.
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::input;
+use super::queue::{Job, Source, State};
+use crate::error::Error;
+use crate::results;
+use crate::store::jobs::Job as Run;
+use crate::store::report;
+
+/// Whether a job that has ended may have left something to write. One that was cancelled has nothing but
+/// what it had read.
+pub(super) fn has_any(data: &Path, job: &Job) -> bool {
+    job.run.is_some() || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists()
+}
+
+/// Whether what a job was given is kept after its end: where it has failed, it may not have read all.
+pub(super) fn keeps_input(state: State, source: Source) -> bool {
+    state == State::Failed && matches!(source, Source::Api | Source::Retry)
+}
+
+/// Makes the input of `job`, which retries what `run` has left, if there was one; once, also where a
+/// service was killed that had made it.
+///
+/// # Errors
+/// Exit code 5: the store, or the disk.
+pub(super) fn make_input(
+    data: &Path,
+    connection: &Connection,
+    job: &Job,
+    run: Option<&Run>,
+) -> Result<(), Error> {
+    let own = input::path(data, &job.uuid);
+    let left = job.retries.as_deref().map(|before| input::path(data, before));
+    let left = left.filter(|path| path.exists());
+    if !own.exists() {
+        results::write_file(&own, "input of a retry", |out| {
+            let mut told = Vec::new();
+            if let Some(run) = run {
+                results::write_rejects(out, connection, run.id)?;
+                told = report::positions(connection, run.id)?;
+            }
+            if let Some(left) = &left {
+                input::write_rest(out, File::open(left)?, &told)?;
+            }
+            Ok(out.flush()?)
+        })?;
+    }
+    // From here on it is this job's to write.
+    left.map_or(Ok(()), std::fs::remove_file).map_err(|error| {
+        Error::ours(format!("the input of job `{}` cannot be taken over", job.uuid))
+            .caused_by(error)
+    })
+}
