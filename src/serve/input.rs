@@ -1,21 +1,57 @@
 //! What a request brings, as the input of a job: a Singer stream in a file.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
-use super::queue::Job;
 use crate::error::Error;
 use crate::json::fields::Fields;
 
-/// Records by stream.
-pub(super) type Records<'a> = IndexMap<String, Vec<&'a RawValue>>;
+/// Records by stream. A name that comes twice is refused: which of its lists is meant, nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Records<'a>(IndexMap<String, Vec<&'a RawValue>>);
+
+impl Records<'_> {
+    /// Whether there is no stream.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Records<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Streams;
+
+        impl<'de> Visitor<'de> for Streams {
+            type Value = Records<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of streams, each with a list of records")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut streams = IndexMap::new();
+                while let Some((name, records)) = map.next_entry::<String, Vec<&RawValue>>()? {
+                    if streams.contains_key(&name) {
+                        return Err(de::Error::custom(format!("stream `{name}` comes twice")));
+                    }
+                    streams.insert(name, records);
+                }
+                Ok(Records(streams))
+            }
+        }
+
+        deserializer.deserialize_map(Streams)
+    }
+}
 
 fn folder(data: &Path) -> PathBuf {
     data.join("inputs")
@@ -38,14 +74,19 @@ pub(super) fn make_folder(data: &Path) -> Result<(), Error> {
     super::make_folder(&folder(data))
 }
 
-/// Takes away the inputs of jobs that do not wait: a kill has left them beside the queue.
-pub(super) fn sweep(data: &Path, waiting: &[Job]) {
-    let known: HashSet<PathBuf> = waiting.iter().map(|job| path(data, &job.uuid)).collect();
+/// Takes away the inputs of jobs other than these: a kill has left them beside the queue.
+pub(super) fn sweep(data: &Path, jobs: &[String]) {
+    let known: HashSet<PathBuf> = jobs.iter().map(|job| path(data, job)).collect();
     for file in std::fs::read_dir(folder(data)).into_iter().flatten().flatten() {
         if !known.contains(&file.path()) {
             drop(std::fs::remove_file(file.path()));
         }
     }
+}
+
+/// Takes away the input of a job, where there is one.
+pub(super) fn remove(data: &Path, job: &str) {
+    drop(std::fs::remove_file(path(data, job)));
 }
 
 /// Refuses what is no record; how many there are. `key`: what they are called in the request.
@@ -54,7 +95,7 @@ pub(super) fn sweep(data: &Path, waiting: &[Job]) {
 /// 422, with its place.
 pub(super) fn check(records: &Records<'_>, key: &str) -> Result<u64, Problem> {
     let mut count = 0;
-    for (stream, records) in records {
+    for (stream, records) in &records.0 {
         let mut names = HashSet::new();
         if stream.is_empty() {
             return Err(Problem::unprocessable(format!("`{key}`: a stream has no name")));
@@ -84,7 +125,7 @@ pub(super) fn write(data: &Path, job: &str, records: &Records<'_>) -> io::Result
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = BufWriter::new(options.open(&path)?);
-    for (stream, records) in records {
+    for (stream, records) in &records.0 {
         let mut names: IndexSet<String> = IndexSet::new();
         for record in records {
             let fields = Fields::of_text(record.get()).map_err(io::Error::other)?;
@@ -100,6 +141,26 @@ pub(super) fn write(data: &Path, job: &str, records: &Records<'_>) -> io::Result
     // Its name is on disk when its folder is.
     File::open(folder(data))?.sync_all()
 }
+
+/// Writes what of an input has no outcome yet. `told`: the places of the records that have one, in order.
+pub(super) fn write_rest(out: &mut dyn Write, input: File, told: &[u64]) -> io::Result<()> {
+    let mut position = 0;
+    for line in BufReader::new(input).split(b'\n') {
+        let line = line?;
+        if line.starts_with(RECORD.as_bytes()) {
+            position += 1;
+            if told.binary_search(&position).is_ok() {
+                continue;
+            }
+        }
+        out.write_all(&line)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// What the line of a record begins with, in an input that was written here.
+const RECORD: &str = r#"{"type":"RECORD","#;
 
 /// The SCHEMA of records that a request has brought: what they have, and nothing of what it must be.
 pub(super) fn schema_line<'a>(stream: &str, names: impl Iterator<Item = &'a String>) -> String {
@@ -118,7 +179,7 @@ pub(super) fn schema_line<'a>(stream: &str, names: impl Iterator<Item = &'a Stri
 pub(super) fn record_line(stream: &str, record: &RawValue) -> Vec<u8> {
     let one = |byte: u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte };
     let stream = Value::from(stream);
-    let mut line = format!("{{\"type\":\"RECORD\",\"stream\":{stream},\"record\":").into_bytes();
+    let mut line = format!("{RECORD}\"stream\":{stream},\"record\":").into_bytes();
     line.extend(record.get().bytes().map(one));
     line.extend(b"}\n");
     line

@@ -15,10 +15,9 @@ use super::input;
 use super::lane::{LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
-use super::{lock, run, taps, telemetry};
+use super::{lock, retry, run, taps, telemetry};
 use crate::error::Error;
 use crate::job::walk::Input;
-use crate::results;
 use crate::store::jobs::{self, Status};
 use crate::store::unreadable;
 use crate::summary::Summary;
@@ -172,11 +171,13 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let status = ended.state.as_str();
     telemetry::job_ended(&job.lane, ended.state, began.elapsed());
     tracing::info!(status, "A job has ended.");
+    let keeps_input = retry::keeps_input(ended.state, job.source);
     let kept = service.queue.end(&job.uuid, ended).await;
     service.progress.end(&job.uuid);
     match kept {
+        Ok(()) if keeps_input => {}
         // What was not written is kept in the lane's store.
-        Ok(()) => drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid))),
+        Ok(()) => input::remove(&service.config.data, &job.uuid),
         // It runs again when the service starts, and finds what it has written.
         Err(error) => tracing::error!(%error, "That a job has ended could not be kept."),
     }
@@ -202,15 +203,9 @@ async fn attempt(
         let run = run.and_then(|job| job.run).unwrap_or_default();
         let connection = lane.store().open_reader()?;
         retried = jobs::find(&connection, &run).map_err(unreadable)?;
-        if let Some(tried) = &retried {
-            let write = || {
-                results::write_file(&path, "rejects", |out| {
-                    results::write_rejects(out, &connection, tried.id)?;
-                    Ok(out.flush()?)
-                })
-            };
-            tokio::task::block_in_place(write)?;
-        }
+        tokio::task::block_in_place(|| {
+            retry::make_input(&service.config.data, &connection, job, retried.as_ref())
+        })?;
     }
     let file = File::open(&path).map_err(|error| {
         Error::ours(format!("the input of job `{}` cannot be read", job.uuid)).caused_by(error)

@@ -232,7 +232,10 @@ const REJECTS: &str = "
             CASE WHEN coalesce(external_id, remote_id, found_by) IS NULL
                 THEN hex(fingerprint) END AS content
         FROM outcomes
-        WHERE job = ?1 AND stream = ?2 AND outcome IN ('rejected', 'failed', 'in_doubt')),
+        WHERE job = ?1 AND stream = ?2 AND outcome IN ('rejected', 'failed', 'in_doubt')
+          -- what is due to be written by itself
+          AND NOT (coalesce(code, '') = 'not_sent' AND position IN
+              (SELECT position FROM tasks WHERE tasks.job = ?1))),
     wanted AS MATERIALIZED (
         SELECT position, settled_micros, 'e' || external_id AS key FROM rejected
         UNION ALL SELECT position, settled_micros, 'r' || remote_id FROM rejected
@@ -320,6 +323,17 @@ pub fn rejects<E: From<rusqlite::Error>>(
         }
     }
     Ok(missing)
+}
+
+/// Places of the records of a job that have an outcome, in order.
+///
+/// # Errors
+/// What SQLite says.
+pub fn positions(connection: &Connection, job: JobId) -> rusqlite::Result<Vec<u64>> {
+    connection
+        .prepare_cached("SELECT position FROM outcomes WHERE job = ? ORDER BY position")?
+        .query_map([job], |row| row.get(0))?
+        .collect()
 }
 
 /// The tap's last STATE of a job that is safe.

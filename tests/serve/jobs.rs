@@ -231,3 +231,68 @@ fn what_became_of_old_jobs_is_forgotten_and_ids_are_not() {
     let ended = service.ended(&again);
     assert_eq!(ended["summary"]["streams"]["contacts"]["unchanged"], 1, "{ended}");
 }
+
+#[test]
+fn a_job_that_fails_loses_nothing_of_what_it_was_given() {
+    // The credential is refused in the middle of it.
+    let remote = Remote::with(
+        "{faults: [{on: 'POST /v1/{object}/batch', calls: [3], do: status, status: 401}]}",
+    );
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_in_flight"] = 1.into();
+    own["max_buffer_bytes"] = (64 << 10).into();
+    let mut service = Service::start(&config);
+    // Of each two, one has no id of its own.
+    let contacts = (0..1000).map(|n| contact(&format!("c-{n}")));
+    let notes = (0..1000).map(|n| json!({"name": format!("n-{n}"), "text": "x".repeat(200)}));
+    let body = json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
+        "records": {"contacts": contacts.collect::<Vec<_>>(), "notes": notes.collect::<Vec<_>>()}});
+    let job = service.post("/api/v1/jobs", &body).is(201);
+    let first = service.ended(job["id"].as_str().unwrap());
+    assert_eq!(first["status"], "failed", "{first}");
+    assert!(first["summary"]["proof"]["read"].as_u64().unwrap() < 2000, "{first}");
+    service.kill();
+    service.begin();
+    // The first retry takes it over, also where it is pressed twice.
+    let retry = || {
+        let place = format!("/api/v1/jobs/{}/retry", first["id"].as_str().unwrap());
+        let again = service.post(&place, &json!({})).is(201);
+        service.ended(again["id"].as_str().unwrap())
+    };
+    for _ in 0..2 {
+        let again = retry();
+        assert_eq!(again["status"], "succeeded", "{again}");
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 1000);
+    assert_eq!(remote.records("notes").len(), 1000);
+    let inputs = std::fs::read_dir(service.path(".target-upsert/serve/inputs")).unwrap();
+    assert_eq!(inputs.count(), 0);
+}
+
+#[test]
+fn a_job_whose_account_cannot_be_opened_is_there_for_a_retry() {
+    let remote = Remote::start();
+    // A port that nobody listens on.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let at = |url: &str| {
+        let own = json!({"base_url": url, "access_token": "sandbox-token"});
+        json!({"environments": {"dev": {
+            "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
+            "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}})
+    };
+    let mut service = Service::start(&at(&format!("http://{closed}")));
+    let body = json!({"connector_id": "hubspot", "job_type": "write", "state": {"contacts": [contact("c-1")]}});
+    let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+    let id = job["job_id"].as_str().unwrap().to_owned();
+    assert_eq!(service.ended(&id)["status"], "failed");
+    service.end();
+    keep(&service.path("serve.yaml"), &at(&remote.url).to_string());
+    service.begin();
+    let again = service.post(&format!("/api/v1/jobs/{id}/retry"), &json!({})).is(201);
+    let again = service.ended(again["id"].as_str().unwrap());
+    assert_eq!(again["status"], "succeeded", "{again}");
+    assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
+    // What it was given is another job's now.
+    service.post(&format!("/api/v1/jobs/{id}/retry"), &json!({})).problem(409);
+}

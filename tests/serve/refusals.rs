@@ -28,6 +28,23 @@ fn a_request_that_is_wrong_says_where() {
     assert!(refused_own(json!({"contacts": [contact("a"), 7]})).contains("`records.contacts[1]`"));
     assert!(refused_own(json!({"": [contact("a")]})).contains("`records`"));
     assert!(refused(json!({"connector_id": "crm", "job_type": "read"})).contains("`read`"));
+    assert!(refused(json!({"connector_id": "crm"})).contains("`state` is missing"));
+    // An array is no object whose names are left out.
+    for (path, body) in [
+        ("/dev/two/acme/connectors/crm/contacts", r#"[{"externalId": "a"}, false]"#),
+        ("/api/v1/records/dev/two/acme/crm/contacts", r#" [{"externalId": "a"}]"#),
+        ("/api/v1/jobs", r#"["dev", "two", "acme", "crm", null, {"contacts": []}, null]"#),
+        (jobs, r#"["crm", "write"]"#),
+    ] {
+        assert!(send(path, body).problem(422).contains("array"), "{path}");
+    }
+    // Which of two lists is meant, nobody knows.
+    let twice = r#"{"contacts": [{"externalId": "a"}], "contacts": [{"externalId": "b"}]}"#;
+    let told = send(jobs, &format!(r#"{{"connector_id": "crm", "state": {twice}}}"#)).problem(422);
+    assert!(told.contains("`contacts` comes twice"), "{told}");
+    let place = r#""environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm""#;
+    let told = send("/api/v1/jobs", &format!(r#"{{{place}, "records": {twice}}}"#)).problem(422);
+    assert!(told.contains("`contacts` comes twice"), "{told}");
     let config_too = json!({"connector_id": "crm", "job_type": "write", "state": {},
         "override_target_config": {"base_url": "http://elsewhere"}});
     assert!(refused(config_too).contains("override_target_config"));

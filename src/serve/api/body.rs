@@ -133,6 +133,10 @@ pub(in crate::serve) async fn read(
 /// # Errors
 /// 400 for no JSON, 422 for another shape than is asked for, with the place.
 pub(super) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    // Serde would take an array for an object's values in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::unprocessable("the request is an array, and is to be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());

@@ -10,6 +10,7 @@ use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
+use crate::serve::retry::has_any;
 use crate::serve::taps::tap_of;
 use crate::serve::taps::timer::job_name;
 
@@ -121,9 +122,10 @@ pub(in crate::serve) fn visible(
 pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if job.source == Source::Live
         && let Some(lane) = service.lanes.find(&job.lane)
-        && let Some(live) = lane.live.lock().await.as_ref().filter(|live| live.uuid == job.uuid)
+        && let Some(live) = lane.live().filter(|live| live.uuid == job.uuid)
+        && !live.is_over()
     {
-        live.close();
+        live.end_soon();
         return found(service, &job.uuid);
     }
     if service.runner.remove(&job.uuid) {
@@ -154,7 +156,11 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
 /// # Errors
 /// 409 for one that has not ended; those of [`queue`].
 pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
-    if !job.state.is_end() || job.run.is_none() {
+    if !job.state.is_end() {
+        let detail = format!("the job has not ended: it is `{}`", job.state.as_str());
+        return Err(Problem::conflict(detail).hint("cancel it, or wait for its end"));
+    }
+    if !has_any(&service.config.data, job) {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
         return Err(Problem::conflict(detail));
     }

@@ -17,6 +17,7 @@ use crate::serve::api::body::InPath;
 use crate::serve::api::jobs;
 use crate::serve::lane::LaneName;
 use crate::serve::queue::{Job, Source, State as JobState};
+use crate::serve::retry;
 use crate::summary::{Counts, ErrorGroup, Summary};
 
 /// What stands over the pages of a job.
@@ -36,7 +37,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn of(job: &Job, counts: Option<&Counts>) -> Self {
+    pub(super) fn of(service: &Service, job: &Job, counts: Option<&Counts>) -> Self {
         let is_end = job.state.is_end();
         let is_short = !matches!(job.state, JobState::Succeeded | JobState::Cancelled);
         Self {
@@ -49,9 +50,10 @@ impl Head {
             retries: job.retries.clone(),
             can_cancel: !is_end,
             can_retry: is_end
-                && job.run.is_some()
                 && is_short
-                && counts.is_none_or(|counts| counts.trouble() > 0),
+                && retry::has_any(&service.config.data, job)
+                && (job.state == JobState::Failed
+                    || counts.is_none_or(|counts| counts.trouble() > 0)),
             cancel: match (job.state, job.source) {
                 (JobState::Queued, _) => "Cancel",
                 (_, Source::Live) => "Close",
@@ -151,7 +153,7 @@ pub(super) async fn show(
         hint = summary.error.and_then(|error| error.hint).map(|hint| capital(&hint));
     }
     let progress = done(&job, counts.as_ref());
-    let head = Head::of(&job, counts.as_ref());
+    let head = Head::of(&service, &job, counts.as_ref());
     let page = JobPage {
         frame: viewer.frame(&job.name),
         status: status(&job, progress.as_ref()),

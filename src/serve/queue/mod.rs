@@ -123,19 +123,30 @@ impl Queue {
         .await
     }
 
-    /// Forgets jobs that ended before a time.
-    pub(super) async fn forget_jobs(&self, before_millis: i64) -> Result<(), StoreError> {
+    /// Forgets jobs that ended before a time; `gone` is told which.
+    pub(super) async fn forget_jobs(
+        &self,
+        before_millis: i64,
+        gone: impl Fn(&str),
+    ) -> Result<(), StoreError> {
         loop {
-            let gone = self.write(move |transaction| {
-                transaction.execute(
-                    "DELETE FROM jobs WHERE id IN (
-                        SELECT id FROM jobs WHERE updated_millis < ?
-                            AND status NOT IN ('queued', 'running') LIMIT 1000)",
-                    [before_millis],
-                )
+            let forgotten = self.write(move |transaction| {
+                transaction
+                    .prepare_cached(
+                        "DELETE FROM jobs WHERE id IN (
+                            SELECT id FROM jobs WHERE updated_millis < ?
+                                AND status NOT IN ('queued', 'running') LIMIT 1000)
+                         RETURNING uuid",
+                    )?
+                    .query_map([before_millis], |row| row.get(0))?
+                    .collect::<rusqlite::Result<Vec<String>>>()
             });
-            if gone.await? == 0 {
+            let forgotten = forgotten.await?;
+            if forgotten.is_empty() {
                 break;
+            }
+            for job in &forgotten {
+                gone(job);
             }
         }
         self.write(|transaction| {
@@ -157,6 +168,16 @@ impl Queue {
             connection
                 .prepare_cached(&format!("{COLUMNS} WHERE status = 'queued' ORDER BY id"))?
                 .query_map([], job)?
+                .collect()
+        })
+    }
+
+    /// The jobs whose inputs may be needed yet: they wait, or have failed.
+    pub(super) fn with_inputs(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT uuid FROM jobs WHERE status IN ('queued', 'failed')")?
+                .query_map([], |row| row.get(0))?
                 .collect()
         })
     }

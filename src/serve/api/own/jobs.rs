@@ -8,7 +8,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::openapi::schema::{AllOfBuilder, OneOfBuilder, Schema};
@@ -19,6 +18,7 @@ use super::super::body::{self, InPath, InQuery, Named};
 use super::super::jobs::{self, most};
 use crate::serve::Service;
 use crate::serve::auth::Caller;
+use crate::serve::input::Records;
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
@@ -42,7 +42,7 @@ pub(in crate::serve::api) struct QueueJob<'a> {
     /// The records, by stream; or else `tap`.
     #[serde(borrow, default, deserialize_with = "some")]
     #[schema(schema_with = body::records, required = false)]
-    records: Option<IndexMap<String, Vec<&'a RawValue>>>,
+    records: Option<Records<'a>>,
     /// The tap of the flow that brings the records.
     #[serde(default, deserialize_with = "some")]
     #[schema(nullable = false)]

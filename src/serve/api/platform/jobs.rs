@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,6 +17,7 @@ use super::super::jobs::{self, most};
 use super::Place;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
+use crate::serve::input::Records;
 use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
@@ -65,9 +65,9 @@ pub(in crate::serve::api) struct NewJob<'a> {
     /// The job's name. Default: made of flow, connector and time.
     job_name: Option<String>,
     /// The records, by stream, where no tap brings them.
-    #[serde(borrow, default)]
-    #[schema(schema_with = body::records)]
-    state: IndexMap<String, Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    #[schema(schema_with = body::records, required = false)]
+    state: Option<Records<'a>>,
     /// Jobs of one account run one after another, whatever this says.
     #[expect(dead_code, reason = "taken, and means nothing here")]
     ignore_parallel_jobs: Option<bool>,
@@ -216,10 +216,16 @@ async fn queue(
         fingerprint: hash_of([b"jobs", lane.connector.as_bytes(), &bytes]),
     });
     let (name, state) = (asked.job_name, asked.state);
-    let job = match asked.tap.filter(|tap| tap != API) {
-        None => jobs::queue(&service, lane, name, ("state", &state), key).await?,
-        Some(tap) if state.is_empty() => jobs::queue_tap(&service, lane, name, tap, key).await?,
-        Some(tap) => {
+    let job = match (asked.tap.filter(|tap| tap != API), state) {
+        (None, Some(state)) => jobs::queue(&service, lane, name, ("state", &state), key).await?,
+        (None, None) => {
+            return Err(Problem::unprocessable("`state` is missing")
+                .hint("it has the records, by stream: `{\"contacts\": [{…}]}`"));
+        }
+        (Some(tap), state) if state.as_ref().is_none_or(Records::is_empty) => {
+            jobs::queue_tap(&service, lane, name, tap, key).await?
+        }
+        (Some(tap), _) => {
             tap_of(&service.config, &lane, &tap)?;
             let detail = format!("`tap` is `{tap}`, and there are records in `state`");
             return Err(Problem::unprocessable(detail)
