@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, config, contact};
+use crate::service::{Service, config, contact, keep};
 use crate::support::{Remote, text};
 
 const PLACE: &str = "/dev/two/acme/connectors/crm/contacts";
@@ -320,4 +320,29 @@ fn a_remote_that_hangs_holds_up_its_own_account_alone() {
     service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
     assert_eq!(service.ended(job)["status"], "cancelled");
     service.end();
+}
+
+#[test]
+fn what_was_mended_at_the_remote_holds_while_the_service_goes_on() {
+    let remote = Remote::start();
+    let own = json!({"base_url": remote.url, "access_token": "sandbox-token",
+        "streams": {"contacts": {"external_id_property": "acme_id"}}});
+    let service = Service::start(&json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
+        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}}));
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
+    let write = || {
+        let data = json!({"externalId": "c-1", "email": "c-1@example.com"});
+        let told = service.post(place, &json!({"data": data})).is(200);
+        told["state"]["bookmarks"]["contacts"][0].clone()
+    };
+    assert_eq!(write()["success"], false);
+    let mut made = own.as_object().unwrap().clone();
+    made.insert("connector".to_owned(), "hubspot".into());
+    keep(&service.path("config.json"), &json!(made).to_string());
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_target-upsert"));
+    check.args(["check", "--config", "config.json", "--create", "contacts"]);
+    assert!(check.current_dir(service.path("")).status().unwrap().success());
+    service.wait_until(|| write()["success"] == true);
+    assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
 }

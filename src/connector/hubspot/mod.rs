@@ -70,6 +70,10 @@ const MAX_IN_FLIGHT: usize = 10;
 /// Digits of an account's number.
 const MAX_ACCOUNT_DIGITS: usize = 20;
 
+/// How long a path's refusal of all calls is taken for granted: whoever mends the reason while a service
+/// goes on is not to wait for long.
+const LASTING: Duration = Duration::from_secs(5);
+
 /// A HubSpot account.
 #[derive(Debug)]
 pub struct HubSpot {
@@ -90,8 +94,8 @@ pub struct HubSpot {
     deal_type: OnceCell<Type>,
     /// When records of an object were written last: the search may not show them yet.
     written: Mutex<HashMap<String, Instant>>,
-    /// Why calls to a path are refused, all of them.
-    lasting: Mutex<HashMap<String, RequestError>>,
+    /// Why calls to a path are refused, all of them, and when that was told.
+    lasting: Mutex<HashMap<String, (Instant, RequestError)>>,
     namespace: String,
 }
 
@@ -206,15 +210,18 @@ impl HubSpot {
     /// records stand alone, it would be made again for each.
     fn refuse_known(&self, url: &Url) -> Result<(), RequestError> {
         let lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
-        lasting.get(url.path()).map_or(Ok(()), |error| Err(error.clone()))
+        match lasting.get(url.path()) {
+            Some((noted, error)) if noted.elapsed() < LASTING => Err(error.clone()),
+            _ => Ok(()),
+        }
     }
 
-    /// The error of a call, remembered where it holds of all calls like it. `sent`: what it may say
+    /// The error of a call, remembered for a while where it holds of all calls like it. `sent`: what it may say
     /// again.
     fn noted(&self, url: &Url, sent: &[u8], error: RequestError) -> RequestError {
         if is_lasting(&error, sent) {
             let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
-            lasting.insert(url.path().to_owned(), error.clone());
+            lasting.insert(url.path().to_owned(), (Instant::now(), error.clone()));
         }
         error
     }
