@@ -158,6 +158,9 @@ impl Outcome {
     }
 }
 
+/// Code of a record that was read and not sent, or not applied for sure, when its job had to end.
+pub const NOT_SENT: &str = "not_sent";
+
 /// Code of a record that the remote has otherwise than it was sent.
 pub const ALTERED: &str = "altered";
 

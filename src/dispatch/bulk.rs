@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::asking::{NoAnswer, ask};
-use super::delivery::{Delivery, NOT_SENT, intent};
+use super::delivery::{Delivery, intent};
 use super::flight::Flight;
 use super::judging::{Judged, Open, UNREACHABLE, judge_all};
 use super::retry::{GaveUp, Kind, Tries};
@@ -17,7 +17,7 @@ use crate::connector::contract::{
 };
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble, UNDER_WAY};
+use crate::outcome::{Fate, NOT_SENT, Trouble, UNDER_WAY};
 use crate::store::journal::IntentId;
 
 /// The first wait for a job, and the longest: a remote that is asked every second for hours is asked

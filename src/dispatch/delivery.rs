@@ -14,7 +14,7 @@ use crate::connector::contract::{Action, RequestError, WriteAnswer, WriteBatch};
 use crate::connector::exchange::{Exchange, heard};
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, Trouble, UNFINISHED};
+use crate::outcome::{Fate, NOT_SENT, Trouble, UNFINISHED};
 use crate::resolve::first_bytes;
 use crate::resolve::resend::CreateKey;
 use crate::store::journal::{Intent, IntentId};
@@ -99,9 +99,6 @@ pub fn not_sent(planned: Planned) -> (Planned, Option<Action>, Ended) {
     let trouble = Trouble::other(NOT_SENT, "not sent: the job ended before");
     (planned, None, Ended::trouble(Fate::Failed, trouble))
 }
-
-/// Code of a record that was read and not attempted.
-pub const NOT_SENT: &str = "not_sent";
 
 pub(super) struct Delivery<'a> {
     flight: &'a Flight<'a>,
@@ -188,6 +185,11 @@ impl Delivery<'_> {
                     if is_in_doubt && may_come_late(self.flight, self.action) {
                         // It stays on disk, and outlives the job.
                         self.intent = None;
+                    }
+                    if self.flight.dispatcher.retry.is_stopped() {
+                        // More tries were due.
+                        let cut_off = open.iter_mut().filter(|open| open.fate == Fate::Failed);
+                        cut_off.for_each(|open| open.code = NOT_SENT);
                     }
                     let ended = open.into_iter().map(Open::give_up).collect();
                     self.settle(ended, pieces.is_empty()).await?;

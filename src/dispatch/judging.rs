@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::delivery::{NOT_SENT, not_sent};
+use super::delivery::not_sent;
 use super::retry::Kind;
 use super::{Again, Dispatcher, Ended, Planned, halves};
 use crate::connector::contract::{
     Action, ErrorClass, Rejection, RequestError, THROTTLED, Verdict, WriteAnswer,
 };
 use crate::error::Error;
-use crate::outcome::{ALTERED, Fate, Trouble, UNFINISHED};
+use crate::outcome::{ALTERED, Fate, NOT_SENT, Trouble, UNFINISHED};
 use crate::stream::Partial;
 
 /// A record that a call has not brought to its end, and how it ends if nothing helps.

@@ -21,7 +21,7 @@ mod recovering;
 pub mod retry;
 mod verifying;
 
-pub use delivery::{NOT_SENT, not_sent};
+pub use delivery::not_sent;
 pub use heard::Heard;
 pub use judging::no_token;
 pub use planned::{Held, Planned};

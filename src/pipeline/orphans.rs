@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use crate::connector::contract::{Action, Rejection};
-use crate::dispatch::{Ended, NOT_SENT, Planned, Task};
-use crate::outcome::{Fate, Trouble};
+use crate::dispatch::{Ended, Planned, Task};
+use crate::outcome::{Fate, NOT_SENT, Trouble};
 
 /// How long one waits, where the input does not end: the tap's STATE waits with it.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

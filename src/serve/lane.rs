@@ -88,7 +88,9 @@ pub(super) struct Lane {
     pub(super) keyed: Keyed,
     /// By namespace: what a killed job has left was found out.
     ready: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
-    pub(super) live: tokio::sync::Mutex<Option<Arc<Live>>>,
+    /// The job that is open for records, or was last; and who begins another one.
+    live: Mutex<Option<Arc<Live>>>,
+    pub(super) beginning: tokio::sync::Mutex<()>,
     used: Mutex<Instant>,
 }
 
@@ -122,7 +124,8 @@ impl Lane {
             turns: Arc::default(),
             keyed: Keyed::default(),
             ready: Mutex::default(),
-            live: tokio::sync::Mutex::new(None),
+            live: Mutex::default(),
+            beginning: tokio::sync::Mutex::default(),
             used: Mutex::new(Instant::now()),
         })
     }
@@ -130,6 +133,21 @@ impl Lane {
     /// The store.
     pub(super) fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The job that is open for records, or was last.
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        lock(&self.live).clone()
+    }
+
+    /// Another one, which is open or was.
+    pub(super) fn set_live(&self, live: Arc<Live>) {
+        *lock(&self.live) = Some(live);
+    }
+
+    /// Waits for no call any more.
+    pub(super) fn stop_calls(&self) {
+        self.account().setup.connector.stop();
     }
 
     fn account(&self) -> Arc<Account> {
@@ -153,8 +171,8 @@ impl Lane {
             let with = shared(service, &self.meter);
             let account = Account::open(&self.name, values, &self.store, &with).await?;
             *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
-            if let Some(live) = &*self.live.lock().await {
-                live.close();
+            if let Some(live) = self.live() {
+                live.end_soon();
             }
         }
         self.heeded.store(changes, Ordering::Release);
@@ -277,9 +295,7 @@ impl Lanes {
         // Its remote may be asked whose account it is, and not answer.
         let opened = tokio::select! {
             opened = opening => opened,
-            () = service.stop.cancelled() => {
-                Err(Problem::unavailable("the service is about to end", 5))
-            }
+            () = service.stop.cancelled() => Err(service.ends()),
         };
         let lane = match opened {
             Ok(lane) => Arc::clone(lane),
@@ -294,7 +310,10 @@ impl Lanes {
             }
         };
         *lock(&lane.used) = Instant::now();
-        lane.heed(service).await?;
+        tokio::select! {
+            heeded = lane.heed(service) => heeded?,
+            () = service.stop.cancelled() => return Err(service.ends()),
+        }
         Ok(lane)
     }
 
@@ -338,10 +357,9 @@ impl Lanes {
             let is_free = |lane: &Arc<Lane>| {
                 // No job has it, and nobody is about to begin one.
                 let is_held = Arc::strong_count(cell) > 1 || Arc::strong_count(lane) > 1;
-                let is_over = |live: &Arc<Live>| live.is_over();
                 !is_held
                     && *lock(&lane.used) < before
-                    && lane.live.try_lock().is_ok_and(|live| live.as_ref().is_none_or(is_over))
+                    && lane.live().is_none_or(|live| live.is_over())
             };
             !cell.get().is_some_and(is_free)
         });

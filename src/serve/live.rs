@@ -35,6 +35,10 @@ pub(super) const IDLE: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Accounts at once in which is looked for what a killed service has left.
 const AT_ONCE: usize = 8;
+/// How long jobs go on by themselves once the service is to end.
+pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
+/// The same of one that is closed while the service goes on.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
 
@@ -48,7 +52,7 @@ pub(super) struct Live {
     /// Ended when it has ended, and it is on disk how.
     over: CancellationToken,
     /// Ended to have it end early.
-    pub(super) stop: CancellationToken,
+    stop: CancellationToken,
 }
 
 /// Why a record was not sent.
@@ -95,26 +99,44 @@ impl Live {
     /// # Errors
     /// 503 where the service ends; what kept a job from beginning.
     pub(super) async fn of(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Problem> {
-        let mut open = lane.live.lock().await;
-        if let Some(live) = open.as_ref().filter(|live| live.is_open()) {
-            return Ok(Arc::clone(live));
+        let open = || lane.live().filter(|live| live.is_open());
+        if let Some(live) = open() {
+            return Ok(live);
         }
-        if service.stop.is_cancelled() {
-            return Err(Problem::unavailable("the service is about to end", 5));
+        let _turn = lane.beginning.lock().await;
+        if let Some(live) = open() {
+            return Ok(live);
         }
-        if let Some(before) = &*open {
-            // What it has written last is known when it has ended.
-            before.over().await;
-        }
-        lane.store().forget_tasks(KEY_MILLIS).await?;
-        let live = Self::start(service, lane).await?;
-        *open = Some(Arc::clone(&live));
-        if let Err(problem) = live.go_on(lane).await {
+        let begun = async {
+            if let Some(before) = lane.live() {
+                // What it has written last is known when it has ended.
+                before.over().await;
+            }
+            lane.store().forget_tasks(KEY_MILLIS).await?;
+            Ok::<_, Problem>(Self::start(service, lane).await?)
+        };
+        // Whatever it waits for may take long, and nobody has given it a record.
+        let live = tokio::select! {
+            biased;
+            () = service.stop.cancelled() => return Err(service.ends()),
+            live = begun => live?,
+        };
+        let went_on = tokio::select! {
+            biased;
+            () = service.stop.cancelled() => Err(service.ends()),
+            went_on = live.go_on(lane) => went_on,
+        };
+        if went_on.is_err() {
             // The next one begins with what this one was not given.
             live.close();
-            return Err(problem);
         }
-        Ok(live)
+        // Others see it from here on, when what came before their records is on its way.
+        lane.set_live(Arc::clone(&live));
+        if service.stop.is_cancelled() {
+            // Whoever ends all that are open may have looked before.
+            service.tasks.spawn(Arc::clone(&live).end(LAST_RECORDS));
+        }
+        went_on.map(|()| live)
     }
 
     /// Takes what earlier jobs were given and have not written.
@@ -267,6 +289,21 @@ impl Live {
     /// Takes no more; what was taken is written.
     pub(super) fn close(&self) {
         lock(&self.feed).lines = None;
+    }
+
+    /// Takes no more, from now on; what is returned ends what takes longer than `patience`.
+    pub(super) fn end(self: Arc<Self>, patience: Duration) -> impl Future<Output = ()> {
+        self.close();
+        async move {
+            if tokio::time::timeout(patience, self.over()).await.is_err() {
+                self.stop.cancel();
+            }
+        }
+    }
+
+    /// Takes no more; what is not through in some seconds is left for the next one.
+    pub(super) fn end_soon(self: Arc<Self>) {
+        tokio::spawn(self.end(LAST_CALLS));
     }
 
     /// Whether more is taken.

@@ -23,6 +23,7 @@ mod problem;
 mod progress;
 mod queue;
 mod reading;
+mod retry;
 mod run;
 mod runner;
 mod secret;
@@ -118,8 +119,8 @@ const FORGET: Duration = Duration::from_secs(3600);
 /// In which those that are not in use are looked at once.
 const ROUNDS_A_DAY: u64 = 24;
 
-/// How long jobs of records at once go on by themselves once the service is to end.
-const LAST_RECORDS: Duration = Duration::from_secs(1);
+/// How long calls are waited for once the service is to end; then those under way have some seconds more.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// Starts the service: what a killed one had begun is taken up, and it listens.
 ///
@@ -135,7 +136,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     queue.give_up_unknown().await?;
     input::make_folder(&config.data)?;
     let waiting = queue.waiting()?;
-    input::sweep(&config.data, &waiting);
+    input::sweep(&config.data, &queue.with_inputs()?);
     taps::make_folder(&config.data)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Error::usage(format!("cannot listen on {}", config.listen))
@@ -203,20 +204,15 @@ impl Running {
     pub async fn stop(self) {
         self.service.stop.cancel();
         self.service.runner.stop_all();
-        for lane in self.service.lanes.all() {
-            // One that is about to begin is waited for.
-            self.service.tasks.spawn(async move {
-                let live = lane.live.lock().await.clone();
-                let Some(live) = live else { return };
-                live.close();
-                // One whose records are through ends well by itself.
-                if tokio::time::timeout(LAST_RECORDS, live.over()).await.is_err() {
-                    live.stop.cancel();
-                }
-            });
+        for live in self.service.lanes.all().iter().filter_map(|lane| lane.live()) {
+            // One whose records are through ends well by itself.
+            self.service.tasks.spawn(live.end(live::LAST_RECORDS));
         }
         self.service.tasks.close();
-        self.service.tasks.wait().await;
+        if tokio::time::timeout(LAST_CALLS, self.service.tasks.wait()).await.is_err() {
+            self.service.lanes.all().iter().for_each(|lane| lane.stop_calls());
+            self.service.tasks.wait().await;
+        }
         self.close.cancel();
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "The service could not end its connections in good order.");
@@ -233,6 +229,12 @@ impl Service {
     ) -> Result<T, Problem> {
         let done = self.tasks.spawn(work.in_current_span()).await;
         done.unwrap_or_else(|error| Err(Error::ours("it was not done").caused_by(error).into()))
+    }
+
+    /// What is answered instead of what would begin now.
+    fn ends(&self) -> Problem {
+        debug_assert!(self.stop.is_cancelled(), "only then");
+        Problem::unavailable("the service is about to end", 5)
     }
 
     /// Keeps how fast a job was that ends.
@@ -257,7 +259,8 @@ impl Service {
                     let before = self.config.kept_since_millis();
                     let forgotten = async {
                         self.queue.forget_requests(KEY_MILLIS).await?;
-                        self.queue.forget_jobs(before).await
+                        let forget_input = |job: &str| input::remove(&self.config.data, job);
+                        self.queue.forget_jobs(before, forget_input).await
                     };
                     if let Err(error) = forgotten.await {
                         tracing::warn!(%error, "Old jobs and requests are not forgotten.");
@@ -280,15 +283,10 @@ impl Service {
                 tokio::task::block_in_place(|| self.lanes.close_idle(before));
             }
             for lane in self.lanes.all() {
-                // One that is about to begin is not idle.
-                let Ok(live) = lane.live.try_lock() else { continue };
-                if let Some(live) = &*live {
-                    live.close_if_idle(now);
-                }
-                let is_closed = live.as_ref().is_some_and(|live| !live.is_open());
-                drop(live);
+                let Some(live) = lane.live() else { continue };
+                live.close_if_idle(now);
                 // What a job that failed was given is not to wait for somebody's next record.
-                if is_closed && lane.store().read(tasks::is_any_open).unwrap_or(false) {
+                if !live.is_open() && lane.store().read(tasks::is_any_open).unwrap_or(false) {
                     let own = Arc::clone(&self);
                     self.tasks.spawn(async move {
                         if let Err(problem) = Live::of(&own, &lane).await {

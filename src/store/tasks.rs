@@ -37,6 +37,14 @@ impl Store {
         let now = chrono::Utc::now().timestamp_millis();
         self.writer.enqueue(move |transaction| {
             let Task { id, key, fingerprint, job, position, stream, record } = task;
+            // Of a job that had to leave it, what it was is no reject any more: it is written here.
+            transaction
+                .prepare_cached(
+                    "DELETE FROM contents WHERE (job, position) IN (SELECT job, position FROM tasks WHERE id = ?1)
+                         AND (job, position) <> (?2, ?3)
+                         AND stream IN (SELECT id FROM streams WHERE name = ?4)",
+                )?
+                .execute(params![id, job, position, stream])?;
             transaction
                 .prepare_cached(
                     "INSERT OR REPLACE INTO tasks
@@ -103,9 +111,13 @@ pub fn open(connection: &Connection) -> rusqlite::Result<Vec<Task>> {
         .collect()
 }
 
-/// Of a task: it has not come to its end.
+/// Of a task: it has not come to its end. What its job had to leave unsent ([`NOT_SENT`]) is written by
+/// another one.
+///
+/// [`NOT_SENT`]: crate::outcome::NOT_SENT
 const IS_OPEN: &str = "NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.job = tasks.job
-    AND outcomes.stream IN (SELECT streams.id FROM streams) AND outcomes.position = tasks.position)";
+    AND outcomes.stream IN (SELECT streams.id FROM streams) AND outcomes.position = tasks.position
+    AND NOT (outcomes.outcome = 'failed' AND coalesce(outcomes.code, '') = 'not_sent'))";
 
 const COLUMNS: &str = "SELECT id, key, fingerprint, job, position, stream, record FROM tasks";
 

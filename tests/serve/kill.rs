@@ -1,7 +1,7 @@
 //! A service that is killed at any moment goes on when it starts again: what it has accepted is
 //! written, and once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -107,4 +107,107 @@ fn a_job_that_was_cancelled_stays_so() {
     // Another one of the account is not held up by it.
     assert_eq!(service.ended(&service.queue("acme", &["d-1"]))["status"], "succeeded");
     assert!(remote.by_ext("contacts").len() < 3000);
+}
+
+/// Writes eight records that nobody waits for, each with a key, at a remote that asks for quiet.
+fn accepted(service: &Service) -> Vec<(String, Value)> {
+    let place = "/dev/two/acme/connectors/crm/notes";
+    let tasks = (0..8).map(|n| {
+        let body = json!({"data": {"name": format!("n-{n}")}, "async": true}).to_string();
+        let key = format!("k-{n}");
+        let told = service.send("POST", place, &[("idempotency-key", &key)], &body).is(202);
+        (body, told)
+    });
+    tasks.collect()
+}
+
+/// Waits until all are told as written, under their first ids.
+fn all_are_written(service: &Service, remote: &Remote, tasks: &[(String, Value)]) {
+    for (n, (body, task)) in tasks.iter().enumerate() {
+        let id = task["taskId"].as_str().unwrap();
+        let told = service.wait(|| {
+            let told = service.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
+            if told["has_data"] == true { Ok(told) } else { Err(told) }
+        });
+        let told = &told["result"]["state"]["bookmarks"]["notes"][0];
+        assert_eq!(told["success"], true, "{told}");
+        let key = format!("k-{n}");
+        let place = "/dev/two/acme/connectors/crm/notes";
+        let again = service.send("POST", place, &[("idempotency-key", &key)], body);
+        assert!(again.status < 300, "{again:?}");
+    }
+    assert_eq!(remote.records("notes").len(), tasks.len());
+}
+
+#[test]
+fn records_that_were_accepted_are_written_after_a_signal() {
+    let remote = Remote::with(
+        "{faults: [{on: 'POST *', calls: [1, 2, 3, 4, 5, 6, 7, 8], do: status, status: 429, retry_after: {seconds: 8}}]}",
+    );
+    let mut service = Service::start(&config(&remote.url));
+    let tasks = accepted(&service);
+    let live = tasks[0].1["jobId"].as_str().unwrap().to_owned();
+    service.end();
+    service.begin();
+    // Whoever retries what the job has left finds that it is on its way already.
+    service.post(&format!("/api/v1/jobs/{live}/retry"), &json!({})).is(201);
+    all_are_written(&service, &remote, &tasks);
+}
+
+#[test]
+fn records_that_were_accepted_are_written_after_a_job_has_failed() {
+    let remote = Remote::with(
+        "{latency_ms: 100, faults: [{on: 'POST *', calls: [2], do: status, status: 401}]}",
+    );
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["max_in_flight"] = 1.into();
+    let service = Service::start(&config);
+    let tasks = accepted(&service);
+    all_are_written(&service, &remote, &tasks);
+}
+
+/// Ends it by a signal, which is not to take as long as a call may.
+fn ends_soon(service: &mut Service) {
+    let began = Instant::now();
+    service.end();
+    let took = began.elapsed();
+    // Ten seconds for what is under way, and five for calls that are given up.
+    assert!(took < Duration::from_secs(30), "{took:?}\n{}", service.log());
+}
+
+#[test]
+fn a_remote_that_hangs_does_not_keep_it_from_ending() {
+    let remote = Remote::with("{latency_ms: 600000}");
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["timeout_secs"] = 50.into();
+    config["deadline_secs"] = json!(0.5);
+    let mut service = Service::start(&config);
+    let place = "/dev/two/acme/connectors/crm/contacts";
+    let asked = service.post(place, &json!({"data": contact("c-1"), "async": true})).is(202);
+    let job = asked["jobId"].as_str().unwrap();
+    let cancel = || service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).status;
+    assert_eq!(cancel(), 202);
+    // The next record waits for the end of what was closed; who asks for that again does not.
+    service.post(place, &json!({"data": contact("c-2")})).problem(503);
+    assert_eq!(cancel(), 202);
+    ends_soon(&mut service);
+}
+
+#[test]
+fn an_account_that_does_not_open_does_not_keep_it_from_ending() {
+    let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));
+    let account = |url: &str| json!({"base_url": url, "access_token": "sandbox-token"});
+    let config = json!({"deadline_secs": 0.5, "encryption_key": {"env": "ENCRYPTION_KEY"},
+        "environments": {"dev": {
+            "flows": {"two": {"connectors": {"hubspot": {"config": {"timeout_secs": 50}}}}},
+            "tenants": {"acme": {"connectors": {"hubspot": account(&remote.url)}}}}}});
+    let mut service = Service::start(&config);
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
+    service.wait_until(|| service.post(place, &json!({"data": contact("c-1")})).status == 200);
+    let own = "/api/v1/tenants/dev/acme/connectors/hubspot";
+    service.send("PUT", own, &[], &account(&hangs.url).to_string()).is(200);
+    service.post(place, &json!({"data": contact("c-2")})).problem(503);
+    ends_soon(&mut service);
 }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::body;
 use crate::json::fields::Fields;
+use crate::outcome::{Fate, NOT_SENT};
 use crate::serve::Service;
 use crate::serve::input::MOST_FIELDS;
 use crate::serve::lane::{Lane, LaneName};
@@ -182,7 +183,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
         lane.store().keep_task(task.clone()).ok_or_else(busy)?.await?;
         is_kept = true;
     }
-    let told = told(&lane, &task)?;
+    let told = lane.store().read(|connection| tell(connection, &task, is_kept))?;
     lane.meter.answered(began.elapsed(), told.state.is_some());
     if told.state.is_none() && live.is_over() {
         return Err(lost(service, &live, is_kept));
@@ -264,20 +265,12 @@ fn busy() -> Problem {
 /// A request that came before: its outcome, or the wait for it.
 async fn again(lane: &Lane, task: &Task, until: tokio::time::Instant) -> Result<Told, Problem> {
     loop {
-        let told = told(lane, task)?;
+        let told = lane.store().read(|connection| tell(connection, task, true))?;
         if told.state.is_some() || tokio::time::Instant::now() >= until {
             return Ok(told);
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// What is known of a task.
-///
-/// # Errors
-/// What the store says.
-fn told(lane: &Lane, task: &Task) -> Result<Told, Problem> {
-    Ok(lane.store().read(|connection| tell(connection, task))?)
 }
 
 /// The task of this id, in whichever lane of the tenant's it is. No lane is opened for it: its remote need
@@ -296,7 +289,7 @@ pub(super) fn find(
     for name in names.filter(|name| name.flow == flow) {
         let look = |connection: &Connection| {
             let task = tasks::by_id(connection, id)?;
-            task.map(|task| tell(connection, &task)).transpose()
+            task.map(|task| tell(connection, &task, true)).transpose()
         };
         let found = if let Some(lane) = service.lanes.find(&name) {
             lane.store().read(look)?
@@ -315,9 +308,13 @@ pub(super) fn find(
     Err(Problem::not_found(format!("there is no task `{id}`")))
 }
 
-fn tell(connection: &Connection, task: &Task) -> rusqlite::Result<Told> {
+/// What is known of a task. `goes_on`: what its job had to leave unsent is written by another one.
+fn tell(connection: &Connection, task: &Task, goes_on: bool) -> rusqlite::Result<Told> {
     let job = crate::store::jobs::uuid(connection, task.job)?.unwrap_or_default();
     let state = report::one(connection, task.job, &task.stream, task.position, |row| {
+        if goes_on && row.fate == Fate::Failed && row.code == Some(NOT_SENT) {
+            return None;
+        }
         let mut text = Vec::new();
         // Nothing fails that is written into memory.
         drop(line::write_one(&mut text, &row));
@@ -331,5 +328,5 @@ fn lost(service: &Service, live: &Live, is_kept: bool) -> Problem {
     let job = service.queue.find(&live.uuid).ok().flatten();
     let why = job.and_then(|job| job.message).unwrap_or_else(|| "the job has ended".to_owned());
     let problem = Problem::new(StatusCode::BAD_GATEWAY, why).retry_after(5);
-    if is_kept { problem.hint("it is tried again when the service starts") } else { problem }
+    if is_kept { problem.hint("it is kept, and tried again") } else { problem }
 }
