@@ -142,14 +142,14 @@ pub(super) fn write(data: &Path, job: &str, records: &Records<'_>) -> io::Result
     File::open(folder(data))?.sync_all()
 }
 
-/// Writes what of an input has no outcome yet. `told`: the places of the records that have one, in order.
-pub(super) fn write_rest(out: &mut dyn Write, input: File, told: &[u64]) -> io::Result<()> {
+/// Writes an input without the records at the places `settled`, which are in order.
+pub(super) fn write_rest(out: &mut dyn Write, input: File, settled: &[u64]) -> io::Result<()> {
     let mut position = 0;
     for line in BufReader::new(input).split(b'\n') {
         let line = line?;
         if line.starts_with(RECORD.as_bytes()) {
             position += 1;
-            if told.binary_search(&position).is_ok() {
+            if settled.binary_search(&position).is_ok() {
                 continue;
             }
         }

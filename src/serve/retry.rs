@@ -16,7 +16,10 @@ use crate::store::report;
 /// Whether a job that has ended may have left something to write. One that was cancelled has nothing but
 /// what it had read.
 pub(super) fn has_any(data: &Path, job: &Job) -> bool {
-    job.run.is_some() || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists()
+    let keeps_input =
+        || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists();
+    let has_trouble = || job.brief.as_ref().is_none_or(|brief| brief.proof.trouble() > 0);
+    job.run.is_some() && has_trouble() || keeps_input()
 }
 
 /// Whether what a job was given is kept after its end: where it has failed, it may not have read all.
@@ -40,13 +43,13 @@ pub(super) fn make_input(
     let left = left.filter(|path| path.exists());
     if !own.exists() {
         results::write_file(&own, "input of a retry", |out| {
-            let mut told = Vec::new();
+            let mut settled = Vec::new();
             if let Some(run) = run {
                 results::write_rejects(out, connection, run.id)?;
-                told = report::positions(connection, run.id)?;
+                settled = report::settled(connection, run.id)?;
             }
             if let Some(left) = &left {
-                input::write_rest(out, File::open(left)?, &told)?;
+                input::write_rest(out, File::open(left)?, &settled)?;
             }
             Ok(out.flush()?)
         })?;

@@ -64,6 +64,9 @@ pub(super) async fn conclude(begun: &Begun, mut finished: Finished) -> Summary {
         summary.files = files;
     }
     settle_status(&mut summary, begun, stopped, first.0.as_ref());
+    if let Some(error) = &summary.error {
+        tracing::error!("The job has failed: {}", error.message);
+    }
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
     let ended =

@@ -70,13 +70,21 @@ impl Tenants {
         for (name, connector, sealed) in queue.accounts()? {
             added.entry(name).or_default().connectors.insert(connector, sealed);
         }
-        Ok(Self {
+        let tenants = Self {
             config,
             vault,
             added: RwLock::new(added),
             changes: AtomicU64::new(0),
             changing: tokio::sync::Mutex::default(),
-        })
+        };
+        for ((environment, tenant), of) in &*tenants.added() {
+            for connector in of.connectors.keys() {
+                if let Err(error) = tenants.account(environment, tenant, connector) {
+                    tracing::error!("{}", error.full_message());
+                }
+            }
+        }
+        Ok(tenants)
     }
 
     fn added(&self) -> RwLockReadGuard<'_, BTreeMap<TenantName, Added>> {
@@ -205,8 +213,15 @@ impl Tenants {
         self.check(name)?;
         let LaneName { environment, flow, tenant, connector } = name;
         let of_flow = &self.config.flow(environment, flow)?.connectors[connector];
+        // Whoever asks can do nothing about it.
+        let not_here = |error: Error| {
+            tracing::error!(lane = %name, "An account cannot be opened: {}", error.full_message());
+            let problem = Problem::unavailable(error.full_message(), 60);
+            error.hint_text().map_or(problem.clone(), |hint| problem.hint(hint))
+        };
+        let resolved = |config| resolved(config).map_err(not_here);
         let mut values = resolved(&of_flow.config)?;
-        if let Some(account) = self.account(environment, tenant, connector)? {
+        if let Some(account) = self.account(environment, tenant, connector).map_err(not_here)? {
             values.extend(account);
         } else if let Some(of) = self.in_file(environment, tenant)
             && let Some(account) = of.connectors.get(connector)

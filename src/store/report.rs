@@ -325,13 +325,19 @@ pub fn rejects<E: From<rusqlite::Error>>(
     Ok(missing)
 }
 
-/// Places of the records of a job that have an outcome, in order.
+/// Places of the records of a job that its input is not needed for any more, in order: they were
+/// written, or their content is kept. Of a record that was on its way when its job was killed, it is not.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn positions(connection: &Connection, job: JobId) -> rusqlite::Result<Vec<u64>> {
+pub fn settled(connection: &Connection, job: JobId) -> rusqlite::Result<Vec<u64>> {
     connection
-        .prepare_cached("SELECT position FROM outcomes WHERE job = ? ORDER BY position")?
+        .prepare_cached(
+            "SELECT outcomes.position FROM outcomes LEFT JOIN contents USING (job, stream, position)
+             WHERE outcomes.job = ? AND (outcome NOT IN ('rejected', 'failed', 'in_doubt')
+                 OR contents.source IS NOT NULL)
+             ORDER BY outcomes.position",
+        )?
         .query_map([job], |row| row.get(0))?
         .collect()
 }

@@ -86,6 +86,7 @@ fn each_command_is_tried() {
         firsts,
         [
             "target-upsert serve --config fixtures/serve/sandbox.yaml &",
+            "curl -H 'idempotency-key: export-77' -d '{\"environment\": \"dev\", \"flow\": \"crm\", \"tenant\": \"acme\",",
             "curl -X PUT -H \"x-api-key: $ADMIN_KEY\" localhost:8080/api/v1/tenants/prod/globex",
             "target-upsert serve --config fixtures/serve/tap.yaml &",
         ]
@@ -104,6 +105,17 @@ fn the_service_to_try_writes_without_an_account() {
     let ended = service.ended(job["job_id"].as_str().unwrap());
     assert_eq!(ended["status"], "succeeded", "{ended}");
     assert_eq!(ended["summary"]["streams"]["contacts"]["created"], 1, "{ended}");
+    // A line's end within a body is none of a command's.
+    let block = shell("curl -H ").replace("\"acme\",\n", "\"acme\",");
+    let asked = block.split_inclusive("/api/v1/jobs\n").next().unwrap();
+    let [job] = &sent(&service, asked)[..] else { panic!("{asked}") };
+    let id = job.is(201)["id"].as_str().unwrap().to_owned();
+    assert_eq!(service.ended(&id)["status"], "completed_with_failures");
+    let answers = sent(&service, &block.replace("$JOB", &id));
+    let [again, told, refused, retry] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((&again.is(201)["id"], &told.is(200)["id"]), (&json!(id), &json!(id)));
+    assert!(refused.text.contains("c-3"), "{}", refused.text);
+    assert_eq!(retry.is(201)["retries"], json!(id));
     assert_eq!(service.get("/healthz").text, "ok\n");
     assert_eq!(service.get("/api/v1/openapi.json").is(200)["openapi"], "3.1.0");
     // The page is where it is said to be.

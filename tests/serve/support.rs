@@ -141,6 +141,7 @@ impl Service {
             .env("ACME_KEY", "acme-key")
             .env("OTHER_KEY", "other-key")
             .env("ENCRYPTION_KEY", "an-encryption-key-of-32-characters")
+            .env("OTHER_ENCRYPTION_KEY", "another-encryption-key-of-38-characters")
             .env("TAP_TOKEN", "tap-token")
             .env("TAP_SECRET", "tap-secret")
             .stdin(Stdio::null())

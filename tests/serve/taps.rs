@@ -134,7 +134,7 @@ fn a_tap_that_dies_fails_its_job_and_the_next_one_does_the_rest() {
     let id = queue(&service, "acme");
     let job = service.ended(&id);
     assert_eq!(job["status"], "failed", "{job}");
-    assert_is_of(&service, "The tap's job has failed", &id);
+    assert_is_of(&service, "The job has failed", &id);
     let message = job["message"].as_str().unwrap();
     assert!(message.ends_with("exit code 3: boom: not let in with [secret]"), "{message}");
     // What came before is written and told, and the state says no more than that.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Service, config, contact};
+use crate::service::{Answer, Service, config, contact, keep};
 use crate::support::Remote;
 
 const TENANTS: &str = "/api/v1/tenants/dev";
@@ -188,4 +188,52 @@ fn all_that_write_with_one_credential_share_its_limit() {
     }
     assert_eq!(remote.by_ext("contacts").len(), 80);
     assert_eq!(remote.calls()["max_in_flight"], 2);
+}
+
+#[test]
+fn a_start_with_another_encryption_key_loses_no_job() {
+    let remote = Remote::with("{latency_ms: 300}");
+    let mut config = with_keys(&remote.url);
+    config["max_jobs"] = 1.into();
+    let mut service = Service::start(&config);
+    let account = json!({"access_token": "sandbox-token"});
+    let place = format!("{TENANTS}/acme/connectors/crm");
+    admin(&service, "PUT", &place, &account).is(200);
+    let job = |id: &str| {
+        let body = json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
+            "records": {"contacts": [{"externalId": id}]}});
+        admin(&service, "POST", "/api/v1/jobs", &body).is(201)["id"].as_str().unwrap().to_owned()
+    };
+    let jobs = ["c-1", "c-2", "c-3"].map(job);
+    service.kill();
+    config["encryption_key"] = json!({"env": "OTHER_ENCRYPTION_KEY"});
+    keep(&service.path("serve.yaml"), &config.to_string());
+    service.begin();
+    assert!(service.log().contains("another key"), "{}", service.log());
+    let ended = |service: &Service, id: &str| {
+        service.wait(|| {
+            let told = admin(service, "GET", &format!("/api/v1/jobs/{id}"), &json!({})).is(200);
+            if told["status"] == "queued" || told["status"] == "running" {
+                Err(told)
+            } else {
+                Ok(told)
+            }
+        })
+    };
+    for id in &jobs {
+        assert_eq!(ended(&service, id)["status"], "failed");
+    }
+    // It is for whoever runs the service to mend, and not for who writes.
+    assert!(write(&service, "acme", "admin-key", "c-9").problem(503).contains("another key"));
+    service.end();
+    config["encryption_key"] = json!({"env": "ENCRYPTION_KEY"});
+    keep(&service.path("serve.yaml"), &config.to_string());
+    service.begin();
+    for id in &jobs {
+        let again =
+            admin(&service, "POST", &format!("/api/v1/jobs/{id}/retry"), &json!({})).is(201);
+        let again = ended(&service, again["id"].as_str().unwrap());
+        assert_eq!(again["status"], "succeeded", "{again}");
+    }
+    assert_eq!(remote.by_ext("contacts").len(), 3);
 }

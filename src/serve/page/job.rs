@@ -37,7 +37,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn of(service: &Service, job: &Job, counts: Option<&Counts>) -> Self {
+    pub(super) fn of(service: &Service, job: &Job) -> Self {
         let is_end = job.state.is_end();
         let is_short = !matches!(job.state, JobState::Succeeded | JobState::Cancelled);
         Self {
@@ -49,11 +49,7 @@ impl Head {
             took: time_of(job),
             retries: job.retries.clone(),
             can_cancel: !is_end,
-            can_retry: is_end
-                && is_short
-                && retry::has_any(&service.config.data, job)
-                && (job.state == JobState::Failed
-                    || counts.is_none_or(|counts| counts.trouble() > 0)),
+            can_retry: is_end && is_short && retry::has_any(&service.config.data, job),
             cancel: match (job.state, job.source) {
                 (JobState::Queued, _) => "Cancel",
                 (_, Source::Live) => "Close",
@@ -153,7 +149,7 @@ pub(super) async fn show(
         hint = summary.error.and_then(|error| error.hint).map(|hint| capital(&hint));
     }
     let progress = done(&job, counts.as_ref());
-    let head = Head::of(&service, &job, counts.as_ref());
+    let head = Head::of(&service, &job);
     let page = JobPage {
         frame: viewer.frame(&job.name),
         status: status(&job, progress.as_ref()),

@@ -192,7 +192,7 @@ pub(super) async fn list(
         .map_or_else(|| shown_rows.clone(), |total| format!("{shown_rows} of {}", number(total)));
     let records = RecordsPage {
         frame: viewer.frame(format!("Records of {}", job.name)),
-        head: Head::of(&service, &job, counts.as_ref()),
+        head: Head::of(&service, &job),
         tab: "records",
         status: problem
             .as_ref()

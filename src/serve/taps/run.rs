@@ -110,9 +110,6 @@ pub(in crate::serve) async fn run(
     if let Err(error) = keeping.await {
         tracing::error!(tap, %error, "The tap's state was lost.");
     }
-    if let Ok(Summary { error: Some(error), .. }) = &summary {
-        tracing::error!(tap, "The tap's job has failed: {}", error.message);
-    }
     summary
 }
 

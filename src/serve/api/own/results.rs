@@ -81,7 +81,11 @@ impl ResultsListing {
         let bad = |name: &str, text: &str| Problem::bad(format!("`{name}` is `{text}`"));
         let mut fates = Vec::new();
         for name in self.outcome.iter().flat_map(|names| names.split(',')) {
-            fates.push(Fate::parse(name).ok_or_else(|| bad("outcome", name))?);
+            fates.push(Fate::parse(name).ok_or_else(|| {
+                let all = Fate::ALL.map(Fate::as_str).join(", ");
+                bad("outcome", name)
+                    .hint(format!("it is one of these, or several with commas: {all}"))
+            })?);
         }
         if self.search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_CHARS) {
             let detail = format!("`search` has more than {SEARCH_CHARS} characters");
@@ -89,7 +93,10 @@ impl ResultsListing {
         }
         let sort = self.sort.as_deref().unwrap_or(Key::default().as_str());
         let greatest = sort.strip_prefix('-');
-        let key = Key::parse(greatest.unwrap_or(sort)).ok_or_else(|| bad("sort", sort))?;
+        let key = Key::parse(greatest.unwrap_or(sort)).ok_or_else(|| {
+            let all = Key::ALL.map(Key::as_str).join(", ");
+            bad("sort", sort).hint(format!("it is one of these, with `-` or without: {all}"))
+        })?;
         let cursor = |text: &String| Cursor::parse(text).ok_or_else(|| bad("after", text));
         Ok(Query {
             stream: self.stream.clone(),
