@@ -4,16 +4,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use axum::http::StatusCode;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Service;
 use super::input;
-use super::lane::{Lane, LaneName, job_span};
+use super::lane::{LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
 use super::{lock, retry, run, taps, telemetry};
@@ -22,14 +21,6 @@ use crate::job::walk::Input;
 use crate::store::jobs::{self, Status};
 use crate::store::unreadable;
 use crate::summary::Summary;
-
-/// How long is waited between tries to open a job's account.
-const OPENING: [Duration; 4] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
 
 /// Jobs that wait and jobs that run.
 #[derive(Debug)]
@@ -192,28 +183,13 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     }
 }
 
-/// Opens the lane of a job: again where its remote was away for a moment.
-async fn open(service: &Service, job: &Job) -> Result<Arc<Lane>, Problem> {
-    for wait in OPENING {
-        match service.lanes.get(service, &job.lane).await {
-            Err(problem) if problem.status() == StatusCode::BAD_GATEWAY => {
-                let wait_secs = wait.as_secs_f64();
-                tracing::warn!(wait_secs, "An account is not open: {}", problem.detail());
-                tokio::time::sleep(wait).await;
-            }
-            opened => return opened,
-        }
-    }
-    service.lanes.get(service, &job.lane).await
-}
-
 async fn attempt(
     service: &Arc<Service>,
     job: &Job,
     stop: CancellationToken,
 ) -> Result<Summary, Error> {
     let lane = tokio::select! {
-        opened = open(service, job) => opened?,
+        opened = service.lanes.get(service, &job.lane) => opened?,
         () = stop.cancelled() => return Err(Problem::conflict("the job was ended").into()),
     };
     if job.source == Source::Tap {

@@ -65,9 +65,9 @@ pub(in crate::serve::api) struct NewJob<'a> {
     /// The job's name. Default: made of flow, connector and time.
     job_name: Option<String>,
     /// The records, by stream, where no tap brings them.
-    #[serde(borrow)]
-    #[schema(schema_with = body::records, required = false)]
-    state: Option<Records<'a>>,
+    #[serde(borrow, default)]
+    #[schema(schema_with = body::records)]
+    state: Records<'a>,
     /// Jobs of one account run one after another, whatever this says.
     #[expect(dead_code, reason = "taken, and means nothing here")]
     ignore_parallel_jobs: Option<bool>,
@@ -216,16 +216,10 @@ async fn queue(
         fingerprint: hash_of([b"jobs", lane.connector.as_bytes(), &bytes]),
     });
     let (name, state) = (asked.job_name, asked.state);
-    let job = match (asked.tap.filter(|tap| tap != API), state) {
-        (None, Some(state)) => jobs::queue(&service, lane, name, ("state", &state), key).await?,
-        (None, None) => {
-            return Err(Problem::unprocessable("`state` is missing")
-                .hint("it has the records, by stream: `{\"contacts\": [{…}]}`"));
-        }
-        (Some(tap), state) if state.as_ref().is_none_or(Records::is_empty) => {
-            jobs::queue_tap(&service, lane, name, tap, key).await?
-        }
-        (Some(tap), _) => {
+    let job = match asked.tap.filter(|tap| tap != API) {
+        None => jobs::queue(&service, lane, name, ("state", &state), key).await?,
+        Some(tap) if state.is_empty() => jobs::queue_tap(&service, lane, name, tap, key).await?,
+        Some(tap) => {
             tap_of(&service.config, &lane, &tap)?;
             let detail = format!("`tap` is `{tap}`, and there are records in `state`");
             return Err(Problem::unprocessable(detail)
