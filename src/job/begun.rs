@@ -124,9 +124,7 @@ impl Begun {
         };
         folder.or_else(platform)
     }
-}
 
-impl Begun {
     /// Seconds of quiet that the remote has asked for since it began, of whichever job.
     pub(crate) fn throttled_secs(&self) -> f64 {
         self.dispatcher.limiter.throttled_secs(Instant::now()) - self.throttled_before

@@ -150,7 +150,8 @@ impl Lane {
         self.account().setup.connector.stop();
     }
 
-    fn account(&self) -> Arc<Account> {
+    /// The account that is written to.
+    pub(super) fn account(&self) -> Arc<Account> {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -295,7 +296,7 @@ impl Lanes {
         // Its remote may be asked whose account it is, and not answer.
         let opened = tokio::select! {
             opened = opening => opened,
-            () = service.stop.cancelled() => Err(service.ends()),
+            () = service.stop.cancelled() => Err(Problem::ending()),
         };
         let lane = match opened {
             Ok(lane) => Arc::clone(lane),
@@ -312,7 +313,7 @@ impl Lanes {
         *lock(&lane.used) = Instant::now();
         tokio::select! {
             heeded = lane.heed(service) => heeded?,
-            () = service.stop.cancelled() => return Err(service.ends()),
+            () = service.stop.cancelled() => return Err(Problem::ending()),
         }
         Ok(lane)
     }

@@ -26,7 +26,7 @@ use crate::job::walk::{Input, walk};
 use crate::json::fields::Fields;
 use crate::pipeline::{Finished, Role};
 use crate::store::jobs::JobId;
-use crate::store::tasks::{self, KEY_MILLIS, Task};
+use crate::store::tasks::{self, KEY_MILLIS};
 use crate::store::{open_for_reading, unreadable};
 
 /// A job that nobody wrote with for so long ends; the next record begins another.
@@ -35,10 +35,11 @@ pub(super) const IDLE: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Accounts at once in which is looked for what a killed service has left.
 const AT_ONCE: usize = 8;
-/// How long jobs go on by themselves once the service is to end.
+/// How long a job goes on by itself once the service is to end.
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
-/// The same of one that is closed while the service goes on.
-const LAST_CALLS: Duration = Duration::from_secs(10);
+/// How long calls are waited for: of one that is closed while the service goes on, and of all jobs once it
+/// is to end.
+pub(super) const LAST_CALLS: Duration = Duration::from_secs(10);
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
 
@@ -107,6 +108,7 @@ impl Live {
         if let Some(live) = open() {
             return Ok(live);
         }
+        let account = lane.account();
         let begun = async {
             if let Some(before) = lane.live() {
                 // What it has written last is known when it has ended.
@@ -118,12 +120,12 @@ impl Live {
         // Whatever it waits for may take long, and nobody has given it a record.
         let live = tokio::select! {
             biased;
-            () = service.stop.cancelled() => return Err(service.ends()),
+            () = service.stop.cancelled() => return Err(Problem::ending()),
             live = begun => live?,
         };
         let went_on = tokio::select! {
             biased;
-            () = service.stop.cancelled() => Err(service.ends()),
+            () = service.stop.cancelled() => Err(Problem::ending()),
             went_on = live.go_on(lane) => went_on,
         };
         if went_on.is_err() {
@@ -132,6 +134,10 @@ impl Live {
         }
         // Others see it from here on, when what came before their records is on its way.
         lane.set_live(Arc::clone(&live));
+        if !Arc::ptr_eq(&account, &lane.account()) {
+            // Whoever has changed it may have looked before.
+            Arc::clone(&live).end_soon();
+        }
         if service.stop.is_cancelled() {
             // Whoever ends all that are open may have looked before.
             service.tasks.spawn(Arc::clone(&live).end(LAST_RECORDS));
@@ -144,10 +150,7 @@ impl Live {
         for task in lane.store().read(tasks::open)? {
             let Ok(record) = RawValue::from_string(task.record.clone()) else { continue };
             loop {
-                let keep = |position| {
-                    let task = Task { job: self.job, position, ..task.clone() };
-                    lane.store().keep_task(task)
-                };
+                let keep = |position| lane.store().take_on_task(task.clone(), self.job, position);
                 match self.send(&task.stream, &record, keep) {
                     Ok((_, kept)) => {
                         kept.await?;

@@ -119,9 +119,6 @@ const FORGET: Duration = Duration::from_secs(3600);
 /// In which those that are not in use are looked at once.
 const ROUNDS_A_DAY: u64 = 24;
 
-/// How long calls are waited for once the service is to end; then those under way have some seconds more.
-const LAST_CALLS: Duration = Duration::from_secs(10);
-
 /// Starts the service: what a killed one had begun is taken up, and it listens.
 ///
 /// # Errors
@@ -209,7 +206,8 @@ impl Running {
             self.service.tasks.spawn(live.end(live::LAST_RECORDS));
         }
         self.service.tasks.close();
-        if tokio::time::timeout(LAST_CALLS, self.service.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(live::LAST_CALLS, self.service.tasks.wait()).await.is_err() {
+            // Those under way have some seconds more.
             self.service.lanes.all().iter().for_each(|lane| lane.stop_calls());
             self.service.tasks.wait().await;
         }
@@ -229,12 +227,6 @@ impl Service {
     ) -> Result<T, Problem> {
         let done = self.tasks.spawn(work.in_current_span()).await;
         done.unwrap_or_else(|error| Err(Error::ours("it was not done").caused_by(error).into()))
-    }
-
-    /// What is answered instead of what would begin now.
-    fn ends(&self) -> Problem {
-        debug_assert!(self.stop.is_cancelled(), "only then");
-        Problem::unavailable("the service is about to end", 5)
     }
 
     /// Keeps how fast a job was that ends.

@@ -59,6 +59,17 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(secs)
     }
 
+    /// The service ends, and begins nothing more.
+    pub(super) fn ending() -> Self {
+        Self::unavailable("the service is about to end", 5)
+    }
+
+    /// A status, and what an error says.
+    pub(super) fn of(status: StatusCode, error: &Error) -> Self {
+        let hint = error.hint_text().map(str::to_owned);
+        Self { hint, ..Self::new(status, error.full_message()) }
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
@@ -102,8 +113,7 @@ impl From<Error> for Problem {
             ExitCode::Remote => StatusCode::BAD_GATEWAY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let hint = error.hint_text().map(str::to_owned);
-        Self { hint, ..Self::new(status, error.full_message()) }
+        Self::of(status, &error)
     }
 }
 

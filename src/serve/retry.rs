@@ -16,10 +16,9 @@ use crate::store::report;
 /// Whether a job that has ended may have left something to write. One that was cancelled has nothing but
 /// what it had read.
 pub(super) fn has_any(data: &Path, job: &Job) -> bool {
-    let keeps_input =
-        || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists();
-    let has_trouble = || job.brief.as_ref().is_none_or(|brief| brief.proof.trouble() > 0);
-    job.run.is_some() && has_trouble() || keeps_input()
+    let has_trouble = job.brief.as_ref().is_none_or(|brief| brief.proof.trouble() > 0);
+    job.run.is_some() && has_trouble
+        || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists()
 }
 
 /// Whether what a job was given is kept after its end: where it has failed, it may not have read all.

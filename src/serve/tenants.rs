@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use axum::http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -216,8 +217,7 @@ impl Tenants {
         // Whoever asks can do nothing about it.
         let not_here = |error: Error| {
             tracing::error!(lane = %name, "An account cannot be opened: {}", error.full_message());
-            let problem = Problem::unavailable(error.full_message(), 60);
-            error.hint_text().map_or(problem.clone(), |hint| problem.hint(hint))
+            Problem::of(StatusCode::SERVICE_UNAVAILABLE, &error).retry_after(60)
         };
         let resolved = |config| resolved(config).map_err(not_here);
         let mut values = resolved(&of_flow.config)?;
@@ -316,12 +316,8 @@ impl Tenants {
         let _changing = self.changing.lock().await;
         let (environment, tenant) = name.clone();
         let is_new = !self.connectors(&environment, &tenant).contains_key(connector);
-        let vault = self.vault.as_ref().ok_or_else(|| {
-            let error = no_key();
-            let problem =
-                Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, error.to_string());
-            problem.hint(error.hint_text().unwrap_or_default())
-        })?;
+        let no_vault = || Problem::of(StatusCode::SERVICE_UNAVAILABLE, &no_key());
+        let vault = self.vault.as_ref().ok_or_else(no_vault)?;
         let text = serde_json::to_string(config).unwrap_or_default();
         let sealed = vault
             .seal(&place(&environment, &tenant, connector), &text)

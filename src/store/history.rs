@@ -123,7 +123,7 @@ pub fn history(
         }
         history.jobs += 1;
     }
-    // What the last one was asked for no more than the rest of.
+    // Of the last one no more was asked for than there was room.
     history.is_whole = history.rows.len() < most;
     Ok(history)
 }

@@ -1,9 +1,11 @@
 //! Records that are written at once, for somebody who waits or asks later.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::jobs::JobId;
+use super::report::OutcomeRow;
 use super::{Store, StoreError};
+use crate::outcome::{Fate, NOT_SENT};
 
 /// How long a task is known by its key once it has come to its end: a day.
 pub(crate) const KEY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -35,24 +37,26 @@ impl Store {
         task: Task,
     ) -> Option<impl Future<Output = Result<(), StoreError>> + use<>> {
         let now = chrono::Utc::now().timestamp_millis();
+        self.writer.enqueue(move |transaction| insert(transaction, task, now))
+    }
+
+    /// Gives a task that a job was given and has not written to another one. Its content is no reject of
+    /// the first any more. As [`keep_task`](Self::keep_task).
+    pub fn take_on_task(
+        &self,
+        task: Task,
+        job: JobId,
+        position: u64,
+    ) -> Option<impl Future<Output = Result<(), StoreError>> + use<>> {
+        let now = chrono::Utc::now().timestamp_millis();
         self.writer.enqueue(move |transaction| {
-            let Task { id, key, fingerprint, job, position, stream, record } = task;
-            // Of a job that had to leave it, what it was is no reject any more: it is written here.
             transaction
                 .prepare_cached(
-                    "DELETE FROM contents WHERE (job, position) IN (SELECT job, position FROM tasks WHERE id = ?1)
-                         AND (job, position) <> (?2, ?3)
-                         AND stream IN (SELECT id FROM streams WHERE name = ?4)",
+                    "DELETE FROM contents WHERE job = ? AND position = ?
+                         AND stream IN (SELECT id FROM streams WHERE name = ?)",
                 )?
-                .execute(params![id, job, position, stream])?;
-            transaction
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO tasks
-                         (id, key, fingerprint, job, position, stream, record, created_millis)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![id, key, fingerprint, job, position, stream, record, now])
-                .map(drop)
+                .execute(params![task.job, task.position, task.stream])?;
+            insert(transaction, Task { job, position, ..task }, now)
         })
     }
 
@@ -80,6 +84,18 @@ impl Store {
     pub fn task_of_key(&self, key: &str) -> Result<Option<Task>, StoreError> {
         self.read(|connection| find(connection, "key", key))
     }
+}
+
+fn insert(transaction: &Transaction<'_>, task: Task, now_millis: i64) -> rusqlite::Result<()> {
+    let Task { id, key, fingerprint, job, position, stream, record } = task;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO tasks
+                 (id, key, fingerprint, job, position, stream, record, created_millis)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![id, key, fingerprint, job, position, stream, record, now_millis])
+        .map(drop)
 }
 
 /// The task of this id.
@@ -111,10 +127,12 @@ pub fn open(connection: &Connection) -> rusqlite::Result<Vec<Task>> {
         .collect()
 }
 
-/// Of a task: it has not come to its end. What its job had to leave unsent ([`NOT_SENT`]) is written by
-/// another one.
-///
-/// [`NOT_SENT`]: crate::outcome::NOT_SENT
+/// Whether a task's job had to leave it unsent: another one writes it.
+pub fn is_left(outcome: &OutcomeRow<'_>) -> bool {
+    outcome.fate == Fate::Failed && outcome.code == Some(NOT_SENT)
+}
+
+/// Of a task: it has not come to its end, or [was left](is_left).
 const IS_OPEN: &str = "NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.job = tasks.job
     AND outcomes.stream IN (SELECT streams.id FROM streams) AND outcomes.position = tasks.position
     AND NOT (outcomes.outcome = 'failed' AND coalesce(outcomes.code, '') = 'not_sent'))";

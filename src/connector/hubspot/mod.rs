@@ -216,8 +216,8 @@ impl HubSpot {
         }
     }
 
-    /// The error of a call, remembered for a while where it holds of all calls like it. `sent`: what it may say
-    /// again.
+    /// The error of a call, remembered for a while where it holds of all calls like it. `sent`: what it
+    /// may say again.
     fn noted(&self, url: &Url, sent: &[u8], error: RequestError) -> RequestError {
         if is_lasting(&error, sent) {
             let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,7 +37,7 @@ pub(super) async fn queue(
     let written =
         tokio::task::block_in_place(|| input::write(&service.config.data, &job.uuid, records));
     if let Err(error) = written {
-        drop(std::fs::remove_file(input::path(&service.config.data, &job.uuid)));
+        input::remove(&service.config.data, &job.uuid);
         tracing::error!(%error, "The records of a request could not be kept.");
         let detail = "the records could not be kept; nothing was accepted";
         return Err(Problem::unavailable(detail, FULL_SECS));
@@ -74,7 +74,7 @@ async fn push(service: Arc<Service>, job: NewJob, key: Option<RequestKey>) -> Re
     let uuid = job.uuid.clone();
     let queued = service.queue.push(job, key, service.config.max_queued_jobs).await;
     if !matches!(queued, Ok(Queued::New)) {
-        drop(std::fs::remove_file(input::path(&service.config.data, &uuid)));
+        input::remove(&service.config.data, &uuid);
     }
     match queued? {
         Queued::New => {
@@ -132,7 +132,7 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
         let (own, uuid) = (Arc::clone(service), job.uuid.clone());
         let cancelled = async move {
             own.queue.cancel(&uuid).await?;
-            drop(std::fs::remove_file(input::path(&own.config.data, &uuid)));
+            input::remove(&own.config.data, &uuid);
             Ok(())
         };
         service.whole(cancelled).await?;

@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 
 use super::body;
 use crate::json::fields::Fields;
-use crate::outcome::{Fate, NOT_SENT};
 use crate::serve::Service;
 use crate::serve::input::MOST_FIELDS;
 use crate::serve::lane::{Lane, LaneName};
@@ -312,7 +311,7 @@ pub(super) fn find(
 fn tell(connection: &Connection, task: &Task, goes_on: bool) -> rusqlite::Result<Told> {
     let job = crate::store::jobs::uuid(connection, task.job)?.unwrap_or_default();
     let state = report::one(connection, task.job, &task.stream, task.position, |row| {
-        if goes_on && row.fate == Fate::Failed && row.code == Some(NOT_SENT) {
+        if goes_on && tasks::is_left(&row) {
             return None;
         }
         let mut text = Vec::new();
