@@ -45,12 +45,7 @@ fn records_that_were_accepted_are_written_after_a_kill() {
     service.kill();
     service.begin();
     for task in tasks {
-        let id = task["taskId"].as_str().unwrap();
-        let told = service.wait(|| {
-            let told = service.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
-            if told["has_data"] == true { Ok(told) } else { Err(told) }
-        });
-        let told = &told["result"]["state"]["bookmarks"]["contacts"][0];
+        let told = service.outcome(&task);
         assert_eq!(told["success"], true, "{told}");
     }
     assert_eq!(remote.by_ext("contacts").len(), 40);
@@ -124,12 +119,7 @@ fn accepted(service: &Service) -> Vec<(String, Value)> {
 /// Waits until all are told as written, under their first ids.
 fn all_are_written(service: &Service, remote: &Remote, tasks: &[(String, Value)]) {
     for (n, (body, task)) in tasks.iter().enumerate() {
-        let id = task["taskId"].as_str().unwrap();
-        let told = service.wait(|| {
-            let told = service.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
-            if told["has_data"] == true { Ok(told) } else { Err(told) }
-        });
-        let told = &told["result"]["state"]["bookmarks"]["notes"][0];
+        let told = service.outcome(task);
         assert_eq!(told["success"], true, "{told}");
         let key = format!("k-{n}");
         let place = "/dev/two/acme/connectors/crm/notes";

@@ -18,8 +18,7 @@ fn queue_by(service: &Service, key: &[(&str, &str)], tenant: &str, records: &Val
         "name": format!("\"><img src=x onerror=alert(1)> {tenant}"), "records": {"contacts": records}});
     let queued = service.send("POST", "/api/v1/jobs", key, &body.to_string()).is(201);
     let id = queued["id"].as_str().unwrap().to_owned();
-    let job = || service.send("GET", &format!("/api/v1/jobs/{id}"), key, "").is(200);
-    service.wait_until(|| !matches!(job()["status"].as_str(), Some("queued" | "running")));
+    service.ended_by(key, &id);
     id
 }
 

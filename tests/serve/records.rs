@@ -66,23 +66,9 @@ fn who_does_not_wait_asks_later() {
     let service = Service::start(&config(&remote.url));
     let asked = service.post(PLACE, &json!({"data": contact("c-1"), "async": true})).is(202);
     assert_eq!(asked["async"], true);
-    assert_eq!(outcome(&service, &asked)["success"], true);
+    assert_eq!(service.outcome(&asked)["success"], true);
     service.get("/dev/two/acme/connectors/status?taskId=none").problem(404);
     service.get("/dev/two/acme/connectors/status").problem(400);
-}
-
-/// Waits for a task's outcome.
-fn outcome(service: &Service, asked: &Value) -> Value {
-    let place =
-        format!("/dev/two/acme/connectors/status?taskId={}", asked["taskId"].as_str().unwrap());
-    service.wait(|| {
-        let told = service.get(&place).is(200);
-        if told["has_data"] != true {
-            return Err(told);
-        }
-        assert_eq!(told["result"]["status_code"], 200);
-        Ok(told["result"]["state"]["bookmarks"]["contacts"][0].clone())
-    })
 }
 
 #[test]
@@ -93,7 +79,7 @@ fn past_the_deadline_the_write_goes_on() {
     let service = Service::start(&config);
     let asked = service.post(PLACE, &json!({"data": contact("c-1")})).is(202);
     assert!(remote.records("contacts").is_empty());
-    assert_eq!(outcome(&service, &asked)["success"], true);
+    assert_eq!(service.outcome(&asked)["success"], true);
     assert_eq!(remote.by_ext("contacts").len(), 1);
 }
 
@@ -308,11 +294,11 @@ fn a_remote_that_hangs_holds_up_its_own_account_alone() {
     config["deadline_secs"] = json!(0.3);
     let mut service = Service::start(&config);
     let asked = service.post(PLACE, &json!({"data": contact("c-1"), "async": true})).is(202);
-    assert_eq!(outcome(&service, &asked)["success"], true);
+    assert_eq!(service.outcome(&asked)["success"], true);
     let place = "/dev/two/acme/connectors/hubspot/contacts";
     service.post(place, &json!({"data": contact("c-2")})).problem(503);
     // What is known of another connector's record is told, and its jobs end.
-    assert_eq!(outcome(&service, &asked)["success"], true);
+    assert_eq!(service.outcome(&asked)["success"], true);
     let body = json!({"connector_id": "hubspot", "job_type": "write", "state": {"contacts": [contact("c-3")]}});
     let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
     let job = job["job_id"].as_str().unwrap();

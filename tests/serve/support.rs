@@ -249,11 +249,30 @@ impl Service {
     /// Waits for a job's end; how it stands then.
     #[track_caller]
     pub fn ended(&self, job: &str) -> Value {
+        self.ended_by(&[], job)
+    }
+
+    /// The same for a service that asks for a key.
+    #[track_caller]
+    pub fn ended_by(&self, key: &[(&str, &str)], job: &str) -> Value {
         self.wait(|| {
-            let job = self.get(&format!("/api/v1/jobs/{job}")).is(200);
+            let job = self.send("GET", &format!("/api/v1/jobs/{job}"), key, "").is(200);
             let is_open = matches!(job["status"].as_str(), Some("queued" | "running"));
             if is_open { Err(job) } else { Ok(job) }
         })
+    }
+
+    /// Waits for the outcome of a record of `acme` that nobody waited for, and tells its bookmark.
+    #[track_caller]
+    pub fn outcome(&self, asked: &Value) -> Value {
+        let id = asked["taskId"].as_str().unwrap();
+        let told = self.wait(|| {
+            let told = self.get(&format!("/dev/two/acme/connectors/status?taskId={id}")).is(200);
+            if told["has_data"] == true { Ok(told) } else { Err(told) }
+        });
+        assert_eq!(told["result"]["status_code"], 200);
+        let streams = told["result"]["state"]["bookmarks"].as_object().unwrap();
+        streams.values().next().unwrap()[0].clone()
     }
 
     /// Asks until there is what is asked for, a minute and a half at most; until then it is told what there is.
