@@ -161,6 +161,9 @@ impl Outcome {
 /// Code of a record that was read and not sent, or not applied for sure, when its job had to end.
 pub const NOT_SENT: &str = "not_sent";
 
+/// Code of a record that was sent, and might have been once more, when its job had to end.
+pub const CUT_OFF: &str = "cut_off";
+
 /// Code of a record that the remote has otherwise than it was sent.
 pub const ALTERED: &str = "altered";
 

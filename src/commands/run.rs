@@ -16,7 +16,7 @@ use crate::error::{Error, ExitCode};
 use crate::job::setup::Setup;
 use crate::job::walk::{self, Input};
 use crate::job::{self, Begins, Begun, MAX_IN_FLIGHT, beginning};
-use crate::pipeline::{Finished, GRACE, Role, StateSink};
+use crate::pipeline::{Finished, Role, StateSink};
 use crate::progress::ProgressLine;
 use crate::results::Format;
 use crate::store::jobs::Job;
@@ -93,20 +93,9 @@ async fn run_job(
         role: Role::Alone,
     };
     let begun = begins.begin(config, store, stop.clone()).await?;
-    let is_late = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-        begun.dispatcher.retry.end();
-        begun.dispatcher.connector.stop();
-        std::future::pending().await
-    };
     let incremental = environment.incremental_state().filter(|path| path.exists());
     let states: Vec<_> = options.state.iter().cloned().chain(incremental).collect();
-    let prepared = tokio::select! {
-        prepared = beginning::prepare(&begun, &states) => prepared,
-        never = is_late => never,
-    };
-    let mut finished = match prepared {
+    let mut finished = match beginning::prepare(&begun, &states).await {
         Ok(()) => {
             let mut progress = progress(options.progress);
             let input = Input {
@@ -126,7 +115,8 @@ async fn run_job(
     };
     if options.dry_run {
         // That it cannot be told now keeps nobody from the rest.
-        finished.quota = connector.quota().await.unwrap_or_default();
+        let quota = begun.dispatcher.retry.until_over(connector.quota()).await;
+        finished.quota = quota.unwrap_or_default();
     }
     let code = ending::end(begun, options, finished).await;
     if let Some(running) = sandbox {

@@ -124,11 +124,6 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     async fn quota(&self) -> Result<Option<Quota>, RequestError> {
         Ok(None)
     }
-
-    /// Nothing more is to leave: calls that wait for their turn, by a rate limit of our own, end in
-    /// [`RequestError::Stopped`], and so does each call that comes later. What was sent has a few
-    /// seconds left for its answer.
-    fn stop(&self) {}
 }
 
 /// What a SCHEMA says of a stream.

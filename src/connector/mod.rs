@@ -6,7 +6,7 @@
 //! platform's names of countries; [`netsuite`] keeps books. A [`shape`] is how records are made ready
 //! for a remote; [`bulk`] jobs are batches that one works through in its own time; [`budgets`] are
 //! what a credential may do, an [`exchange`] is what went over the wire; `parts` is of records that
-//! take several calls, `once` of what is told once.
+//! take several calls, `once` of what is told once, `stop` of what ends a job's calls.
 
 pub mod api;
 pub mod budgets;
@@ -25,6 +25,7 @@ mod request_error;
 pub mod rest;
 pub mod salesforce;
 pub mod shape;
+pub(crate) mod stop;
 
 use std::fmt;
 use std::path::PathBuf;

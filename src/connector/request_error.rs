@@ -58,7 +58,7 @@ pub enum RequestError {
     /// The answer is not what the connector can read: as [`RequestError::InDoubt`] for a write.
     #[error("the answer cannot be read: {0}")]
     Protocol(Box<str>),
-    /// Not sent, for [`Connector::stop`](super::contract::Connector::stop) came before its turn.
+    /// Not sent, for its job was to end before its turn came.
     #[error("not sent: the job ended before")]
     Stopped,
     /// Not sent, for its turn came after [`WriteBatch::not_after`](super::contract::WriteBatch::not_after).

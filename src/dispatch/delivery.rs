@@ -14,7 +14,7 @@ use crate::connector::contract::{Action, RequestError, WriteAnswer, WriteBatch};
 use crate::connector::exchange::{Exchange, heard};
 use crate::crash::point;
 use crate::error::Error;
-use crate::outcome::{Fate, NOT_SENT, Trouble, UNFINISHED};
+use crate::outcome::{CUT_OFF, Fate, NOT_SENT, Trouble, UNFINISHED};
 use crate::resolve::first_bytes;
 use crate::resolve::resend::CreateKey;
 use crate::store::journal::{Intent, IntentId};
@@ -188,8 +188,9 @@ impl Delivery<'_> {
                     }
                     if self.flight.dispatcher.retry.is_stopped() {
                         // More tries were due.
-                        let cut_off = open.iter_mut().filter(|open| open.fate == Fate::Failed);
-                        cut_off.for_each(|open| open.code = NOT_SENT);
+                        for open in &mut open {
+                            open.code = if open.fate == Fate::Failed { NOT_SENT } else { CUT_OFF };
+                        }
                     }
                     let ended = open.into_iter().map(Open::give_up).collect();
                     self.settle(ended, pieces.is_empty()).await?;

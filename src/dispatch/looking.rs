@@ -99,6 +99,10 @@ impl Asking<'_> {
                 self.refused.extend(records.into_iter().map(refused));
                 return Ok(true);
             }
+            Err(NoAnswer { fatal: None, refusal: None, .. }) if dispatcher.retry.is_stopped() => {
+                let left = records.into_iter().map(super::not_sent).collect();
+                self.flight.settle(left, None).await?;
+            }
             Err(NoAnswer { why, fatal, refusal: None }) => {
                 self.fatal = fatal;
                 let trouble = Trouble::other(LOOKUP_FAILED, format!("the lookup failed: {why}"));

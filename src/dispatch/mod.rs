@@ -190,14 +190,28 @@ impl Dispatcher {
     /// Sees one batch through and tells `events` of it; the last event is
     /// [`Event::Delivered`].
     pub async fn deliver(&self, batch: Batch, calls: &Calls, events: &UnboundedSender<Event>) {
-        let Batch { stream, stored, task, records, id, is_bulk, locks } = batch;
-        let flight = Flight { dispatcher: self, stream: &stream, stored, calls, events };
-        let result = match task {
-            Task::Lookup => looking::look_up(&flight, Ask::Ids, records).await,
-            Task::Read(action) => looking::look_up(&flight, Ask::Content(action), records).await,
-            Task::Prepare(action) => preparing::prepare(&flight, action, records).await,
+        let (is_bulk, locks) = (batch.is_bulk, Arc::clone(&batch.locks));
+        let flight = Flight {
+            dispatcher: self,
+            stream: &Arc::clone(&batch.stream),
+            stored: batch.stored,
+            calls,
+            events,
+        };
+        if let Err(error) = self.retry.until_over(self.carry(batch, &flight)).await {
+            flight.event(Event::Fatal(error));
+        }
+        flight.event(Event::Delivered { is_bulk, locks });
+    }
+
+    async fn carry(&self, batch: Batch, flight: &Flight<'_>) -> Result<(), Error> {
+        let Batch { task, records, id, is_bulk, .. } = batch;
+        match task {
+            Task::Lookup => looking::look_up(flight, Ask::Ids, records).await,
+            Task::Read(action) => looking::look_up(flight, Ask::Content(action), records).await,
+            Task::Prepare(action) => preparing::prepare(flight, action, records).await,
             Task::Write(action) if self.dry_run => {
-                Calls::add(&calls.writes, 1);
+                Calls::add(&flight.calls.writes, 1);
                 let settled = records.into_iter().map(|planned| {
                     let action = match action {
                         Action::Upsert if planned.was_mapped => Action::Update,
@@ -208,14 +222,10 @@ impl Dispatcher {
                 flight.settle(settled.collect(), None).await
             }
             Task::Write(action) => match self.connector.bulk().filter(|_| is_bulk) {
-                Some(bulk) => bulk::deliver(&flight, bulk, action, records).await,
-                None => delivery::deliver(&flight, action, records, id).await,
+                Some(bulk) => bulk::deliver(flight, bulk, action, records).await,
+                None => delivery::deliver(flight, action, records, id).await,
             },
-        };
-        if let Err(error) = result {
-            flight.event(Event::Fatal(error));
         }
-        flight.event(Event::Delivered { is_bulk, locks });
     }
 
     /// Puts on disk that a record needs no call, but for some of its relations, and tells `events`.

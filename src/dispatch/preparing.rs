@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::asking::{NoAnswer, ask};
 use super::flight::Flight;
 use super::retry::Kind;
-use super::{Ended, Event, Planned};
+use super::{Ended, Event, Planned, not_sent};
 use crate::connector::contract::Action;
 use crate::error::Error;
 use crate::outcome::{Fate, LOOKUP_FAILED, Trouble};
@@ -28,6 +28,9 @@ pub(super) async fn prepare(
         Ok(()) | Err(NoAnswer { refusal: Some(_), .. }) => {
             flight.event(Event::Prepared(action, records));
             Ok(())
+        }
+        Err(NoAnswer { fatal: None, refusal: None, .. }) if dispatcher.retry.is_stopped() => {
+            flight.settle(records.into_iter().map(not_sent).collect(), None).await
         }
         Err(NoAnswer { why, fatal, refusal: None }) => {
             let why = format!("what it names cannot be looked for: {why}");

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::concurrency::Limiter;
 use crate::config::RetryOptions;
+use crate::connector::stop;
 use crate::error::Error;
 
 /// What can be done where a remote asks for more patience than the user has.
@@ -31,8 +32,8 @@ pub struct Retry {
     throttled_since: Mutex<Option<Instant>>,
     /// Ended when the job is to end: nobody waits any longer.
     stop: CancellationToken,
-    /// Set when nothing more is to be sent either.
-    is_over: AtomicBool,
+    /// Ended when nothing more is to be sent either.
+    over: CancellationToken,
 }
 
 /// Which calls are counted together: a remote that answers every lookup may fail every write.
@@ -115,7 +116,7 @@ impl Retry {
             is_spent: AtomicBool::new(false),
             throttled_since: Mutex::default(),
             stop,
-            is_over: AtomicBool::new(false),
+            over: CancellationToken::new(),
         }
     }
 
@@ -197,14 +198,24 @@ impl Retry {
         self.stop.is_cancelled()
     }
 
+    /// Ends when the job is to.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Makes calls of the job, which end with [`end`](Self::end).
+    pub(crate) async fn until_over<F: Future>(&self, calls: F) -> F::Output {
+        stop::until(self.over.clone(), calls).await
+    }
+
     /// Nothing more is to be sent.
     pub fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
+        self.over.cancel();
     }
 
     /// Whether nothing more is to be sent.
     pub fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        self.over.is_cancelled()
     }
 
     /// Sleeps, unless the job is to end.

@@ -10,13 +10,31 @@ use crate::dispatch::recover;
 use crate::error::Error;
 use crate::ids;
 use crate::json::fields::Fields;
+use crate::pipeline::GRACE;
 use crate::record::StreamName;
 use crate::singer::message::{self, Message};
 use crate::store::recovery::Leftover;
 
 /// Takes in what earlier jobs know: the state passed in, the platform's, and what a killed job
 /// left in doubt.
+///
+/// # Errors
+/// What keeps the job from beginning. Once it is to end, calls end after [`GRACE`].
 pub(crate) async fn prepare(begun: &Begun, states: &[PathBuf]) -> Result<(), Error> {
+    let retry = &begun.dispatcher.retry;
+    let is_late = async {
+        retry.stopped().await;
+        tokio::time::sleep(GRACE).await;
+        retry.end();
+        std::future::pending().await
+    };
+    tokio::select! {
+        prepared = retry.until_over(take_in(begun, states)) => prepared,
+        never = is_late => never,
+    }
+}
+
+async fn take_in(begun: &Begun, states: &[PathBuf]) -> Result<(), Error> {
     for path in states {
         let path = path.clone();
         let (store, namespace) = (Arc::clone(&begun.store), begun.namespace.clone());

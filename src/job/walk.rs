@@ -54,15 +54,17 @@ pub(crate) async fn walk(begun: &Begun, input: Input, stop: CancellationToken) -
     let for_streams = config.clone();
     let intake =
         Intake::new(input.from, intake_options, move |name| for_streams.stream(name), connector);
-    let runtime = tokio::runtime::Handle::current();
+    let (runtime, dispatcher) = (tokio::runtime::Handle::current(), Arc::clone(&begun.dispatcher));
     let intake = intake.learning(move |connector, schema| {
         let (connector, stream) = (Arc::clone(connector), schema.stream.clone());
+        let dispatcher = Arc::clone(&dispatcher);
         let (properties, keys) = (schema.properties.to_vec(), schema.keys.to_vec());
         let (tell, told) = std::sync::mpsc::channel();
         // To wait for the runtime itself would be a panic where that ends.
         let learning = async move {
             let schema = StreamSchema { stream: &stream, properties: &properties, keys: &keys };
-            tell.send(setup::learn(&connector, &schema).await)
+            let learned = dispatcher.retry.until_over(setup::learn(&connector, &schema)).await;
+            tell.send(learned)
         };
         runtime.spawn(learning.in_current_span());
         told.recv().unwrap_or_else(|_| Err(Error::ours("the job ended before a stream was known")))

@@ -241,10 +241,6 @@ impl Job {
                 GRACE.as_secs()
             );
             dispatcher.retry.end();
-            // Others go on to write with it.
-            if !self.wiring.role.is_beside() {
-                dispatcher.connector.stop();
-            }
         }
         if dispatcher.retry.is_over() || dispatcher.limiter.paused_until(now).is_some() {
             self.finished.stopped = true;

@@ -145,11 +145,6 @@ impl Lane {
         *lock(&self.live) = Some(live);
     }
 
-    /// Waits for no call any more.
-    pub(super) fn stop_calls(&self) {
-        self.account().setup.connector.stop();
-    }
-
     /// The account that is written to.
     pub(super) fn account(&self) -> Arc<Account> {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))

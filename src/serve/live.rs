@@ -37,9 +37,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const AT_ONCE: usize = 8;
 /// How long a job goes on by itself once the service is to end.
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
-/// How long calls are waited for: of one that is closed while the service goes on, and of all jobs once it
-/// is to end.
-pub(super) const LAST_CALLS: Duration = Duration::from_secs(10);
+/// How long it does once it is closed while the service goes on.
+const LAST_CALLS: Duration = Duration::from_secs(10);
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
 

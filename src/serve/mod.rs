@@ -206,11 +206,7 @@ impl Running {
             self.service.tasks.spawn(live.end(live::LAST_RECORDS));
         }
         self.service.tasks.close();
-        if tokio::time::timeout(live::LAST_CALLS, self.service.tasks.wait()).await.is_err() {
-            // Those under way have some seconds more.
-            self.service.lanes.all().iter().for_each(|lane| lane.stop_calls());
-            self.service.tasks.wait().await;
-        }
+        self.service.tasks.wait().await;
         self.close.cancel();
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "The service could not end its connections in good order.");

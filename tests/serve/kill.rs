@@ -186,6 +186,40 @@ fn a_remote_that_hangs_does_not_keep_it_from_ending() {
 }
 
 #[test]
+fn a_job_is_cancelled_also_while_its_call_hangs() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang, ms: 600000}]}");
+    let mut config = config(&remote.url);
+    let own = &mut config["environments"]["dev"]["flows"]["two"]["connectors"]["crm"]["config"];
+    own["timeout_secs"] = 100.into();
+    let service = Service::start(&config);
+    let began = Instant::now();
+    let job = service.queue("acme", &["c-1"]);
+    service.wait_until(|| remote.faults("hang") > 0);
+    service.post(&format!("/api/v1/jobs/{job}/cancel"), &json!({})).is(202);
+    // Another one of the account goes on.
+    service.post("/dev/two/acme/connectors/crm/contacts", &json!({"data": contact("c-2")})).is(200);
+    assert_eq!(service.ended(&job)["status"], "stopped");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    service.post("/dev/two/acme/connectors/crm/contacts", &json!({"data": contact("c-3")})).is(200);
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+}
+
+/// A call that may have been applied, and whose answer a signal has cut off: what may be sent again is.
+#[test]
+fn a_record_that_was_accepted_is_sent_again_after_a_signal_has_cut_its_call_off() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang_after, ms: 600000}]}");
+    let mut service = Service::start(&config(&remote.url));
+    let body = json!({"data": contact("c-1"), "async": true});
+    let task = service.post("/dev/two/acme/connectors/crm/contacts", &body).is(202);
+    service.wait_until(|| remote.by_ext("contacts").len() == 1);
+    ends_soon(&mut service);
+    service.begin();
+    let told = service.outcome(&task);
+    assert_eq!(told["success"], true, "{told}");
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
 fn an_account_that_does_not_open_does_not_keep_it_from_ending() {
     let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));
     let account = |url: &str| json!({"base_url": url, "access_token": "sandbox-token"});

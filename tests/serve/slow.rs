@@ -106,3 +106,51 @@ fn past_the_limit_of_connections_one_waits_until_another_ends() {
     third.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
 }
+
+/// The beginning of a request that queues a job, with a body of this length.
+fn announced(length: usize) -> String {
+    format!(
+        "POST /v2/dev/two/acme/jobs HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n"
+    )
+}
+
+#[test]
+fn bodies_that_are_announced_and_do_not_come_keep_nobody_out() {
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["max_body_bytes"] = 100_000.into();
+    let service = Service::start(&config);
+    let mut left: Vec<_> = (0..20).map(|_| connect(&service)).collect();
+    for stream in &mut left {
+        stream.write_all(format!("{}{{", announced(100_000)).as_bytes()).unwrap();
+    }
+    service.ended(&service.queue("acme", &["c-1"]));
+    assert_eq!(remote.by_ext("contacts").len(), 1);
+}
+
+#[test]
+fn long_bodies_that_come_together_come_to_their_end_one_after_another() {
+    const LENGTH: usize = 100_000;
+    let remote = Remote::start();
+    let mut config = config(&remote.url);
+    config["max_body_bytes"] = LENGTH.into();
+    let service = Service::start(&config);
+    let records = json!({"contacts": [{"externalId": "c-1", "email": "c-1@example.com"}]});
+    let job = json!({"connector_id": "crm", "job_type": "write", "state": records}).to_string();
+    // More than there is room for, each of them most of the way.
+    let mut clients: Vec<_> = (0..8).map(|_| connect(&service)).collect();
+    for stream in &mut clients {
+        let begins = format!("{}{}", announced(LENGTH), " ".repeat(LENGTH - job.len()));
+        stream.write_all(begins.as_bytes()).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for stream in &mut clients {
+        stream.write_all(job.as_bytes()).unwrap();
+    }
+    for mut stream in clients {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+}

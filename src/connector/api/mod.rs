@@ -217,10 +217,6 @@ impl Connector for Api {
             }
         }
     }
-
-    fn stop(&self) {
-        self.client.stop();
-    }
 }
 
 /// A connector that can be shared.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Method, Url};
-use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answer, MAX_BODY_BYTES, read_capped, told};
 use super::authorize::Authorizer;
@@ -16,6 +15,7 @@ use super::rate_limit::Limiter;
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
 use crate::connector::exchange::Exchange;
+use crate::connector::stop::{is_stopped, stopped};
 use crate::crash::point;
 
 /// A host that does not take a connection in this time is down. Told apart from the total
@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Characters of each body that are told with `LOGLEVEL=debug`.
 const MAX_TRACED_CHARS: usize = 500;
-/// For how long calls that are under way are waited for once the job is to end.
+/// For how long what is under way is waited for once its job is to end.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// New tokens for one call, at most: while it is under way with the first, the remote may take that
@@ -68,8 +68,6 @@ pub struct Client {
     redactor: Redactor,
     max_body_bytes: usize,
     meter: Meter,
-    /// Ended when nothing more is to leave.
-    stop: CancellationToken,
 }
 
 /// One pool: no redirects, for they would carry a token to another host.
@@ -97,9 +95,8 @@ impl Client {
         limiter: Option<Limiter>,
         redactor: Redactor,
     ) -> Self {
-        let (max_body_bytes, stop) = (MAX_BODY_BYTES, authorizer.stop());
-        let meter = Meter::default();
-        Self { http, authorizer, limiter, redactor, max_body_bytes, meter, stop }
+        let (max_body_bytes, meter) = (MAX_BODY_BYTES, Meter::default());
+        Self { http, authorizer, limiter, redactor, max_body_bytes, meter }
     }
 
     /// With its calls counted.
@@ -124,11 +121,6 @@ impl Client {
         &self.authorizer
     }
 
-    /// Lets nothing more leave.
-    pub fn stop(&self) {
-        self.stop.cancel();
-    }
-
     /// Waits for the turn that `limiter` gives, as what is [sent](Client::send) does by itself for
     /// the limit on all requests.
     ///
@@ -137,7 +129,7 @@ impl Client {
     pub async fn turn(&self, limiter: &Limiter) -> Result<(), RequestError> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(RequestError::Stopped),
+            () = stopped() => Err(RequestError::Stopped),
             () = limiter.turn() => Ok(()),
         }
     }
@@ -149,7 +141,7 @@ impl Client {
     pub async fn wait(&self, wait: Duration) -> Result<(), RequestError> {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Err(RequestError::Stopped),
+            () = stopped() => Err(RequestError::Stopped),
             () = tokio::time::sleep(wait) => Ok(()),
         }
     }
@@ -189,13 +181,13 @@ impl Client {
     ) -> Result<Answer, RequestError> {
         tokio::select! {
             renewed = self.authorizer.renew(answer.generation) => renewed?,
-            () = self.stop.cancelled() => return Err(RequestError::Stopped),
+            () = given_up() => return Err(RequestError::Stopped),
         }
         self.send_once(request).await
     }
 
     async fn send_once(&self, request: &Request) -> Result<Answer, RequestError> {
-        if self.stop.is_cancelled() {
+        if is_stopped() {
             return Err(RequestError::Stopped);
         }
         // Before the token is chosen, which may run out during the wait.
@@ -207,25 +199,22 @@ impl Client {
         *sent.body_mut() = request.body.clone().map(Into::into);
         let generation = tokio::select! {
             generation = self.authorizer.apply(&mut sent) => generation?,
-            () = self.stop.cancelled() => return Err(RequestError::Stopped),
+            () = given_up() => return Err(RequestError::Stopped),
         };
+        if is_stopped() {
+            return Err(RequestError::Stopped);
+        }
         if request.not_after.is_some_and(|end| Instant::now() >= end) {
             return Err(RequestError::TooLate);
         }
         tokio::select! {
             answer = self.exchange(request, sent, generation) => answer,
-            () = self.given_up() => Err(if request.reads_only {
+            () = given_up() => Err(if request.reads_only {
                 RequestError::Stopped
             } else {
                 RequestError::in_doubt("the job ended before the answer")
             }),
         }
-    }
-
-    /// Ends when a call that is under way is not waited for any longer.
-    async fn given_up(&self) {
-        self.stop.cancelled().await;
-        tokio::time::sleep(LAST_WAIT).await;
     }
 
     async fn exchange(
@@ -294,4 +283,11 @@ impl Client {
             RequestError::in_doubt(text)
         }
     }
+}
+
+/// Ends when what is under way is not waited for any longer: a call, or a new token, which may be the
+/// only one that is still good.
+async fn given_up() {
+    stopped().await;
+    tokio::time::sleep(LAST_WAIT).await;
 }

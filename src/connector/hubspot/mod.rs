@@ -378,10 +378,6 @@ impl Connector for HubSpot {
             Place::Path(url) => self.write_path(url, batch).await,
         }
     }
-
-    fn stop(&self) {
-        self.client.stop();
-    }
 }
 
 /// A connector that can be shared.

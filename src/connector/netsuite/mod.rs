@@ -273,10 +273,6 @@ impl Connector for NetSuite {
     fn bulk(&self) -> Option<&dyn Bulk> {
         Some(self)
     }
-
-    fn stop(&self) {
-        self.client.stop();
-    }
 }
 
 /// A connector that can be shared.

@@ -134,8 +134,4 @@ impl Connector for Rest {
     async fn write(&self, batch: &WriteBatch) -> Result<WriteAnswer, RequestError> {
         self.send_batch(batch).await
     }
-
-    fn stop(&self) {
-        self.client.stop();
-    }
 }

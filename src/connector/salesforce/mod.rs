@@ -358,10 +358,6 @@ impl Connector for Salesforce {
         let told = number("Max").zip(number("Remaining"));
         Ok(told.map(|(max, left)| contract::Quota { used: max.saturating_sub(left), max }))
     }
-
-    fn stop(&self) {
-        self.client.stop();
-    }
 }
 
 /// A connector that can be shared.

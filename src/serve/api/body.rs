@@ -3,14 +3,13 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::IntoParams;
@@ -51,50 +50,69 @@ pub(super) fn records() -> Object {
 /// A body, which counts among those that are held until it is dropped.
 #[derive(Debug)]
 pub(in crate::serve) struct Held {
-    bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    bytes: Vec<u8>,
+    _part: Part,
 }
 
 impl Deref for Held {
-    type Target = Bytes;
+    type Target = [u8];
 
-    fn deref(&self) -> &Bytes {
+    fn deref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// Bytes of bodies that are held at once, in [`UNIT`]s.
+/// Bytes of bodies that are held at once. Each takes its part as it comes: what was announced and does
+/// not come keeps nobody out.
 #[derive(Debug)]
 pub(in crate::serve) struct Room {
-    units: Arc<Semaphore>,
-    all: u32,
+    /// For all, in [`UNIT`]s.
+    shared: Arc<Semaphore>,
+    /// For one body of the longest kind, when all others are stuck half way: one after another comes to
+    /// its end there.
+    last: Arc<Semaphore>,
 }
 
 /// In which room is counted.
 const UNIT: usize = 1024;
-/// Bodies of the longest kind for which there is room.
+/// Bodies of the longest kind for which there is room, with the last one.
 const BODIES: usize = 4;
+
+/// What one body has of it.
+#[derive(Debug, Default)]
+struct Part {
+    shared: Option<OwnedSemaphorePermit>,
+    /// It needs no more of that.
+    last: Option<OwnedSemaphorePermit>,
+}
 
 impl Room {
     /// For some bodies of `most` bytes, or many that are shorter.
     pub(in crate::serve) fn new(most: usize) -> Self {
-        let all = u32::try_from((most / UNIT + 1).saturating_mul(BODIES)).unwrap_or(u32::MAX);
-        let all = all.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
-        Self { units: Arc::new(Semaphore::new(all as usize)), all }
+        let units = (most / UNIT + 1).saturating_mul(BODIES - 1).min(Semaphore::MAX_PERMITS);
+        Self { shared: Arc::new(Semaphore::new(units)), last: Arc::new(Semaphore::new(1)) }
     }
 
-    async fn take(
-        &self,
-        bytes: usize,
-        patience: Duration,
-    ) -> Result<OwnedSemaphorePermit, Problem> {
-        let units = u32::try_from(bytes / UNIT + 1).unwrap_or(u32::MAX).min(self.all);
-        let taken = Arc::clone(&self.units).acquire_many_owned(units);
-        let taken = tokio::time::timeout(patience, taken).await;
-        taken
-            .ok()
-            .and_then(Result::ok)
-            .ok_or_else(|| Problem::unavailable("too many long requests come at the same time", 5))
+    /// Waits for room for a body that has grown to `bytes`.
+    async fn take(&self, part: &mut Part, bytes: usize) {
+        let has = part.shared.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let lacks = (bytes / UNIT + 1).saturating_sub(has);
+        if part.last.is_some() || lacks == 0 {
+            return;
+        }
+        let lacks = u32::try_from(lacks).unwrap_or(u32::MAX);
+        // Neither is ever closed.
+        tokio::select! {
+            biased;
+            more = Arc::clone(&self.shared).acquire_many_owned(lacks) => {
+                let Ok(more) = more else { return };
+                match &mut part.shared {
+                    Some(shared) => shared.merge(more),
+                    shared => *shared = Some(more),
+                }
+            }
+            last = Arc::clone(&self.last).acquire_owned() => part.last = last.ok(),
+        }
     }
 }
 
@@ -108,24 +126,37 @@ pub(in crate::serve) async fn read(
     most: usize,
 ) -> Result<Held, Problem> {
     let patience = service.config.request_secs.duration();
-    let told = http_body::Body::size_hint(&body).upper();
-    let told = told.and_then(|told| usize::try_from(told).ok()).unwrap_or(most).min(most);
-    let room = service.room.take(told, patience).await?;
-    match tokio::time::timeout(patience, axum::body::to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(Held { bytes, _room: room }),
-        Ok(Err(error)) => {
-            let cause = std::error::Error::source(&error);
-            if cause.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {
-                let detail = format!("the request has more than {most} bytes");
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-            }
-            Err(Problem::bad("the request breaks off"))
+    let mut body = Limited::new(body, most);
+    let (mut bytes, mut part, mut has_room) = (Vec::new(), Part::default(), true);
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            has_room = false;
+            service.room.take(&mut part, bytes.len() + data.len()).await;
+            has_room = true;
+            bytes.extend_from_slice(&data);
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(patience, reading).await {
+        Ok(Ok(())) => Ok(Held { bytes, _part: part }),
+        Ok(Err(error)) => Err(broken(&error, most)),
+        Err(_) if !has_room => {
+            Err(Problem::unavailable("too many long requests come at the same time", 5))
         }
         Err(_) => {
             let detail = format!("the request took longer than {} seconds", patience.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail))
         }
     }
+}
+
+fn broken(error: &axum::BoxError, most: usize) -> Problem {
+    if error.is::<LengthLimitError>() {
+        let detail = format!("the request has more than {most} bytes");
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+    }
+    Problem::bad("the request breaks off")
 }
 
 /// A body that is JSON.

@@ -15,7 +15,6 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use tokio_util::sync::CancellationToken;
 
 pub use assertion::Assertion;
 pub use login::{Find, LoginSettings};
@@ -251,14 +250,6 @@ impl Authorizer {
             }
             Self::OAuth1(signer) => Some(signer.credential()),
             Self::Tokens { tokens, .. } => Some(tokens.credential()),
-        }
-    }
-
-    /// What ends the waiting for a new one, where that may take long.
-    pub(super) fn stop(&self) -> CancellationToken {
-        match self {
-            Self::Tokens { tokens, .. } => tokens.stop(),
-            _ => CancellationToken::new(),
         }
     }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::super::redact::Redactor;
@@ -92,8 +91,6 @@ pub(super) struct OAuth {
     settings: OAuthSettings,
     /// Where refresh tokens are kept, if they are.
     keeper: Option<Keeper>,
-    /// Ended when nothing more is to leave: nobody waits for a turn any more.
-    pub(super) stop: CancellationToken,
 }
 
 impl OAuth {
@@ -104,7 +101,7 @@ impl OAuth {
         redactor.add(&basic_credential(&settings.client_id, secret));
         let is_kept = matches!(settings.grant, Grant::RefreshToken { .. });
         let keeper = settings.config_file.clone().filter(|_| is_kept).map(Keeper::new);
-        let oauth = Self { settings, keeper, stop: CancellationToken::new() };
+        let oauth = Self { settings, keeper };
         for secret in oauth.refresh_token().iter().chain(&oauth.settings.access_token) {
             redactor.add(secret.expose_secret());
         }
@@ -162,10 +159,7 @@ impl OAuth {
     ) -> Result<Fresh, RequestError> {
         let turn = match &self.keeper {
             Some(keeper) => {
-                let turn = tokio::select! {
-                    () = self.stop.cancelled() => return Err(RequestError::Stopped),
-                    turn = keeper.turn() => turn?,
-                };
+                let turn = keeper.turn().await?;
                 keeper.try_out().await?;
                 turn
             }

@@ -8,7 +8,6 @@ use std::fmt;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::super::redact::Redactor;
@@ -34,7 +33,6 @@ pub(super) struct Platform {
     url: Url,
     api_key: SecretString,
     pub(super) own: Option<OAuth>,
-    pub(super) stop: CancellationToken,
     access: Option<SecretString>,
     expires_in: Option<u64>,
 }
@@ -72,8 +70,7 @@ impl Platform {
         for secret in access_token.iter().chain([&api_key]) {
             redactor.add(secret.expose_secret());
         }
-        let stop = own.as_ref().map_or_else(CancellationToken::new, |own| own.stop.clone());
-        Self { url, api_key, own, stop, access: access_token, expires_in }
+        Self { url, api_key, own, access: access_token, expires_in }
     }
 
     pub(super) fn url(&self) -> &Url {

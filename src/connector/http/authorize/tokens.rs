@@ -9,7 +9,6 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use url::Url;
 
@@ -118,15 +117,6 @@ impl Tokens {
         let endpoint = Endpoint { http, url: url.clone(), redactor: redactor.clone() };
         let (tries, state) = (AtomicU64::new(0), Arc::new(Mutex::new(state)));
         Self { renewer: Arc::new(Renewer { source, endpoint, tries, state }) }
-    }
-
-    /// Ends the waiting for other jobs that renew.
-    pub(super) fn stop(&self) -> CancellationToken {
-        match &self.renewer.source {
-            Source::OAuth(oauth) => oauth.stop.clone(),
-            Source::Login(_) => CancellationToken::new(),
-            Source::Platform(platform) => platform.stop.clone(),
-        }
     }
 
     /// The token to use now, and its generation; got or renewed if it is due.

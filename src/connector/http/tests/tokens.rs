@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use wiremock::matchers::{body_string_contains, header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::connector::contract::RequestError;
+use crate::connector::http::Answer;
 use crate::connector::http::authorize::{ClientIn, Grant, OAuthSettings};
+use crate::connector::stop;
 use crate::file::{Access, open_lock, replace};
 
 struct Case {
@@ -39,6 +42,17 @@ impl Case {
         })
         .unwrap();
         Self { server, config, folder }
+    }
+
+    /// Sends what is to end a moment later.
+    async fn cut_off(&self, client: &Client) -> Result<Answer, RequestError> {
+        let stop = CancellationToken::new();
+        let data = self.data();
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stop.cancel();
+        };
+        tokio::join!(stop::until(stop.clone(), client.send(&data)), ending).0
     }
 
     fn client(&self, access_token: Option<&str>, expires_in: Option<u64>) -> Client {
@@ -195,13 +209,28 @@ async fn nobody_waits_for_a_turn_when_nothing_more_is_to_leave() {
     let case = Case::new(token()).await;
     let lock = open_lock(&case.config.with_extension("json.lock")).unwrap();
     lock.lock().unwrap();
-    let client = Arc::new(case.client(None, None));
-    let (waiting, data) = (Arc::clone(&client), case.data());
-    let waiting = tokio::spawn(async move { waiting.send(&data).await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    client.stop();
-    assert!(matches!(waiting.await.unwrap(), Err(RequestError::Stopped)));
+    let client = case.client(None, None);
+    assert!(matches!(case.cut_off(&client).await, Err(RequestError::Stopped)));
     assert_eq!(case.calls("/token").await, 0);
+}
+
+/// The answer may hold the only refresh token that is still good.
+#[tokio::test]
+async fn a_token_that_is_on_its_way_is_kept_when_nothing_more_is_to_leave() {
+    let case = Case::new(token()).await;
+    let client = case.client(None, None);
+    assert!(matches!(case.cut_off(&client).await, Err(RequestError::Stopped)));
+    assert_eq!(case.kept()["refresh_token"], "new-refresh");
+    assert_eq!(case.calls("/data").await, 0);
+}
+
+#[tokio::test]
+async fn others_go_on_when_a_job_ends_that_shares_their_client() {
+    let case = Case::new(token()).await;
+    let (client, data) = (case.client(None, None), case.data());
+    let (ended, goes_on) = tokio::join!(case.cut_off(&client), client.send(&data));
+    assert!(matches!(ended, Err(RequestError::Stopped)), "{ended:?}");
+    assert_eq!(goes_on.unwrap().status, 200);
 }
 
 #[tokio::test]
