@@ -29,7 +29,7 @@ pub(crate) async fn prepare(begun: &Begun, states: &[PathBuf]) -> Result<(), Err
         std::future::pending().await
     };
     tokio::select! {
-        prepared = retry.until_over(take_in(begun, states)) => prepared,
+        prepared = retry.until_over(Box::pin(take_in(begun, states))) => prepared,
         never = is_late => never,
     }
 }

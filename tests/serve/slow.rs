@@ -138,15 +138,16 @@ fn long_bodies_that_come_together_come_to_their_end_one_after_another() {
     let service = Service::start(&config);
     let records = json!({"contacts": [{"externalId": "c-1", "email": "c-1@example.com"}]});
     let job = json!({"connector_id": "crm", "job_type": "write", "state": records}).to_string();
-    // More than there is room for, each of them most of the way.
+    // Half way, they have taken all the room that there is for the rest.
     let mut clients: Vec<_> = (0..8).map(|_| connect(&service)).collect();
     for stream in &mut clients {
-        let begins = format!("{}{}", announced(LENGTH), " ".repeat(LENGTH - job.len()));
+        let begins = format!("{}{}", announced(LENGTH), " ".repeat(LENGTH / 2 + LENGTH / 10));
         stream.write_all(begins.as_bytes()).unwrap();
     }
     std::thread::sleep(Duration::from_millis(300));
     for stream in &mut clients {
-        stream.write_all(job.as_bytes()).unwrap();
+        let ends = format!("{job:>length$}", length = LENGTH - LENGTH / 2 - LENGTH / 10);
+        stream.write_all(ends.as_bytes()).unwrap();
     }
     for mut stream in clients {
         let mut answer = String::new();
