@@ -13,7 +13,7 @@ use crate::config::{Config, Loaded, StreamOptions};
 use crate::connector::contract::{Account, Connector, RequestError, StreamSchema};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::http::Meter;
-use crate::connector::{self, Budgets, Built, Credential, Settings, StreamSettings};
+use crate::connector::{self, Budgets, BuildError, Built, Credential, Settings, StreamSettings};
 use crate::dispatch::no_token;
 use crate::error::Error;
 use crate::sandbox::{self, Running};
@@ -70,6 +70,23 @@ pub(crate) fn settings_alone(
     Ok((name, settings(&loaded.config, loaded.values.0, loaded.token_file, Beside::default())))
 }
 
+/// Refuses a configuration that no connector can be made of. Nothing is called.
+///
+/// # Errors
+/// Exit code 2, as of [`setup`].
+pub(crate) fn try_out(loaded: Loaded) -> Result<(), Error> {
+    if loaded.config.sandbox.is_some() {
+        // What it lacks, the sandbox gives.
+        return connector_name(&loaded.config, None).map(drop);
+    }
+    let (name, settings) = settings_alone(loaded, None)?;
+    connector::build(&name, settings).map(drop).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &BuildError) -> Error {
+    Error::usage(error.to_string()).hint_if(error.hint().as_deref())
+}
+
 /// Makes the connector, and starts the sandbox if it is asked for. `beside`: what it shares
 /// with others that write.
 pub(crate) async fn setup(
@@ -87,14 +104,7 @@ pub(crate) async fn setup(
     let token_file = if sandbox.is_some() { None } else { token_file };
     let settings = settings(&config, values, token_file, beside);
     let Built { connector, namespace, credential } =
-        connector::build(&name, settings).map_err(|error| {
-            let message = error.to_string();
-            let mut mended = Error::usage(message);
-            if let Some(hint) = error.hint() {
-                mended = mended.hint(hint);
-            }
-            mended
-        })?;
+        connector::build(&name, settings).map_err(|error| unusable(&error))?;
     let is_named = config.namespace.is_some() || config.sandbox.is_some();
     let namespace = match &config.namespace {
         Some(given) => given.clone(),

@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use super::lane::LaneName;
 use super::{lock, telemetry};
 use crate::config::write_back::TokenFile;
-use crate::config::{Identity, of_values};
+use crate::config::{Identity, Loaded, of_values};
 use crate::connector::http::Meter;
 use crate::connector::{Budgets, Credential};
 use crate::dispatch::concurrency::Limiter;
 use crate::error::Error;
 use crate::file::make_private_folder;
 use crate::job::MAX_IN_FLIGHT;
-use crate::job::setup::{Beside, Setup, setup};
+use crate::job::setup::{Beside, Setup, setup, try_out};
 use crate::store::Store;
 use crate::text::hex;
 use crate::vault::Vault;
@@ -85,7 +85,20 @@ impl Limits {
     }
 }
 
+fn loaded(name: &LaneName, mut values: Map<String, Value>) -> Result<Loaded, Error> {
+    values.entry("connector").or_insert_with(|| name.connector.as_str().into());
+    of_values(values, &format!("the configuration of `{name}`"))
+}
+
 impl Account {
+    /// Refuses what no account can be opened with, without a call.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub(super) fn try_out(name: &LaneName, values: Map<String, Value>) -> Result<(), Error> {
+        try_out(loaded(name, values)?)
+    }
+
     /// Makes the connector of a lane. `store`: the lane's.
     ///
     /// # Errors
@@ -99,9 +112,8 @@ impl Account {
         let of = print(&values);
         let mut values = values;
         values.insert("store".to_owned(), store.path().to_string_lossy().into());
-        values.entry("connector").or_insert_with(|| name.connector.as_str().into());
         let token_file = with.tokens.of(&mut values)?;
-        let mut loaded = of_values(values, &format!("the configuration of `{name}`"))?;
+        let mut loaded = loaded(name, values)?;
         loaded.token_file = token_file;
         for warning in &loaded.warnings {
             tracing::warn!("{name}: {warning}");

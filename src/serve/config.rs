@@ -222,8 +222,12 @@ impl ServeConfig {
     /// # Errors
     /// 404 where there is no such environment or flow.
     pub(super) fn flow(&self, environment: &str, flow: &str) -> Result<&FlowConfig, Problem> {
-        let found = self.environment(environment)?.flows.get(flow);
-        found.ok_or_else(|| Problem::not_found(format!("there is no flow `{flow}`")))
+        let flows = &self.environment(environment)?.flows;
+        flows.get(flow).ok_or_else(|| {
+            let names = flows.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            Problem::not_found(format!("there is no flow `{flow}`"))
+                .hint(format!("environment `{environment}` has: {names}"))
+        })
     }
 
     fn check(&self) -> Result<(), String> {

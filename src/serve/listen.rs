@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
@@ -20,6 +20,8 @@ pub(super) struct Peer(pub(super) SocketAddr);
 
 /// How long nothing is accepted after the system refused to: mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often that is told.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// How long answers that are under way are waited for at the end.
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
+    let mut told: Option<Instant> = None;
     let turns = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = async {
@@ -55,7 +58,10 @@ pub(super) async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "A connection was not accepted.");
+                if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+                    tracing::warn!(%error, "Connections are not accepted.");
+                    told = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }

@@ -31,6 +31,7 @@ mod taps;
 mod telemetry;
 mod tenants;
 mod throughput;
+mod trial;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -170,6 +171,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     for hook in service.queue.hooks().all() {
         service.tasks.spawn(webhooks::run(Arc::clone(&service), Arc::clone(hook)));
     }
+    let looking = Arc::clone(&service);
+    tokio::task::spawn_blocking(move || trial::of_all(&looking));
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move {
         live::take_up(&taking_up).await;

@@ -27,6 +27,10 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let headers = request.headers();
+    if headers.get_all(HOST).iter().count() > 1 {
+        // RFC 9112, section 3.2: whoever stands between may have heeded the other one.
+        return Problem::bad("`host` is there more than once").into_response();
+    }
     let refused = if service.keys.is_open() && !is_this_machine(headers, service.config.listen.ip())
     {
         Some("this service asks for no key, and answers to names of this machine alone")

@@ -156,7 +156,11 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let ended = match attempt(service, job, stop.clone()).await {
         // It goes on when the service starts again.
         Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
-        Ok(summary) => Ended::from(&summary),
+        Ok(mut summary) => {
+            // What the lane's store knows it by is told as its run.
+            summary.job_id.clone_from(&job.uuid);
+            Ended::from(&summary)
+        }
         Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => return,
         Err(_) if stop.is_cancelled() => {
             let message = "it was cancelled before its account was open".to_owned();

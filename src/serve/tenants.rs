@@ -212,23 +212,36 @@ impl Tenants {
     /// As [`check`](Self::check), and for secrets that cannot be read.
     pub(super) fn values(&self, name: &LaneName) -> Result<Map<String, Value>, Problem> {
         self.check(name)?;
-        let LaneName { environment, flow, tenant, connector } = name;
-        let of_flow = &self.config.flow(environment, flow)?.connectors[connector];
+        let LaneName { environment, tenant, connector, .. } = name;
         // Whoever asks can do nothing about it.
         let not_here = |error: Error| {
             tracing::error!(lane = %name, "An account cannot be opened: {}", error.full_message());
             Problem::of(StatusCode::SERVICE_UNAVAILABLE, &error).retry_after(60)
         };
-        let resolved = |config| resolved(config).map_err(not_here);
-        let mut values = resolved(&of_flow.config)?;
+        let mut values = self.of_flow(name)?.map_err(not_here)?;
         if let Some(account) = self.account(environment, tenant, connector).map_err(not_here)? {
             values.extend(account);
         } else if let Some(of) = self.in_file(environment, tenant)
             && let Some(account) = of.connectors.get(connector)
         {
-            values.extend(resolved(account)?);
+            values.extend(resolved(account).map_err(not_here)?);
         }
         Ok(values)
+    }
+
+    /// What a lane's flow says of its connector, or what keeps its secrets from being read.
+    ///
+    /// # Errors
+    /// 404 where there is no such flow.
+    pub(super) fn of_flow(
+        &self,
+        name: &LaneName,
+    ) -> Result<Result<Map<String, Value>, Error>, Problem> {
+        let flow = self.config.flow(&name.environment, &name.flow)?;
+        Ok(flow
+            .connectors
+            .get(&name.connector)
+            .map_or_else(|| Ok(Map::new()), |connector| resolved(&connector.config)))
     }
 
     /// An account that was given over HTTP.

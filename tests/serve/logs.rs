@@ -112,3 +112,25 @@ fn a_request_is_told_with_the_id_that_its_answer_has() {
     assert!(line["fields"]["ms"].is_u64() && line["level"] == "DEBUG", "{line}");
     assert!(!service.log().contains("hush"), "{}", service.log());
 }
+
+/// What can never work is told at the start, and not to the first who writes.
+#[test]
+fn the_start_tells_what_cannot_work() {
+    let mut config = config("http://127.0.0.1:9");
+    let flow = &mut config["environments"]["dev"]["flows"]["two"];
+    flow["connectors"]["crn"] = json!({"config": {"connector": "hubspott"}});
+    flow["taps"] = json!({"orders": {"command": ["no-such-tap"]}, "mine": {"command": ["sh"]}});
+    let tenants = &mut config["environments"]["dev"]["tenants"];
+    tenants["acme"]["connectors"]["crn"] = json!({});
+    tenants["other"]["connectors"]["crm"]["access_token"] = json!({"env": "NO_SUCH_VARIABLE"});
+    let service = Service::start(&config);
+    service.wait_until(|| service.log().contains("NO_SUCH_VARIABLE"));
+    let lines = lines(&service);
+    let wrong = saying(&lines, "Nothing can be written here");
+    assert_eq!(wrong.len(), 1, "{lines:#?}");
+    assert_eq!(wrong[0]["fields"]["lane"], "dev/two/acme/crn");
+    assert!(message(wrong[0]).contains("`hubspott`"), "{}", wrong[0]);
+    let taps = saying(&lines, "A tap cannot run");
+    assert_eq!(taps.len(), 1, "{lines:#?}");
+    assert_eq!(taps[0]["fields"]["program"], "no-such-tap");
+}

@@ -58,7 +58,15 @@ fn a_request_that_is_wrong_says_where() {
     let other = json!({"connector_id": "none", "job_type": "write", "state": {}});
     assert!(service.post(jobs, &other).problem(404).contains("connector"));
     let now = "/dev/two/acme/connectors/crm/contacts";
-    assert!(service.post(now, &json!({"data": [1]})).problem(422).contains("`data`"));
+    let told = service.post(now, &json!({"data": [1]})).problem(422);
+    assert!(told.contains("`data`") && told.contains("expected a JSON object"), "{told}");
+    let state = json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": 5}});
+    assert!(refused(state).contains("`state.contacts`"));
+    let named = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    let told = service.send("POST", now, &named, &json!({"data": contact("a")}).to_string());
+    assert!(told.problem(400).contains("more than once"));
+    let told = service.send("GET", "/api/v1/jobs", &[("host", "localhost"), ("host", "x")], "");
+    assert!(told.problem(400).contains("`host`"));
     assert!(service.post(now, &json!({})).problem(422).contains("data"));
     let long = json!({"data": {"externalId": "x", "name": "x".repeat(500)}});
     service.post(now, &long).problem(413);
@@ -68,7 +76,9 @@ fn a_request_that_is_wrong_says_where() {
     service.get("/nowhere").problem(404);
     service.send("DELETE", jobs, &[], "").problem(405);
     service.get("/api/v1/jobs?limit=0").problem(400);
-    service.get("/api/v1/jobs?status=odd").problem(400);
+    let told = service.get("/api/v1/jobs?status=odd").problem(400);
+    assert!(told.contains("`queued`") && !told.contains("odd"), "{told}");
+    assert!(service.get("/api/v1/jobs?state=queued").problem(400).contains("`state`"));
     service.get("/api/v1/jobs/none").problem(404);
     assert_eq!(service.get("/api/v1/jobs").is(200)["jobs"], json!([]));
     assert!(remote.records("contacts").is_empty());

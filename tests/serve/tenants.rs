@@ -92,6 +92,9 @@ fn what_may_not_be_said_is_refused() {
     assert!(account(json!({"access_token": {"env": "ADMIN_KEY"}})).contains("`access_token`"));
     assert!(account(json!({"access_token": {"file": "/etc/passwd"}})).contains("no request may"));
     assert!(account(json!({"manifest": "/etc/passwd"})).contains("`manifest`"));
+    // What no flow could write with.
+    assert!(account(json!({"connector": "hubspott"})).contains("`hubspott`"));
+    assert!(account(json!({"timeout_secs": "soon"})).contains("`timeout_secs`"));
     let missing = format!("{TENANTS}/acme/connectors/none");
     assert!(admin(&service, "PUT", &missing, &json!({})).problem(404).contains("`none`"));
     let told = admin(&service, "DELETE", &format!("{TENANTS}/acme"), &json!({})).problem(409);

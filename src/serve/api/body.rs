@@ -186,9 +186,13 @@ pub(super) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T,
 /// The name that the client gave to its request; an empty one is none.
 ///
 /// # Errors
-/// 400 for one that is too long.
+/// 400 for one that is too long, and where there are several.
 pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get(KEY) else { return Ok(None) };
+    let mut keys = headers.get_all(KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(Problem::bad(format!("`{KEY}` is there more than once")));
+    }
     if key.len() > KEY_CHARS {
         return Err(Problem::bad(format!("`{KEY}` has more than {KEY_CHARS} characters")));
     }
@@ -225,6 +229,16 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        query.map(|Query(value)| Self(value)).map_err(|error| Problem::bad(error.body_text()))
+        query.map(|Query(value)| Self(value)).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let cause = cause.unwrap_or_else(|| error.body_text());
+            let what = match cause.split_once(": ") {
+                Some((name, what)) if !name.contains(' ') => {
+                    format!("`{name}`: {}", without_value(&what))
+                }
+                _ => without_value(&cause),
+            };
+            Problem::bad(format!("the address, behind its `?`: {what}"))
+        })
     }
 }

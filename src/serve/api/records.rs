@@ -235,7 +235,13 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
         match live.send(&wanted.stream, &wanted.record, keep) {
             Ok((settled, (task, kept))) => {
                 if let Some(kept) = kept {
-                    kept.await?;
+                    kept.await.map_err(|error| {
+                        // It has left before, so that nobody waits for the disk.
+                        Problem::from(error).hint(
+                            "it is not known by a task, and may be written all the same: see what the \
+                             account has before it is sent again, where it has no id of its own",
+                        )
+                    })?;
                 }
                 return Ok(Sent::New { lane, live, task, settled });
             }

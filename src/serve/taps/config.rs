@@ -1,6 +1,6 @@
 //! How a tap is called, and when.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -80,6 +80,20 @@ impl TapConfig {
             Some(cron) => Schedule::parse(cron, self.timezone.as_deref()).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Its program, where it is not to be found.
+    pub(in crate::serve) fn missing_program(&self) -> Option<&str> {
+        let program = self.command.first()?;
+        let is_there = if program.contains('/') {
+            Path::new(program).is_file()
+        } else {
+            let folders = std::env::var_os("PATH").unwrap_or_default();
+            // Where it is given other folders, the system looks there.
+            self.environment.contains_key("PATH")
+                || std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+        };
+        (!is_there).then_some(program)
     }
 
     /// Refuses what could never run.

@@ -177,6 +177,7 @@ pub(in crate::serve::api) async fn queue(
 
 /// Which jobs.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::serve::api) struct Listing {
     /// Only of this environment.

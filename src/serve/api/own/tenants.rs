@@ -19,6 +19,7 @@ use crate::serve::problem::Problem;
 use crate::serve::queue::KeptKey;
 use crate::serve::secret;
 use crate::serve::tenants::{SaidIn, TenantName};
+use crate::serve::trial;
 use crate::store::jobs::at_millis;
 
 /// A tenant.
@@ -244,11 +245,8 @@ pub(in crate::serve::api) async fn set_account(
     }
     let AccountPlace { environment, tenant, connector } = place;
     tell(&service, &environment, &tenant)?;
-    let flows = &config.environment(&environment)?.flows;
-    if !flows.values().any(|flow| flow.connectors.contains_key(&connector)) {
-        return Err(Problem::not_found(format!("no flow has a connector `{connector}`")));
-    }
     let name: TenantName = (environment, tenant);
+    tokio::task::block_in_place(|| trial::of_account(&service, &name, &connector, &account))?;
     let (own, of) = (Arc::clone(&service), name.clone());
     let setting =
         async move { own.tenants.set_account(&own.queue, &of, &connector, &account).await };
