@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use tracing::field::Empty;
 
 use super::Service;
-use super::account::{Account, Limits, TokenFolder, With, print};
+use super::account::{Account, TokenFolder, With, print};
 use super::keyed::Keyed;
 use super::live::Live;
 use super::lock;
@@ -83,6 +84,8 @@ pub(super) struct Lane {
     /// The tenants' changes that the account heeds, and who makes another one.
     heeded: AtomicU64,
     renewing: tokio::sync::Mutex<()>,
+    /// When one was opened last, or tried to be.
+    renewed: Mutex<Instant>,
     store: Arc<Store>,
     turns: Arc<Turns>,
     pub(super) keyed: Keyed,
@@ -101,7 +104,7 @@ impl fmt::Debug for Lane {
 }
 
 impl Lane {
-    async fn open(service: &Service, name: LaneName) -> Result<Self, Problem> {
+    pub(super) async fn open(service: &Service, name: LaneName) -> Result<Self, Problem> {
         let heeded = service.tenants.changes();
         let values = service.tenants.values(&name)?;
         let path = name.store(&service.config.data);
@@ -120,6 +123,7 @@ impl Lane {
             account: RwLock::new(Arc::new(account)),
             heeded: AtomicU64::new(heeded),
             renewing: tokio::sync::Mutex::new(()),
+            renewed: Mutex::new(Instant::now()),
             store: Arc::new(store),
             turns: Arc::default(),
             keyed: Keyed::default(),
@@ -145,6 +149,16 @@ impl Lane {
         *lock(&self.live) = Some(live);
     }
 
+    /// Somebody has taken it, to write.
+    pub(super) fn touch(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+
+    /// Whether nobody has since `before`, and nothing is under way.
+    pub(super) fn is_unused_since(&self, before: Instant) -> bool {
+        *lock(&self.used) < before && self.live().is_none_or(|live| live.is_over())
+    }
+
     /// The account that is written to.
     pub(super) fn account(&self) -> Arc<Account> {
         Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
@@ -156,7 +170,7 @@ impl Lane {
     }
 
     /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
-    async fn heed(&self, service: &Service) -> Result<(), Problem> {
+    pub(super) async fn heed(&self, service: &Service) -> Result<(), Problem> {
         if self.heeded.load(Ordering::Acquire) == service.tenants.changes() {
             return Ok(());
         }
@@ -164,15 +178,58 @@ impl Lane {
         let changes = service.tenants.changes();
         let values = service.tenants.values(&self.name)?;
         if self.account().of != print(&values) {
-            let with = shared(service, &self.meter);
-            let account = Account::open(&self.name, values, &self.store, &with).await?;
-            *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+            self.open_anew(service, values).await?;
             if let Some(live) = self.live() {
                 live.end_soon();
             }
         }
         self.heeded.store(changes, Ordering::Release);
         Ok(())
+    }
+
+    /// What is under way goes on with the account that it began with.
+    async fn open_anew(&self, service: &Service, values: Map<String, Value>) -> Result<(), Error> {
+        *lock(&self.renewed) = Instant::now();
+        let with = shared(service, &self.meter);
+        let account = Account::open(&self.name, values, &self.store, &with).await?;
+        *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
+        Ok(())
+    }
+
+    /// Opens the account anew after a while, beside what is under way: what its connector has learnt of
+    /// the remote may be otherwise by now. Where that cannot be done, the one that there is is used on.
+    pub(super) fn renew_if_old(self: &Arc<Self>, service: &Arc<Service>) {
+        let most = service.config.renew_secs.duration();
+        let is_old = move |lane: &Self| lock(&lane.renewed).elapsed() >= most;
+        // A sandbox would begin with nothing again.
+        if !is_old(self) || self.account().setup.sandbox.is_some() {
+            return;
+        }
+        let (lane, own) = (Arc::clone(self), Arc::clone(service));
+        let renewing = async move {
+            let Ok(_renewing) = lane.renewing.try_lock() else { return };
+            if !is_old(&lane) {
+                return;
+            }
+            let opening = async {
+                let values = own.tenants.values(&lane.name)?;
+                Ok::<_, Problem>(lane.open_anew(&own, values).await?)
+            };
+            let opened = tokio::select! {
+                opened = opening => opened,
+                () = own.stop.cancelled() => return,
+            };
+            match (opened, lane.live()) {
+                // It takes its time for what it has: the remote answers.
+                (Ok(()), Some(live)) => live.close(),
+                (Ok(()), None) => {}
+                (Err(problem), _) => {
+                    let error = problem.detail();
+                    tracing::warn!(lane = %lane.name, error, "An account was not opened anew.");
+                }
+            }
+        };
+        service.tasks.spawn(renewing);
     }
 
     /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left,
@@ -224,7 +281,8 @@ pub(super) fn job_span(lane: &LaneName, job: Option<&str>) -> Span {
     tracing::error_span!(parent: None, "job", job, lane = %lane, run = Empty)
 }
 
-async fn forget(lane: &LaneName, store: &Store, before_millis: i64) {
+/// Forgets what [`Lane::forget`] does, in a store.
+pub(super) async fn forget(lane: &LaneName, store: &Store, before_millis: i64) {
     let before = at_millis(before_millis);
     let forgotten = async {
         store.forget_tasks(KEY_MILLIS).await?;
@@ -234,130 +292,5 @@ async fn forget(lane: &LaneName, store: &Store, before_millis: i64) {
         Ok(0) => {}
         Ok(jobs) => tracing::info!(%lane, jobs, "Old jobs are forgotten."),
         Err(error) => tracing::warn!(%lane, %error, "Old jobs are not forgotten."),
-    }
-}
-
-/// The lanes that have a store.
-fn kept(data: &Path) -> Vec<LaneName> {
-    let folders = |path: &Path| {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.filter_map(|entry| {
-            let name = entry.file_name();
-            let name = percent_decode_str(name.to_str()?).decode_utf8().ok()?.into_owned();
-            Some((name, entry.path()))
-        })
-    };
-    let mut all = Vec::new();
-    for (environment, path) in folders(&data.join("lanes")) {
-        for (tenant, path) in folders(&path) {
-            for (flow, path) in folders(&path) {
-                for (connector, path) in folders(&path) {
-                    if path.join("store.db").exists() {
-                        let (environment, flow, tenant) =
-                            (environment.clone(), flow.clone(), tenant.clone());
-                        all.push(LaneName { environment, flow, tenant, connector });
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
-/// The lanes that are open.
-#[derive(Debug, Default)]
-pub(super) struct Lanes {
-    open: Mutex<HashMap<LaneName, Arc<OnceCell<Arc<Lane>>>>>,
-    limits: Limits,
-}
-
-impl Lanes {
-    /// Opens a lane, or finds it open.
-    ///
-    /// # Errors
-    /// 404 where there is no such lane; and what is wrong with its configuration.
-    pub(super) async fn get(
-        &self,
-        service: &Service,
-        name: &LaneName,
-    ) -> Result<Arc<Lane>, Problem> {
-        let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
-        let opening = cell.get_or_try_init(|| async {
-            let lane = Arc::new(Lane::open(service, name.clone()).await?);
-            let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
-            service.tasks.spawn(async move { opened.forget(before).await });
-            Ok(lane)
-        });
-        // Its remote may be asked whose account it is, and not answer.
-        let opened = tokio::select! {
-            opened = opening => opened,
-            () = service.stop.cancelled() => Err(Problem::ending()),
-        };
-        let lane = match opened {
-            Ok(lane) => Arc::clone(lane),
-            Err(problem) => {
-                // A name that is none takes no room.
-                let mut open = lock(&self.open);
-                let is_used = |cell: &Arc<_>| Arc::strong_count(cell) > 2;
-                if open.get(name).is_some_and(|cell| cell.get().is_none() && !is_used(cell)) {
-                    open.remove(name);
-                }
-                return Err(problem);
-            }
-        };
-        *lock(&lane.used) = Instant::now();
-        tokio::select! {
-            heeded = lane.heed(service) => heeded?,
-            () = service.stop.cancelled() => return Err(Problem::ending()),
-        }
-        Ok(lane)
-    }
-
-    /// One that is open.
-    pub(super) fn find(&self, name: &LaneName) -> Option<Arc<Lane>> {
-        lock(&self.open).get(name)?.get().cloned()
-    }
-
-    /// All that are open.
-    pub(super) fn all(&self) -> Vec<Arc<Lane>> {
-        lock(&self.open).values().filter_map(|cell| cell.get().cloned()).collect()
-    }
-
-    /// Forgets old jobs in the stores of lanes that are not open, whoever they were of.
-    pub(super) async fn forget_closed(&self, data: &Path, before_millis: i64) {
-        for name in tokio::task::block_in_place(|| kept(data)) {
-            let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
-            // Whoever opens it meanwhile waits for this, and opens it then.
-            let looked = cell.get_or_try_init(|| async {
-                let path = name.store(data);
-                let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
-                if let Ok(Ok(store)) = opened {
-                    forget(&name, &store, before_millis).await;
-                }
-                Err(())
-            });
-            looked.await.map(drop).unwrap_or_default();
-            drop(cell);
-            let mut open = lock(&self.open);
-            let is_unused =
-                |cell: &Arc<OnceCell<_>>| cell.get().is_none() && Arc::strong_count(cell) == 1;
-            if open.get(&name).is_some_and(is_unused) {
-                open.remove(&name);
-            }
-        }
-    }
-
-    /// Closes those that nobody has used since `before`: the next who does opens them again.
-    pub(super) fn close_idle(&self, before: Instant) {
-        lock(&self.open).retain(|_, cell| {
-            let is_free = |lane: &Arc<Lane>| {
-                // No job has it, and nobody is about to begin one.
-                let is_held = Arc::strong_count(cell) > 1 || Arc::strong_count(lane) > 1;
-                !is_held
-                    && *lock(&lane.used) < before
-                    && lane.live().is_none_or(|live| live.is_over())
-            };
-            !cell.get().is_some_and(is_free)
-        });
     }
 }

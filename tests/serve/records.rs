@@ -332,3 +332,39 @@ fn what_was_mended_at_the_remote_holds_while_the_service_goes_on() {
     service.wait_until(|| write()["success"] == true);
     assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
 }
+
+/// A field of Salesforce that is made while the service goes on: what an object has not is left out, and
+/// what was known of it must not hold for ever.
+#[test]
+fn what_was_added_at_the_remote_is_written_after_a_while() {
+    let remote = Remote::start();
+    let own = json!({"base_url": remote.url, "access_token": "sandbox-token", "describe_hours": 0,
+        "settle_secs": 0, "streams": {"Account": {"external_id_property": "Ext_Id__c"}}});
+    let service = Service::start(&json!({"renew_secs": 0.3, "environments": {"dev": {
+        "flows": {"two": {"connectors": {"salesforce": {"config": own}}}},
+        "tenants": {"acme": {"connectors": {"salesforce": {}}}}}}}));
+    let mut tries = 0;
+    let mut write = || {
+        tries += 1;
+        let data =
+            json!({"externalId": "a-1", "Name": format!("Acme {tries}"), "Later__c": "here"});
+        let place = "/dev/two/acme/connectors/salesforce/Account";
+        service.post(place, &json!({"data": data})).is(200);
+        let all = remote.records("salesforce%2FAccount");
+        assert_eq!(all.len(), 1);
+        all[0].get("Later__c").cloned()
+    };
+    assert_eq!(write(), None);
+    let text = "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/' \
+        xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'><Header><SessionHeader>\
+        <sessionId>sandbox-token</sessionId></SessionHeader></Header><Body><createMetadata>\
+        <metadata xsi:type='CustomField'><fullName>Account.Later__c</fullName><label>Later</label>\
+        <type>Text</type><length>80</length></metadata></createMetadata></Body></Envelope>";
+    let told = remote.send("/services/Soap/m/60.0", text);
+    assert!(told.contains("<success>true"), "{told}");
+    let set = remote.ask("GET", "/services/data/v60.0/query?q=SELECT+Id+FROM+PermissionSet");
+    let may = json!({"ParentId": set["records"][0]["Id"], "SobjectType": "Account",
+        "Field": "Account.Later__c", "PermissionsEdit": true, "PermissionsRead": true});
+    remote.post("/services/data/v60.0/sobjects/FieldPermissions", &may);
+    service.wait_until(|| write() == Some("here".into()));
+}
