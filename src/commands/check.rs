@@ -17,13 +17,8 @@ pub(super) fn run(
     runtime()?.block_on(async {
         let ready =
             job::setup::setup(loaded, called.connector(), job::setup::Beside::default()).await?;
-        let mut names: Vec<StreamName> =
-            streams.iter().map(|name| StreamName::new(&**name)).collect();
-        if names.is_empty() {
-            let keys = ready.config.streams.keys().filter(|name| *name != "*");
-            names.extend(keys.map(|name| StreamName::new(&**name)));
-        }
-        let found = ready.connector.check(&names, may_create).await;
+        let streams: Vec<_> = streams.iter().map(|name| StreamName::new(&**name)).collect();
+        let found = ready.check(&streams, may_create).await;
         let mut page = String::new();
         let mut failed = false;
         for line in &found {

@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use crate::config::environment::Environment;
 use crate::config::write_back::TokenFile;
 use crate::config::{Config, Loaded, StreamOptions};
-use crate::connector::contract::{Account, Connector, RequestError, StreamSchema};
+use crate::connector::contract::{Account, CheckLine, Connector, RequestError, StreamSchema};
 use crate::connector::error::{nearest, where_near};
 use crate::connector::http::Meter;
 use crate::connector::{self, Budgets, BuildError, Built, Credential, Settings, StreamSettings};
 use crate::dispatch::no_token;
 use crate::error::Error;
+use crate::record::StreamName;
 use crate::sandbox::{self, Running};
 use crate::store;
 
@@ -129,6 +130,15 @@ pub(crate) async fn setup(
 const ASKS: u32 = 4;
 
 impl Setup {
+    /// Asks the remote whether these streams can be written; where none is named, those that the config
+    /// names. `create` makes what they need and the remote lacks.
+    pub(crate) async fn check(&self, streams: &[StreamName], create: bool) -> Vec<CheckLine> {
+        let named = self.config.streams.keys().filter(|name| *name != "*");
+        let named: Vec<_> = named.map(|name| StreamName::new(&**name)).collect();
+        let streams = if streams.is_empty() { &named } else { streams };
+        self.connector.check(streams, create).await
+    }
+
     /// Asks the remote whose account it is, where that tells ids apart and nobody has said so.
     ///
     /// # Errors

@@ -99,6 +99,29 @@ impl Account {
         try_out(loaded(name, values)?)
     }
 
+    /// Makes the connector of a lane, and asks the remote nothing. `store`: the lane's.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub(super) async fn unasked(
+        name: &LaneName,
+        mut values: Map<String, Value>,
+        store: &Path,
+        with: &With<'_>,
+    ) -> Result<Setup, Error> {
+        values.insert("store".to_owned(), store.to_string_lossy().into());
+        let token_file = with.tokens.of(&mut values)?;
+        let mut loaded = loaded(name, values)?;
+        loaded.token_file = token_file;
+        for warning in &loaded.warnings {
+            tracing::warn!("{name}: {warning}");
+        }
+        // The platform's clients name ids as it does.
+        loaded.config.identity.get_or_insert(Identity::Platform);
+        let beside = Beside { budgets: with.limits.rates.clone(), meter: with.meter.clone() };
+        setup(loaded, None, beside).await
+    }
+
     /// Makes the connector of a lane. `store`: the lane's.
     ///
     /// # Errors
@@ -110,18 +133,7 @@ impl Account {
         with: &With<'_>,
     ) -> Result<Self, Error> {
         let of = print(&values);
-        let mut values = values;
-        values.insert("store".to_owned(), store.path().to_string_lossy().into());
-        let token_file = with.tokens.of(&mut values)?;
-        let mut loaded = loaded(name, values)?;
-        loaded.token_file = token_file;
-        for warning in &loaded.warnings {
-            tracing::warn!("{name}: {warning}");
-        }
-        // The platform's clients name ids as it does.
-        loaded.config.identity.get_or_insert(Identity::Platform);
-        let beside = Beside { budgets: with.limits.rates.clone(), meter: with.meter.clone() };
-        let mut setup = setup(loaded, None, beside).await?;
+        let mut setup = Self::unasked(name, values, store.path(), with).await?;
         setup.ask_account().await?;
         if let Some(without) = &setup.without_account {
             store.refuse_other_namespace(&setup.namespace, without)?;

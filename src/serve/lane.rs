@@ -23,10 +23,12 @@ use super::lock;
 use super::problem::Problem;
 use super::telemetry::LaneMeter;
 use crate::config::environment::Environment;
+use crate::connector::contract::CheckLine;
 use crate::connector::http::Meter;
 use crate::error::Error;
 use crate::job::{Begins, Begun, beginning};
 use crate::pipeline::Role;
+use crate::record::StreamName;
 use crate::resolve::turns::Turns;
 use crate::store::Store;
 use crate::store::jobs::{Job, at_millis};
@@ -84,8 +86,8 @@ pub(super) struct Lane {
     /// The tenants' changes that the account heeds, and who makes another one.
     heeded: AtomicU64,
     renewing: tokio::sync::Mutex<()>,
-    /// When one was opened last, or tried to be.
-    renewed: Mutex<Instant>,
+    /// When one was opened last, or tried to be; none where that is due.
+    renewed: Mutex<Option<Instant>>,
     store: Arc<Store>,
     turns: Arc<Turns>,
     pub(super) keyed: Keyed,
@@ -123,7 +125,7 @@ impl Lane {
             account: RwLock::new(Arc::new(account)),
             heeded: AtomicU64::new(heeded),
             renewing: tokio::sync::Mutex::new(()),
-            renewed: Mutex::new(Instant::now()),
+            renewed: Mutex::new(Some(Instant::now())),
             store: Arc::new(store),
             turns: Arc::default(),
             keyed: Keyed::default(),
@@ -189,7 +191,7 @@ impl Lane {
 
     /// What is under way goes on with the account that it began with.
     async fn open_anew(&self, service: &Service, values: Map<String, Value>) -> Result<(), Error> {
-        *lock(&self.renewed) = Instant::now();
+        *lock(&self.renewed) = Some(Instant::now());
         let with = shared(service, &self.meter);
         let account = Account::open(&self.name, values, &self.store, &with).await?;
         *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
@@ -200,7 +202,7 @@ impl Lane {
     /// the remote may be otherwise by now. Where that cannot be done, the one that there is is used on.
     pub(super) fn renew_if_old(self: &Arc<Self>, service: &Arc<Service>) {
         let most = service.config.renew_secs.duration();
-        let is_old = move |lane: &Self| lock(&lane.renewed).elapsed() >= most;
+        let is_old = move |lane: &Self| lock(&lane.renewed).is_none_or(|at| at.elapsed() >= most);
         // A sandbox would begin with nothing again.
         if !is_old(self) || self.account().setup.sandbox.is_some() {
             return;
@@ -265,6 +267,28 @@ impl Lane {
         let ready = ready.get_or_try_init(|| beginning::prepare(&begun, &[])).await.map(drop);
         Ok((begun, ready))
     }
+}
+
+/// Asks the remote whether a lane's account can be written with. It is opened anew after that: something
+/// may have been made.
+pub(super) async fn check(
+    service: &Service,
+    name: &LaneName,
+    streams: &[StreamName],
+    create: bool,
+) -> Result<Vec<CheckLine>, Problem> {
+    let values = service.tenants.values(name)?;
+    let with = shared(service, &LaneMeter::new(name));
+    let store = name.store(&service.config.data);
+    let setup = Account::unasked(name, values, &store, &with).await?;
+    let found = setup.check(streams, create).await;
+    if let Some(lane) = service.lanes.find(name) {
+        *lock(&lane.renewed) = None;
+    }
+    if let Some(running) = setup.sandbox {
+        running.stop().await;
+    }
+    Ok(found)
 }
 
 fn shared<'a>(service: &'a Service, meter: &LaneMeter) -> With<'a> {

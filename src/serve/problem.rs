@@ -66,7 +66,7 @@ impl Problem {
 
     /// A status, and what an error says.
     pub(super) fn of(status: StatusCode, error: &Error) -> Self {
-        let hint = error.hint_text().map(str::to_owned);
+        let hint = error.hint_text().map(over_http);
         Self { hint, ..Self::new(status, error.full_message()) }
     }
 
@@ -128,6 +128,16 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         of_disk(&error.into())
     }
+}
+
+/// A hint, which is written for the command line, as it is for who speaks to the service.
+pub(super) fn over_http(hint: &str) -> String {
+    const OTHERWISE: [(&str, &str); 3] = [
+        ("`target-upsert check`", "`POST /api/v1/check/…`"),
+        ("`check --create`", "`POST /api/v1/check/…` with `create`"),
+        ("run the same input again", "send it again"),
+    ];
+    OTHERWISE.iter().fold(hint.to_owned(), |hint, (from, to)| hint.replace(from, to))
 }
 
 /// Whoever asks can do nothing about the disk, and need not know where things are on it.

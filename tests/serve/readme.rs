@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use target_upsert::serve::ServeConfig;
 
 use crate::service::{Answer, Service};
-use crate::support::fixture;
+use crate::support::{Remote, fixture};
 
 /// The README's part on the service.
 fn section() -> &'static str {
@@ -88,6 +88,7 @@ fn each_command_is_tried() {
             "target-upsert serve --config fixtures/serve/sandbox.yaml &",
             "curl -H 'idempotency-key: export-77' -d '{\"environment\": \"dev\", \"flow\": \"crm\", \"tenant\": \"acme\",",
             "curl -X PUT -H \"x-api-key: $ADMIN_KEY\" localhost:8080/api/v1/tenants/prod/globex",
+            "curl -X POST -H \"x-api-key: $ADMIN_KEY\" -d '{\"streams\": [\"contacts\"]}' \\",
             "target-upsert serve --config fixtures/serve/tap.yaml &",
         ]
     );
@@ -159,6 +160,27 @@ fn a_tenant_is_added_to_the_configuration_that_is_shown() {
 }
 
 #[test]
+fn an_account_is_checked_as_it_is_told() {
+    let remote = Remote::start();
+    let own = json!({"base_url": remote.url,
+        "streams": {"contacts": {"external_id_property": "acme_id"}}});
+    let service = Service::start(&json!({"admin_keys": [{"env": "ADMIN_KEY"}],
+        "environments": {"prod": {
+            "flows": {"crm": {"connectors": {"hubspot": {"config": own}}}},
+            "tenants": {"globex": {"connectors": {"hubspot": {"access_token": "sandbox-token"}}}}}}}));
+    let [answer] = &sent(&service, shell("curl -X POST "))[..] else { panic!() };
+    let mut told = answer.is(200);
+    for check in told["checks"].as_array_mut().unwrap() {
+        check["detail"] = if check["ok"] == true { "…".into() } else { check["detail"].clone() };
+        if check.get("hint").is_some() {
+            check["hint"] = "…".into();
+        }
+    }
+    let shown: Value = serde_json::from_str(blocks("json")[0]).unwrap();
+    assert_eq!(told, shown);
+}
+
+#[test]
 fn each_configuration_is_read() {
     let blocks = blocks("yaml");
     let firsts: Vec<_> = blocks.iter().map(|block| block.lines().next().unwrap()).collect();
@@ -202,6 +224,7 @@ fn defaults_are_as_they_are_told() {
     let is = |told: f64, secs: f64| assert!((told - secs).abs() < 1e-9, "{told} {secs}");
     is(secs("request_secs"), config.request_secs.duration().as_secs_f64());
     is(secs("deadline_secs"), config.deadline_secs.duration().as_secs_f64());
+    is(secs("renew_secs"), config.renew_secs.duration().as_secs_f64());
     is(secs("search_secs"), config.search_secs.duration().as_secs_f64());
     is(secs("keep_days"), config.keep_days);
     assert!(section().contains(&format!("`data` (`{}`, unless said)", config.data.display())));

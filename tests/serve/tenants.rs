@@ -231,3 +231,42 @@ fn a_start_with_another_encryption_key_loses_no_job() {
     }
     assert_eq!(remote.by_ext("contacts").len(), 3);
 }
+
+/// What a product's "test the connection" asks for, also of an account that cannot be opened.
+#[test]
+fn an_account_is_checked_and_made_ready_over_http() {
+    let remote = Remote::start();
+    let own = json!({"base_url": remote.url,
+        "streams": {"contacts": {"external_id_property": "acme_id"}}});
+    let account = |token: &str, key: &str| json!({"keys": [{"env": key}], "connectors": {"hubspot": {"access_token": token}}});
+    let service = Service::start(&json!({"admin_keys": [{"env": "ADMIN_KEY"}],
+        "environments": {"dev": {
+            "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
+            "tenants": {"acme": account("sandbox-token", "ACME_KEY"),
+                        "other": account("worn-out-token", "OTHER_KEY")}}}}));
+    let check = |tenant: &str, key: &str, body: &Value| {
+        ask(&service, "POST", &format!("/api/v1/check/dev/two/{tenant}/hubspot"), key, body)
+    };
+    let of = |told: &Value, subject: &str| {
+        let all = told["checks"].as_array().unwrap().clone();
+        all.into_iter().find(|check| check["subject"].as_str().unwrap().contains(subject)).unwrap()
+    };
+    let refused = check("other", "other-key", &json!({})).is(200);
+    assert_eq!(refused["ok"], false);
+    assert_eq!(of(&refused, "credential")["ok"], false, "{refused}");
+    check("acme", "other-key", &json!({})).problem(403);
+    check("none", "admin-key", &json!({})).problem(404);
+    check("acme", "acme-key", &json!({"stream": []})).problem(422);
+    let lacking = check("acme", "acme-key", &json!({"streams": ["contacts"]})).is(200);
+    assert_eq!((&lacking["ok"], &of(&lacking, "credential")["ok"]), (&json!(false), &json!(true)));
+    assert!(lacking.to_string().contains("with `create`"), "{lacking}");
+    let place = "/dev/two/acme/connectors/hubspot/contacts";
+    let data = json!({"data": {"externalId": "c-1", "email": "c-1@example.com"}});
+    let write = || ask(&service, "POST", place, "acme-key", &data).is(200);
+    assert_eq!(write()["state"]["bookmarks"]["contacts"][0]["success"], false);
+    let made = check("acme", "acme-key", &json!({"create": true})).is(200);
+    assert_eq!(made["ok"], true, "{made}");
+    service.wait_until(|| write()["state"]["bookmarks"]["contacts"][0]["success"] == true);
+    assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
+    assert!(!service.everything().contains("worn-out-token"));
+}

@@ -71,6 +71,7 @@ fn routes() -> OpenApiRouter<Arc<Service>> {
             own::tenants::remove_tenant
         ))
         .routes(routes!(own::tenants::set_account, own::tenants::remove_account))
+        .routes(routes!(own::check::check))
         .routes(routes!(own::tenants::make_key))
         .routes(routes!(own::tenants::take_key_back))
         .routes(routes!(

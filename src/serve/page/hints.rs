@@ -68,7 +68,7 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
         ("remote", "unreachable") => {
             "The remote could not be reached. Retry once it is back: what was written is not written twice."
         }
-        ("remote", "no_answer") => {
+        ("remote", "no_answer" | "cut_off") => {
             "It was sent, and no answer says what became of it. Retry once the remote is well: what was \
              written is not written twice."
         }
