@@ -161,7 +161,7 @@ impl Outcome {
 /// Code of a record that was read and not sent, or not applied for sure, when its job had to end.
 pub const NOT_SENT: &str = "not_sent";
 
-/// Code of a record that was sent, and might have been once more, when its job had to end.
+/// Code of a record that was sent, and whose job had to end before the answer: it may simply be sent again.
 pub const CUT_OFF: &str = "cut_off";
 
 /// Code of a record that the remote has otherwise than it was sent.

@@ -7,9 +7,9 @@ tokio::task_local! {
     static STOP: CancellationToken;
 }
 
-/// Makes calls, of which none leaves once `stop` is ended: it ends in
-/// [`RequestError::Stopped`](super::contract::RequestError::Stopped), and what was sent has a few seconds
-/// left for its answer. A task that is spawned within is not of them.
+/// Makes calls until `stop` is ended. From then on each ends in
+/// [`RequestError::Stopped`](super::contract::RequestError::Stopped) and does not leave; those that were
+/// sent have five seconds left for their answers. A task that is spawned within is not stopped.
 pub(crate) async fn until<F: Future>(stop: CancellationToken, calls: F) -> F::Output {
     STOP.scope(stop, calls).await
 }

@@ -138,6 +138,7 @@ impl Delivery<'_> {
             let sent = Instant::now();
             let answer = self.call(&mut records, !tries.is_first()).await;
             let has_answer = answer.is_ok();
+            let is_stopped = matches!(answer, Err(RequestError::Stopped));
             let heard = self.flight.dispatcher.heard.as_ref();
             let positions =
                 heard.map(|_| records.iter().map(|planned| planned.record.position).collect());
@@ -146,6 +147,11 @@ impl Delivery<'_> {
             if let (Some(heard), Some(positions)) = (heard, positions) {
                 let is_well = judged.is_well();
                 heard.keep(self.flight, self.action, positions, sent, &self.exchanges, is_well);
+            }
+            if is_stopped && is_in_doubt && self.action != Action::Create {
+                // An earlier try may have been applied.
+                let doubted = judged.ended.drain(..).map(|(planned, _)| Open::doubted(planned));
+                judged.open.extend(doubted);
             }
             let mut open = std::mem::take(&mut judged.open);
             let doubtful = std::mem::take(&mut judged.doubtful);
@@ -168,11 +174,18 @@ impl Delivery<'_> {
                 return Ok(judged.fatal);
             };
             is_in_doubt |= open.iter().any(|open| open.fate == Fate::InDoubt);
+            let mut is_cut_off = is_stopped;
             let waited = match (judged.fatal, judged.throttled) {
                 (Some(fatal), _) => Err(Some(fatal)),
-                (None, Some(asked)) => self.keep_quiet(&mut tries, asked).await,
+                _ if is_stopped => Err(None),
+                (None, Some(asked)) => {
+                    let kept = self.keep_quiet(&mut tries, asked).await;
+                    is_cut_off = matches!(kept, Err(None));
+                    kept
+                }
                 (None, None) => {
                     let waited = tries.again(&self.flight.dispatcher.retry).await;
+                    is_cut_off = waited == Err(GaveUp::Stopped);
                     waited.map_err(|gave_up| match gave_up {
                         GaveUp::Attempts => self.call_failed(first.code, &first.why),
                         GaveUp::Stopped => None,
@@ -186,10 +199,14 @@ impl Delivery<'_> {
                         // It stays on disk, and outlives the job.
                         self.intent = None;
                     }
-                    if self.flight.dispatcher.retry.is_stopped() {
+                    if is_cut_off {
                         // More tries were due.
                         for open in &mut open {
-                            open.code = if open.fate == Fate::Failed { NOT_SENT } else { CUT_OFF };
+                            open.code = match open.fate {
+                                Fate::Failed => NOT_SENT,
+                                _ if self.action != Action::Create => CUT_OFF,
+                                _ => open.code,
+                            };
                         }
                     }
                     let ended = open.into_iter().map(Open::give_up).collect();

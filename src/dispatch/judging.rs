@@ -21,6 +21,12 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Of a record that was sent before without an answer, and not once more.
+    pub(super) fn doubted(planned: Planned) -> Self {
+        let why = "sent before without an answer; the job ended before it was sent again".into();
+        Self { planned, fate: Fate::InDoubt, code: NO_ANSWER, why }
+    }
+
     pub(super) fn give_up(self) -> (Planned, Ended) {
         (self.planned, Ended::trouble(self.fate, Trouble::other(self.code, self.why)))
     }

@@ -232,15 +232,10 @@ impl Retry {
     /// Sleeps also when the job is to end, as long as what is under way has time left. Whether it
     /// still has.
     pub async fn sleep_in_grace(&self, wait: Duration) -> bool {
-        const STEP: Duration = Duration::from_millis(250);
-        let until = Instant::now() + wait;
-        if self.sleep(wait).await.is_ok() {
-            return true;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.over.cancelled() => false,
         }
-        while Instant::now() < until && !self.is_over() {
-            tokio::time::sleep(STEP).await;
-        }
-        !self.is_over()
     }
 
     /// Sleeps until `deadline`.

@@ -97,9 +97,8 @@ async fn outwait_changes(begun: &Begun) -> Result<(), Error> {
     let changing = store.changing(namespace)?;
     if let Some(lag) = changing.iter().filter_map(lag).max() {
         let waited = begun.dispatcher.retry.sleep_until(begun.clock + lag).await;
-        if waited.is_err() {
-            return Ok(());
-        }
+        waited
+            .map_err(|_| Error::remote("the job ended before an earlier one's calls were over"))?;
     }
     Ok(store.end_changes(namespace).await?)
 }

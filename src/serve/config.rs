@@ -48,8 +48,8 @@ pub struct ServeConfig {
     pub deadline_secs: Seconds,
     /// How long a client may take to send its request, and to take each part of its answer. Default 30.
     pub request_secs: Seconds,
-    /// How long what the remote has told of an account holds, such as fields, lists, whose it is: then it is
-    /// opened anew, beside what is under way. Secrets are read again. Default 900.
+    /// How long what the remote has told of an account holds, such as fields and lists: the next use after
+    /// that opens it anew, beside what is under way, and reads its secrets again. 0: never. Default 3600.
     pub renew_secs: Seconds,
     /// How long what became of a job is kept: its results, the content of its records, its calls. Ids are
     /// kept for good. Default 90.
@@ -74,7 +74,7 @@ impl Default for ServeConfig {
             max_record_bytes: 1 << 20,
             deadline_secs: Seconds::of(25),
             request_secs: Seconds::of(30),
-            renew_secs: Seconds::of(900),
+            renew_secs: Seconds::of(3600),
             keep_days: 90.0,
             search_secs: Seconds::of(10),
             environments: IndexMap::new(),

@@ -1,7 +1,6 @@
 //! A lane: one tenant's account at one connector, in one flow. It has a store of its own, an
 //! [`Account`], and what the jobs in it share: whose turn it is.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +9,6 @@ use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use tracing::field::Empty;
@@ -25,6 +23,7 @@ use super::telemetry::LaneMeter;
 use crate::config::environment::Environment;
 use crate::connector::contract::CheckLine;
 use crate::connector::http::Meter;
+use crate::connector::stop;
 use crate::error::Error;
 use crate::job::{Begins, Begun, beginning};
 use crate::pipeline::Role;
@@ -91,8 +90,8 @@ pub(super) struct Lane {
     store: Arc<Store>,
     turns: Arc<Turns>,
     pub(super) keyed: Keyed,
-    /// By namespace: what a killed job has left was found out.
-    ready: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// Who finds out what earlier jobs have left: another one that begins waits for that.
+    preparing: tokio::sync::Mutex<()>,
     /// The job that is open for records, or was last; and who begins another one.
     live: Mutex<Option<Arc<Live>>>,
     pub(super) beginning: tokio::sync::Mutex<()>,
@@ -129,7 +128,7 @@ impl Lane {
             store: Arc::new(store),
             turns: Arc::default(),
             keyed: Keyed::default(),
-            ready: Mutex::default(),
+            preparing: tokio::sync::Mutex::default(),
             live: Mutex::default(),
             beginning: tokio::sync::Mutex::default(),
             used: Mutex::new(Instant::now()),
@@ -176,10 +175,17 @@ impl Lane {
         if self.heeded.load(Ordering::Acquire) == service.tenants.changes() {
             return Ok(());
         }
+        let is_own = |values: &_| self.account().of == print(values);
+        let changes = service.tenants.changes();
+        if is_own(&service.tenants.values(&self.name)?) {
+            // Something was changed elsewhere.
+            self.heeded.store(changes, Ordering::Release);
+            return Ok(());
+        }
         let _renewing = self.renewing.lock().await;
         let changes = service.tenants.changes();
         let values = service.tenants.values(&self.name)?;
-        if self.account().of != print(&values) {
+        if !is_own(&values) {
             self.open_anew(service, values).await?;
             if let Some(live) = self.live() {
                 live.end_soon();
@@ -202,7 +208,9 @@ impl Lane {
     /// the remote may be otherwise by now. Where that cannot be done, the one that there is is used on.
     pub(super) fn renew_if_old(self: &Arc<Self>, service: &Arc<Service>) {
         let most = service.config.renew_secs.duration();
-        let is_old = move |lane: &Self| lock(&lane.renewed).is_none_or(|at| at.elapsed() >= most);
+        let is_old = move |lane: &Self| {
+            lock(&lane.renewed).is_none_or(|at| !most.is_zero() && at.elapsed() >= most)
+        };
         // A sandbox would begin with nothing again.
         if !is_old(self) || self.account().setup.sandbox.is_some() {
             return;
@@ -213,17 +221,20 @@ impl Lane {
             if !is_old(&lane) {
                 return;
             }
+            // Whatever becomes of it, it is not tried at each request.
+            *lock(&lane.renewed) = Some(Instant::now());
             let opening = async {
                 let values = own.tenants.values(&lane.name)?;
                 Ok::<_, Problem>(lane.open_anew(&own, values).await?)
             };
+            // Whoever heeds a change waits for its end.
+            let most = own.config.deadline_secs.duration();
             let opened = tokio::select! {
-                opened = opening => opened,
+                opened = tokio::time::timeout(most, opening) => opened.unwrap_or_else(|_| Err(unanswered())),
                 () = own.stop.cancelled() => return,
             };
             match (opened, lane.live()) {
-                // It takes its time for what it has: the remote answers.
-                (Ok(()), Some(live)) => live.close(),
+                (Ok(()), Some(live)) => live.retire(),
                 (Ok(()), None) => {}
                 (Err(problem), _) => {
                     let error = problem.detail();
@@ -234,8 +245,8 @@ impl Lane {
         service.tasks.spawn(renewing);
     }
 
-    /// Begins a job, in its [`job_span`]. The first of an account finds out what a killed one has left,
-    /// and the others wait for that.
+    /// Begins a job, in its [`job_span`]. It finds out first what those before it have left: killed ones,
+    /// and ones that had to end before their answers.
     pub(super) async fn begin(
         &self,
         role: Role,
@@ -244,7 +255,6 @@ impl Lane {
     ) -> Result<(Begun, Result<(), Error>), Error> {
         let account = self.account();
         let Account { setup, limiter, .. } = &*account;
-        let ready = Arc::clone(lock(&self.ready).entry(setup.namespace.clone()).or_default());
         let begins = Begins {
             connector: Arc::clone(&setup.connector),
             namespace: setup.namespace.clone(),
@@ -258,37 +268,50 @@ impl Lane {
             turns: Arc::clone(&self.turns),
             role,
         };
+        let stopped = stop.clone();
         let begun = begins.begin(setup.config.clone(), Arc::clone(&self.store), stop).await?;
         let span = Span::current();
         span.record("run", &begun.uuid);
         if role == Role::Live {
             span.record("job", &begun.uuid);
         }
-        let ready = ready.get_or_try_init(|| beginning::prepare(&begun, &[])).await.map(drop);
+        let ready = tokio::select! {
+            _preparing = self.preparing.lock() => beginning::prepare(&begun, &[]).await,
+            () = stopped.cancelled() => Err(Error::remote("the job ended before its turn")),
+        };
         Ok((begun, ready))
     }
 }
 
-/// Asks the remote whether a lane's account can be written with. It is opened anew after that: something
-/// may have been made.
+/// Asks the remote whether a lane's account can be written with, also where it could not be opened. With
+/// `create`, it is opened anew after that.
+///
+/// # Errors
+/// As of [`Lanes::get`](super::lanes::Lanes::get); not what the remote says.
 pub(super) async fn check(
-    service: &Service,
+    service: &Arc<Service>,
     name: &LaneName,
     streams: &[StreamName],
     create: bool,
 ) -> Result<Vec<CheckLine>, Problem> {
     let values = service.tenants.values(name)?;
+    if values.contains_key("sandbox") {
+        // There is one, which the lane has.
+        let lane = service.lanes.get(service, name).await?;
+        return Ok(lane.account().setup.check(streams, create).await);
+    }
     let with = shared(service, &LaneMeter::new(name));
     let store = name.store(&service.config.data);
     let setup = Account::unasked(name, values, &store, &with).await?;
-    let found = setup.check(streams, create).await;
-    if let Some(lane) = service.lanes.find(name) {
+    let found = stop::until(service.stop.clone(), setup.check(streams, create)).await;
+    if create && let Some(lane) = service.lanes.find(name) {
         *lock(&lane.renewed) = None;
     }
-    if let Some(running) = setup.sandbox {
-        running.stop().await;
-    }
     Ok(found)
+}
+
+fn unanswered() -> Problem {
+    Problem::unavailable("the remote has not answered in time", 5)
 }
 
 fn shared<'a>(service: &'a Service, meter: &LaneMeter) -> With<'a> {

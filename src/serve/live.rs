@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 const AT_ONCE: usize = 8;
 /// How long a job goes on by itself once the service is to end.
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
-/// How long it does once it is closed while the service goes on.
+/// How long it does once its account is another one.
 const LAST_CALLS: Duration = Duration::from_secs(10);
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
@@ -53,6 +53,8 @@ pub(super) struct Live {
     over: CancellationToken,
     /// Ended to have it end early.
     stop: CancellationToken,
+    /// Another one takes its place as soon as nobody waits for it.
+    retires: AtomicBool,
 }
 
 /// Why a record was not sent.
@@ -99,7 +101,7 @@ impl Live {
     /// # Errors
     /// 503 where the service ends; what kept a job from beginning.
     pub(super) async fn of(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Problem> {
-        let open = || lane.live().filter(|live| live.is_open());
+        let open = || lane.live().filter(|live| live.goes_on());
         if let Some(live) = open() {
             return Ok(live);
         }
@@ -212,6 +214,7 @@ impl Live {
             waiting: Arc::clone(&waiting),
             over: CancellationToken::new(),
             stop: stop.clone(),
+            retires: AtomicBool::new(false),
         });
         let watch = service.progress.begin(&begun.uuid, lane);
         let input = Input {
@@ -291,6 +294,19 @@ impl Live {
     /// Takes no more; what was taken is written.
     pub(super) fn close(&self) {
         lock(&self.feed).lines = None;
+    }
+
+    /// Has another one begin as soon as nobody waits for a record of this one.
+    pub(super) fn retire(&self) {
+        self.retires.store(true, Ordering::Release);
+    }
+
+    /// Whether the next record is for it.
+    fn goes_on(&self) -> bool {
+        if self.retires.load(Ordering::Acquire) && lock(&self.waiting).is_empty() {
+            self.close();
+        }
+        self.is_open()
     }
 
     /// Takes no more, from now on; what is returned ends what takes longer than `patience`.

@@ -27,6 +27,7 @@ pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
     stop: CancellationToken,
     on_begin: impl FnOnce(String) -> F,
 ) -> Result<Summary, Error> {
+    let stopped = stop.clone();
     let (begun, ready) = lane.begin(Role::Beside, retries, stop.clone()).await?;
     on_begin(begun.uuid.clone()).await?;
     let finished = match ready {
@@ -34,6 +35,8 @@ pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
             Ok(input) => walk(&begun, input, stop).await,
             Err(error) => Finished { error: Some(error), ..Finished::default() },
         },
+        // Nothing was read: it goes on later.
+        Err(_) if stopped.is_cancelled() => Finished { stopped: true, ..Finished::default() },
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
     Ok(conclude(&begun, finished).await)

@@ -1,4 +1,5 @@
-//! What can never work is told when it is said, and not to the first who writes.
+//! What can never work is told when it is said, and not to the first who writes: a connector is built of
+//! what there is, and nothing is called.
 
 use serde_json::{Map, Value};
 

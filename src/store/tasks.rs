@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::jobs::JobId;
 use super::report::OutcomeRow;
 use super::{Store, StoreError};
-use crate::connector::contract::Action;
 use crate::outcome::{CUT_OFF, Fate, NOT_SENT};
 
 /// How long a task is known by its key once it has come to its end: a day.
@@ -131,21 +130,16 @@ pub fn open(connection: &Connection) -> rusqlite::Result<Vec<Task>> {
 /// Whether a task's job had to end before it was sent, or before the answer to what may simply be sent
 /// again: another one writes it.
 pub fn is_left(outcome: &OutcomeRow<'_>) -> bool {
-    match outcome.fate {
-        Fate::Failed => outcome.code == Some(NOT_SENT),
-        Fate::InDoubt => {
-            outcome.code == Some(CUT_OFF) && outcome.action != Some(Action::Create.as_str())
-        }
-        _ => false,
-    }
+    // A remote's own codes come with another fate.
+    matches!(outcome.fate, Fate::Failed | Fate::InDoubt)
+        && matches!(outcome.code, Some(NOT_SENT | CUT_OFF))
 }
 
 /// Of a task: it has not come to its end, or [was left](is_left).
 const IS_OPEN: &str = "NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.job = tasks.job
     AND outcomes.stream IN (SELECT streams.id FROM streams) AND outcomes.position = tasks.position
-    AND NOT (coalesce(outcomes.code, '') = 'not_sent' AND outcomes.outcome = 'failed'
-        OR coalesce(outcomes.code, '') = 'cut_off' AND outcomes.outcome = 'in_doubt'
-            AND coalesce(outcomes.action, '') <> 'create'))";
+    AND NOT (outcomes.outcome IN ('failed', 'in_doubt')
+        AND coalesce(outcomes.code, '') IN ('not_sent', 'cut_off')))";
 
 const COLUMNS: &str = "SELECT id, key, fingerprint, job, position, stream, record FROM tasks";
 

@@ -75,6 +75,26 @@ fn a_signal_does_not_wait_for_a_remote_that_throttles() {
     assert_eq!(remote.records("contacts").len(), 0);
 }
 
+/// The first try of a change may have been applied, and the second one waits for its turn.
+#[test]
+fn a_signal_tells_the_doubt_of_a_change_that_is_not_sent_again() {
+    let remote =
+        Remote::with("{faults: [{on: \"POST /v1/*/batch\", calls: [1], do: reset_after}]}");
+    let place =
+        Place::at(&remote, "sandbox").set("rate_limit", json!({"requests": 1, "per_secs": 60}));
+    let mut child = place.job().spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(contacts(3).as_bytes()).unwrap();
+    drop(stdin);
+    until(|| remote.records("contacts").len() == 3);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = finish(child, b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(place.counts("contacts"), counts([("read", 3), ("in_doubt", 3)]));
+    assert_eq!(place.results()[0]["error_code"], "cut_off");
+}
+
 /// All that was read was written first, one call after another: two minutes for 3000 records, when
 /// who had sent the signal had long since killed the job, and no state was told.
 #[test]

@@ -220,6 +220,74 @@ fn a_record_that_was_accepted_is_sent_again_after_a_signal_has_cut_its_call_off(
 }
 
 #[test]
+fn a_record_that_was_accepted_is_written_after_a_signal_has_cut_its_lookup_off() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang, ms: 600000}]}");
+    let own = json!({"base_url": remote.url, "access_token": "sandbox-token"});
+    let mut service = Service::start(&json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
+        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}}));
+    let body = json!({"data": contact("c-1"), "async": true});
+    let task = service.post("/dev/two/acme/connectors/hubspot/contacts", &body).is(202);
+    service.wait_until(|| remote.faults("hang") > 0);
+    ends_soon(&mut service);
+    assert!(remote.records("hubspot%2F0-1").is_empty());
+    service.begin();
+    let told = service.outcome(&task);
+    assert_eq!(told["success"], true, "{told}");
+    assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
+}
+
+/// The same of what would be there twice: it stays in doubt.
+#[test]
+fn a_create_that_was_accepted_is_not_sent_again_after_a_signal_has_cut_its_call_off() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang_after, ms: 600000}]}");
+    let mut service = Service::start(&config(&remote.url));
+    let body = json!({"data": {"name": "n-1"}, "async": true});
+    let task = service.post("/dev/two/acme/connectors/crm/notes", &body).is(202);
+    service.wait_until(|| remote.records("notes").len() == 1);
+    ends_soon(&mut service);
+    service.begin();
+    let told = service.outcome(&task);
+    assert_eq!(told["success"], false, "{told}");
+    service.post("/dev/two/acme/connectors/crm/notes", &json!({"data": {"name": "n-2"}})).is(200);
+    assert_eq!(remote.records("notes").len(), 2);
+}
+
+/// A bulk job that a cancelled job has left under way at Salesforce: in the same lane, which stays open,
+/// the next job finds out what became of it, also where a signal ends it on the way.
+#[test]
+fn what_a_cancelled_job_has_left_is_waited_for() {
+    let remote = Remote::with("{salesforce: {job_ms: 25000}}");
+    let own = json!({"base_url": remote.url, "access_token": "sandbox-token", "bulk_from": 10,
+        "settle_secs": 0, "lookup_by_email": false});
+    let mut service = Service::start(&json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"crm": {"config": own}}}},
+        "tenants": {"acme": {"connectors": {"crm": {"connector": "salesforce"}}}}}}}));
+    let leads: Vec<Value> = (0..25)
+        .map(|n| json!({"externalId": format!("l-{n}"), "LastName": "Lee", "Company": "Acme"}))
+        .collect();
+    let queue = |service: &Service| {
+        let body = json!({"connector_id": "crm", "job_type": "write", "state": {"Lead": leads}});
+        let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
+        job["job_id"].as_str().unwrap().to_owned()
+    };
+    let first = queue(&service);
+    service.wait_until(|| remote.calls_of_path("PATCH ") > 0);
+    service.post(&format!("/api/v1/jobs/{first}/cancel"), &json!({})).is(202);
+    let left = service.ended(&first);
+    assert_eq!(left["status"], "stopped", "{left}");
+    let second = queue(&service);
+    service.wait_until(|| service.log().contains("its end is waited for"));
+    ends_soon(&mut service);
+    service.begin();
+    let ended = service.ended(&second);
+    assert_eq!(service.log().matches("its end is waited for").count(), 2, "{}", service.log());
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(ended["summary"]["streams"]["Lead"]["unchanged"], 25, "{ended}");
+    assert_eq!(remote.records("salesforce%2FLead").len(), 25);
+}
+
+#[test]
 fn an_account_that_does_not_open_does_not_keep_it_from_ending() {
     let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));
     let account = |url: &str| json!({"base_url": url, "access_token": "sandbox-token"});

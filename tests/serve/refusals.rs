@@ -79,6 +79,8 @@ fn a_request_that_is_wrong_says_where() {
     let told = service.get("/api/v1/jobs?status=odd").problem(400);
     assert!(told.contains("`queued`") && !told.contains("odd"), "{told}");
     assert!(service.get("/api/v1/jobs?state=queued").problem(400).contains("`state`"));
+    let told = service.get("/api/v1/jobs/none/results?outcom=failed").problem(400);
+    assert!(told.contains("`outcom`"), "{told}");
     service.get("/api/v1/jobs/none").problem(404);
     assert_eq!(service.get("/api/v1/jobs").is(200)["jobs"], json!([]));
     assert!(remote.records("contacts").is_empty());

@@ -266,6 +266,11 @@ fn an_account_is_checked_and_made_ready_over_http() {
     assert_eq!(write()["state"]["bookmarks"]["contacts"][0]["success"], false);
     let made = check("acme", "acme-key", &json!({"create": true})).is(200);
     assert_eq!(made["ok"], true, "{made}");
+    // What was learnt before does not hold any more.
+    let opened = || remote.calls_of_path("account-info");
+    let before = opened();
+    write();
+    service.wait_until(|| opened() > before);
     service.wait_until(|| write()["state"]["bookmarks"]["contacts"][0]["success"] == true);
     assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
     assert!(!service.everything().contains("worn-out-token"));

@@ -207,13 +207,19 @@ impl Client {
         if request.not_after.is_some_and(|end| Instant::now() >= end) {
             return Err(RequestError::TooLate);
         }
+        let began = Instant::now();
         tokio::select! {
             answer = self.exchange(request, sent, generation) => answer,
-            () = given_up() => Err(if request.reads_only {
-                RequestError::Stopped
-            } else {
-                RequestError::in_doubt("the job ended before the answer")
-            }),
+            () = given_up() => {
+                const WHY: &str = "the job ended before the answer";
+                let why = Err(WHY.to_owned());
+                Exchange::add(&self.redactor, request, began, &why, &Bytes::new());
+                Err(if request.reads_only {
+                    RequestError::Stopped
+                } else {
+                    RequestError::in_doubt(WHY)
+                })
+            }
         }
     }
 

@@ -82,7 +82,7 @@ const BODIES: usize = 4;
 #[derive(Debug, Default)]
 struct Part {
     shared: Option<OwnedSemaphorePermit>,
-    /// It needs no more of that.
+    /// With it, no more of the shared room is needed.
     last: Option<OwnedSemaphorePermit>,
 }
 
@@ -93,19 +93,20 @@ impl Room {
         Self { shared: Arc::new(Semaphore::new(units)), last: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits for room for a body that has grown to `bytes`.
-    async fn take(&self, part: &mut Part, bytes: usize) {
+    /// Waits for room for a body of which `bytes` are held. Whether there was none at once.
+    async fn take(&self, part: &mut Part, bytes: usize) -> bool {
         let has = part.shared.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let lacks = (bytes / UNIT + 1).saturating_sub(has);
         if part.last.is_some() || lacks == 0 {
-            return;
+            return false;
         }
+        let waits = self.shared.available_permits() < lacks;
         let lacks = u32::try_from(lacks).unwrap_or(u32::MAX);
         // Neither is ever closed.
         tokio::select! {
             biased;
             more = Arc::clone(&self.shared).acquire_many_owned(lacks) => {
-                let Ok(more) = more else { return };
+                let Ok(more) = more else { return waits };
                 match &mut part.shared {
                     Some(shared) => shared.merge(more),
                     shared => *shared = Some(more),
@@ -113,6 +114,7 @@ impl Room {
             }
             last = Arc::clone(&self.last).acquire_owned() => part.last = last.ok(),
         }
+        waits
     }
 }
 
@@ -127,13 +129,16 @@ pub(in crate::serve) async fn read(
 ) -> Result<Held, Problem> {
     let patience = service.config.request_secs.duration();
     let mut body = Limited::new(body, most);
-    let (mut bytes, mut part, mut has_room) = (Vec::new(), Part::default(), true);
+    let (mut bytes, mut part, mut has_waited) = (Vec::new(), Part::default(), false);
     let reading = async {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            has_room = false;
-            service.room.take(&mut part, bytes.len() + data.len()).await;
-            has_room = true;
+            if bytes.capacity() - bytes.len() < data.len() {
+                // What is held may be twice of what has come, and is counted.
+                let whole = (2 * bytes.capacity()).min(most).max(bytes.len() + data.len());
+                has_waited |= service.room.take(&mut part, whole).await;
+                bytes.reserve_exact(whole - bytes.len());
+            }
             bytes.extend_from_slice(&data);
         }
         Ok(())
@@ -141,7 +146,7 @@ pub(in crate::serve) async fn read(
     match tokio::time::timeout(patience, reading).await {
         Ok(Ok(())) => Ok(Held { bytes, _part: part }),
         Ok(Err(error)) => Err(broken(&error, most)),
-        Err(_) if !has_room => {
+        Err(_) if has_waited => {
             Err(Problem::unavailable("too many long requests come at the same time", 5))
         }
         Err(_) => {

@@ -140,6 +140,8 @@ pub(super) async fn write_in(
         fingerprint: hash_of([&b"record"[..], stream.as_bytes(), asked.data.get().as_bytes()]),
     });
     let (stream, record, is_async) = (stream.to_owned(), asked.data.to_owned(), asked.is_async);
+    // Its room is for others.
+    drop(bytes);
     write(service, Wanted { lane, stream, record, is_async, key }).await
 }
 

@@ -95,13 +95,12 @@ pub(in crate::serve::api) async fn check(
         if bytes.trim_ascii().is_empty() { Check::default() } else { body::parse(&bytes)? };
     let name = LaneName { environment, flow, tenant, connector };
     let streams: Vec<_> = streams.iter().map(|name| StreamName::new(&**name)).collect();
-    let found = tokio::select! {
-        found = lane::check(&service, &name, &streams, create) => found?,
-        () = service.stop.cancelled() => return Err(Problem::ending()),
-        () = tokio::time::sleep(service.config.deadline_secs.duration()) => {
-            return Err(Problem::unavailable("the remote has not told all in time", 5));
-        }
-    };
+    let own = Arc::clone(&service);
+    // What it makes is made whole, whoever still waits.
+    let checking = service.whole(async move { lane::check(&own, &name, &streams, create).await });
+    let found = tokio::time::timeout(service.config.deadline_secs.duration(), checking).await;
+    let late = || Problem::unavailable("the remote has not told all in time", 5);
+    let found = found.map_err(|_| late())??;
     let checks: Vec<_> = found.into_iter().map(ToldCheck::from).collect();
     Ok(Json(Checked { ok: checks.iter().all(|check| check.ok), checks }))
 }

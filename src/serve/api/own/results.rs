@@ -43,6 +43,7 @@ pub(in crate::serve::api) enum ResultsFormat {
 
 /// Which results.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::serve::api) struct ResultsListing {
     /// How they are told. Default `jsonl`.

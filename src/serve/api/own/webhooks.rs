@@ -63,6 +63,7 @@ impl From<Delivery> for ToldDelivery {
 
 /// Which messages.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::serve::api) struct Listing {
     /// Only those that stand so.

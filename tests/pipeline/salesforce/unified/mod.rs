@@ -27,13 +27,6 @@ impl Remote {
         self.org(object).into_iter().map(Value::Object).collect()
     }
 
-    /// Calls whose path has this in it.
-    fn calls_of_path(&self, part: &str) -> u64 {
-        let calls = self.calls()["calls"].as_object().unwrap().clone();
-        let own = calls.iter().filter(|(route, _)| route.contains(part));
-        own.map(|(_, count)| count.as_u64().unwrap()).sum()
-    }
-
     fn account(&self, place: &Place, name: &str) -> String {
         place.done(one("Account", &json!({"Name": name})));
         self.all("Account").iter().find(|it| it["Name"] == name).unwrap()["Id"]
