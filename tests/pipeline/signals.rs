@@ -80,13 +80,15 @@ fn a_signal_does_not_wait_for_a_remote_that_throttles() {
 fn a_signal_tells_the_doubt_of_a_change_that_is_not_sent_again() {
     let remote =
         Remote::with("{faults: [{on: \"POST /v1/*/batch\", calls: [1], do: reset_after}]}");
-    let place =
-        Place::at(&remote, "sandbox").set("rate_limit", json!({"requests": 1, "per_secs": 60}));
+    let place = Place::at(&remote, "sandbox")
+        .set("rate_limit", json!({"requests": 1, "per_secs": 60}))
+        .set("retry", json!({"base_millis": 1}));
     let mut child = place.job().spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(contacts(3).as_bytes()).unwrap();
     drop(stdin);
     until(|| remote.records("contacts").len() == 3);
+    std::thread::sleep(Duration::from_millis(500));
     let id = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let ran = finish(child, b"");

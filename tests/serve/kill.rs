@@ -240,17 +240,29 @@ fn a_record_that_was_accepted_is_written_after_a_signal_has_cut_its_lookup_off()
 /// The same of what would be there twice: it stays in doubt.
 #[test]
 fn a_create_that_was_accepted_is_not_sent_again_after_a_signal_has_cut_its_call_off() {
-    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang_after, ms: 600000}]}");
-    let mut service = Service::start(&config(&remote.url));
+    let remote =
+        Remote::with("{faults: [{on: 'POST *', calls: [1, 2], do: hang_after, ms: 600000}]}");
+    // The second names each create by a key, which the next job would not know.
+    let posts = json!({"connector": "api", "url": format!("{}/v1/notes", remote.url),
+        "idempotency_key_header": "idempotency-key",
+        "custom_headers": [{"name": "authorization", "value": "Bearer sandbox-token"}]});
+    let crm = &config(&remote.url)["environments"]["dev"]["flows"]["two"]["connectors"]["crm"];
+    let mut service = Service::start(&json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {"crm": crm, "posts": {"config": posts}}}},
+        "tenants": {"acme": {"connectors": {
+            "crm": {"access_token": {"env": "SANDBOX_TOKEN"}}, "posts": {}}}}}}}));
     let body = json!({"data": {"name": "n-1"}, "async": true});
-    let task = service.post("/dev/two/acme/connectors/crm/notes", &body).is(202);
-    service.wait_until(|| remote.records("notes").len() == 1);
+    let place = |connector: &str| format!("/dev/two/acme/connectors/{connector}/notes");
+    let tasks = ["crm", "posts"].map(|connector| service.post(&place(connector), &body).is(202));
+    service.wait_until(|| remote.records("notes").len() == 2);
     ends_soon(&mut service);
     service.begin();
-    let told = service.outcome(&task);
-    assert_eq!(told["success"], false, "{told}");
-    service.post("/dev/two/acme/connectors/crm/notes", &json!({"data": {"name": "n-2"}})).is(200);
-    assert_eq!(remote.records("notes").len(), 2);
+    for (task, connector) in tasks.iter().zip(["crm", "posts"]) {
+        let told = service.outcome(task);
+        assert_eq!(told["success"], false, "{told}");
+        service.post(&place(connector), &json!({"data": {"name": "n-2"}})).is(200);
+    }
+    assert_eq!(remote.records("notes").len(), 4);
 }
 
 /// A bulk job that a cancelled job has left under way at Salesforce: in the same lane, which stays open,
