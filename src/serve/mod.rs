@@ -12,6 +12,7 @@ mod api;
 mod auth;
 mod config;
 mod health;
+mod hints;
 mod input;
 mod keyed;
 mod lane;

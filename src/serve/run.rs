@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::hints::hint;
 use super::lane::Lane;
+use super::problem::over_http;
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::ending::{
@@ -70,11 +72,22 @@ pub(super) async fn conclude(begun: &Begun, mut finished: Finished) -> Summary {
     if let Some(error) = &summary.error {
         tracing::error!("The job has failed: {}", error.message);
     }
+    reword(&mut summary);
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
     let ended =
         begun.store.finish_job(begun.job, summary.status, code, document, comes_again).await;
     first.note(ended.map_err(Error::from));
     settle_status(&mut summary, begun, stopped, first.0.as_ref());
+    reword(&mut summary);
     summary
+}
+
+/// What can be done is told for the command line, which nobody has here.
+fn reword(summary: &mut Summary) {
+    for group in &mut summary.errors {
+        hint(&group.who, &group.code).clone_into(&mut group.hint);
+    }
+    let hint = summary.error.as_mut().and_then(|error| error.hint.as_mut());
+    hint.into_iter().for_each(|hint| *hint = over_http(hint));
 }

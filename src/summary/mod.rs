@@ -360,7 +360,7 @@ fn advice(code: &str, class: ErrorClass) -> (&'static str, &'static str) {
             "remote",
             "run the same input again, or `target-upsert jobs retry last`, once the cause is mended",
         ),
-        "unreachable" | "no_answer" | "throttled" | "busy" | "lookup_failed" => (
+        "unreachable" | "no_answer" | "cut_off" | "throttled" | "busy" | "lookup_failed" => (
             "remote",
             "run the same input again, or `target-upsert jobs retry last`: what was written is not \
              written twice, unless `on_doubt: resend` allows it",

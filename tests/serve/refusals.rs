@@ -96,6 +96,11 @@ fn a_remote_that_refuses_the_credential_is_told_and_so_is_the_way_out() {
     let job = service.queue("acme", &["c-1"]);
     let ended = service.ended(&job);
     assert_eq!(ended["status"], "failed", "{ended}");
+    // The way out is one of the service's, and no command.
+    let hint = ended["summary"]["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("/api/v1/check") && !hint.contains("target-upsert"), "{hint}");
+    let hint = ended["summary"]["errors"][0]["hint"].as_str().unwrap();
+    assert!(hint.contains("retry") && !hint.contains("target-upsert"), "{hint}");
     let now =
         service.post("/dev/two/acme/connectors/crm/contacts", &json!({"data": contact("c-2")}));
     assert!(

@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use indexmap::IndexMap;
 
 use super::chart::{Chart, chart};
-use super::hints::hint;
 use super::jobs::{Done, counts, done, succeeded, time_of};
 use super::told::{At, Badge, counted, number, state};
 use super::{Frame, Refused, Viewer, address, capital, shown};
 use crate::serve::Service;
 use crate::serve::api::body::InPath;
 use crate::serve::api::jobs;
+use crate::serve::hints::hint;
 use crate::serve::lane::LaneName;
 use crate::serve::queue::{Job, Source, State as JobState};
 use crate::serve::retry;

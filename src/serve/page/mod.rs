@@ -4,7 +4,6 @@
 mod assets;
 mod chart;
 mod files;
-mod hints;
 mod job;
 mod jobs;
 mod login;

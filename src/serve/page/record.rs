@@ -9,7 +9,6 @@ use axum::response::Response;
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use super::hints;
 use super::records::Line;
 use super::told::{At, counted, number};
 use super::{Asking, Frame, Refused, Viewer, capital, shown};
@@ -17,6 +16,7 @@ use crate::outcome::Fate;
 use crate::serve::Service;
 use crate::serve::api::body::InPath;
 use crate::serve::api::jobs;
+use crate::serve::hints;
 use crate::serve::problem::Problem;
 use crate::serve::queue::Job;
 use crate::store::calls::Call;

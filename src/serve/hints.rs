@@ -1,7 +1,8 @@
-//! What can be done about an error, for who looks at a page.
+//! What can be done about an error, for whoever speaks to the service or looks at its page: those of a
+//! summary are for the command line.
 
 /// What to do about the errors of a code. `who`: who can mend it, as a summary says.
-pub(super) fn hint(who: &str, code: &str) -> &'static str {
+pub(in crate::serve) fn hint(who: &str, code: &str) -> &'static str {
     match (who, code) {
         (_, "schema") => {
             "The record does not fit its stream's schema. Mend it at its source, and write it again."
@@ -90,7 +91,7 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
 }
 
 /// What to do about an error of a record, whose class the store has.
-pub(super) fn of_record(class: Option<&str>, code: &str) -> &'static str {
+pub(in crate::serve) fn of_record(class: Option<&str>, code: &str) -> &'static str {
     let who = match class {
         Some("InvalidPayloadError") => "data",
         Some("InvalidCredentialsError") => "credential",
