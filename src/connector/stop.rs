@@ -3,12 +3,14 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::contract::RequestError;
+
 tokio::task_local! {
     static STOP: CancellationToken;
 }
 
 /// Makes calls until `stop` is ended. From then on each ends in
-/// [`RequestError::Stopped`](super::contract::RequestError::Stopped) and does not leave; those that were
+/// [`RequestError::Stopped`] and does not leave; those that were
 /// sent have five seconds left for their answers. A task that is spawned within is not stopped.
 pub(crate) async fn until<F: Future>(stop: CancellationToken, calls: F) -> F::Output {
     STOP.scope(stop, calls).await
@@ -24,5 +26,35 @@ pub(super) async fn stopped() {
     match STOP.try_with(CancellationToken::clone) {
         Ok(stop) => stop.cancelled().await,
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// Waits for what another job may hold up, as a lock that it has while it calls.
+///
+/// # Errors
+/// [`RequestError::Stopped`].
+pub(super) async fn unless_stopped<W: Future>(wait: W) -> Result<W::Output, RequestError> {
+    tokio::select! {
+        done = wait => Ok(done),
+        () = stopped() => Err(RequestError::Stopped),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_on_for_what_another_job_holds() {
+        let held = tokio::sync::Mutex::new(());
+        let _others = held.lock().await;
+        let stop = CancellationToken::new();
+        let waiting = until(stop.clone(), async {
+            (is_stopped(), unless_stopped(held.lock()).await.err(), is_stopped())
+        });
+        let (waited, ()) = tokio::join!(waiting, async { stop.cancel() });
+        assert!(matches!(waited, (false, Some(RequestError::Stopped), true)), "{waited:?}");
+        // Outside of it nothing is stopped.
+        assert!(!is_stopped() && unless_stopped(async {}).await.is_ok());
     }
 }

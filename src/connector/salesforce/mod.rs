@@ -68,6 +68,7 @@ use super::contract::{
 };
 use super::http::{Answer, Call, Client, Request};
 use super::shape::Shape;
+use super::stop::unless_stopped;
 use super::{StreamSettings, of_stream};
 use crate::json::exact;
 use crate::record::StreamName;
@@ -231,7 +232,7 @@ impl Salesforce {
                 Err(error) => Err(error),
             }
         };
-        self.org.get_or_try_init(ask).await.cloned()
+        unless_stopped(self.org.get_or_try_init(ask)).await?.cloned()
     }
 
     fn learned(&self, stream: &StreamName) -> Option<Arc<Learned>> {

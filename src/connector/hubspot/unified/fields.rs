@@ -16,6 +16,7 @@ use super::{MAX_KEPT, text_of};
 use crate::connector::contract::RequestError;
 use crate::connector::http::Call;
 use crate::connector::parts::is_no;
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 
 /// A type of the unified schema, HubSpot's type of it, and how it is edited there.
@@ -155,7 +156,7 @@ impl HubSpot {
         if wanted.is_empty() {
             return Ok(());
         }
-        let mut known = self.custom_fields.0.lock().await;
+        let mut known = unless_stopped(self.custom_fields.0.lock()).await?;
         if !known.is_read {
             self.read_fields(&mut known).await?;
         }

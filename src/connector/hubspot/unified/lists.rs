@@ -18,6 +18,7 @@ use super::super::problem::{Problem, is_error, is_of_content};
 use super::MAX_KEPT;
 use crate::connector::contract::{Rejection, RequestError, Verdict};
 use crate::connector::parts::is_no;
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 use crate::record::RemoteId;
 
@@ -120,7 +121,7 @@ impl HubSpot {
 
     /// The id of a list, which is made where it `is_needed`.
     async fn list(&self, name: &str, is_needed: bool) -> Known {
-        let mut known = self.lists.0.lock().await;
+        let mut known = unless_stopped(self.lists.0.lock()).await?;
         let mut list = match known.get(name) {
             Some(list) => list.clone()?,
             None => self.find_list(name).await?,

@@ -16,6 +16,7 @@ use super::super::problem::{Problem, list};
 use super::note::{TO_COMPANY, TO_DEAL};
 use crate::connector::contract::{By, ErrorClass, Question, Rejection, RequestError, Row, Verdict};
 use crate::connector::parts::is_no;
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 use crate::record::StreamName;
 
@@ -92,7 +93,7 @@ impl HubSpot {
             });
             Ok(of.unwrap_or_else(|| default_type(DEAL_TO_CONTACT)))
         };
-        self.deal_type.get_or_try_init(read).await.cloned()
+        unless_stopped(self.deal_type.get_or_try_init(read)).await?.cloned()
     }
 
     async fn by_name(

@@ -19,6 +19,7 @@ use crate::connector::salesforce::ids::{long_id, spelled_id};
 use crate::connector::salesforce::part::{Named, Part};
 use crate::connector::salesforce::relate::ambiguous;
 use crate::connector::salesforce::shape::typed;
+use crate::connector::stop::unless_stopped;
 use crate::json::fields::Fields;
 use crate::record::{RemoteId, StreamName};
 
@@ -100,7 +101,7 @@ impl Salesforce {
         if names.is_empty() {
             return Ok(None);
         }
-        let known = self.names.0.lock().await;
+        let known = unless_stopped(self.names.0.lock()).await?;
         let found = self.find_names(CAMPAIGN, names).await?;
         for (part, name) in parts.iter_mut().zip(new) {
             let Some(name) = name else { continue };

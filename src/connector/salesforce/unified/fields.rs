@@ -21,6 +21,7 @@ use crate::connector::salesforce::after::Followed;
 use crate::connector::salesforce::part::{NewField, Part};
 use crate::connector::salesforce::problem::failure;
 use crate::connector::salesforce::shape::typed;
+use crate::connector::stop::unless_stopped;
 
 /// Fields of one call.
 /// <https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_metadata.htm>
@@ -62,7 +63,7 @@ impl Salesforce {
             return Ok(());
         }
         // Held over the making: what two batches need is made once.
-        let mut known = self.made_fields.0.lock().await;
+        let mut known = unless_stopped(self.made_fields.0.lock()).await?;
         let is_known = |known: &Known, (object, name): &(&str, &str)| {
             let key = ((*object).to_owned(), (*name).to_owned());
             known.there.contains(&key) || known.refused.contains_key(&key)
