@@ -88,6 +88,7 @@ fn reword(summary: &mut Summary) {
     for group in &mut summary.errors {
         hint(&group.who, &group.code).clone_into(&mut group.hint);
     }
-    let hint = summary.error.as_mut().and_then(|error| error.hint.as_mut());
-    hint.into_iter().for_each(|hint| *hint = over_http(hint));
+    if let Some(hint) = summary.error.as_mut().and_then(|error| error.hint.as_mut()) {
+        *hint = over_http(hint);
+    }
 }
