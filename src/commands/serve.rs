@@ -10,17 +10,15 @@ use crate::serve::{self, ServeConfig};
 
 pub(super) fn run(config: &Path, listen: Option<SocketAddr>) -> Result<ExitCode, Error> {
     let mut config = ServeConfig::read(config)?;
-    if let Some(listen) = listen {
-        config.listen = listen;
-        config.check_listen().map_err(Error::usage)?;
-    }
+    config.listen = listen.unwrap_or(config.listen);
     runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let running = serve::start(config).await?;
         tracing::info!(address = %running.address(), "The service listens.");
         signals.recv().await;
         tracing::info!(
-            "A signal was received: what is under way is finished, or waits for the next start."
+            "A signal was received: what is under way is finished, or waits for the next start. A second \
+             one ends the service at once."
         );
         tokio::select! {
             () = running.stop() => {}

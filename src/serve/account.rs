@@ -91,12 +91,18 @@ fn loaded(name: &LaneName, mut values: Map<String, Value>) -> Result<Loaded, Err
 }
 
 impl Account {
-    /// Refuses what no account can be opened with, without a call.
+    /// Refuses what no account can be opened with, without a call. What is odd about it, as keys that
+    /// nobody knows.
     ///
     /// # Errors
     /// What is wrong with the configuration.
-    pub(super) fn try_out(name: &LaneName, values: Map<String, Value>) -> Result<(), Error> {
-        try_out(loaded(name, values)?)
+    pub(super) fn try_out(
+        name: &LaneName,
+        values: Map<String, Value>,
+    ) -> Result<Vec<String>, Error> {
+        let loaded = loaded(name, values)?;
+        let warnings = loaded.warnings.clone();
+        try_out(loaded).map(|()| warnings)
     }
 
     /// Makes the connector of a lane, and asks the remote nothing. `store`: the lane's.

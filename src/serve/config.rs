@@ -193,13 +193,14 @@ impl ServeConfig {
     ///
     /// # Errors
     /// What is wrong, for people.
-    pub fn check_listen(&self) -> Result<(), String> {
+    pub fn check_listen(&self) -> Result<(), Error> {
         if !self.listen.ip().is_loopback() && self.admin_keys.is_empty() {
-            return Err(format!(
+            return Err(Error::usage(format!(
                 "`listen` is {}, which other machines can reach, and `admin_keys` is empty: anybody could \
                  write",
                 self.listen
-            ));
+            ))
+            .hint("name a variable with a key under `admin_keys`, or listen on 127.0.0.1"));
         }
         Ok(())
     }
@@ -235,7 +236,6 @@ impl ServeConfig {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.check_listen()?;
         if !(0.0..=KEEP_DAYS).contains(&self.keep_days) {
             return Err(format!("`keep_days` is {}, not 0 to {KEEP_DAYS}", self.keep_days));
         }
@@ -279,8 +279,11 @@ impl EnvironmentConfig {
             let is_known =
                 |id: &&String| self.flows.values().any(|flow| flow.connectors.contains_key(*id));
             if let Some(id) = config.connectors.keys().find(|id| !is_known(id)) {
+                let all = self.flows.values().flat_map(|flow| flow.connectors.keys());
+                let all = all.map(String::as_str).collect::<std::collections::BTreeSet<_>>();
+                let all = all.into_iter().collect::<Vec<_>>().join(", ");
                 return Err(format!(
-                    "tenants.{tenant}.connectors.{id}`: no flow has such a connector"
+                    "tenants.{tenant}.connectors.{id}`: no flow has such a connector; they have: {all}"
                 ));
             }
             let is_known =
@@ -300,7 +303,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let wrong = |text: &str| ServeConfig::parse(text).unwrap_err();
-        assert!(wrong("listen: 0.0.0.0:80").contains("anybody could write"));
+        let open = ServeConfig::parse("listen: 0.0.0.0:80").unwrap().check_listen().unwrap_err();
+        assert!(open.full_message().contains("anybody could write"), "{open:?}");
         assert!(wrong("max_jobs: 0").contains("max_jobs"));
         assert!(wrong("max_connections: 0").contains("max_connections"));
         assert!(wrong("keep_days: -1").contains("keep_days"));

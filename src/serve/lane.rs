@@ -85,8 +85,8 @@ pub(super) struct Lane {
     /// The tenants' changes that the account heeds, and who makes another one.
     heeded: AtomicU64,
     renewing: tokio::sync::Mutex<()>,
-    /// When one was opened last, or tried to be; none where that is due.
-    renewed: Mutex<Option<Instant>>,
+    /// When one was opened last, or tried to be.
+    renewed: Mutex<Instant>,
     store: Arc<Store>,
     turns: Arc<Turns>,
     pub(super) keyed: Keyed,
@@ -124,7 +124,7 @@ impl Lane {
             account: RwLock::new(Arc::new(account)),
             heeded: AtomicU64::new(heeded),
             renewing: tokio::sync::Mutex::new(()),
-            renewed: Mutex::new(Some(Instant::now())),
+            renewed: Mutex::new(Instant::now()),
             store: Arc::new(store),
             turns: Arc::default(),
             keyed: Keyed::default(),
@@ -197,7 +197,7 @@ impl Lane {
 
     /// What is under way goes on with the account that it began with.
     async fn open_anew(&self, service: &Service, values: Map<String, Value>) -> Result<(), Error> {
-        *lock(&self.renewed) = Some(Instant::now());
+        *lock(&self.renewed) = Instant::now();
         let with = shared(service, &self.meter);
         let account = Account::open(&self.name, values, &self.store, &with).await?;
         *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
@@ -208,9 +208,7 @@ impl Lane {
     /// the remote may be otherwise by now. Where that cannot be done, the one that there is is used on.
     pub(super) fn renew_if_old(self: &Arc<Self>, service: &Arc<Service>) {
         let most = service.config.renew_secs.duration();
-        let is_old = move |lane: &Self| {
-            lock(&lane.renewed).is_none_or(|at| !most.is_zero() && at.elapsed() >= most)
-        };
+        let is_old = move |lane: &Self| !most.is_zero() && lock(&lane.renewed).elapsed() >= most;
         // A sandbox would begin with nothing again.
         if !is_old(self) || self.account().setup.sandbox.is_some() {
             return;
@@ -222,7 +220,7 @@ impl Lane {
                 return;
             }
             // Whatever becomes of it, it is not tried at each request.
-            *lock(&lane.renewed) = Some(Instant::now());
+            *lock(&lane.renewed) = Instant::now();
             let opening = async {
                 let values = own.tenants.values(&lane.name)?;
                 Ok::<_, Problem>(lane.open_anew(&own, values).await?)
@@ -284,7 +282,7 @@ impl Lane {
 }
 
 /// Asks the remote whether a lane's account can be written with, also where it could not be opened. With
-/// `create`, it is opened anew after that.
+/// `create`, it is opened anew after that: the next record is written with what was made.
 ///
 /// # Errors
 /// As of [`Lanes::get`](super::lanes::Lanes::get); not what the remote says.
@@ -305,7 +303,14 @@ pub(super) async fn check(
     let setup = Account::unasked(name, values, &store, &with).await?;
     let found = stop::until(service.stop.clone(), setup.check(streams, create)).await;
     if create && let Some(lane) = service.lanes.find(name) {
-        *lock(&lane.renewed) = None;
+        let _renewing = lane.renewing.lock().await;
+        let values = service.tenants.values(name)?;
+        // What the remote says of it, was found.
+        if lane.open_anew(service, values).await.is_ok()
+            && let Some(live) = lane.live()
+        {
+            live.close();
+        }
     }
     Ok(found)
 }

@@ -127,6 +127,7 @@ const ROUNDS_A_DAY: u64 = 24;
 /// # Errors
 /// Exit code 2: the configuration, or the address. Exit code 5: the disk.
 pub async fn start(config: ServeConfig) -> Result<Running, Error> {
+    config.check_listen()?;
     telemetry::start()?;
     let config = Arc::new(config);
     let queue = Queue::open(&config.data, Hooks::read(&config)?)?;

@@ -13,17 +13,17 @@ use crate::results;
 use crate::store::jobs::Job as Run;
 use crate::store::report;
 
-/// Whether a job that has ended may have left something to write. One that was cancelled has nothing but
-/// what it had read.
+/// Whether a job that has ended may have left something to write.
 pub(super) fn has_any(data: &Path, job: &Job) -> bool {
     let has_trouble = job.brief.as_ref().is_none_or(|brief| brief.proof.trouble() > 0);
     job.run.is_some() && has_trouble
         || keeps_input(job.state, job.source) && input::path(data, &job.uuid).exists()
 }
 
-/// Whether what a job was given is kept after its end: where it has failed, it may not have read all.
+/// Whether what a job was given is kept after its end: where it had to end, it may not have read all.
 pub(super) fn keeps_input(state: State, source: Source) -> bool {
-    state == State::Failed && matches!(source, Source::Api | Source::Retry)
+    matches!(state, State::Failed | State::Stopped | State::Cancelled)
+        && matches!(source, Source::Api | Source::Retry)
 }
 
 /// Makes the input of `job`, which retries what `run` has left, if there was one; once, also where a

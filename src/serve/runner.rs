@@ -159,7 +159,12 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
         Ok(mut summary) => {
             // What the lane's store knows it by is told as its run.
             summary.job_id.clone_from(&job.uuid);
-            Ended::from(&summary)
+            let mut ended = Ended::from(&summary);
+            let unread = job.records.unwrap_or_default().saturating_sub(summary.proof.counts.read);
+            if ended.state == State::Stopped && unread > 0 {
+                ended.message = format!("{unread} records were not read: a retry writes them");
+            }
+            ended
         }
         Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => return,
         Err(_) if stop.is_cancelled() => {

@@ -39,8 +39,10 @@ impl SecretSource {
         };
         match text {
             Some(text) if !text.is_empty() => Ok(text.into()),
-            _ => Err(Error::usage(format!("a secret is to be read from {place}, which has none"))
-                .hint("set it before the service starts")),
+            _ => Err(Error::usage(format!(
+                "a secret is to be read from {place}, which is empty, or not there"
+            ))
+            .hint("set it, and start the service again")),
         }
     }
 

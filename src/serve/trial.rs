@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::tenants::TenantName;
 use axum::http::StatusCode;
 
-/// Refuses an account that no flow could write with.
+/// Refuses an account that no flow could write with. What is odd about it.
 ///
 /// # Errors
 /// 404 where no flow has such a connector, 422 with what the first of them lacks.
@@ -19,7 +19,7 @@ pub(super) fn of_account(
     (environment, tenant): &TenantName,
     connector: &str,
     account: &Map<String, Value>,
-) -> Result<(), Problem> {
+) -> Result<Vec<String>, Problem> {
     let mut first = None;
     let flows = &service.config.environment(environment)?.flows;
     for (flow, _) in flows.iter().filter(|(_, flow)| flow.connectors.contains_key(connector)) {
@@ -30,10 +30,13 @@ pub(super) fn of_account(
             connector: connector.to_owned(),
         };
         // Where the flow's own secrets are not there, no account is at fault.
-        let Ok(mut values) = service.tenants.of_flow(&name)? else { return Ok(()) };
+        let Ok(mut values) = service.tenants.of_flow(&name)? else { return Ok(Vec::new()) };
         values.extend(account.clone());
         match Account::try_out(&name, values) {
-            Ok(()) => return Ok(()),
+            Ok(warnings) => {
+                warn(&name, &warnings);
+                return Ok(warnings);
+            }
             Err(error) => {
                 first.get_or_insert(error);
             }
@@ -45,9 +48,18 @@ pub(super) fn of_account(
     }
 }
 
+fn warn(name: &LaneName, warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!(lane = %name, "{warning}");
+    }
+}
+
 /// Logs what cannot work of what the service has been told: secrets that are not there, keys that are
 /// missing, programs of taps.
 pub(super) fn of_all(service: &Service) {
+    if service.config.environments.is_empty() {
+        tracing::warn!("The configuration names no environment: nothing can be written.");
+    }
     for (environment, place) in &service.config.environments {
         for (flow, of) in &place.flows {
             for (tap, config) in &of.taps {
@@ -64,9 +76,12 @@ pub(super) fn of_all(service: &Service) {
         }
         // Secrets that are not there are told on the way.
         let Ok(values) = service.tenants.values(&name) else { continue };
-        if let Err(error) = Account::try_out(&name, values) {
-            let (error, hint) = (error.full_message(), error.hint_text());
-            tracing::error!(lane = %name, hint, "Nothing can be written here: {error}");
+        match Account::try_out(&name, values) {
+            Ok(warnings) => warn(&name, &warnings),
+            Err(error) => {
+                let (error, hint) = (error.full_message(), error.hint_text());
+                tracing::error!(lane = %name, hint, "Nothing can be written here: {error}");
+            }
         }
     }
 }

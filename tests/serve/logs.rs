@@ -123,8 +123,10 @@ fn the_start_tells_what_cannot_work() {
     let tenants = &mut config["environments"]["dev"]["tenants"];
     tenants["acme"]["connectors"]["crn"] = json!({});
     tenants["other"]["connectors"]["crm"]["access_token"] = json!({"env": "NO_SUCH_VARIABLE"});
+    tenants["acme"]["connectors"]["crm"]["base_ulr"] = "x".into();
     let service = Service::start(&config);
     service.wait_until(|| service.log().contains("NO_SUCH_VARIABLE"));
+    assert!(service.log().contains("did you mean `base_url`"), "{}", service.log());
     let lines = lines(&service);
     let wrong = saying(&lines, "Nothing can be written here");
     assert_eq!(wrong.len(), 1, "{lines:#?}");

@@ -16,6 +16,7 @@ fn a_request_that_is_wrong_says_where() {
     let send = |path: &str, body: &str| service.send("POST", path, &[], body);
     let refused = |body: serde_json::Value| service.post(jobs, &body).problem(422);
     assert!(send(jobs, "{\"state\": ").problem(400).contains("no JSON"));
+    assert!(send(jobs, " ").problem(400).contains("no body"));
     let records =
         |record| json!({"connector_id": "crm", "job_type": "write", "state": {"contacts": record}});
     assert!(refused(records(json!([contact("a"), 7]))).contains("`state.contacts[1]`"));

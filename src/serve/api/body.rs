@@ -169,6 +169,9 @@ fn broken(error: &axum::BoxError, most: usize) -> Problem {
 /// # Errors
 /// 400 for no JSON, 422 for another shape than is asked for, with the place.
 pub(super) fn parse<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Problem::bad("the request has no body, and is to be a JSON object"));
+    }
     // Serde would take an array for an object's values in their order.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(Problem::unprocessable("the request is an array, and is to be an object"));

@@ -130,12 +130,7 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
     }
     if service.runner.remove(&job.uuid) {
         let (own, uuid) = (Arc::clone(service), job.uuid.clone());
-        let cancelled = async move {
-            own.queue.cancel(&uuid).await?;
-            input::remove(&own.config.data, &uuid);
-            Ok(())
-        };
-        service.whole(cancelled).await?;
+        service.whole(async move { Ok(own.queue.cancel(&uuid).await?) }).await?;
         return found(service, &job.uuid);
     }
     // It is on disk first: a kill does not bring the job back.
@@ -162,7 +157,9 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
     }
     if !has_any(&service.config.data, job) {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
-        return Err(Problem::conflict(detail));
+        return Err(Problem::conflict(detail).hint(
+            "what it left is written, or another retry has it; what was mended is a new job, or request",
+        ));
     }
     let again = NewJob {
         retries: Some(job.uuid.clone()),

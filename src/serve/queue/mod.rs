@@ -176,7 +176,10 @@ impl Queue {
     pub(super) fn with_inputs(&self) -> Result<Vec<String>, StoreError> {
         self.read(|connection| {
             connection
-                .prepare_cached("SELECT uuid FROM jobs WHERE status IN ('queued', 'failed')")?
+                .prepare_cached(
+                    "SELECT uuid FROM jobs
+                     WHERE status IN ('queued', 'failed', 'stopped', 'cancelled')",
+                )?
                 .query_map([], |row| row.get(0))?
                 .collect()
         })

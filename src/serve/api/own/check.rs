@@ -78,7 +78,7 @@ impl From<CheckLine> for ToldCheck {
 /// unless `create` says so.
 #[utoipa::path(
     post, path = "/api/v1/check/{environment}/{flow}/{tenant}/{connector}", tag = "tenants",
-    params(LanePlace), request_body = Check,
+    params(LanePlace), request_body = Option<Check>,
     responses((status = 200, body = Checked), (status = "default", body = Problem,
         content_type = "application/problem+json"))
 )]

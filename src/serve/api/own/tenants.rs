@@ -33,6 +33,9 @@ pub(in crate::serve::api) struct ToldTenant {
     connectors: Vec<ToldAccount>,
     /// The keys that were made for it here. Those of the configuration are not told.
     keys: Vec<ToldKey>,
+    /// What is odd about the account that was given, such as keys that nobody knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// A tenant's account at a connector. What is in it is not told.
@@ -117,6 +120,7 @@ fn tell(service: &Service, environment: &str, tenant: &str) -> Result<ToldTenant
         said_in,
         connectors: connectors.map(|(id, said_in)| ToldAccount { id, said_in }).collect(),
         keys: keys.into_iter().map(ToldKey::from).collect(),
+        warnings: Vec::new(),
     })
 }
 
@@ -246,13 +250,14 @@ pub(in crate::serve::api) async fn set_account(
     let AccountPlace { environment, tenant, connector } = place;
     tell(&service, &environment, &tenant)?;
     let name: TenantName = (environment, tenant);
-    tokio::task::block_in_place(|| trial::of_account(&service, &name, &connector, &account))?;
+    let warnings =
+        tokio::task::block_in_place(|| trial::of_account(&service, &name, &connector, &account))?;
     let (own, of) = (Arc::clone(&service), name.clone());
     let setting =
         async move { own.tenants.set_account(&own.queue, &of, &connector, &account).await };
     let is_new = service.whole(setting).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(tell(&service, &name.0, &name.1)?)))
+    Ok((status, Json(ToldTenant { warnings, ..tell(&service, &name.0, &name.1)? })))
 }
 
 /// Keys of a config that name files of the machine that the service runs on.
