@@ -140,6 +140,13 @@ impl Outcome {
         }
     }
 
+    /// Whether its job had to end before it was through.
+    pub fn is_cut_off(&self) -> bool {
+        let is_so = |trouble: &Trouble| matches!(&*trouble.code, NOT_SENT | CUT_OFF | UNDER_WAY);
+        matches!(self.fate, Fate::Failed | Fate::InDoubt)
+            && self.trouble.as_ref().is_some_and(is_so)
+    }
+
     /// Whether the record is written, or found out about, when the tap brings it again. What is
     /// rejected is not, nor what the data itself keeps out, nor a create that is in doubt for good,
     /// since nothing can tell: a tap that waited for these would wait for ever.

@@ -172,6 +172,8 @@ impl Job {
             } else {
                 self.watermark.end(outcome.position);
             }
+            // All may have been read by then.
+            self.finished.stopped |= self.wiring.stop.is_cancelled() && outcome.is_cut_off();
             self.parent_settled(settled.stream, outcome)?;
         }
         (self.wiring.on_progress)(&self.totals);

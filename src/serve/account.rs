@@ -43,6 +43,8 @@ pub(super) fn print(values: &Map<String, Value>) -> Print {
 pub(super) struct TokenFolder<'a> {
     pub(super) data: &'a Path,
     pub(super) vault: Option<&'a Arc<Vault>>,
+    /// Who looks whether there is one, and makes it.
+    pub(super) making: &'a Mutex<()>,
 }
 
 /// What has one limit: an account, and what is written to it with.
@@ -60,6 +62,8 @@ pub(super) struct With<'a> {
 pub(super) struct Limits {
     calls: Mutex<HashMap<Shared, Weak<Limiter>>>,
     rates: Budgets,
+    /// See [`TokenFolder`].
+    pub(super) making: Mutex<()>,
 }
 
 impl Limits {
@@ -157,6 +161,7 @@ impl TokenFolder<'_> {
         let token = values.get(KEY).and_then(Value::as_str).map(str::trim);
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
         let path = self.path(token);
+        let _making = lock(self.making);
         let file = TokenFile::new(path.clone(), self.vault.cloned());
         let failed = |error: std::io::Error| {
             Error::usage(format!("new tokens cannot be kept in `{}`", path.display()))

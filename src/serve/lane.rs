@@ -3,12 +3,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 use tracing::field::Empty;
@@ -107,7 +106,7 @@ impl fmt::Debug for Lane {
 impl Lane {
     pub(super) async fn open(service: &Service, name: LaneName) -> Result<Self, Problem> {
         let heeded = service.tenants.changes();
-        let values = service.tenants.values(&name)?;
+        service.tenants.check(&name)?;
         let path = name.store(&service.config.data);
         let meter = LaneMeter::new(&name);
         // Its thread writes for all jobs of the lane.
@@ -116,8 +115,7 @@ impl Lane {
         let store = opening
             .await
             .map_err(|error| Error::ours("cannot open a store").caused_by(error))??;
-        let with = shared(service, &meter);
-        let account = Account::open(&name, values, &store, &with).await?;
+        let account = opened(service, &name, &store, &meter).await?;
         Ok(Self {
             name,
             meter,
@@ -171,7 +169,7 @@ impl Lane {
     }
 
     /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
-    pub(super) async fn heed(&self, service: &Service) -> Result<(), Problem> {
+    pub(super) async fn heed(&self, service: &Service, opens: &AtomicBool) -> Result<(), Problem> {
         if self.heeded.load(Ordering::Acquire) == service.tenants.changes() {
             return Ok(());
         }
@@ -183,10 +181,10 @@ impl Lane {
             return Ok(());
         }
         let _renewing = self.renewing.lock().await;
+        opens.store(true, Ordering::Release);
         let changes = service.tenants.changes();
-        let values = service.tenants.values(&self.name)?;
-        if !is_own(&values) {
-            self.open_anew(service, values).await?;
+        if !is_own(&service.tenants.values(&self.name)?) {
+            self.open_anew(service).await?;
             if let Some(live) = self.live() {
                 live.end_soon();
             }
@@ -196,10 +194,9 @@ impl Lane {
     }
 
     /// What is under way goes on with the account that it began with.
-    async fn open_anew(&self, service: &Service, values: Map<String, Value>) -> Result<(), Error> {
+    async fn open_anew(&self, service: &Service) -> Result<(), Problem> {
         *lock(&self.renewed) = Instant::now();
-        let with = shared(service, &self.meter);
-        let account = Account::open(&self.name, values, &self.store, &with).await?;
+        let account = opened(service, &self.name, &self.store, &self.meter).await?;
         *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(account);
         Ok(())
     }
@@ -221,10 +218,7 @@ impl Lane {
             }
             // Whatever becomes of it, it is not tried at each request.
             *lock(&lane.renewed) = Instant::now();
-            let opening = async {
-                let values = own.tenants.values(&lane.name)?;
-                Ok::<_, Problem>(lane.open_anew(&own, values).await?)
-            };
+            let opening = lane.open_anew(&own);
             // Whoever heeds a change waits for its end.
             let most = own.config.deadline_secs.duration();
             let opened = tokio::select! {
@@ -304,9 +298,8 @@ pub(super) async fn check(
     let found = stop::until(service.stop.clone(), setup.check(streams, create)).await;
     if create && let Some(lane) = service.lanes.find(name) {
         let _renewing = lane.renewing.lock().await;
-        let values = service.tenants.values(name)?;
         // What the remote says of it, was found.
-        if lane.open_anew(service, values).await.is_ok()
+        if lane.open_anew(service).await.is_ok()
             && let Some(live) = lane.live()
         {
             live.close();
@@ -315,13 +308,41 @@ pub(super) async fn check(
     Ok(found)
 }
 
+/// Opens an account with what is said of it: should that change on the way, with what is said then.
+async fn opened(
+    service: &Service,
+    name: &LaneName,
+    store: &Store,
+    meter: &LaneMeter,
+) -> Result<Account, Problem> {
+    let mut changes = service.tenants.watch();
+    let with = shared(service, meter);
+    loop {
+        changes.mark_unchanged();
+        let values = service.tenants.values(name)?;
+        let of = print(&values);
+        let otherwise = async {
+            let is_own = || service.tenants.values(name).is_ok_and(|now| print(&now) == of);
+            while changes.changed().await.is_ok() && is_own() {}
+        };
+        tokio::select! {
+            account = Account::open(name, values, store, &with) => return Ok(account?),
+            () = otherwise => tracing::info!(lane = %name, "The account was changed while it was opened."),
+        }
+    }
+}
+
 fn unanswered() -> Problem {
     Problem::unavailable("the remote has not answered in time", 5)
 }
 
 fn shared<'a>(service: &'a Service, meter: &LaneMeter) -> With<'a> {
     With {
-        tokens: TokenFolder { data: &service.config.data, vault: service.tenants.vault() },
+        tokens: TokenFolder {
+            data: &service.config.data,
+            vault: service.tenants.vault(),
+            making: &service.lanes.limits.making,
+        },
         limits: &service.lanes.limits,
         meter: Meter::new(meter.labels()),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -58,8 +59,22 @@ impl Lanes {
         service: &Arc<Service>,
         name: &LaneName,
     ) -> Result<Arc<Lane>, Problem> {
+        self.get_noting(service, name, &AtomicBool::default()).await
+    }
+
+    /// The same. `opens` is set while others wait for this: then it is not to be dropped.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) async fn get_noting(
+        &self,
+        service: &Arc<Service>,
+        name: &LaneName,
+        opens: &AtomicBool,
+    ) -> Result<Arc<Lane>, Problem> {
         let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
         let opening = cell.get_or_try_init(|| async {
+            opens.store(true, Ordering::Release);
             let lane = Arc::new(Lane::open(service, name.clone()).await?);
             let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
             service.tasks.spawn(async move { opened.forget(before).await });
@@ -84,9 +99,10 @@ impl Lanes {
         };
         lane.touch();
         tokio::select! {
-            heeded = lane.heed(service) => heeded?,
+            heeded = lane.heed(service, opens) => heeded?,
             () = service.stop.cancelled() => return Err(Problem::ending()),
         }
+        opens.store(false, Ordering::Release);
         lane.renew_if_old(service);
         Ok(lane)
     }

@@ -22,6 +22,8 @@ pub(super) struct Peer(pub(super) SocketAddr);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often that is told.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// Bytes of a connection that are held before they are looked at, at most: headers have to fit in.
+const BUFFER: usize = 64 << 10;
 /// How long answers that are under way are waited for at the end.
 const LAST_WAIT: Duration = Duration::from_secs(30);
 
@@ -74,6 +76,7 @@ pub(super) async fn serve(
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.patience)
+            .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

@@ -39,6 +39,8 @@ const AT_ONCE: usize = 8;
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// How long it does once its account is another one.
 const LAST_CALLS: Duration = Duration::from_secs(10);
+/// How long one that is to give way waits for a moment without records.
+const RETIRES: Duration = Duration::from_secs(60);
 /// Records of one job, at most: what became of them is looked at by job.
 const MOST: u64 = 100_000;
 
@@ -53,8 +55,8 @@ pub(super) struct Live {
     over: CancellationToken,
     /// Ended to have it end early.
     stop: CancellationToken,
-    /// Another one takes its place as soon as nobody waits for it.
-    retires: AtomicBool,
+    /// Since when another one is to take its place.
+    retires: Mutex<Option<Instant>>,
 }
 
 /// Why a record was not sent.
@@ -101,11 +103,24 @@ impl Live {
     /// # Errors
     /// 503 where the service ends; what kept a job from beginning.
     pub(super) async fn of(service: &Arc<Service>, lane: &Arc<Lane>) -> Result<Arc<Self>, Problem> {
+        Self::of_noting(service, lane, &AtomicBool::default()).await
+    }
+
+    /// The same. `opens` is set where others wait for this: then it is not to be dropped.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) async fn of_noting(
+        service: &Arc<Service>,
+        lane: &Arc<Lane>,
+        opens: &AtomicBool,
+    ) -> Result<Arc<Self>, Problem> {
         let open = || lane.live().filter(|live| live.goes_on());
         if let Some(live) = open() {
             return Ok(live);
         }
         let _turn = lane.beginning.lock().await;
+        opens.store(true, Ordering::Release);
         if let Some(live) = open() {
             return Ok(live);
         }
@@ -214,7 +229,7 @@ impl Live {
             waiting: Arc::clone(&waiting),
             over: CancellationToken::new(),
             stop: stop.clone(),
-            retires: AtomicBool::new(false),
+            retires: Mutex::default(),
         });
         let watch = service.progress.begin(&begun.uuid, lane);
         let input = Input {
@@ -296,14 +311,15 @@ impl Live {
         lock(&self.feed).lines = None;
     }
 
-    /// Has another one begin as soon as nobody waits for a record of this one.
+    /// Has another one begin as soon as nobody waits for a record of this one; at the latest in a minute.
     pub(super) fn retire(&self) {
-        self.retires.store(true, Ordering::Release);
+        lock(&self.retires).get_or_insert_with(Instant::now);
     }
 
     /// Whether the next record is for it.
     fn goes_on(&self) -> bool {
-        if self.retires.load(Ordering::Acquire) && lock(&self.waiting).is_empty() {
+        let since = *lock(&self.retires);
+        if since.is_some_and(|since| since.elapsed() > RETIRES || lock(&self.waiting).is_empty()) {
             self.close();
         }
         self.is_open()

@@ -43,6 +43,7 @@ use std::time::{Duration, Instant};
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -83,6 +84,8 @@ pub(crate) struct Service {
     sessions: Sessions,
     health: Health,
     room: Room,
+    /// Checks of accounts at once.
+    checks: Arc<Semaphore>,
     /// Ended when nothing more is begun.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -115,6 +118,8 @@ pub struct Running {
     close: CancellationToken,
 }
 
+/// Checks of accounts at once: each may wait for its remote.
+const CHECKS: usize = 32;
 /// How often lanes that nobody uses are looked for.
 const REST: Duration = Duration::from_secs(30);
 /// How often jobs and requests are that are old.
@@ -164,6 +169,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
         sessions: Sessions::default(),
         health: Health::new(),
         room,
+        checks: Arc::new(Semaphore::new(CHECKS)),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });

@@ -2,13 +2,13 @@
 //! over HTTP. The latter is kept encrypted, and read when a lane is opened.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use axum::http::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::config::{ServeConfig, TenantConfig};
@@ -30,7 +30,7 @@ pub(super) struct Tenants {
     vault: Option<Arc<Vault>>,
     added: RwLock<BTreeMap<TenantName, Added>>,
     /// How often something was changed.
-    changes: AtomicU64,
+    changes: watch::Sender<u64>,
     /// One change at a time: what is on disk and what is known here are the same.
     changing: tokio::sync::Mutex<()>,
 }
@@ -75,7 +75,7 @@ impl Tenants {
             config,
             vault,
             added: RwLock::new(added),
-            changes: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
             changing: tokio::sync::Mutex::default(),
         };
         for ((environment, tenant), of) in &*tenants.added() {
@@ -95,7 +95,7 @@ impl Tenants {
     fn added_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<TenantName, Added>> {
         let added = self.added.write().unwrap_or_else(PoisonError::into_inner);
         // Whoever sees this waits for the lock before it looks.
-        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.changes.send_modify(|changes| *changes += 1);
         added
     }
 
@@ -106,7 +106,12 @@ impl Tenants {
 
     /// How often something was changed: what was looked up before may be another now.
     pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+        *self.changes.borrow()
+    }
+
+    /// Told of each change.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn in_file(&self, environment: &str, tenant: &str) -> Option<&TenantConfig> {

@@ -63,9 +63,9 @@ pub(super) fn of_all(service: &Service) {
     for (environment, place) in &service.config.environments {
         for (flow, of) in &place.flows {
             for (tap, config) in &of.taps {
-                if let Some(program) = config.missing_program() {
+                for lacks in config.lacks() {
                     let tap = format!("{environment}/{flow}/{tap}");
-                    tracing::error!(tap, program, "A tap cannot run: its program is not there.");
+                    tracing::error!(tap, lacks, "A tap cannot run: something is not there.");
                 }
             }
         }

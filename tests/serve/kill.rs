@@ -299,6 +299,21 @@ fn what_a_cancelled_job_has_left_is_waited_for() {
     assert_eq!(remote.records("salesforce%2FLead").len(), 25);
 }
 
+/// All was read, and the last call fails while the service ends: it was to be sent again.
+#[test]
+fn a_job_whose_last_call_fails_as_a_signal_ends_it_goes_on_at_the_next_start() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang, ms: 3000}]}");
+    let mut service = Service::start(&config(&remote.url));
+    let job = service.queue("acme", &["c-1", "c-2"]);
+    service.wait_until(|| remote.faults("hang") > 0);
+    ends_soon(&mut service);
+    assert!(remote.by_ext("contacts").is_empty());
+    service.begin();
+    let ended = service.ended(&job);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(remote.by_ext("contacts").len(), 2);
+}
+
 #[test]
 fn an_account_that_does_not_open_does_not_keep_it_from_ending() {
     let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));

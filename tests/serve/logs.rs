@@ -119,7 +119,9 @@ fn the_start_tells_what_cannot_work() {
     let mut config = config("http://127.0.0.1:9");
     let flow = &mut config["environments"]["dev"]["flows"]["two"];
     flow["connectors"]["crn"] = json!({"config": {"connector": "hubspott"}});
-    flow["taps"] = json!({"orders": {"command": ["no-such-tap"]}, "mine": {"command": ["sh"]}});
+    flow["taps"] = json!({"orders": {"command": ["no-such-tap"]}, "mine": {"command": ["sh"]},
+        "other": {"command": ["sh"], "catalog": "no-such-catalog.json",
+            "config": {"api_key": {"env": "NO_SUCH_SECRET"}}}});
     let tenants = &mut config["environments"]["dev"]["tenants"];
     tenants["acme"]["connectors"]["crn"] = json!({});
     tenants["other"]["connectors"]["crm"]["access_token"] = json!({"env": "NO_SUCH_VARIABLE"});
@@ -133,6 +135,9 @@ fn the_start_tells_what_cannot_work() {
     assert_eq!(wrong[0]["fields"]["lane"], "dev/two/acme/crn");
     assert!(message(wrong[0]).contains("`hubspott`"), "{}", wrong[0]);
     let taps = saying(&lines, "A tap cannot run");
-    assert_eq!(taps.len(), 1, "{lines:#?}");
-    assert_eq!(taps[0]["fields"]["program"], "no-such-tap");
+    let lacks = |what: &str| {
+        taps.iter().any(|line| line["fields"]["lacks"].as_str().unwrap().contains(what))
+    };
+    assert!(taps.len() == 3 && lacks("`no-such-tap`"), "{taps:#?}");
+    assert!(lacks("`NO_SUCH_SECRET`") && lacks("`no-such-catalog.json`"), "{taps:#?}");
 }

@@ -48,6 +48,22 @@ fn who_does_not_end_a_request_is_cut_off() {
 }
 
 #[test]
+fn headers_without_an_end_are_not_held() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let mut stream = connect(&service);
+    let headers =
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-long: {}", "x".repeat(200_000));
+    // It may be closed before all of it is sent.
+    drop(stream.write_all(headers.as_bytes()));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert_eq!(service.get("/healthz").text, "ok\n");
+}
+
+#[test]
 fn downloads_that_nobody_reads_end_and_others_have_their_turn() {
     let remote = Remote::start();
     let mut config = config(&remote.url);

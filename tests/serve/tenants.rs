@@ -274,3 +274,38 @@ fn an_account_is_checked_and_made_ready_over_http() {
     assert_eq!(remote.records("hubspot%2F0-1").len(), 1);
     assert!(!service.everything().contains("worn-out-token"));
 }
+
+/// One that hangs as it is opened holds up neither the memory nor the one that is given in its place.
+#[test]
+fn an_account_that_hangs_gives_way_to_another() {
+    let (remote, hangs) = (Remote::start(), Remote::with("{latency_ms: 600000}"));
+    let account = |url: &str| json!({"base_url": url, "access_token": "sandbox-token"});
+    let service = Service::start(&json!({"deadline_secs": 0.3, "max_record_bytes": 2_000_000,
+        "admin_keys": [{"env": "ADMIN_KEY"}], "encryption_key": {"env": "ENCRYPTION_KEY"},
+        "environments": {"dev": {
+            "flows": {"two": {"connectors": {"hubspot": {}}}},
+            "tenants": {"acme": {"connectors": {"hubspot": account(&hangs.url)}}}}}}));
+    let write = |id: &str, note: &str| {
+        let data =
+            json!({"externalId": id, "email": format!("{id}@example.com"), "firstname": note});
+        let place = "/dev/two/acme/connectors/hubspot/contacts";
+        ask(&service, "POST", place, "admin-key", &json!({"data": data}))
+    };
+    let memory = || {
+        let told = admin(&service, "GET", "/metrics", &json!(null)).text;
+        let line = told.lines().find(|line| line.starts_with("process_resident_memory_bytes "));
+        line.unwrap().rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    write("c-1", "").problem(503);
+    let before = memory();
+    let note = "x".repeat(1_500_000);
+    for n in 0..40 {
+        write(&format!("d-{n}"), &note).problem(503);
+    }
+    let grown = memory() - before;
+    assert!(grown < 30e6, "{grown} bytes are held of records that were refused");
+    let place = format!("{TENANTS}/acme/connectors/hubspot");
+    admin(&service, "PUT", &place, &account(&remote.url)).is(200);
+    service.wait_until(|| write("c-1", "").status == 200);
+    assert_eq!(remote.records("hubspot%2F0-1").len(), 1, "what was refused is not written");
+}

@@ -1,7 +1,7 @@
 //! A record that is written at once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -10,16 +10,17 @@ use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::body;
 use crate::json::fields::Fields;
-use crate::serve::Service;
 use crate::serve::input::MOST_FIELDS;
 use crate::serve::lane::{Lane, LaneName};
 use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
 use crate::serve::queue::RequestKey;
+use crate::serve::{Service, lock};
 use crate::state::line;
 use crate::store::tasks::{self, Task};
 use crate::store::{open_for_reading, report, unreadable};
@@ -63,7 +64,6 @@ impl<'a> From<PlatformRecord<'a>> for NewRecord<'a> {
 struct Wanted {
     lane: LaneName,
     stream: String,
-    record: Box<RawValue>,
     /// Nobody waits for the outcome.
     is_async: bool,
     key: Option<RequestKey>,
@@ -81,29 +81,47 @@ enum Sent {
     },
 }
 
-/// Whether a record may still be sent: until it is, or whoever waits gives up.
-#[derive(Debug, Default)]
-struct Chance(AtomicU8);
+/// A record that may be sent as long as whoever waits for that has not given up: then it is gone.
+struct Chance {
+    record: Mutex<Option<Box<RawValue>>>,
+    given_up: CancellationToken,
+    /// Others wait for what is opened on the way.
+    opens: AtomicBool,
+}
 
 impl Chance {
-    const OPEN: u8 = 0;
-    const TAKEN: u8 = 1;
-    const GIVEN_UP: u8 = 2;
-
-    fn becomes(&self, state: u8) -> bool {
-        let (order, failed) = (Ordering::AcqRel, Ordering::Acquire);
-        let was = self.0.compare_exchange(Self::OPEN, state, order, failed);
-        was.is_ok() || was == Err(state)
+    fn new(record: Box<RawValue>) -> Self {
+        let record = Mutex::new(Some(record));
+        Self { record, given_up: CancellationToken::new(), opens: AtomicBool::default() }
     }
 
-    /// It is sent. `false`: it must not be any more.
-    fn take(&self) -> bool {
-        self.becomes(Self::TAKEN)
+    /// It is sent. `None`: it must not be any more.
+    fn take(&self) -> Option<Box<RawValue>> {
+        lock(&self.record).take()
     }
 
     /// It is not to be sent any more. `false`: it was.
     fn give_up(&self) -> bool {
-        self.becomes(Self::GIVEN_UP)
+        let had_one = lock(&self.record).take().is_some();
+        if had_one {
+            self.given_up.cancel();
+        }
+        had_one
+    }
+
+    /// Waits, until it is given up: what others wait for is opened all the same.
+    async fn unless_given_up<W: Future>(&self, wait: W) -> Result<W::Output, Problem> {
+        let given_up = async {
+            self.given_up.cancelled().await;
+            if self.opens.load(Ordering::Acquire) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = wait => Ok(done),
+            () = given_up => Err(late()),
+        }
     }
 }
 
@@ -142,7 +160,7 @@ pub(super) async fn write_in(
     let (stream, record, is_async) = (stream.to_owned(), asked.data.to_owned(), asked.is_async);
     // Its room is for others.
     drop(bytes);
-    write(service, Wanted { lane, stream, record, is_async, key }).await
+    write(service, Wanted { lane, stream, is_async, key }, record).await
 }
 
 /// Writes a record, and waits for its outcome as long as the deadline allows.
@@ -150,8 +168,12 @@ pub(super) async fn write_in(
 /// # Errors
 /// 409 for a key that was given to another request, 422 for what is no record, 502 where the job that
 /// was to write it could not, 503 where none could be begun in time.
-async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> {
-    let fields = Fields::of_text(wanted.record.get()).map_err(|error| {
+async fn write(
+    service: &Arc<Service>,
+    wanted: Wanted,
+    record: Box<RawValue>,
+) -> Result<Told, Problem> {
+    let fields = Fields::of_text(record.get()).map_err(|error| {
         let problem = Problem::unprocessable(format!("`data` is no record: {error}"));
         problem.hint("a record is a JSON object")
     })?;
@@ -163,7 +185,7 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
     let began = Instant::now();
     let until = tokio::time::Instant::from_std(began) + service.config.deadline_secs.duration();
     let (is_async, mut is_kept) = (wanted.is_async, wanted.key.is_some());
-    let chance = Arc::new(Chance::default());
+    let chance = Arc::new(Chance::new(record));
     let sending = service.whole(send(Arc::clone(service), wanted, Arc::clone(&chance)));
     tokio::pin!(sending);
     let sent = match tokio::time::timeout_at(until, &mut sending).await {
@@ -195,9 +217,10 @@ async fn write(service: &Arc<Service>, wanted: Wanted) -> Result<Told, Problem> 
 /// Gives a record to the lane's job that is open for records. Not to be dropped on its way: see
 /// [`Service::whole`].
 async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Result<Sent, Problem> {
-    let lane = service.lanes.get(&service, &wanted.lane).await?;
+    let getting = service.lanes.get_noting(&service, &wanted.lane, &chance.opens);
+    let lane = chance.unless_given_up(getting).await??;
     let _turn = match &wanted.key {
-        Some(key) => Some(lane.keyed.turn(&key.key).await),
+        Some(key) => Some(chance.unless_given_up(lane.keyed.turn(&key.key)).await?),
         None => None,
     };
     if let Some(key) = &wanted.key
@@ -209,12 +232,13 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
         }
         return Ok(Sent::Before(lane, task));
     }
-    let id = uuid::Uuid::now_v7().to_string();
+    let (id, mut taken) = (uuid::Uuid::now_v7().to_string(), None);
     loop {
-        let live = Live::of(&service, &lane).await?;
-        if !chance.take() {
-            return Err(late());
-        }
+        let beginning = Live::of_noting(&service, &lane, &chance.opens);
+        let live = chance.unless_given_up(beginning).await??;
+        chance.opens.store(false, Ordering::Release);
+        taken = taken.or_else(|| chance.take());
+        let Some(record) = &taken else { return Err(late()) };
         let keep = |position| {
             let task = Task {
                 id: id.clone(),
@@ -223,7 +247,7 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
                 job: live.job,
                 position,
                 stream: wanted.stream.clone(),
-                record: wanted.record.get().to_owned(),
+                record: record.get().to_owned(),
             };
             // What is given to the store before the record leaves is on disk before any call for it.
             // Without room for it there, it does not leave.
@@ -234,7 +258,7 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
             };
             Some((task, kept))
         };
-        match live.send(&wanted.stream, &wanted.record, keep) {
+        match live.send(&wanted.stream, record, keep) {
             Ok((settled, (task, kept))) => {
                 if let Some(kept) = kept {
                     kept.await.map_err(|error| {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::schedule::Schedule;
 use crate::config::Seconds;
-use crate::serve::secret::SecretSource;
+use crate::serve::secret::{SecretSource, resolved};
 
 /// A program that brings records: a Singer tap.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -82,18 +82,33 @@ impl TapConfig {
         }
     }
 
-    /// Its program, where it is not to be found.
-    pub(in crate::serve) fn missing_program(&self) -> Option<&str> {
-        let program = self.command.first()?;
-        let is_there = if program.contains('/') {
+    /// What it needs and is not there, as far as that can be told without running it.
+    pub(in crate::serve) fn lacks(&self) -> Vec<String> {
+        let mut lacks = Vec::new();
+        if let Some(program) = self.command.first().filter(|program| !self.is_there(program)) {
+            lacks.push(format!("its program `{program}`"));
+        }
+        let files = self.catalog.iter().filter(|path| !path.is_file());
+        let folders = self.working_dir.iter().filter(|path| !path.is_dir());
+        lacks.extend(files.chain(folders).map(|path| format!("`{}`", path.display())));
+        let secrets = self.environment.values().filter_map(|value| match value {
+            Variable::Secret(source) => source.read().err(),
+            Variable::Text(_) => None,
+        });
+        let secrets = secrets.chain(resolved(&self.config).err());
+        lacks.extend(secrets.map(|error| error.full_message()));
+        lacks
+    }
+
+    fn is_there(&self, program: &str) -> bool {
+        if program.contains('/') {
             Path::new(program).is_file()
         } else {
             let folders = std::env::var_os("PATH").unwrap_or_default();
             // Where it is given other folders, the system looks there.
             self.environment.contains_key("PATH")
                 || std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
-        };
-        (!is_there).then_some(program)
+        }
     }
 
     /// Refuses what could never run.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
@@ -33,11 +33,11 @@ pub(super) struct Keeper {
 pub(super) type Turn = Option<File>;
 
 impl Keeper {
-    /// Of a config file, which has just been read.
-    pub(super) fn new(file: TokenFile) -> Self {
+    /// Of a config file, and the refresh token that was read there. Since then, another one may have come.
+    pub(super) fn new(file: TokenFile, read: &SecretString) -> Self {
         // A pipe would be waited for.
         let is_file = file.path().is_file();
-        let seen = Mutex::new(is_file.then(|| refresh_token(&file)).flatten());
+        let seen = Mutex::new(is_file.then(|| read.expose_secret().to_owned()));
         Self { file, is_file, seen }
     }
 
@@ -155,12 +155,27 @@ mod tests {
     use super::*;
     use crate::file::Access;
 
+    /// Another job may have renewed it between the reading and this.
+    #[test]
+    fn a_token_that_came_since_the_file_was_read_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let text = br#"{"refresh_token": "second"}"#;
+        crate::file::replace(&path, Access::Owner, |out| io::Write::write_all(out, text)).unwrap();
+        let newer = |read: &str| {
+            let keeper = Keeper::new(path.clone().into(), &read.into());
+            keeper.newer().map(|token| token.expose_secret().to_owned())
+        };
+        assert_eq!(newer("first").as_deref(), Some("second"));
+        assert_eq!(newer("second"), None);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_lock_that_is_never_let_go_of_is_told_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         crate::file::replace(&path, Access::Owner, |out| io::Write::write_all(out, b"{}")).unwrap();
-        let keeper = Keeper::new(path.clone().into());
+        let keeper = Keeper::new(path.clone().into(), &"old".into());
         // Whoever can read the folder or the config can lock them.
         for theirs in [folder.path(), &path] {
             let theirs = File::open(theirs).unwrap();

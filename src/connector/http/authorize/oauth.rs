@@ -99,8 +99,12 @@ impl OAuth {
         let secret = settings.client_secret.expose_secret();
         redactor.add(secret);
         redactor.add(&basic_credential(&settings.client_id, secret));
-        let is_kept = matches!(settings.grant, Grant::RefreshToken { .. });
-        let keeper = settings.config_file.clone().filter(|_| is_kept).map(Keeper::new);
+        let keeper = match (&settings.grant, &settings.config_file) {
+            (Grant::RefreshToken { refresh_token, .. }, Some(file)) => {
+                Some(Keeper::new(file.clone(), refresh_token))
+            }
+            _ => None,
+        };
         let oauth = Self { settings, keeper };
         for secret in oauth.refresh_token().iter().chain(&oauth.settings.access_token) {
             redactor.add(secret.expose_secret());

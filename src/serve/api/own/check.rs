@@ -96,8 +96,14 @@ pub(in crate::serve::api) async fn check(
     let name = LaneName { environment, flow, tenant, connector };
     let streams: Vec<_> = streams.iter().map(|name| StreamName::new(&**name)).collect();
     let own = Arc::clone(&service);
+    let turn = Arc::clone(&service.checks).try_acquire_owned();
+    let turn = turn
+        .map_err(|_| Problem::unavailable("as many accounts are checked at once as may be", 5))?;
     // What it makes is made whole, whoever still waits.
-    let checking = service.whole(async move { lane::check(&own, &name, &streams, create).await });
+    let checking = service.whole(async move {
+        let _turn = turn;
+        lane::check(&own, &name, &streams, create).await
+    });
     let found = tokio::time::timeout(service.config.deadline_secs.duration(), checking).await;
     let late = || Problem::unavailable("the remote has not told all in time", 5);
     let found = found.map_err(|_| late())??;
