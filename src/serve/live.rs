@@ -1,21 +1,20 @@
 //! Records that are written at once: one job of the lane stays open for them, so that nothing has to
 //! be started for each, and what comes together may go out together.
 
-use std::collections::{BTreeSet, HashMap};
-use std::io::{self, Read};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::Service;
-use super::input::{MOST_FIELDS, record_line, schema_line};
-use super::lane::{Lane, LaneName, job_span};
+use super::feed::{Feed, Lines};
+use super::input::record_line;
+use super::lane::{Lane, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
@@ -27,14 +26,11 @@ use crate::json::fields::Fields;
 use crate::pipeline::{Finished, Role};
 use crate::store::jobs::JobId;
 use crate::store::tasks::{self, KEY_MILLIS};
-use crate::store::{open_for_reading, unreadable};
 
 /// A job that nobody wrote with for so long ends; the next record begins another.
 pub(super) const IDLE: Duration = Duration::from_secs(300);
 /// How long a record that was accepted waits for room.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Accounts at once in which is looked for what a killed service has left.
-const AT_ONCE: usize = 8;
 /// How long a job goes on by itself once the service is to end.
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// How long it does once its account is another one.
@@ -74,20 +70,6 @@ pub(super) enum NotSent {
 
 /// Who waits for the record at which position.
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<()>>>>;
-
-struct Feed {
-    /// Gone when no more is taken.
-    lines: Option<mpsc::Sender<Vec<u8>>>,
-    position: u64,
-    /// Bytes that wait to be read, and how many may.
-    waiting: Arc<AtomicUsize>,
-    most_bytes: usize,
-    /// Bytes of a line, at most.
-    most_line: usize,
-    /// The properties that each stream's SCHEMA has named.
-    streams: HashMap<String, BTreeSet<String>>,
-    used: Instant,
-}
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -373,81 +355,4 @@ async fn end(service: &Service, lane: &Lane, begun: &Begun, finished: Finished) 
         tracing::error!(%error, "That a job has ended could not be kept.");
     }
     service.progress.end(&begun.uuid);
-}
-
-impl Feed {
-    /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
-    /// properties than before.
-    fn schema(&mut self, stream: &str, record: &Fields<'_>) -> String {
-        let mut names = record.0.iter().map(|(name, _)| name);
-        let known = self.streams.get(stream);
-        if known.is_some_and(|known| names.all(|name| known.contains(&**name))) {
-            return String::new();
-        }
-        let known = self.streams.entry(stream.to_owned()).or_default();
-        if known.len() + record.0.len() > MOST_FIELDS {
-            // A SCHEMA has an end; this one needs to tell of the records that follow it alone.
-            known.clear();
-        }
-        known.extend(record.0.iter().map(|(name, _)| name.to_string()));
-        schema_line(stream, known.iter())
-    }
-}
-
-/// What comes line by line, as a file that has no end before all who write it have gone.
-struct Lines {
-    from: mpsc::Receiver<Vec<u8>>,
-    line: Vec<u8>,
-    read: usize,
-    /// Bytes of those that were not taken yet.
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Read for Lines {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.line.len() {
-            let Ok(line) = self.from.recv() else { return Ok(0) };
-            self.waiting.fetch_sub(line.len(), Ordering::AcqRel);
-            (self.line, self.read) = (line, 0);
-        }
-        let rest = &self.line[self.read..];
-        let count = rest.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.read += count;
-        Ok(count)
-    }
-}
-
-/// Writes what a killed service has accepted and not written.
-pub(super) async fn take_up(service: &Arc<Service>) {
-    let at_once = Arc::new(Semaphore::new(AT_ONCE));
-    let mut all = JoinSet::new();
-    for name in service.tenants.lanes() {
-        let (service, at_once) = (Arc::clone(service), Arc::clone(&at_once));
-        all.spawn(async move {
-            let _turn = at_once.acquire_owned().await;
-            if let Err(problem) = take_up_in(&service, &name).await {
-                tracing::error!(
-                    "{name}: records that were accepted are not written before the next request: {}",
-                    problem.detail()
-                );
-            }
-        });
-    }
-    all.join_all().await;
-}
-
-async fn take_up_in(service: &Arc<Service>, name: &LaneName) -> Result<(), Problem> {
-    let store = name.store(&service.config.data);
-    if !store.exists() {
-        return Ok(());
-    }
-    let open = tokio::task::block_in_place(|| {
-        tasks::open(&open_for_reading(&store)?).map_err(unreadable)
-    })?;
-    if !open.is_empty() {
-        let lane = service.lanes.get(service, name).await?;
-        Live::of(service, &lane).await?;
-    }
-    Ok(())
 }

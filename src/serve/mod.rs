@@ -11,6 +11,7 @@ mod account;
 mod api;
 mod auth;
 mod config;
+mod feed;
 mod health;
 mod hints;
 mod input;
@@ -29,6 +30,7 @@ mod retry;
 mod run;
 mod runner;
 mod secret;
+mod taking_up;
 mod taps;
 mod telemetry;
 mod tenants;
@@ -184,7 +186,7 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     tokio::task::spawn_blocking(move || trial::of_all(&looking));
     let taking_up = Arc::clone(&service);
     service.tasks.spawn(async move {
-        live::take_up(&taking_up).await;
+        taking_up::take_up(&taking_up).await;
         taking_up.health.taken_up();
     });
     let app = api::router(Arc::clone(&service)).merge(page::router(Arc::clone(&service)));

@@ -1,0 +1,69 @@
+//! What is written to a job that is open for records, as the input that it reads: a Singer stream which
+//! has no end before all who write it have gone.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use super::input::{MOST_FIELDS, schema_line};
+use crate::json::fields::Fields;
+
+/// What a job that is open for records is given.
+pub(super) struct Feed {
+    /// Gone when no more is taken.
+    pub(super) lines: Option<mpsc::Sender<Vec<u8>>>,
+    pub(super) position: u64,
+    /// Bytes that wait to be read, and how many may.
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) most_bytes: usize,
+    /// Bytes of a line, at most.
+    pub(super) most_line: usize,
+    /// The properties that each stream's SCHEMA has named.
+    pub(super) streams: HashMap<String, BTreeSet<String>>,
+    pub(super) used: Instant,
+}
+
+impl Feed {
+    /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
+    /// properties than before.
+    pub(super) fn schema(&mut self, stream: &str, record: &Fields<'_>) -> String {
+        let mut names = record.0.iter().map(|(name, _)| name);
+        let known = self.streams.get(stream);
+        if known.is_some_and(|known| names.all(|name| known.contains(&**name))) {
+            return String::new();
+        }
+        let known = self.streams.entry(stream.to_owned()).or_default();
+        if known.len() + record.0.len() > MOST_FIELDS {
+            // A SCHEMA has an end; this one needs to tell of the records that follow it alone.
+            known.clear();
+        }
+        known.extend(record.0.iter().map(|(name, _)| name.to_string()));
+        schema_line(stream, known.iter())
+    }
+}
+
+/// What comes line by line, as a file that has no end before all who write it have gone.
+pub(super) struct Lines {
+    pub(super) from: mpsc::Receiver<Vec<u8>>,
+    pub(super) line: Vec<u8>,
+    pub(super) read: usize,
+    /// Bytes of those that were not taken yet.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read == self.line.len() {
+            let Ok(line) = self.from.recv() else { return Ok(0) };
+            self.waiting.fetch_sub(line.len(), Ordering::AcqRel);
+            (self.line, self.read) = (line, 0);
+        }
+        let rest = &self.line[self.read..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.read += count;
+        Ok(count)
+    }
+}
