@@ -71,7 +71,9 @@ fn a_signal_does_not_wait_for_a_remote_that_throttles() {
     assert!(took < 9, "{took} s");
     let summary = place.summary();
     assert_eq!((&summary["status"], &summary["proof"]["holds"]), (&"stopped".into(), &true.into()));
-    assert_eq!(place.counts("contacts")["failed"], 450);
+    // What was read by then.
+    let counts = place.counts("contacts");
+    assert!(counts["read"] > 0 && counts["failed"] == counts["read"], "{counts:?}");
     assert_eq!(remote.records("contacts").len(), 0);
 }
 

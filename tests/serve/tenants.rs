@@ -260,6 +260,7 @@ fn an_account_is_checked_and_made_ready_over_http() {
     check("acme", "other-key", &json!({})).problem(403);
     check("none", "admin-key", &json!({})).problem(404);
     check("acme", "acme-key", &json!({"stream": []})).problem(422);
+    check("acme", "acme-key", &json!(null)).is(200);
     let lacking = check("acme", "acme-key", &json!({"streams": ["contacts"]})).is(200);
     assert_eq!((&lacking["ok"], &of(&lacking, "credential")["ok"]), (&json!(false), &json!(true)));
     assert!(lacking.to_string().contains("with `create`"), "{lacking}");

@@ -234,6 +234,9 @@ async fn send(service: Arc<Service>, wanted: Wanted, chance: Arc<Chance>) -> Res
     }
     let (id, mut taken) = (uuid::Uuid::now_v7().to_string(), None);
     loop {
+        if chance.given_up.is_cancelled() {
+            return Err(late());
+        }
         let beginning = Live::of_noting(&service, &lane, &chance.opens);
         let live = chance.unless_given_up(beginning).await??;
         chance.opens.store(false, Ordering::Release);

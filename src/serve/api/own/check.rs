@@ -91,8 +91,8 @@ pub(in crate::serve::api) async fn check(
     let LanePlace { environment, flow, tenant, connector } = place;
     caller.may(&environment, &tenant)?;
     let bytes = body::read(&service, body, service.config.max_record_bytes).await?;
-    let Check { streams, create } =
-        if bytes.trim_ascii().is_empty() { Check::default() } else { body::parse(&bytes)? };
+    let asked = if bytes.trim_ascii().is_empty() { None } else { body::parse(&bytes)? };
+    let Check { streams, create } = asked.unwrap_or_default();
     let name = LaneName { environment, flow, tenant, connector };
     let streams: Vec<_> = streams.iter().map(|name| StreamName::new(&**name)).collect();
     let own = Arc::clone(&service);
