@@ -40,7 +40,7 @@ fn every_answer_is_as_the_document_says() {
         .unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{told}");
-    assert!(told.contains("Tested: 33"), "{told}");
+    assert!(told.contains("Tested: 34"), "{told}");
     let log = service.log();
     assert!(!log.contains("panicked"), "{log}");
 }
