@@ -10,8 +10,8 @@ tokio::task_local! {
 }
 
 /// Makes calls until `stop` is ended. From then on each ends in
-/// [`RequestError::Stopped`] and does not leave; those that were
-/// sent have five seconds left for their answers. A task that is spawned within is not stopped.
+/// [`RequestError::Stopped`] and does not leave; those that were sent have five seconds left for their
+/// answers. A task that is spawned within is not stopped.
 pub(crate) async fn until<F: Future>(stop: CancellationToken, calls: F) -> F::Output {
     STOP.scope(stop, calls).await
 }
@@ -29,14 +29,16 @@ pub(super) async fn stopped() {
     }
 }
 
-/// Waits for what another job may hold up, as a lock that it has while it calls.
+/// Waits, unless nothing more is to leave: for a turn, for a time, or for a lock that another job has
+/// while it calls.
 ///
 /// # Errors
 /// [`RequestError::Stopped`].
 pub(super) async fn unless_stopped<W: Future>(wait: W) -> Result<W::Output, RequestError> {
     tokio::select! {
-        done = wait => Ok(done),
+        biased;
         () = stopped() => Err(RequestError::Stopped),
+        done = wait => Ok(done),
     }
 }
 

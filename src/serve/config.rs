@@ -1,5 +1,6 @@
 //! `serve.yaml`: where the service listens, what it keeps, and for whom it writes where.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -135,10 +136,15 @@ pub struct TenantConfig {
     pub taps: IndexMap<String, Map<String, Value>>,
 }
 
+/// For people.
+pub(super) fn names<'a>(ids: impl IntoIterator<Item = &'a String>) -> String {
+    ids.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
 impl FlowConfig {
     /// Its connectors, for people.
     pub(super) fn ids(&self) -> String {
-        self.connectors.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+        names(self.connectors.keys())
     }
 
     fn check_taps(&self) -> Result<(), String> {
@@ -229,9 +235,8 @@ impl ServeConfig {
     pub(super) fn flow(&self, environment: &str, flow: &str) -> Result<&FlowConfig, Problem> {
         let flows = &self.environment(environment)?.flows;
         flows.get(flow).ok_or_else(|| {
-            let names = flows.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             Problem::not_found(format!("there is no flow `{flow}`"))
-                .hint(format!("environment `{environment}` has: {names}"))
+                .hint(format!("environment `{environment}` has: {}", names(flows.keys())))
         })
     }
 
@@ -280,8 +285,7 @@ impl EnvironmentConfig {
                 |id: &&String| self.flows.values().any(|flow| flow.connectors.contains_key(*id));
             if let Some(id) = config.connectors.keys().find(|id| !is_known(id)) {
                 let all = self.flows.values().flat_map(|flow| flow.connectors.keys());
-                let all = all.map(String::as_str).collect::<std::collections::BTreeSet<_>>();
-                let all = all.into_iter().collect::<Vec<_>>().join(", ");
+                let all = names(all.collect::<BTreeSet<_>>());
                 return Err(format!(
                     "tenants.{tenant}.connectors.{id}`: no flow has such a connector; they have: {all}"
                 ));

@@ -2,7 +2,7 @@
 //! summary are for the command line.
 
 /// What to do about the errors of a code. `who`: who can mend it, as a summary says.
-pub(in crate::serve) fn hint(who: &str, code: &str) -> &'static str {
+pub(super) fn hint(who: &str, code: &str) -> &'static str {
     match (who, code) {
         (_, "schema") => {
             "The record does not fit its stream's schema. Mend it at its source, and write it again."
@@ -91,7 +91,7 @@ pub(in crate::serve) fn hint(who: &str, code: &str) -> &'static str {
 }
 
 /// What to do about an error of a record, whose class the store has.
-pub(in crate::serve) fn of_record(class: Option<&str>, code: &str) -> &'static str {
+pub(super) fn of_record(class: Option<&str>, code: &str) -> &'static str {
     let who = match class {
         Some("InvalidPayloadError") => "data",
         Some("InvalidCredentialsError") => "credential",
@@ -101,6 +101,16 @@ pub(in crate::serve) fn of_record(class: Option<&str>, code: &str) -> &'static s
     // A code of ours may have another class than who can mend it.
     let general = hint(who, "");
     own.into_iter().map(|who| hint(who, code)).find(|told| !is_general(told)).unwrap_or(general)
+}
+
+/// A hint, which is written for the command line, as it is for who speaks to the service.
+pub(super) fn over_http(hint: &str) -> String {
+    const OTHERWISE: [(&str, &str); 3] = [
+        ("`target-upsert check`", "`POST /api/v1/check/…`"),
+        ("`check --create`", "`POST /api/v1/check/…` with `create`"),
+        ("run the same input again", "send it again"),
+    ];
+    OTHERWISE.iter().fold(hint.to_owned(), |hint, (from, to)| hint.replace(from, to))
 }
 
 fn is_general(told: &str) -> bool {

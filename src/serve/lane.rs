@@ -260,7 +260,6 @@ impl Lane {
             turns: Arc::clone(&self.turns),
             role,
         };
-        let stopped = stop.clone();
         let begun = begins.begin(setup.config.clone(), Arc::clone(&self.store), stop).await?;
         let span = Span::current();
         span.record("run", &begun.uuid);
@@ -269,7 +268,7 @@ impl Lane {
         }
         let ready = tokio::select! {
             _preparing = self.preparing.lock() => beginning::prepare(&begun, &[]).await,
-            () = stopped.cancelled() => Err(Error::remote("the job ended before its turn")),
+            () = begun.dispatcher.retry.stopped() => Err(Error::remote("the job ended before its turn")),
         };
         Ok((begun, ready))
     }

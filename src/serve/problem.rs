@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::CHALLENGE;
+use super::hints::over_http;
 use crate::error::Error;
 use crate::store::StoreError;
 
@@ -128,16 +129,6 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         of_disk(&error.into())
     }
-}
-
-/// A hint, which is written for the command line, as it is for who speaks to the service.
-pub(super) fn over_http(hint: &str) -> String {
-    const OTHERWISE: [(&str, &str); 3] = [
-        ("`target-upsert check`", "`POST /api/v1/check/…`"),
-        ("`check --create`", "`POST /api/v1/check/…` with `create`"),
-        ("run the same input again", "send it again"),
-    ];
-    OTHERWISE.iter().fold(hint.to_owned(), |hint, (from, to)| hint.replace(from, to))
 }
 
 /// Whoever asks can do nothing about the disk, and need not know where things are on it.

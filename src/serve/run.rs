@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::hints::hint;
+use super::hints::{hint, over_http};
 use super::lane::Lane;
-use super::problem::over_http;
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::ending::{
@@ -29,7 +28,6 @@ pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
     stop: CancellationToken,
     on_begin: impl FnOnce(String) -> F,
 ) -> Result<Summary, Error> {
-    let stopped = stop.clone();
     let (begun, ready) = lane.begin(Role::Beside, retries, stop.clone()).await?;
     on_begin(begun.uuid.clone()).await?;
     let finished = match ready {
@@ -38,7 +36,9 @@ pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
             Err(error) => Finished { error: Some(error), ..Finished::default() },
         },
         // Nothing was read: it goes on later.
-        Err(_) if stopped.is_cancelled() => Finished { stopped: true, ..Finished::default() },
+        Err(_) if begun.dispatcher.retry.is_stopped() => {
+            Finished { stopped: true, ..Finished::default() }
+        }
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
     Ok(conclude(&begun, finished).await)

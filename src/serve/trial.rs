@@ -1,6 +1,7 @@
 //! What can never work is told when it is said, and not to the first who writes: a connector is built of
 //! what there is, and nothing is called.
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::Service;
@@ -8,7 +9,6 @@ use super::account::Account;
 use super::lane::LaneName;
 use super::problem::Problem;
 use super::tenants::TenantName;
-use axum::http::StatusCode;
 
 /// Refuses an account that no flow could write with. What is odd about it.
 ///

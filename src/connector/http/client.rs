@@ -15,7 +15,7 @@ use super::rate_limit::Limiter;
 use super::redact::Redactor;
 use crate::connector::contract::RequestError;
 use crate::connector::exchange::Exchange;
-use crate::connector::stop::{is_stopped, stopped};
+use crate::connector::stop::{is_stopped, stopped, unless_stopped};
 use crate::crash::point;
 
 /// A host that does not take a connection in this time is down. Told apart from the total
@@ -121,31 +121,6 @@ impl Client {
         &self.authorizer
     }
 
-    /// Waits for the turn that `limiter` gives, as what is [sent](Client::send) does by itself for
-    /// the limit on all requests.
-    ///
-    /// # Errors
-    /// [`RequestError::Stopped`].
-    pub async fn turn(&self, limiter: &Limiter) -> Result<(), RequestError> {
-        tokio::select! {
-            biased;
-            () = stopped() => Err(RequestError::Stopped),
-            () = limiter.turn() => Ok(()),
-        }
-    }
-
-    /// Waits, unless nothing more is to leave.
-    ///
-    /// # Errors
-    /// [`RequestError::Stopped`].
-    pub async fn wait(&self, wait: Duration) -> Result<(), RequestError> {
-        tokio::select! {
-            biased;
-            () = stopped() => Err(RequestError::Stopped),
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
-    }
-
     /// The limit on all requests.
     pub fn limiter(&self) -> Option<&Limiter> {
         self.limiter.as_ref()
@@ -192,7 +167,7 @@ impl Client {
         }
         // Before the token is chosen, which may run out during the wait.
         if let Some(limiter) = &self.limiter {
-            self.turn(limiter).await?;
+            unless_stopped(limiter.turn()).await?;
         }
         let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
         *sent.headers_mut() = request.headers.clone();

@@ -16,6 +16,7 @@ use crate::connector::contract::{
     Action, By, Found, Question, Rejection, RequestError, Row, Verdict,
 };
 use crate::connector::http::{Answer, Call};
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 use crate::record::RemoteId;
 
@@ -211,7 +212,7 @@ impl HubSpot {
         }
         let url = self.paths.of(Api::Objects, &[object, "search"])?;
         self.refuse_known(&url)?;
-        self.client.turn(&self.searches).await?;
+        unless_stopped(self.searches.turn()).await?;
         let sent = Bytes::from(body.to_string());
         let answer = self.post(url.clone(), sent.clone(), true, None).await?;
         let body = self.body_of(&answer).map_err(|error| self.noted(&url, &sent, error))?;

@@ -20,6 +20,7 @@ use super::tax::{Tax, detail};
 use super::unified::{ADDRESSES, Kind, PAYMENTS, TAX, TYPE};
 use crate::connector::contract::{Action, RequestError, Verdict, Write, WriteAnswer, WriteBatch};
 use crate::connector::parts::not_sent;
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 
@@ -142,7 +143,7 @@ impl NetSuite {
                 Err(error) if is_known && appends && may_come(&error) => {
                     // Before it is compared again, NetSuite has come to its end with it: what it
                     // appends late would be appended twice.
-                    self.client.wait(self.settles).await.ok();
+                    unless_stopped(tokio::time::sleep(self.settles)).await.ok();
                     return Err(in_doubt(error));
                 }
                 written => written?,

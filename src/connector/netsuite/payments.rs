@@ -22,6 +22,7 @@ use super::suiteql::quoted;
 use super::unified::{AMOUNT, Kind, Paid};
 use crate::connector::contract::{Action, RequestError, THROTTLED, Verdict, Write, WriteAnswer};
 use crate::connector::parts::{is_no, not_finished, written_id};
+use crate::connector::stop::unless_stopped;
 use crate::json::exact;
 use crate::json::fields::{Fields, finish_object, push_field};
 use crate::record::RemoteId;
@@ -234,7 +235,7 @@ impl NetSuite {
         if !related.is_own {
             return Ok(false);
         }
-        self.client.wait(self.settles).await?;
+        unless_stopped(tokio::time::sleep(self.settles)).await?;
         self.shows(kind, document, related).await
     }
 

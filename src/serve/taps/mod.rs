@@ -13,7 +13,7 @@ pub(super) mod timer;
 pub(super) use config::TapConfig;
 pub(super) use run::{make_folder, run};
 
-use super::config::ServeConfig;
+use super::config::{ServeConfig, names};
 use super::lane::LaneName;
 use super::problem::Problem;
 
@@ -32,11 +32,10 @@ pub(super) fn tap_of<'a>(
     let flow = config.flow(&lane.environment, &lane.flow)?;
     let Some(found) = flow.taps.get(tap) else {
         let problem = Problem::not_found(format!("flow `{}` has no tap `{tap}`", lane.flow));
-        let names = flow.taps.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(problem.hint(if names.is_empty() {
+        return Err(problem.hint(if flow.taps.is_empty() {
             "records come with the request; taps are named in `serve.yaml`".to_owned()
         } else {
-            format!("it has: {names}")
+            format!("it has: {}", names(flow.taps.keys()))
         }));
     };
     if !found.is_for(&lane.connector) {

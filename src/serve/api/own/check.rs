@@ -13,8 +13,9 @@ use crate::connector::contract::CheckLine;
 use crate::record::StreamName;
 use crate::serve::Service;
 use crate::serve::auth::Caller;
+use crate::serve::hints::over_http;
 use crate::serve::lane::{self, LaneName};
-use crate::serve::problem::{Problem, over_http};
+use crate::serve::problem::Problem;
 
 /// Which account, in which flow.
 #[derive(Debug, Deserialize, IntoParams)]
