@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, config, contact, keep};
+use crate::service::{Service, config, config_of, contact, keep};
 use crate::support::Remote;
 
 #[test]
@@ -223,9 +223,7 @@ fn a_record_that_was_accepted_is_sent_again_after_a_signal_has_cut_its_call_off(
 fn a_record_that_was_accepted_is_written_after_a_signal_has_cut_its_lookup_off() {
     let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang, ms: 600000}]}");
     let own = json!({"base_url": remote.url, "access_token": "sandbox-token"});
-    let mut service = Service::start(&json!({"environments": {"dev": {
-        "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
-        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}}));
+    let mut service = Service::start(&config_of("hubspot", &own));
     let body = json!({"data": contact("c-1"), "async": true});
     let task = service.post("/dev/two/acme/connectors/hubspot/contacts", &body).is(202);
     service.wait_until(|| remote.faults("hang") > 0);
@@ -272,14 +270,13 @@ fn what_a_cancelled_job_has_left_is_waited_for() {
     let remote = Remote::with("{salesforce: {job_ms: 25000}}");
     let own = json!({"base_url": remote.url, "access_token": "sandbox-token", "bulk_from": 10,
         "settle_secs": 0, "lookup_by_email": false});
-    let mut service = Service::start(&json!({"environments": {"dev": {
-        "flows": {"two": {"connectors": {"crm": {"config": own}}}},
-        "tenants": {"acme": {"connectors": {"crm": {"connector": "salesforce"}}}}}}}));
+    let mut service = Service::start(&config_of("salesforce", &own));
     let leads: Vec<Value> = (0..25)
         .map(|n| json!({"externalId": format!("l-{n}"), "LastName": "Lee", "Company": "Acme"}))
         .collect();
     let queue = |service: &Service| {
-        let body = json!({"connector_id": "crm", "job_type": "write", "state": {"Lead": leads}});
+        let body =
+            json!({"connector_id": "salesforce", "job_type": "write", "state": {"Lead": leads}});
         let job = service.post("/v2/dev/two/acme/jobs", &body).is(201);
         job["job_id"].as_str().unwrap().to_owned()
     };

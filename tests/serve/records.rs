@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::service::{Service, config, contact, keep};
+use crate::service::{Service, config, config_of, contact, keep};
 use crate::support::{Remote, text};
 
 const PLACE: &str = "/dev/two/acme/connectors/crm/contacts";
@@ -313,9 +313,7 @@ fn what_was_mended_at_the_remote_holds_while_the_service_goes_on() {
     let remote = Remote::start();
     let own = json!({"base_url": remote.url, "access_token": "sandbox-token",
         "streams": {"contacts": {"external_id_property": "acme_id"}}});
-    let service = Service::start(&json!({"environments": {"dev": {
-        "flows": {"two": {"connectors": {"hubspot": {"config": own}}}},
-        "tenants": {"acme": {"connectors": {"hubspot": {}}}}}}}));
+    let service = Service::start(&config_of("hubspot", &own));
     let place = "/dev/two/acme/connectors/hubspot/contacts";
     let write = || {
         let data = json!({"externalId": "c-1", "email": "c-1@example.com"});
@@ -340,9 +338,9 @@ fn what_was_added_at_the_remote_is_written_after_a_while() {
     let remote = Remote::start();
     let own = json!({"base_url": remote.url, "access_token": "sandbox-token", "describe_hours": 0,
         "settle_secs": 0, "streams": {"Account": {"external_id_property": "Ext_Id__c"}}});
-    let service = Service::start(&json!({"renew_secs": 0.3, "environments": {"dev": {
-        "flows": {"two": {"connectors": {"salesforce": {"config": own}}}},
-        "tenants": {"acme": {"connectors": {"salesforce": {}}}}}}}));
+    let mut config = config_of("salesforce", &own);
+    config["renew_secs"] = json!(0.3);
+    let service = Service::start(&config);
     let mut tries = 0;
     let mut write = || {
         tries += 1;

@@ -68,6 +68,13 @@ pub fn config(url: &str) -> Value {
         "tenants": {"acme": tenant, "other": tenant}}}})
 }
 
+/// A configuration with a tenant, `acme`, of one connector that has these keys.
+pub fn config_of(connector: &str, own: &Value) -> Value {
+    json!({"environments": {"dev": {
+        "flows": {"two": {"connectors": {connector: {"config": own}}}},
+        "tenants": {"acme": {"connectors": {connector: {}}}}}}})
+}
+
 /// Writes a file. A configuration is YAML, of which JSON is a part.
 pub fn keep(path: &Path, text: &str) {
     File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
