@@ -355,7 +355,8 @@ fn a_remote_that_fails_most_calls_is_not_asked_without_end() {
 
 #[test]
 fn an_input_that_ends_in_a_mistake_does_not_hide_that_the_remote_is_gone() {
-    let remote = Remote::with("{latency_ms: 300}");
+    // The mistake is read before the first answer comes.
+    let remote = Remote::with("{latency_ms: 4000}");
     let place = Place::at(&remote, "rest-one-by-one")
         .set("access_token", "wrong")
         .set("max_in_flight", 1)

@@ -39,10 +39,13 @@ fn state(service: &Service) -> Value {
     service.get(STATE).is(200)["state"].clone()
 }
 
-/// The lines of a file that the tap writes, or none.
+/// The lines of a file that the tap writes, or none. One that it is just writing is none yet.
 fn lines(service: &Service, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(service.path(name)).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    text.split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What the tap was started with, each time.
