@@ -446,6 +446,7 @@ fn a_tap_runs_by_itself_and_never_beside_itself() {
         let log = service.log();
         log.lines().filter(|line| line.contains("passed over") && line.contains(&lane)).count()
     };
+    service.wait_until(|| starts(&service).len() > 1);
     service.wait_until(|| passed_over("acme") > 1 && passed_over("other") > 0);
     assert_eq!(jobs(&service).len(), 1);
     assert_eq!(starts(&service).len(), 2);
