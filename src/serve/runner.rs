@@ -88,6 +88,11 @@ impl Runner {
         stop.is_some()
     }
 
+    /// Whether a job runs that is to end.
+    pub(super) fn is_ending(&self, uuid: &str) -> bool {
+        self.lock().running.get(uuid).is_some_and(CancellationToken::is_cancelled)
+    }
+
     /// Ends all jobs that run.
     pub(super) fn stop_all(&self) {
         for stop in self.lock().running.values() {
@@ -161,8 +166,12 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
             summary.job_id.clone_from(&job.uuid);
             let mut ended = Ended::from(&summary);
             let unread = job.records.unwrap_or_default().saturating_sub(summary.proof.counts.read);
-            if ended.state == State::Stopped && unread > 0 {
-                ended.message = format!("{unread} records were not read: a retry writes them");
+            if unread > 0 && retry::keeps_input(ended.state, job.source) {
+                let left = format!("{unread} records were not read: a retry writes them");
+                ended.message = match ended.state {
+                    State::Failed => format!("{}; {left}", ended.message),
+                    _ => left,
+                };
             }
             ended
         }
@@ -293,7 +302,9 @@ mod tests {
         runner.fill([job("a1", "a", "hubspot"), job("b1", "b", "hubspot")]);
         assert_eq!(next(&runner).as_deref(), Some("a1"));
         assert_eq!(next(&runner), None);
+        assert!(!runner.is_ending("a1"));
         assert!(runner.stop("a1") && !runner.stop("b1"));
+        assert!(runner.is_ending("a1") && !runner.is_ending("b1"));
         runner.ended(&job("a1", "a", "hubspot"));
         assert_eq!(next(&runner).as_deref(), Some("b1"));
     }

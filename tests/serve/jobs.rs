@@ -130,6 +130,28 @@ fn a_job_is_ended_and_a_retry_writes_what_it_has_left() {
 }
 
 #[test]
+fn a_job_that_fails_says_how_many_it_has_not_read() {
+    // More than is read before the first answer says that the token is not taken.
+    const COUNT: usize = 20_000;
+    let remote = Remote::with(
+        "{latency_ms: 100, faults: [{on: 'POST *', calls: [1], do: status, status: 401}]}",
+    );
+    let service = Service::start(&config(&remote.url));
+    let ids: Vec<String> = (0..COUNT).map(|n| format!("c-{n}")).collect();
+    let job = service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let ended = service.ended(&job);
+    assert_eq!(ended["status"], "failed", "{ended}");
+    let unread = COUNT as u64 - ended["summary"]["streams"]["contacts"]["read"].as_u64().unwrap();
+    let told = ended["message"].as_str().unwrap();
+    assert!(told.contains("refuses the credential"), "{told}");
+    let left = format!("; {unread} records were not read: a retry writes them");
+    assert!(unread > 0 && told.ends_with(&left), "{told}");
+    let again = service.post(&format!("/api/v1/jobs/{job}/retry"), &json!({})).is(201);
+    assert_eq!(service.ended(again["id"].as_str().unwrap())["status"], "succeeded");
+    assert_eq!(remote.by_ext("contacts").len(), COUNT);
+}
+
+#[test]
 fn a_request_with_a_key_is_carried_out_once() {
     let remote = Remote::start();
     let service = Service::start(&config(&remote.url));

@@ -92,6 +92,27 @@ fn a_job_that_runs_is_told_as_far_as_it_is() {
 }
 
 #[test]
+fn a_job_that_was_asked_to_end_is_told_so_until_it_has() {
+    let remote = Remote::with("{faults: [{on: 'POST *', calls: [1], do: hang, ms: 600000}]}");
+    let service = Service::start(&config(&remote.url));
+    let (browser, id) = (Browser::of(&service), service.queue("acme", &["c-1"]));
+    let (own, page) = (format!("/api/v1/jobs/{id}"), format!("/ui/jobs/{id}"));
+    service.wait_until(|| remote.faults("hang") > 0);
+    assert_eq!(service.get(&own).is(200)["ending"], false);
+    assert!(browser.page(&page).contains("/cancel\""));
+    browser.post(&format!("{page}/cancel"));
+    // What was sent has seconds left for its answer.
+    let told = service.get(&own).is(200);
+    assert_eq!((&told["status"], &told["ending"]), (&json!("running"), &json!(true)));
+    let told = browser.page(&page);
+    assert!(told.contains(">ending</span>") && !told.contains("/cancel\""), "{told}");
+    assert!(browser.page("/ui/jobs").contains(">ending</span>"));
+    let ended = service.ended(&id);
+    assert_eq!((&ended["status"], &ended["ending"]), (&json!("stopped"), &json!(false)));
+    assert!(browser.page(&page).contains(">stopped</span>"));
+}
+
+#[test]
 fn records_are_paged_sorted_searched_and_filtered_by_links() {
     let remote = Remote::start();
     let service = Service::start(&config(&remote.url));

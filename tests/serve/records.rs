@@ -367,3 +367,29 @@ fn what_was_added_at_the_remote_is_written_after_a_while() {
     remote.post("/services/data/v60.0/sobjects/FieldPermissions", &may);
     service.wait_until(|| write() == Some("here".into()));
 }
+
+#[test]
+fn an_account_that_cannot_be_opened_anew_is_used_on() {
+    let calls: Vec<_> = (2..200).collect();
+    let remote = Remote::with(&format!(
+        "{{faults: [{{on: 'GET /account-info/*/*', calls: {calls:?}, do: status, status: 401}}]}}"
+    ));
+    let own = json!({"base_url": remote.url, "access_token": "sandbox-token"});
+    let mut config = config_of("hubspot", &own);
+    config["renew_secs"] = json!(0.1);
+    let service = Service::start(&config);
+    let mut written = 0;
+    let mut write = || {
+        written += 1;
+        let data = json!({"externalId": format!("c-{written}"), "email": format!("c-{written}@example.com")});
+        let place = "/dev/two/acme/connectors/hubspot/contacts";
+        let told = service.post(place, &json!({"data": data})).is(200);
+        assert_eq!(told["state"]["bookmarks"]["contacts"][0]["success"], true, "{told}");
+    };
+    service.wait_until(|| {
+        write();
+        service.log().contains("An account was not opened anew.")
+    });
+    write();
+    assert_eq!(remote.records("hubspot%2F0-1").len(), written);
+}

@@ -8,6 +8,7 @@ use crate::serve::Service;
 use crate::serve::auth::Caller;
 use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
+use crate::serve::live::Live;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
 use crate::serve::retry::has_any;
@@ -120,11 +121,7 @@ pub(in crate::serve) fn visible(
 /// # Errors
 /// 409 for one that has ended, 503 for the moment between two of its steps.
 pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
-    if job.source == Source::Live
-        && let Some(lane) = service.lanes.find(&job.lane)
-        && let Some(live) = lane.live().filter(|live| live.uuid == job.uuid)
-        && !live.is_over()
-    {
+    if let Some(live) = live(service, job) {
         live.end_soon();
         return found(service, &job.uuid);
     }
@@ -144,6 +141,18 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
         }
         state => Err(Problem::conflict(format!("the job has ended: it is `{}`", state.as_str()))),
     }
+}
+
+/// Whether a job that has begun is about to end, as it was asked to.
+pub(in crate::serve) fn is_ending(service: &Service, job: &Job) -> bool {
+    let is_closed = || live(service, job).is_some_and(|live| !live.is_open());
+    !job.state.is_end() && (service.runner.is_ending(&job.uuid) || is_closed())
+}
+
+/// The job as it takes records, where it is one that does and has not ended.
+fn live(service: &Service, job: &Job) -> Option<Arc<Live>> {
+    let lane = service.lanes.find(&job.lane).filter(|_| job.source == Source::Live)?;
+    lane.live().filter(|live| live.uuid == job.uuid && !live.is_over())
 }
 
 /// Queues a job for what another one did not write.

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::chart::{Chart, chart};
 use super::jobs::{Done, counts, done, succeeded, time_of};
-use super::told::{At, Badge, counted, number, state};
+use super::told::{At, Badge, counted, number, standing};
 use super::{Frame, Refused, Viewer, address, capital, shown};
 use crate::serve::Service;
 use crate::serve::api::body::InPath;
@@ -30,6 +30,7 @@ pub(super) struct Head {
     pub(super) created: At,
     pub(super) took: String,
     pub(super) retries: Option<String>,
+    pub(super) is_end: bool,
     pub(super) can_cancel: bool,
     pub(super) can_retry: bool,
     /// What ending it is called.
@@ -38,18 +39,18 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn of(service: &Service, job: &Job) -> Self {
-        let is_end = job.state.is_end();
-        let is_short = !matches!(job.state, JobState::Succeeded | JobState::Cancelled);
+        let (is_end, is_ending) = (job.state.is_end(), jobs::is_ending(service, job));
         Self {
             id: job.uuid.clone(),
             name: job.name.clone(),
             lane: job.lane.clone(),
-            state: state(job.state),
+            state: standing(service, job),
             created: At::millis(job.created_millis),
             took: time_of(job),
             retries: job.retries.clone(),
-            can_cancel: !is_end,
-            can_retry: is_end && is_short && retry::has_any(&service.config.data, job),
+            is_end,
+            can_cancel: !is_end && !is_ending,
+            can_retry: is_end && retry::has_any(&service.config.data, job),
             cancel: match (job.state, job.source) {
                 (JobState::Queued, _) => "Cancel",
                 (_, Source::Live) => "Close",
@@ -152,7 +153,7 @@ pub(super) async fn show(
     let head = Head::of(&service, &job);
     let page = JobPage {
         frame: viewer.frame(&job.name),
-        status: status(&job, progress.as_ref()),
+        status: status(head.state.name, progress.as_ref()),
         tab: "overview",
         is_live: !job.state.is_end(),
         message: message(&job),
@@ -174,8 +175,7 @@ pub(super) async fn show(
 }
 
 /// What a screen reader is told; while it runs in steps, or it would never be silent.
-fn status(job: &Job, progress: Option<&Done>) -> String {
-    let name = state(job.state).name;
+fn status(name: &str, progress: Option<&Done>) -> String {
     match progress {
         Some(Done { total, told, .. }) => format!("{name}, {} percent", told * 10 / total * 10),
         None => format!("Job {name}"),

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::told::{At, Badge, number, state, took};
+use super::told::{At, Badge, number, standing, state, took};
 use super::{Asking, Choice, Frame, Refused, Viewer, address, shown};
 use crate::serve::Service;
 use crate::serve::lane::LaneName;
@@ -164,7 +164,7 @@ fn line(service: &Service, job: Job) -> Line {
         counts.as_ref().map_or_else(|| "–".to_owned(), |counts| number(of(counts)))
     };
     Line {
-        state: state(job.state),
+        state: standing(service, &job),
         created: At::millis(job.created_millis),
         took: time_of(&job),
         succeeded: told(succeeded),

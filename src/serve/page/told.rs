@@ -1,7 +1,9 @@
 //! How the page says things: numbers, times, outcomes, states.
 
 use crate::outcome::Fate;
-use crate::serve::queue::State;
+use crate::serve::Service;
+use crate::serve::api::jobs::is_ending;
+use crate::serve::queue::{Job, State};
 use crate::store::jobs::at_millis;
 
 /// A number of records, with commas.
@@ -63,7 +65,12 @@ pub(super) struct Badge {
     pub(super) tone: &'static str,
 }
 
-/// How a job stands.
+/// How a job stands now.
+pub(super) fn standing(service: &Service, job: &Job) -> Badge {
+    if is_ending(service, job) { Badge { name: "ending", tone: "warn" } } else { state(job.state) }
+}
+
+/// A state of jobs.
 pub(super) fn state(state: State) -> Badge {
     let (name, tone) = match state {
         State::Queued => ("queued", "calm"),

@@ -92,6 +92,8 @@ pub(in crate::serve::api) struct ToldJob {
     name: String,
     /// How it stands.
     status: JobState,
+    /// Whether it has begun and is about to end, as it was asked to.
+    ending: bool,
     /// How it ended, for people.
     message: Option<String>,
     /// When it was accepted: RFC 3339.
@@ -109,8 +111,9 @@ pub(in crate::serve::api) struct ToldJob {
     summary: Option<Box<RawValue>>,
 }
 
-impl From<Job> for ToldJob {
-    fn from(job: Job) -> Self {
+impl ToldJob {
+    fn of(service: &Service, job: Job) -> Self {
+        let ending = jobs::is_ending(service, &job);
         let LaneName { environment, flow, tenant, connector } = job.lane;
         Self {
             id: job.uuid,
@@ -122,6 +125,7 @@ impl From<Job> for ToldJob {
             tap: job.tap,
             name: job.name,
             status: job.state,
+            ending,
             message: job.message,
             created: at_millis(job.created_millis),
             started: job.started_millis.map(at_millis),
@@ -170,7 +174,7 @@ pub(in crate::serve::api) async fn queue(
         }
     };
     let place = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.uuid)).ok();
-    let mut response = (StatusCode::CREATED, Json(ToldJob::from(job))).into_response();
+    let mut response = (StatusCode::CREATED, Json(ToldJob::of(&service, job))).into_response();
     response.headers_mut().extend(place.map(|place| (header::LOCATION, place)));
     Ok(response)
 }
@@ -236,7 +240,8 @@ pub(in crate::serve::api) async fn list(
     let jobs = service.queue.list(&filter)?;
     let is_full = jobs.len() >= usize::try_from(filter.most).unwrap_or(usize::MAX);
     let next = jobs.last().filter(|_| is_full).map(|job| job.number);
-    Ok(Json(JobPage { jobs: jobs.into_iter().map(ToldJob::from).collect(), next }))
+    let jobs = jobs.into_iter().map(|job| ToldJob::of(&service, job)).collect();
+    Ok(Json(JobPage { jobs, next }))
 }
 
 /// A job
@@ -250,7 +255,8 @@ pub(in crate::serve::api) async fn show(
     caller: Caller,
     InPath(id): InPath<String>,
 ) -> Result<Json<ToldJob>, Problem> {
-    Ok(Json(jobs::visible(&service, &caller, &id)?.into()))
+    let job = jobs::visible(&service, &caller, &id)?;
+    Ok(Json(ToldJob::of(&service, job)))
 }
 
 /// End a job: at once where it waits, after what is on its way where it runs
@@ -266,7 +272,7 @@ pub(in crate::serve::api) async fn cancel(
 ) -> Result<(StatusCode, Json<ToldJob>), Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
     let job = jobs::cancel(&service, &job).await?;
-    Ok((StatusCode::ACCEPTED, Json(job.into())))
+    Ok((StatusCode::ACCEPTED, Json(ToldJob::of(&service, job))))
 }
 
 /// Queue a job for what this one did not write
@@ -282,5 +288,5 @@ pub(in crate::serve::api) async fn retry(
 ) -> Result<(StatusCode, Json<ToldJob>), Problem> {
     let job = jobs::visible(&service, &caller, &id)?;
     let job = jobs::retry(&service, &job).await?;
-    Ok((StatusCode::CREATED, Json(job.into())))
+    Ok((StatusCode::CREATED, Json(ToldJob::of(&service, job))))
 }
