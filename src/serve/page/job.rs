@@ -44,7 +44,7 @@ impl Head {
             id: job.uuid.clone(),
             name: job.name.clone(),
             lane: job.lane.clone(),
-            state: standing(service, job),
+            state: standing(job.state, is_ending),
             created: At::millis(job.created_millis),
             took: time_of(job),
             retries: job.retries.clone(),

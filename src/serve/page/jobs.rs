@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::told::{At, Badge, number, standing, state, took};
 use super::{Asking, Choice, Frame, Refused, Viewer, address, shown};
 use crate::serve::Service;
+use crate::serve::api::jobs::is_ending;
 use crate::serve::lane::LaneName;
 use crate::serve::queue::{Filter, Job, State as JobState};
 use crate::summary::Counts;
@@ -164,7 +165,7 @@ fn line(service: &Service, job: Job) -> Line {
         counts.as_ref().map_or_else(|| "–".to_owned(), |counts| number(of(counts)))
     };
     Line {
-        state: standing(service, &job),
+        state: standing(job.state, is_ending(service, &job)),
         created: At::millis(job.created_millis),
         took: time_of(&job),
         succeeded: told(succeeded),

@@ -1,9 +1,7 @@
 //! How the page says things: numbers, times, outcomes, states.
 
 use crate::outcome::Fate;
-use crate::serve::Service;
-use crate::serve::api::jobs::is_ending;
-use crate::serve::queue::{Job, State};
+use crate::serve::queue::State;
 use crate::store::jobs::at_millis;
 
 /// A number of records, with commas.
@@ -65,9 +63,9 @@ pub(super) struct Badge {
     pub(super) tone: &'static str,
 }
 
-/// How a job stands now.
-pub(super) fn standing(service: &Service, job: &Job) -> Badge {
-    if is_ending(service, job) { Badge { name: "ending", tone: "warn" } } else { state(job.state) }
+/// How a job in this state stands now.
+pub(super) fn standing(of: State, is_ending: bool) -> Badge {
+    if is_ending { Badge { name: "ending", tone: "warn" } } else { state(of) }
 }
 
 /// A state of jobs.
