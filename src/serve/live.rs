@@ -15,10 +15,10 @@ use super::Service;
 use super::feed::{Feed, Lines};
 use super::input::record_line;
 use super::lane::{Lane, job_span};
+use super::lock;
 use super::problem::Problem;
 use super::queue::{Ended, NewJob, Source, State};
 use super::run::conclude;
-use super::{lock, telemetry};
 use crate::error::Error;
 use crate::job::Begun;
 use crate::job::walk::{Input, walk};
@@ -348,11 +348,6 @@ impl Live {
 
 async fn end(service: &Service, lane: &Lane, begun: &Begun, finished: Finished) {
     let summary = conclude(begun, finished).await;
-    service.keep_throughput(&begun.uuid).await;
     let ended = Ended::from(&summary);
-    telemetry::job_ended(&lane.name, ended.state, begun.clock.elapsed());
-    if let Err(error) = service.queue.end(&begun.uuid, ended).await {
-        tracing::error!(%error, "That a job has ended could not be kept.");
-    }
-    service.progress.end(&begun.uuid);
+    service.end_job(&lane.name, &begun.uuid, begun.clock.elapsed(), ended).await;
 }

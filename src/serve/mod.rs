@@ -11,6 +11,7 @@ mod account;
 mod api;
 mod auth;
 mod config;
+mod ending;
 mod feed;
 mod health;
 mod hints;
@@ -237,15 +238,6 @@ impl Service {
     ) -> Result<T, Problem> {
         let done = self.tasks.spawn(work.in_current_span()).await;
         done.unwrap_or_else(|error| Err(Error::ours("it was not done").caused_by(error).into()))
-    }
-
-    /// Keeps how fast a job was that ends.
-    async fn keep_throughput(&self, job: &str) {
-        let Some(so_far) = self.progress.so_far(job) else { return };
-        if let Err(error) = self.queue.keep_throughput(job, &so_far.throughput).await {
-            // It is for people, and the job has done what it was to.
-            tracing::warn!(job, %error, "How fast a job was could not be kept.");
-        }
     }
 
     /// Ends what nobody uses.

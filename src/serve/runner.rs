@@ -15,7 +15,7 @@ use super::input;
 use super::lane::{LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
-use super::{lock, retry, run, taps, telemetry};
+use super::{lock, retry, run, taps};
 use crate::error::Error;
 use crate::job::walk::Input;
 use crate::store::jobs::{self, Status};
@@ -60,7 +60,11 @@ impl Runner {
         for job in jobs {
             let tenant = (job.lane.environment.clone(), job.lane.tenant.clone());
             match state.tenants.iter_mut().find(|(of, _)| *of == tenant) {
-                Some((_, jobs)) => jobs.push_back(job),
+                Some((_, jobs)) => {
+                    // One that was taken out may come back.
+                    let place = jobs.partition_point(|other| other.number <= job.number);
+                    jobs.insert(place, job);
+                }
                 None => state.tenants.push_back((tenant, VecDeque::from([job]))),
             }
         }
@@ -68,13 +72,12 @@ impl Runner {
         self.changed.notify_one();
     }
 
-    /// Takes a job out that has not begun. Whether there was one.
-    pub(super) fn remove(&self, uuid: &str) -> bool {
+    /// Takes a job out that has not begun, if there is one.
+    pub(super) fn remove(&self, uuid: &str) -> Option<Job> {
         let mut state = self.lock();
-        state.tenants.iter_mut().any(|(_, jobs)| {
-            let before = jobs.len();
-            jobs.retain(|job| job.uuid != uuid);
-            jobs.len() < before
+        state.tenants.iter_mut().find_map(|(_, jobs)| {
+            let place = jobs.iter().position(|job| job.uuid == uuid)?;
+            jobs.remove(place)
         })
     }
 
@@ -157,10 +160,33 @@ pub(super) async fn run(service: Arc<Service>) {
 
 async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let began = Instant::now();
-    tracing::info!("A job begins.");
-    let ended = match attempt(service, job, stop.clone()).await {
+    let ended = loop {
+        tracing::info!("A job begins.");
         // It goes on when the service starts again.
-        Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => return,
+        let Some(ended) = end_of(service, job, &stop).await else { return };
+        if ended.state != State::Failed || !service.is_disk_bad().await {
+            break ended;
+        }
+        // It was accepted, and the disk may be full for a moment only: it finds what it has written.
+        tracing::error!("The disk cannot be written: the job begins again when it can.");
+        if !service.disk_is_good().await {
+            return;
+        }
+    };
+    let status = ended.state.as_str();
+    tracing::info!(status, "A job has ended.");
+    let keeps_input = retry::keeps_input(ended.state, job.source);
+    let is_kept = service.end_job(&job.lane, &job.uuid, began.elapsed(), ended).await;
+    if is_kept && !keeps_input {
+        // What was not written is kept in the lane's store.
+        input::remove(&service.config.data, &job.uuid);
+    }
+}
+
+/// Runs a job; how it has ended. `None`: the service is to end, and the job not to.
+async fn end_of(service: &Arc<Service>, job: &Job, stop: &CancellationToken) -> Option<Ended> {
+    match attempt(service, job, stop.clone()).await {
+        Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => None,
         Ok(mut summary) => {
             // What the lane's store knows it by is told as its run.
             summary.job_id.clone_from(&job.uuid);
@@ -173,31 +199,18 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
                     _ => left,
                 };
             }
-            ended
+            Some(ended)
         }
-        Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => return,
+        Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => None,
         Err(_) if stop.is_cancelled() => {
             let message = "it was cancelled before its account was open".to_owned();
-            Ended { state: State::Cancelled, message, summary: None }
+            Some(Ended { state: State::Cancelled, message, summary: None })
         }
         Err(error) => {
             error.tell_beside();
-            Ended { state: State::Failed, message: error.full_message(), summary: None }
+            let message = error.full_message();
+            Some(Ended { state: State::Failed, message, summary: None })
         }
-    };
-    service.keep_throughput(&job.uuid).await;
-    let status = ended.state.as_str();
-    telemetry::job_ended(&job.lane, ended.state, began.elapsed());
-    tracing::info!(status, "A job has ended.");
-    let keeps_input = retry::keeps_input(ended.state, job.source);
-    let kept = service.queue.end(&job.uuid, ended).await;
-    service.progress.end(&job.uuid);
-    match kept {
-        Ok(()) if keeps_input => {}
-        // What was not written is kept in the lane's store.
-        Ok(()) => input::remove(&service.config.data, &job.uuid),
-        // It runs again when the service starts, and finds what it has written.
-        Err(error) => tracing::error!(%error, "That a job has ended could not be kept."),
     }
 }
 
@@ -255,7 +268,7 @@ mod tests {
             connector: own(connector),
         };
         Job {
-            number: 0,
+            number: uuid[1..].parse().unwrap(),
             uuid: own(uuid),
             lane,
             source: Source::Api,
@@ -291,8 +304,14 @@ mod tests {
         let begun: Vec<_> = std::iter::from_fn(|| next(&runner)).collect();
         assert_eq!(begun, ["a1", "b1", "c1", "a4"]);
         runner.ended(&job("a1", "a", "hubspot"));
-        assert!(runner.remove("a2") && !runner.remove("a1"));
-        assert_eq!(next(&runner).as_deref(), Some("a3"));
+        assert!(runner.remove("a1").is_none());
+        let [a2, a3] = ["a2", "a3"].map(|uuid| runner.remove(uuid).unwrap());
+        // One that comes back has the place that it had.
+        runner.fill([a3, a2]);
+        assert_eq!(next(&runner).as_deref(), Some("a2"));
+        assert_eq!(next(&runner), None);
+        assert!(runner.remove("a3").is_some());
+        runner.ended(&job("a2", "a", "hubspot"));
         assert_eq!(next(&runner), None);
     }
 

@@ -8,6 +8,8 @@ mod service;
 mod support;
 
 mod browser;
+#[cfg(target_os = "linux")]
+mod disk;
 mod health;
 mod jobs;
 mod keys;

@@ -137,8 +137,10 @@ impl Service {
 
     /// The command that starts it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_target-upsert"));
+        let mut command = Command::new("/bin/sh");
         command
+            // A limit of its files' sizes is told to it as an error then, as by a full disk.
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_target-upsert")])
             .args(["serve", "--log-format", "json", "--listen", "127.0.0.1:0"])
             .current_dir(self.folder.path())
             .env("SANDBOX_TOKEN", "sandbox-token")
@@ -182,6 +184,25 @@ impl Service {
     /// What it has logged until now.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// From now on it can write to no file.
+    #[cfg(target_os = "linux")]
+    pub fn fill_disk(&self) {
+        self.limit_files(Some(0));
+    }
+
+    /// It can again.
+    #[cfg(target_os = "linux")]
+    pub fn free_disk(&self) {
+        self.limit_files(None);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn limit_files(&self, current: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let pid = Pid::from_child(self.process.as_ref().unwrap());
+        prlimit(Some(pid), Resource::Fsize, Rlimit { current, maximum: None }).unwrap();
     }
 
     /// Ends it at once.

@@ -125,9 +125,16 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
         live.end_soon();
         return found(service, &job.uuid);
     }
-    if service.runner.remove(&job.uuid) {
-        let (own, uuid) = (Arc::clone(service), job.uuid.clone());
-        service.whole(async move { Ok(own.queue.cancel(&uuid).await?) }).await?;
+    if let Some(waiting) = service.runner.remove(&job.uuid) {
+        let own = Arc::clone(service);
+        let cancelling = async move {
+            let cancelled = own.queue.cancel(&waiting.uuid).await;
+            if cancelled.is_err() {
+                own.runner.fill([waiting]);
+            }
+            Ok(cancelled?)
+        };
+        service.whole(cancelling).await?;
         return found(service, &job.uuid);
     }
     // It is on disk first: a kill does not bring the job back.

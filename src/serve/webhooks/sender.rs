@@ -15,6 +15,7 @@ use crate::connector::http::answer::told;
 use crate::connector::http::client::pool;
 use crate::error::Error;
 use crate::serve::Service;
+use crate::serve::ending::DISK_PAUSE;
 use crate::serve::queue::{Attempt, Delivery};
 use crate::serve::telemetry;
 use crate::text::printable;
@@ -33,8 +34,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// Tries of a message that the receiver says is none, before the next one has its turn.
 const TRIES_OF_REFUSED: u32 = 5;
-/// How long nothing is done after the disk has failed.
-const DISK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What became of one try.
 enum Tried {
