@@ -15,7 +15,7 @@ use super::listen::Peer;
 use super::problem::Problem;
 use super::queue::{KeptKey, Queue};
 use super::secret::{KeyHash, new_key};
-use super::tenants::TenantName;
+use super::tenants::{TenantName, Tenants};
 use crate::error::Error;
 use crate::store::StoreError;
 
@@ -60,7 +60,11 @@ impl Keys {
     ///
     /// # Errors
     /// Exit code 2, naming where one was to stand.
-    pub(super) fn read(config: &ServeConfig, queue: &Queue) -> Result<Self, Error> {
+    pub(super) fn read(
+        config: &ServeConfig,
+        queue: &Queue,
+        tenants: &Tenants,
+    ) -> Result<Self, Error> {
         let mut named = Vec::new();
         for source in &config.admin_keys {
             named.push((KeyHash::of(source.read()?.expose_secret()), Caller::Admin));
@@ -82,11 +86,14 @@ impl Keys {
             let wrong = format!("a key of {whose} is somebody else's too, or stands there twice");
             return Err(Error::usage(wrong).hint("give each its own: `openssl rand -base64 32`"));
         }
-        let made = queue.keys()?;
+        let mut made = queue.keys()?;
+        // One of a tenant that was taken out of the configuration is none.
+        made.retain(|key| tenants.check_tenant(&key.tenant).is_ok());
         Ok(Self { named, made: RwLock::new(made), is_open: config.admin_keys.is_empty() })
     }
 
-    /// Makes a key for a tenant. What is returned first is told once, and known to nobody later.
+    /// Makes a key for a tenant, by [`Tenants::make_key`]. What is returned first is told once, and known
+    /// to nobody later.
     ///
     /// # Errors
     /// When the system gives no random numbers, or the key cannot be kept.
@@ -113,8 +120,7 @@ impl Keys {
         made.iter().filter(|key| key.tenant == *tenant).cloned().collect()
     }
 
-    /// Takes back those keys of a tenant that have this id; all of them where there is none. How many
-    /// there were.
+    /// Takes back the key of a tenant that has this id. Whether there was one.
     ///
     /// # Errors
     /// What SQLite says.
@@ -122,17 +128,21 @@ impl Keys {
         &self,
         queue: &Queue,
         tenant: &TenantName,
-        id: Option<&str>,
-    ) -> Result<usize, StoreError> {
-        let is_meant = |key: &KeptKey| key.tenant == *tenant && id.is_none_or(|id| key.id == id);
-        let meant: Vec<_> = self.made_for(tenant).into_iter().filter(|key| is_meant(key)).collect();
-        let count = meant.len();
-        for key in meant {
-            queue.remove_key(key.id).await?;
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        let is_there = self.made_for(tenant).iter().any(|key| key.id == id);
+        if is_there {
+            queue.remove_key(id.to_owned()).await?;
+            let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+            made.retain(|key| key.id != id);
         }
+        Ok(is_there)
+    }
+
+    /// Knows no key of a tenant any more.
+    pub(super) fn forget(&self, tenant: &TenantName) {
         let mut made = self.made.write().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|key| !is_meant(key));
-        Ok(count)
+        made.retain(|key| key.tenant != *tenant);
     }
 
     /// Whether no key is asked for.

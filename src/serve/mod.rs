@@ -139,8 +139,8 @@ pub async fn start(config: ServeConfig) -> Result<Running, Error> {
     telemetry::start()?;
     let config = Arc::new(config);
     let queue = Queue::open(&config.data, Hooks::read(&config)?)?;
-    let keys = Keys::read(&config, &queue)?;
     let tenants = Tenants::read(Arc::clone(&config), &queue)?;
+    let keys = Keys::read(&config, &queue, &tenants)?;
     queue.take_up().await?;
     queue.give_up_unknown().await?;
     input::make_folder(&config.data)?;

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use axum::http::StatusCode;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
+use super::auth::Keys;
 use super::config::{ServeConfig, TenantConfig};
 use super::lane::LaneName;
 use super::problem::Problem;
-use super::queue::Queue;
+use super::queue::{KeptKey, Queue};
 use super::secret::resolved;
 use crate::error::Error;
 use crate::store::StoreError;
@@ -274,13 +275,26 @@ impl Tenants {
             .map_err(|_| unreadable("it is no config".to_owned()))
     }
 
-    /// Adds a tenant. Whether it is new.
+    /// Refuses a tenant that is none.
+    ///
+    /// # Errors
+    /// 404.
+    pub(super) fn check_tenant(
+        &self,
+        (environment, tenant): &TenantName,
+    ) -> Result<SaidIn, Problem> {
+        let missing = || Problem::not_found(format!("there is no tenant `{tenant}`"));
+        self.find(environment, tenant).ok_or_else(missing)
+    }
+
+    /// Adds a tenant, which has no account and no key, whoever had its id before. Whether it is new.
     ///
     /// # Errors
     /// 404 where there is no such environment.
     pub(super) async fn add(
         &self,
         queue: &Queue,
+        keys: &Keys,
         environment: &str,
         tenant: &str,
     ) -> Result<bool, Problem> {
@@ -291,7 +305,8 @@ impl Tenants {
         }
         let name: TenantName = (environment.to_owned(), tenant.to_owned());
         queue.add_tenant(name.clone()).await?;
-        self.added_mut().entry(name).or_default().is_new = true;
+        keys.forget(&name);
+        self.added_mut().insert(name, Added { is_new: true, connectors: BTreeMap::new() });
         Ok(true)
     }
 
@@ -302,28 +317,39 @@ impl Tenants {
     pub(super) async fn remove(
         &self,
         queue: &Queue,
-        environment: &str,
-        tenant: &str,
+        keys: &Keys,
+        name: &TenantName,
     ) -> Result<(), Problem> {
         let _changing = self.changing.lock().await;
-        match self.find(environment, tenant) {
-            None => return Err(Problem::not_found(format!("there is no tenant `{tenant}`"))),
-            Some(SaidIn::File) => {
-                let detail = format!("tenant `{tenant}` stands in the service's configuration");
-                return Err(Problem::conflict(detail).hint("take it out there"));
-            }
-            Some(SaidIn::Api) => {}
+        if self.check_tenant(name)? == SaidIn::File {
+            let detail = format!("tenant `{}` stands in the service's configuration", name.1);
+            return Err(Problem::conflict(detail).hint("take it out there"));
         }
-        let name: TenantName = (environment.to_owned(), tenant.to_owned());
         queue.remove_tenant(name.clone()).await?;
-        self.added_mut().remove(&name);
+        keys.forget(name);
+        self.added_mut().remove(name);
         Ok(())
+    }
+
+    /// Makes a key for a tenant, which is told once; and what is known of it.
+    ///
+    /// # Errors
+    /// 404 where there is no such tenant; as of [`Keys::make`].
+    pub(super) async fn make_key(
+        &self,
+        queue: &Queue,
+        keys: &Keys,
+        name: TenantName,
+    ) -> Result<(SecretString, KeptKey), Problem> {
+        let _changing = self.changing.lock().await;
+        self.check_tenant(&name)?;
+        Ok(keys.make(queue, name).await?)
     }
 
     /// Gives a tenant an account at a connector, in the place of the one it had. Whether it had none.
     ///
     /// # Errors
-    /// 503 where there is nothing to encrypt it with.
+    /// 404 where there is no such tenant, 503 where there is nothing to encrypt it with.
     pub(super) async fn set_account(
         &self,
         queue: &Queue,
@@ -332,6 +358,8 @@ impl Tenants {
         config: &Map<String, Value>,
     ) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
+        // It may have been taken out while the request was looked at.
+        self.check_tenant(name)?;
         let (environment, tenant) = name.clone();
         let is_new = !self.connectors(&environment, &tenant).contains_key(connector);
         let no_vault = || Problem::of(StatusCode::SERVICE_UNAVAILABLE, &no_key());

@@ -310,3 +310,64 @@ fn an_account_that_hangs_gives_way_to_another() {
     service.wait_until(|| write("c-1", "").status == 200);
     assert_eq!(remote.records("hubspot%2F0-1").len(), 1, "what was refused is not written");
 }
+
+/// Whether the tenant has an account that it was not given, or knows this key.
+fn has_others(service: &Service, tenant: &str, key: &str) -> bool {
+    let told = admin(service, "GET", &format!("{TENANTS}/{tenant}"), &json!({})).is(200);
+    assert_eq!(told["said_in"], "api");
+    let is_known = write(service, tenant, key, "c-1").status != 401;
+    told["connectors"] != json!([]) || told["keys"] != json!([]) || is_known
+}
+
+#[test]
+fn who_gets_the_id_of_another_tenant_gets_nothing_of_its() {
+    let remote = Remote::start();
+    let with_acme = with_keys(&remote.url);
+    let mut service = Service::start(&with_acme);
+    let nobody = json!({});
+    let place = format!("{TENANTS}/acme");
+    let account = json!({"access_token": "sandbox-token"});
+    admin(&service, "PUT", &format!("{place}/connectors/crm"), &account).is(200);
+    let made = admin(&service, "POST", &format!("{place}/keys"), &nobody).is(201);
+    let key = made["key"].as_str().unwrap();
+    write(&service, "acme", key, "c-1").is(200);
+    service.end();
+    let mut without = with_acme.clone();
+    without["environments"]["dev"]["tenants"].as_object_mut().unwrap().remove("acme");
+    keep(&service.path("serve.yaml"), &without.to_string());
+    service.begin();
+    ask(&service, "GET", "/api/v1/jobs", key, &nobody).problem(401);
+    admin(&service, "PUT", &place, &nobody).is(201);
+    assert!(!has_others(&service, "acme", key));
+    service.kill();
+    service.begin();
+    assert!(!has_others(&service, "acme", key));
+}
+
+#[test]
+fn what_comes_beside_the_end_of_a_tenant_ends_with_it() {
+    let remote = Remote::start();
+    let service = Service::start(&with_keys(&remote.url));
+    let (nobody, account) = (json!({}), json!({"access_token": "sandbox-token"}));
+    for round in 0..20 {
+        let place = format!("{TENANTS}/new-{round}");
+        admin(&service, "PUT", &place, &nobody).is(201);
+        let key = std::thread::scope(|scope| {
+            let ask = |method, path: String, body| {
+                let service = &service;
+                scope.spawn(move || admin(service, method, &path, body))
+            };
+            let set = ask("PUT", format!("{place}/connectors/crm"), &account);
+            let make = ask("POST", format!("{place}/keys"), &nobody);
+            let remove = ask("DELETE", place.clone(), &nobody);
+            let (set, made) = (set.join().unwrap(), make.join().unwrap());
+            assert_eq!(remove.join().unwrap().status, 204);
+            assert!(matches!(set.status, 201 | 404), "{set:?}");
+            let key = || made.is(201)["key"].as_str().unwrap().to_owned();
+            if made.status == 404 { "none".to_owned() } else { key() }
+        });
+        assert_eq!(write(&service, &format!("new-{round}"), &key, "c-1").status, 401);
+        admin(&service, "PUT", &place, &nobody).is(201);
+        assert!(!has_others(&service, &format!("new-{round}"), &key));
+    }
+}

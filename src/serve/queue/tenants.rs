@@ -1,6 +1,6 @@
 //! Tenants that were added over HTTP, their accounts and their keys.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::Queue;
 use crate::serve::secret::KeyHash;
@@ -57,11 +57,12 @@ impl Queue {
         })
     }
 
-    /// Adds a tenant.
+    /// Adds a tenant, without what one of this id had before.
     pub(in crate::serve) async fn add_tenant(&self, name: TenantName) -> Result<(), StoreError> {
         let now = chrono::Utc::now().timestamp_millis();
         self.write(move |transaction| {
-            let sql = "INSERT OR IGNORE INTO tenants (environment, tenant, created_millis)
+            remove(transaction, &name)?;
+            let sql = "INSERT INTO tenants (environment, tenant, created_millis)
                        VALUES (?, ?, ?)";
             transaction.execute(sql, params![name.0, name.1, now]).map(drop)
         })
@@ -70,14 +71,7 @@ impl Queue {
 
     /// Takes a tenant out, with its accounts and keys.
     pub(in crate::serve) async fn remove_tenant(&self, name: TenantName) -> Result<(), StoreError> {
-        self.write(move |transaction| {
-            for table in ["tenants", "accounts", "keys"] {
-                let sql = format!("DELETE FROM {table} WHERE environment = ? AND tenant = ?");
-                transaction.execute(&sql, params![name.0, name.1])?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |transaction| remove(transaction, &name)).await
     }
 
     /// Keeps what is in an account, encrypted; without it, forgets it.
@@ -122,4 +116,12 @@ impl Queue {
         })
         .await
     }
+}
+
+fn remove(connection: &Connection, (environment, tenant): &TenantName) -> rusqlite::Result<()> {
+    for table in ["tenants", "accounts", "keys"] {
+        let sql = format!("DELETE FROM {table} WHERE environment = ? AND tenant = ?");
+        connection.execute(&sql, params![environment, tenant])?;
+    }
+    Ok(())
 }

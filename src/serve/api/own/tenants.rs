@@ -111,10 +111,10 @@ pub(in crate::serve::api) struct KeyPlace {
 const ID_CHARS: usize = 200;
 
 fn tell(service: &Service, environment: &str, tenant: &str) -> Result<ToldTenant, Problem> {
-    let missing = || Problem::not_found(format!("there is no tenant `{tenant}`"));
-    let said_in = service.tenants.find(environment, tenant).ok_or_else(missing)?;
+    let name: TenantName = (environment.to_owned(), tenant.to_owned());
+    let said_in = service.tenants.check_tenant(&name)?;
     let connectors = service.tenants.connectors(environment, tenant).into_iter();
-    let keys = service.keys.made_for(&(environment.to_owned(), tenant.to_owned()));
+    let keys = service.keys.made_for(&name);
     Ok(ToldTenant {
         id: tenant.to_owned(),
         said_in,
@@ -186,7 +186,7 @@ pub(in crate::serve::api) async fn add_tenant(
         )));
     }
     let (own, place) = (Arc::clone(&service), (environment.clone(), tenant.clone()));
-    let adding = async move { own.tenants.add(&own.queue, &place.0, &place.1).await };
+    let adding = async move { own.tenants.add(&own.queue, &own.keys, &place.0, &place.1).await };
     let is_new = service.whole(adding).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(tell(&service, &environment, &tenant)?)))
@@ -206,11 +206,8 @@ pub(in crate::serve::api) async fn remove_tenant(
     caller.is_admin()?;
     let TenantPlace { environment, tenant } = place;
     let own = Arc::clone(&service);
-    let removing = async move {
-        own.tenants.remove(&own.queue, &environment, &tenant).await?;
-        own.keys.take_back(&own.queue, &(environment, tenant), None).await?;
-        Ok(())
-    };
+    let removing =
+        async move { own.tenants.remove(&own.queue, &own.keys, &(environment, tenant)).await };
     service.whole(removing).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -301,9 +298,9 @@ pub(in crate::serve::api) async fn make_key(
 ) -> Result<(StatusCode, Json<NewKey>), Problem> {
     caller.is_admin()?;
     let TenantPlace { environment, tenant } = place;
-    tell(&service, &environment, &tenant)?;
     let own = Arc::clone(&service);
-    let making = async move { Ok(own.keys.make(&own.queue, (environment, tenant)).await?) };
+    let making =
+        async move { own.tenants.make_key(&own.queue, &own.keys, (environment, tenant)).await };
     let (key, made) = service.whole(making).await?;
     let ToldKey { id, created } = made.into();
     let told = NewKey { id, created, key: key.expose_secret().to_owned() };
@@ -326,9 +323,9 @@ pub(in crate::serve::api) async fn take_key_back(
     let KeyPlace { environment, tenant, key_id } = place;
     let name: TenantName = (environment, tenant);
     let (own, id) = (Arc::clone(&service), key_id.clone());
-    let taking = async move { Ok(own.keys.take_back(&own.queue, &name, Some(&id)).await?) };
-    match service.whole(taking).await? {
-        0 => Err(Problem::not_found(format!("there is no key `{key_id}`"))),
-        _ => Ok(StatusCode::NO_CONTENT),
+    let taking = async move { Ok(own.keys.take_back(&own.queue, &name, &id).await?) };
+    if service.whole(taking).await? {
+        return Ok(StatusCode::NO_CONTENT);
     }
+    Err(Problem::not_found(format!("there is no key `{key_id}`")))
 }
