@@ -130,7 +130,7 @@ impl Store {
         external_id: &ExternalId,
     ) -> Result<Vec<(i64, Change)>, StoreError> {
         let mut changes = Vec::new();
-        for id in self.siblings.of(outcome.stream) {
+        for id in self.siblings_of(outcome.stream) {
             let known = self.find(&StoredStream::from(id), external_id)?;
             let change = Beside::of(outcome).change(known);
             changes.extend(change.map(|change| (id, change)));
@@ -168,9 +168,8 @@ impl Store {
                 if let Some(change) = Change::of(outcome) {
                     change.apply(transaction, outcome.stream, external_id)?;
                 }
-                if let Some(others) = siblings.get(&outcome.stream) {
-                    Beside::of(outcome).apply(transaction, others, external_id)?;
-                }
+                let others = siblings.of(outcome.stream);
+                Beside::of(outcome).apply(transaction, others, external_id)?;
             }
             Ok(())
         })

@@ -32,8 +32,8 @@ mod upgrade;
 pub(crate) mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
@@ -125,7 +125,7 @@ pub struct Store {
     /// Whether there may be a doubt about any external id: nearly always there is none, and none
     /// is looked for.
     has_doubts: Arc<AtomicBool>,
-    siblings: Siblings,
+    siblings: Mutex<Siblings>,
     // Dropped last: others may open the file only when the writer has ended.
     _folder: Option<tempfile::TempDir>,
     _lock: Option<StoreLock>,
@@ -179,6 +179,7 @@ impl Store {
         let reader = open_for_reading(path)?;
         let has_doubts = doubts::is_any(&reader).map_err(|error| unusable(path, error))?;
         let has_doubts = Arc::new(AtomicBool::new(has_doubts));
+        let siblings = Siblings::read(&reader).map_err(|error| unusable(path, error))?;
         let path: Arc<Path> = path.into();
         let overlay = Arc::new(Overlay::default());
         let commits = Commits::default();
@@ -197,7 +198,7 @@ impl Store {
             base,
             overlay,
             has_doubts,
-            siblings: Siblings::default(),
+            siblings: Mutex::new(siblings),
             _folder: folder,
             _lock: lock,
         })

@@ -51,7 +51,6 @@ pub struct Leftover {
 pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let siblings = Siblings::read(&transaction)?;
-    let others = |stream: i64| siblings.get(&stream).map(Vec::as_slice).unwrap_or_default();
     // What was written to one record was settled in that order, whichever job it was of. A job beside
     // those that were killed may have written the newer content.
     let mut outcomes = transaction.prepare(
@@ -76,7 +75,7 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
             change.apply(&transaction, stream, &external_id)?;
         }
         let beside = Beside { fate, action, remote_id: remote_id.as_ref() };
-        beside.apply(&transaction, others(stream), &external_id)?;
+        beside.apply(&transaction, siblings.of(stream), &external_id)?;
     }
     drop(rows);
     drop(outcomes);
@@ -90,8 +89,8 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
         let (job, stream): (_, i64) = (row.get(0)?, row.get(1)?);
         let writes = unanswered(&transaction, job, stream, &row.get::<_, String>(2)?)?;
         for external_id in writes.iter().filter_map(|write| write.external_id.as_ref()) {
-            for known in [stream].iter().chain(others(stream)) {
-                unsure(&transaction, *known, external_id)?;
+            for known in std::iter::once(stream).chain(siblings.of(stream)) {
+                unsure(&transaction, known, external_id)?;
             }
         }
     }

@@ -2,7 +2,6 @@
 //! external id, the others do not have there any more.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
@@ -12,33 +11,49 @@ use crate::connector::contract::Action;
 use crate::outcome::{Fate, Outcome};
 use crate::record::{ExternalId, RemoteId};
 
-/// For each stream the others of its object, in the same namespace. Most have none.
+/// The streams of each object, by namespace. Most objects have one.
 #[derive(Debug, Default)]
-pub(super) struct Siblings(Mutex<HashMap<i64, Vec<i64>>>);
+pub(super) struct Siblings {
+    objects: HashMap<i64, Object>,
+    streams: HashMap<Object, Vec<i64>>,
+}
+
+/// A namespace, and what the remote calls an object there.
+type Object = (String, String);
 
 impl Siblings {
     /// As the store has them.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<HashMap<i64, Vec<i64>>> {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut statement = connection.prepare_cached(
-            "SELECT own.id, other.id FROM streams AS own JOIN streams AS other
-             ON own.namespace = other.namespace AND own.object = other.object AND own.id <> other.id",
+            "SELECT id, namespace, object FROM streams WHERE object IS NOT NULL ORDER BY id",
         )?;
         let mut rows = statement.query([])?;
-        let mut siblings: HashMap<i64, Vec<i64>> = HashMap::new();
+        let mut siblings = Self::default();
         while let Some(row) = rows.next()? {
-            siblings.entry(row.get(0)?).or_default().push(row.get(1)?);
+            siblings.set(row.get(0)?, Some((row.get(1)?, row.get(2)?)));
         }
         Ok(siblings)
     }
 
-    /// A stream has come, or another object is known of one.
-    pub(super) fn set(&self, siblings: HashMap<i64, Vec<i64>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = siblings;
+    /// What a stream is written to from now on, where that is known.
+    pub(super) fn set(&mut self, stream: i64, object: Option<Object>) {
+        if self.objects.get(&stream) == object.as_ref() {
+            return;
+        }
+        let before = self.objects.remove(&stream);
+        if let Some(streams) = before.and_then(|before| self.streams.get_mut(&before)) {
+            streams.retain(|other| *other != stream);
+        }
+        if let Some(object) = object {
+            self.streams.entry(object.clone()).or_default().push(stream);
+            self.objects.insert(stream, object);
+        }
     }
 
-    pub(super) fn of(&self, stream: i64) -> Vec<i64> {
-        let siblings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        siblings.get(&stream).cloned().unwrap_or_default()
+    /// The others of its object.
+    pub(super) fn of(&self, stream: i64) -> impl Iterator<Item = i64> {
+        let streams = self.objects.get(&stream).and_then(|object| self.streams.get(object));
+        streams.into_iter().flatten().copied().filter(move |other| *other != stream)
     }
 }
 
@@ -74,14 +89,35 @@ impl<'a> Beside<'a> {
     pub(super) fn apply(
         &self,
         connection: &Connection,
-        others: &[i64],
+        others: impl Iterator<Item = i64>,
         external_id: &ExternalId,
     ) -> rusqlite::Result<()> {
         for other in others {
-            if let Some(change) = self.change(find_in(connection, *other, external_id)?) {
-                change.apply(connection, *other, external_id)?;
+            if let Some(change) = self.change(find_in(connection, other, external_id)?) {
+                change.apply(connection, other, external_id)?;
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_written_to_another_object_leaves_the_others() {
+        let mut siblings = Siblings::default();
+        let object = |name: &str| Some(("crm".to_owned(), name.to_owned()));
+        let of = |siblings: &Siblings, stream| siblings.of(stream).collect::<Vec<_>>();
+        for stream in [1, 2, 3] {
+            siblings.set(stream, object("contacts"));
+        }
+        siblings.set(4, Some(("erp".to_owned(), "contacts".to_owned())));
+        siblings.set(2, object("contacts"));
+        assert_eq!((of(&siblings, 2), of(&siblings, 4)), (vec![1, 3], vec![]));
+        siblings.set(1, object("deals"));
+        siblings.set(3, None);
+        assert_eq!([1, 2, 3].map(|stream| of(&siblings, stream)), [vec![], vec![], vec![]]);
     }
 }

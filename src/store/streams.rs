@@ -1,5 +1,7 @@
 //! The streams of a store, by namespace and name.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::Store;
@@ -74,7 +76,7 @@ impl Store {
         }
         let (own_namespace, own_name) = (namespace.to_owned(), name.to_owned());
         let own_object = object.map(str::to_owned);
-        let (id, siblings) = self
+        let (id, object) = self
             .write(move |transaction| {
                 let id = stream_id(transaction, &own_namespace, &own_name)?;
                 if let Some(other) = other_object(transaction, id, own_object.as_deref())? {
@@ -82,12 +84,21 @@ impl Store {
                 }
                 write_to(transaction, id, own_object.as_deref())?;
                 then(transaction, id)?;
-                Ok(Ok((id, Siblings::read(transaction)?)))
+                Ok(Ok((id, object_of(transaction, id)?)))
             })
             .await?
             .map_err(|other| moved(name, &other, object))?;
-        self.siblings.set(siblings);
+        self.siblings().set(id, object.map(|object| (namespace.to_owned(), object)));
         Ok(StoredStream { id, id_in_base })
+    }
+
+    fn siblings(&self) -> MutexGuard<'_, Siblings> {
+        self.siblings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The other streams that are written to the object of this one.
+    pub(super) fn siblings_of(&self, stream: i64) -> Vec<i64> {
+        self.siblings().of(stream).collect()
     }
 }
 
@@ -143,6 +154,13 @@ fn other_object(
         ))?
         .query_row(params![stream, object], |row| row.get(0))
         .optional()
+}
+
+/// What a stream is written to, where that is known.
+fn object_of(connection: &Connection, stream: i64) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT object FROM streams WHERE id = ?")?
+        .query_row([stream], |row| row.get(0))
 }
 
 /// Remembers what a stream is written to. What was written to another object says nothing of this
@@ -204,7 +222,7 @@ impl Store {
 
     /// Whether other streams are written to the object of `stream`.
     pub fn shares_object(&self, stream: &StoredStream) -> bool {
-        !self.siblings.of(stream.id).is_empty()
+        self.siblings().of(stream.id).next().is_some()
     }
 }
 
