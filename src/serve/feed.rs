@@ -22,10 +22,24 @@ pub(super) struct Feed {
     pub(super) most_line: usize,
     /// The properties that each stream's SCHEMA has named.
     pub(super) streams: HashMap<String, BTreeSet<String>>,
+    /// Streams, and properties of all of them.
+    pub(super) named: usize,
     pub(super) used: Instant,
 }
 
+/// Records of one job, at most: what became of them is looked at by job.
+const MOST_RECORDS: u64 = 100_000;
+
 impl Feed {
+    /// Whether a record is for another job: this one has had enough, or would come to hold too much.
+    pub(super) fn is_full_for(&self, stream: &str, record: &Fields<'_>) -> bool {
+        let known = self.streams.get(stream);
+        let is_new = |name: &str| known.is_none_or(|known| !known.contains(name));
+        let new = record.0.iter().filter(|(name, _)| is_new(name)).count();
+        // The first one is taken whatever it has.
+        self.position >= MOST_RECORDS || self.position > 0 && self.named + new > MOST_FIELDS
+    }
+
     /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
     /// properties than before.
     pub(super) fn schema(&mut self, stream: &str, record: &Fields<'_>) -> String {
@@ -34,12 +48,11 @@ impl Feed {
         if known.is_some_and(|known| names.all(|name| known.contains(&**name))) {
             return String::new();
         }
+        self.named += usize::from(known.is_none());
         let known = self.streams.entry(stream.to_owned()).or_default();
-        if known.len() + record.0.len() > MOST_FIELDS {
-            // A SCHEMA has an end; this one needs to tell of the records that follow it alone.
-            known.clear();
-        }
+        let before = known.len();
         known.extend(record.0.iter().map(|(name, _)| name.to_string()));
+        self.named += known.len() - before;
         schema_line(stream, known.iter())
     }
 }

@@ -57,9 +57,11 @@ fn folder(data: &Path) -> PathBuf {
     data.join("inputs")
 }
 
-/// Different fields of the records of a stream that a request has brought, at most: a SCHEMA names them all,
-/// and what may stand in one has an end.
+/// Different fields of the records that requests have brought to one job, over all of its streams, at most:
+/// SCHEMAs name them all, and a job holds those.
 pub(super) const MOST_FIELDS: usize = 10_000;
+/// Characters of a name that a request gives to a job or a stream, at most: each list of jobs has them.
+pub(super) const NAME_CHARS: usize = 200;
 
 /// Where the input of a job is.
 pub(super) fn path(data: &Path, job: &str) -> PathBuf {
@@ -94,27 +96,43 @@ pub(super) fn remove(data: &Path, job: &str) {
 /// # Errors
 /// 422, with its place.
 pub(super) fn check(records: &Records<'_>, key: &str) -> Result<u64, Problem> {
-    let mut count = 0;
+    let (mut count, mut fields_before) = (0, 0);
     for (stream, records) in &records.0 {
         let mut names = HashSet::new();
-        if stream.is_empty() {
-            return Err(Problem::unprocessable(format!("`{key}`: a stream has no name")));
-        }
+        check_name(&format!("the name of a stream in `{key}`"), stream)?;
         for (place, record) in records.iter().enumerate() {
             let fields = Fields::of_text(record.get()).map_err(|error| {
                 let detail = format!("`{key}.{stream}[{place}]` is no record: {error}");
                 Problem::unprocessable(detail).hint("a record is a JSON object")
             })?;
             names.extend(fields.0.into_iter().map(|(name, _)| name));
-            if names.len() > MOST_FIELDS {
-                let detail =
-                    format!("`{key}.{stream}` has more than {MOST_FIELDS} different fields");
+            if fields_before + names.len() > MOST_FIELDS {
+                let detail = format!(
+                    "the streams in `{key}` have more than {MOST_FIELDS} different fields together"
+                );
                 return Err(Problem::unprocessable(detail).hint("write fewer records in one job"));
             }
             count += 1;
         }
+        // A stream takes room too.
+        fields_before += names.len() + 1;
     }
     Ok(count)
+}
+
+/// Refuses a name that is none, or too long to be told again and again. `what`: whose it is.
+///
+/// # Errors
+/// 422.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), Problem> {
+    if name.is_empty() {
+        return Err(Problem::unprocessable(format!("{what} is empty")));
+    }
+    if name.chars().count() > NAME_CHARS {
+        let detail = format!("{what} has more than {NAME_CHARS} characters");
+        return Err(Problem::unprocessable(detail));
+    }
+    Ok(())
 }
 
 /// Writes records as the input of a job. When this returns they are on disk.

@@ -37,8 +37,6 @@ pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
 const LAST_CALLS: Duration = Duration::from_secs(10);
 /// How long one that is to give way waits for a moment without records.
 const RETIRES: Duration = Duration::from_secs(60);
-/// Records of one job, at most: what became of them is looked at by job.
-const MOST: u64 = 100_000;
 
 /// A job that is open for records.
 pub(super) struct Live {
@@ -206,6 +204,7 @@ impl Live {
                 most_bytes: begun.config.max_buffer_bytes,
                 most_line: begun.config.max_line_bytes,
                 streams: HashMap::new(),
+                named: 0,
                 used: Instant::now(),
             }),
             waiting: Arc::clone(&waiting),
@@ -259,7 +258,7 @@ impl Live {
         let fields = Fields::of_text(record.get()).unwrap_or_default();
         let line = record_line(stream, record);
         let mut feed = lock(&self.feed);
-        if feed.position >= MOST {
+        if feed.is_full_for(stream, &fields) {
             feed.lines = None;
         }
         let lines = feed.lines.clone().ok_or(NotSent::Closed)?;

@@ -1,6 +1,6 @@
 //! What cannot be carried out is refused with its place, and nothing of it happens.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::service::{Service, config, contact};
 use crate::support::Remote;
@@ -109,4 +109,50 @@ fn a_remote_that_refuses_the_credential_is_told_and_so_is_the_way_out() {
         "{now:?}"
     );
     assert!(!now.text.contains("wrong"), "{now:?}");
+}
+
+/// A record with `count` fields that begin with `prefix`, besides its id.
+fn wide(prefix: &str, count: usize) -> Value {
+    let fields = (0..count).map(|n| (format!("{prefix}{n}"), json!(n)));
+    fields.chain([("externalId".to_owned(), json!(prefix))]).collect()
+}
+
+#[test]
+fn what_a_job_holds_and_tells_has_an_end() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let (long, full) = ("n".repeat(201), "ñ".repeat(200));
+    let queue = |name: &str, records: Value| {
+        service.post(
+            "/api/v1/jobs",
+            &json!({"environment": "dev", "flow": "two", "tenant": "acme", "connector": "crm",
+                "name": name, "records": records}),
+        )
+    };
+    let one = json!([contact("c-1")]);
+    assert!(queue(&long, json!({"contacts": one})).problem(422).contains("name"));
+    assert!(queue("", json!({&long: one})).problem(422).contains("name"));
+    let body = json!({"connector_id": "crm", "job_name": long, "state": {"contacts": one}});
+    assert!(service.post("/v2/dev/two/acme/jobs", &body).problem(422).contains("name"));
+    let now = |stream: &str, record: &Value| {
+        service
+            .post(&format!("/api/v1/records/dev/two/acme/crm/{stream}"), &json!({"data": record}))
+    };
+    assert!(now(&long, &contact("c-1")).problem(422).contains("name"));
+    assert!(remote.records("contacts").is_empty());
+    let queued = queue(&full, json!({"contacts": one})).is(201);
+    assert_eq!(queued["name"], full.as_str());
+    service.ended(queued["id"].as_str().unwrap());
+    // Over all streams together.
+    let streams = |count| json!({"one": [wide("a", count)], "other": [wide("b", count)]});
+    assert!(queue("", streams(5000)).problem(422).contains("10000 different fields"));
+    let queued = queue("", streams(4998)).is(201);
+    assert_eq!(service.ended(queued["id"].as_str().unwrap())["status"], "succeeded");
+    // Of what is written at once, one more than fit is another job's.
+    for (stream, count) in [("one", 6000), ("other", 3990), ("one", 6000), ("third", 6000)] {
+        now(stream, &wide("c", count)).is(200);
+    }
+    let told = service.get("/api/v1/jobs").is(200);
+    let lives = told["jobs"].as_array().unwrap().iter().filter(|job| job["source"] == "live");
+    assert_eq!(lives.count(), 2, "{told}");
 }

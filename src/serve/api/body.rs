@@ -17,6 +17,7 @@ use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, Type};
 
 use crate::config::wrong::without_value;
 use crate::serve::Service;
+use crate::serve::input::NAME_CHARS;
 use crate::serve::problem::Problem;
 
 /// The header that names a request, so that it is carried out once.
@@ -38,6 +39,7 @@ pub(super) struct Named {
 /// Records by stream: names that are not empty, and lists of objects.
 pub(super) fn records() -> Object {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let name = name.max_length(Some(NAME_CHARS));
     let record = ObjectBuilder::new().schema_type(Type::Object);
     ObjectBuilder::new()
         .schema_type(Type::Object)

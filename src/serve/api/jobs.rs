@@ -32,7 +32,7 @@ pub(super) async fn queue(
 ) -> Result<Job, Problem> {
     service.tenants.check(&lane)?;
     let count = input::check(records, named)?;
-    let name = name.unwrap_or_else(|| default_name(&lane));
+    let name = named_or(name, || default_name(&lane))?;
     let job = NewJob::new(lane, Source::Api, name);
     // In place, so that the runtime's other work goes on.
     let written =
@@ -60,9 +60,17 @@ pub(super) async fn queue_tap(
 ) -> Result<Job, Problem> {
     service.tenants.check(&lane)?;
     tap_of(&service.config, &lane, &tap)?;
-    let name = name.unwrap_or_else(|| job_name(&lane, &tap, chrono::Utc::now()));
+    let name = named_or(name, || job_name(&lane, &tap, chrono::Utc::now()))?;
     let job = NewJob { tap: Some(tap), ..NewJob::new(lane, Source::Tap, name) };
     service.whole(push(Arc::clone(service), job, key)).await
+}
+
+/// The name that a job was given, or its own.
+fn named_or(name: Option<String>, own: impl FnOnce() -> String) -> Result<String, Problem> {
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => input::check_name("the job's name", &name).map(|()| name),
+        None => Ok(own()),
+    }
 }
 
 fn default_name(lane: &LaneName) -> String {

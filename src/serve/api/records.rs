@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::body;
 use crate::json::fields::Fields;
-use crate::serve::input::MOST_FIELDS;
+use crate::serve::input::{MOST_FIELDS, check_name};
 use crate::serve::lane::{Lane, LaneName};
 use crate::serve::live::{Live, NotSent};
 use crate::serve::problem::Problem;
@@ -177,6 +177,7 @@ async fn write(
         let problem = Problem::unprocessable(format!("`data` is no record: {error}"));
         problem.hint("a record is a JSON object")
     })?;
+    check_name("the stream's name", &wanted.stream)?;
     if fields.0.len() > MOST_FIELDS {
         let detail = format!("`data` has more than {MOST_FIELDS} fields");
         return Err(Problem::unprocessable(detail));

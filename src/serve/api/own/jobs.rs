@@ -38,6 +38,7 @@ pub(in crate::serve::api) struct QueueJob<'a> {
     /// The connector's id.
     connector: String,
     /// The job's name. Default: made of flow, connector and time.
+    #[schema(max_length = 200)]
     name: Option<String>,
     /// The records, by stream; or else `tap`.
     #[serde(borrow, default, deserialize_with = "some")]

@@ -63,6 +63,7 @@ pub(in crate::serve::api) struct NewJob<'a> {
     /// Default `api`.
     tap: Option<String>,
     /// The job's name. Default: made of flow, connector and time.
+    #[schema(max_length = 200)]
     job_name: Option<String>,
     /// The records, by stream, where no tap brings them.
     #[serde(borrow, default)]
