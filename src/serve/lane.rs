@@ -18,6 +18,7 @@ use super::keyed::Keyed;
 use super::live::Live;
 use super::lock;
 use super::problem::Problem;
+use super::queue::Queue;
 use super::telemetry::LaneMeter;
 use crate::config::environment::Environment;
 use crate::connector::contract::CheckLine;
@@ -164,8 +165,8 @@ impl Lane {
     }
 
     /// Forgets what became of jobs that ended before a time, and tasks that nobody asks for any more.
-    pub(super) async fn forget(&self, before_millis: i64) {
-        forget(&self.name, &self.store, before_millis).await;
+    pub(super) async fn forget(&self, queue: &Queue, before_millis: i64) {
+        forget(&self.name, &self.store, queue, before_millis).await;
     }
 
     /// Heeds what was changed of its tenant since. What is under way goes on with what it began with.
@@ -354,11 +355,11 @@ pub(super) fn job_span(lane: &LaneName, job: Option<&str>) -> Span {
 }
 
 /// Forgets what [`Lane::forget`] does, in a store.
-pub(super) async fn forget(lane: &LaneName, store: &Store, before_millis: i64) {
+pub(super) async fn forget(lane: &LaneName, store: &Store, queue: &Queue, before_millis: i64) {
     let before = at_millis(before_millis);
     let forgotten = async {
         store.forget_tasks(KEY_MILLIS).await?;
-        store.forget_jobs(&before).await
+        store.forget_jobs(&before, &queue.runs_to_retry(lane)?).await
     };
     match forgotten.await {
         Ok(0) => {}

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 use super::account::Limits;
 use super::lane::{Lane, LaneName, forget};
 use super::problem::Problem;
+use super::queue::Queue;
 use super::{Service, lock};
 use crate::store::Store;
 
@@ -76,8 +77,9 @@ impl Lanes {
         let opening = cell.get_or_try_init(|| async {
             opens.store(true, Ordering::Release);
             let lane = Arc::new(Lane::open(service, name.clone()).await?);
-            let (opened, before) = (Arc::clone(&lane), service.config.kept_since_millis());
-            service.tasks.spawn(async move { opened.forget(before).await });
+            let (opened, own) = (Arc::clone(&lane), Arc::clone(service));
+            let before = service.config.kept_since_millis();
+            service.tasks.spawn(async move { opened.forget(&own.queue, before).await });
             Ok(lane)
         });
         // Its remote may be asked whose account it is, and not answer.
@@ -118,7 +120,7 @@ impl Lanes {
     }
 
     /// Forgets old jobs in the stores of lanes that are not open, whoever they were of.
-    pub(super) async fn forget_closed(&self, data: &Path, before_millis: i64) {
+    pub(super) async fn forget_closed(&self, data: &Path, queue: &Queue, before_millis: i64) {
         for name in tokio::task::block_in_place(|| kept(data)) {
             let cell = Arc::clone(lock(&self.open).entry(name.clone()).or_default());
             // Whoever opens it meanwhile waits for this, and opens it then.
@@ -126,7 +128,7 @@ impl Lanes {
                 let path = name.store(data);
                 let opened = tokio::task::spawn_blocking(move || Store::open(&path)).await;
                 if let Ok(Ok(store)) = opened {
-                    forget(&name, &store, before_millis).await;
+                    forget(&name, &store, queue, before_millis).await;
                 }
                 Err(())
             });

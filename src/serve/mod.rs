@@ -260,10 +260,10 @@ impl Service {
                         tracing::warn!(%error, "Old jobs and requests are not forgotten.");
                     }
                     for lane in self.lanes.all() {
-                        lane.forget(before).await;
+                        lane.forget(&self.queue, before).await;
                     }
                     if rounds.is_multiple_of(ROUNDS_A_DAY) {
-                        self.lanes.forget_closed(&self.config.data, before).await;
+                        self.lanes.forget_closed(&self.config.data, &self.queue, before).await;
                     }
                     rounds += 1;
                     if let Err(error) = self.queue.forget_deliveries().await {

@@ -6,12 +6,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::Service;
 use super::input;
+use super::lane::Lane;
 use super::queue::{Job, Source, State};
 use crate::error::Error;
 use crate::results;
-use crate::store::jobs::Job as Run;
-use crate::store::report;
+use crate::store::jobs::{self, Job as Run};
+use crate::store::{report, unreadable};
 
 /// Whether a job that has ended may have left something to write.
 pub(super) fn has_any(data: &Path, job: &Job) -> bool {
@@ -26,12 +28,30 @@ pub(super) fn keeps_input(state: State, source: Source) -> bool {
         && matches!(source, Source::Api | Source::Retry)
 }
 
-/// Makes the input of `job`, which retries what `run` has left, if there was one; once, also where a
-/// service was killed that had made it.
+/// Makes the input of `job`, which retries another one, and finds that one's run, if there was any.
 ///
 /// # Errors
-/// Exit code 5: the store, or the disk.
-pub(super) fn make_input(
+/// Exit code 2: the other one is forgotten. Exit code 5: the store, or the disk.
+pub(super) fn prepare(service: &Service, lane: &Lane, job: &Job) -> Result<Option<Run>, Error> {
+    let connection = lane.store().open_reader()?;
+    let before = job.retries.as_deref().map(|before| service.queue.find(before)).transpose()?;
+    let before = before.flatten();
+    let run = before.as_ref().and_then(|before| before.run.as_deref());
+    let found = run.map(|run| jobs::find(&connection, run)).transpose().map_err(unreadable)?;
+    let found = found.flatten();
+    let data = &service.config.data;
+    let is_forgotten = before.is_none() || run.is_some() && found.is_none();
+    if is_forgotten && !input::path(data, &job.uuid).exists() {
+        let forgotten = Error::usage("what the retried job had left is forgotten (`keep_days`)");
+        return Err(forgotten.hint("write the records again"));
+    }
+    make_input(data, &connection, job, found.as_ref())?;
+    Ok(found)
+}
+
+/// Makes the input of `job`, which retries what `run` has left, if there was one; once, also where a
+/// service was killed that had made it.
+fn make_input(
     data: &Path,
     connection: &Connection,
     job: &Job,

@@ -18,8 +18,7 @@ use super::queue::{Ended, Job, Source, State};
 use super::{lock, retry, run, taps};
 use crate::error::Error;
 use crate::job::walk::Input;
-use crate::store::jobs::{self, Status};
-use crate::store::unreadable;
+use crate::store::jobs::Status;
 use crate::summary::Summary;
 
 /// Jobs that wait and jobs that run.
@@ -226,18 +225,11 @@ async fn attempt(
     if job.source == Source::Tap {
         return taps::run(service, &lane, job, stop).await;
     }
+    let retried = match job.source {
+        Source::Retry => tokio::task::block_in_place(|| retry::prepare(service, &lane, job))?,
+        _ => None,
+    };
     let path = input::path(&service.config.data, &job.uuid);
-    let mut retried = None;
-    if job.source == Source::Retry {
-        let run = job.retries.as_deref().map(|job| service.queue.find(job)).transpose()?.flatten();
-        let connection = lane.store().open_reader()?;
-        if let Some(run) = run.and_then(|job| job.run) {
-            retried = jobs::find(&connection, &run).map_err(unreadable)?;
-        }
-        tokio::task::block_in_place(|| {
-            retry::make_input(&service.config.data, &connection, job, retried.as_ref())
-        })?;
-    }
     let file = File::open(&path).map_err(|error| {
         Error::ours(format!("the input of job `{}` cannot be read", job.uuid)).caused_by(error)
     })?;

@@ -21,11 +21,12 @@ const TABLES: [(&str, &str); 6] = [
 
 /// A job that ended before ?1 and that nothing refers to: not the last one, nor one whose input may come
 /// again, that has calls whose outcome is not known, that a newer job tries again, or whose records
-/// somebody may still ask for.
+/// somebody may still ask for. Nor one of ?2, a list of ids.
 const FORGOTTEN: &str = "
     SELECT id FROM jobs AS own
     WHERE coalesce(finished, started) < ?1 AND status <> 'running'
       AND id < (SELECT max(id) FROM jobs)
+      AND uuid NOT IN (SELECT value FROM json_each(?2))
       AND id NOT IN (SELECT last_job FROM streams WHERE last_job IS NOT NULL)
       AND id NOT IN (
           SELECT first FROM inputs
@@ -38,13 +39,15 @@ const FORGOTTEN: &str = "
     ORDER BY id LIMIT 1";
 
 impl Store {
-    /// Forgets jobs that ended before a time (RFC 3339 in UTC, with milliseconds). How many there were.
+    /// Forgets jobs that ended before a time (RFC 3339 in UTC, with milliseconds), but those whose ids
+    /// are among `kept`: somebody is about to try them again. How many there were.
     ///
     /// # Errors
     /// What SQLite says; what was not forgotten then is the next time.
-    pub async fn forget_jobs(&self, before: &str) -> Result<u64, StoreError> {
+    pub async fn forget_jobs(&self, before: &str, kept: &[String]) -> Result<u64, StoreError> {
+        let kept = serde_json::json!(kept).to_string();
         let mut forgotten = 0;
-        while let Some(job) = self.read(|connection| next(connection, before))? {
+        while let Some(job) = self.read(|connection| next(connection, before, &kept))? {
             for (table, key) in TABLES {
                 while self.forget_rows(job, table, key).await? {}
             }
@@ -72,8 +75,8 @@ impl Store {
     }
 }
 
-fn next(connection: &Connection, before: &str) -> rusqlite::Result<Option<JobId>> {
-    connection.prepare_cached(FORGOTTEN)?.query_row([before], |row| row.get(0)).optional()
+fn next(connection: &Connection, before: &str, kept: &str) -> rusqlite::Result<Option<JobId>> {
+    connection.prepare_cached(FORGOTTEN)?.query_row([before, kept], |row| row.get(0)).optional()
 }
 
 #[cfg(test)]
@@ -128,8 +131,11 @@ mod tests {
             )
         };
         store.write(fill).await.unwrap();
-        assert_eq!(store.forget_jobs("2019").await.unwrap(), 0);
-        assert_eq!(store.forget_jobs("2020-06").await.unwrap(), 2);
+        assert_eq!(store.forget_jobs("2019", &[]).await.unwrap(), 0);
+        let kept = ["g".to_owned()];
+        assert_eq!(store.forget_jobs("2020-06", &kept).await.unwrap(), 1);
+        assert_eq!(jobs(&store), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(store.forget_jobs("2020-06", &[]).await.unwrap(), 1);
         // In turn: an input that comes again, its first job, a call in doubt, a record that is asked for,
         // one that is tried again, and the newest two.
         assert_eq!(jobs(&store), [2, 3, 4, 5, 6, 8, 9]);

@@ -115,9 +115,10 @@ mod tests {
         }
         siblings.set(4, Some(("erp".to_owned(), "contacts".to_owned())));
         siblings.set(2, object("contacts"));
-        assert_eq!((of(&siblings, 2), of(&siblings, 4)), (vec![1, 3], vec![]));
+        assert_eq!(of(&siblings, 2), [1, 3]);
+        assert!(of(&siblings, 4).is_empty());
         siblings.set(1, object("deals"));
         siblings.set(3, None);
-        assert_eq!([1, 2, 3].map(|stream| of(&siblings, stream)), [vec![], vec![], vec![]]);
+        assert!([1, 2, 3].iter().all(|stream| of(&siblings, *stream).is_empty()));
     }
 }

@@ -256,6 +256,37 @@ fn what_became_of_old_jobs_is_forgotten_and_ids_are_not() {
 }
 
 #[test]
+fn what_waits_to_be_tried_again_is_not_forgotten() {
+    let remote = Remote::with(
+        "{latency_ms: 700, faults: [{on: 'POST /v1/{object}/batch', calls: [2], do: status, status: 422}]}",
+    );
+    let mut config = config(&remote.url);
+    let mut service = Service::start(&config);
+    let old = service.queue("acme", &["c-0"]);
+    service.ended(&old);
+    let failed = service.queue("acme", &["c-1"]);
+    assert_eq!(service.ended(&failed)["status"], "completed_with_failures");
+    let before = service.queue("acme", &["c-2"]);
+    let again = service.post(&format!("/api/v1/jobs/{failed}/retry"), &json!({})).is(201);
+    service.kill();
+    config["keep_days"] = 0.into();
+    keep(&service.path("serve.yaml"), &config.to_string());
+    service.begin();
+    service.wait_until(|| service.get(&format!("/api/v1/jobs/{old}")).status == 404);
+    service.wait_until(|| service.log().contains("Old jobs are forgotten"));
+    // It still waits for its turn.
+    let id = again["id"].as_str().unwrap();
+    let told = service.get(&format!("/api/v1/jobs/{id}")).is(200);
+    assert_eq!(told["status"], "queued", "{told}");
+    service.get(&format!("/api/v1/jobs/{failed}")).is(200);
+    let ended = service.ended(id);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    assert_eq!(ended["summary"]["proof"]["read"], 1, "{ended}");
+    service.ended(&before);
+    assert!(remote.by_ext("contacts").contains_key("c-1"));
+}
+
+#[test]
 fn a_job_that_fails_loses_nothing_of_what_it_was_given() {
     // The credential is refused in the middle of it.
     let remote = Remote::with(

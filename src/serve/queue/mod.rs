@@ -123,7 +123,8 @@ impl Queue {
         .await
     }
 
-    /// Forgets jobs that ended before a time; `gone` is told which.
+    /// Forgets jobs that ended before a time, but those that one which has not ended is to retry; `gone` is
+    /// told which.
     pub(super) async fn forget_jobs(
         &self,
         before_millis: i64,
@@ -135,7 +136,11 @@ impl Queue {
                     .prepare_cached(
                         "DELETE FROM jobs WHERE id IN (
                             SELECT id FROM jobs WHERE updated_millis < ?
-                                AND status NOT IN ('queued', 'running') LIMIT 1000)
+                                AND status NOT IN ('queued', 'running')
+                                AND uuid NOT IN (
+                                    SELECT retries FROM jobs
+                                    WHERE status IN ('queued', 'running') AND retries IS NOT NULL)
+                            LIMIT 1000)
                          RETURNING uuid",
                     )?
                     .query_map([before_millis], |row| row.get(0))?
@@ -213,6 +218,22 @@ impl Queue {
                 .prepare_cached(&format!("{COLUMNS} WHERE uuid = ?"))?
                 .query_row([uuid], job)
                 .optional()
+        })
+    }
+
+    /// The runs of a lane's store that jobs which have not ended are to retry.
+    pub(super) fn runs_to_retry(&self, lane: &LaneName) -> Result<Vec<String>, StoreError> {
+        let LaneName { environment, flow, tenant, connector } = lane;
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT before.run FROM jobs JOIN jobs AS before ON before.uuid = jobs.retries
+                     WHERE jobs.status IN ('queued', 'running') AND before.run IS NOT NULL
+                       AND jobs.environment = ? AND jobs.tenant = ? AND jobs.flow = ?
+                       AND jobs.connector = ?",
+                )?
+                .query_map(params![environment, tenant, flow, connector], |row| row.get(0))?
+                .collect()
         })
     }
 
