@@ -17,6 +17,10 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
         ("credential", "forbidden") => {
             "The credential may not do this. Give it the permission that the message names, then retry."
         }
+        ("data", "PROPERTY_DOESNT_EXIST") => {
+            "The remote has no such field. Make it there, or leave it out: `fields: {its_name: null}` of the \
+             stream."
+        }
         ("data", "missing") => {
             "The remote has no record of this remote id any more. Take the id out, or set `on_missing` to \
              `recreate`."
@@ -61,7 +65,7 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
             "It belongs to a record that is not there. Mend that one, then retry."
         }
         ("remote", "not_sent") => {
-            "The job ended before its turn came. Mend what ended the job, then retry."
+            "The job ended before its turn came. Mend what ended the job; a retry writes it then."
         }
         ("remote", "under_way") => {
             "Its bulk job was not done when the job ended. The next job finds out what became of it."
@@ -77,7 +81,8 @@ pub(super) fn hint(who: &str, code: &str) -> &'static str {
             "The remote took no more calls. Retry later, or set `max_in_flight` or a `rate_limit`."
         }
         ("remote", "lookup_failed") => {
-            "The remote did not say whether it is there, so it was not sent. Retry once it answers."
+            "The remote did not say whether it is there, and nothing more is sent before it does. Retry once \
+             it answers."
         }
         ("data", _) => {
             "The remote refuses the record as it is. Mend it at its source, and write it again."
@@ -105,10 +110,12 @@ pub(super) fn of_record(class: Option<&str>, code: &str) -> &'static str {
 
 /// A hint, which is written for the command line, as it is for who speaks to the service.
 pub(super) fn over_http(hint: &str) -> String {
-    const OTHERWISE: [(&str, &str); 3] = [
+    const OTHERWISE: [(&str, &str); 5] = [
         ("`target-upsert check`", "`POST /api/v1/check/…`"),
         ("`check --create`", "`POST /api/v1/check/…` with `create`"),
         ("run the same input again", "send it again"),
+        ("renew the credential in the config", "give the account a new one, where it was given"),
+        ("LOGLEVEL=debug shows", "the service's log shows, with LOGLEVEL=debug,"),
     ];
     OTHERWISE.iter().fold(hint.to_owned(), |hint, (from, to)| hint.replace(from, to))
 }

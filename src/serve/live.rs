@@ -31,7 +31,7 @@ use crate::store::tasks::{self, KEY_MILLIS};
 pub(super) const IDLE: Duration = Duration::from_secs(300);
 /// How long a record that was accepted waits for room.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long a job goes on by itself once the service is to end.
+/// How long a job goes on by itself once it, or the service, is to end.
 pub(super) const LAST_RECORDS: Duration = Duration::from_secs(1);
 /// How long it does once its account is another one.
 const LAST_CALLS: Duration = Duration::from_secs(10);

@@ -260,7 +260,7 @@ mod tests {
             connector: own(connector),
         };
         Job {
-            number: uuid[1..].parse().unwrap(),
+            number: uuid.trim_start_matches(char::is_alphabetic).parse().unwrap(),
             uuid: own(uuid),
             lane,
             source: Source::Api,

@@ -25,6 +25,8 @@ fn a_job_of_the_platform_is_queued_run_and_told() {
     let told = service.get(&format!("/v2/dev/two/acme/jobs/{id}")).is(200);
     assert_eq!(told["status"], "JOB_COMPLETED");
     assert_eq!(told["metrics"]["recordCount"], json!({"contacts": 2, "deals": 1}));
+    let nothing = json!({"connector_id": "crm", "job_type": "write"});
+    assert!(service.post("/v2/dev/two/acme/jobs", &nothing).problem(422).contains("`state`"));
     let listed = service.get("/v2/dev/two/acme/jobs?count=5").is(200);
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(service.get("/v2/dev/two/acme/jobs?status=JOB_CREATED").is(200), json!([]));
@@ -93,11 +95,19 @@ fn what_failed_is_tried_again_from_what_is_kept() {
     let first = service.queue("acme", &["c-1"]);
     let ended = service.ended(&first);
     assert_ne!(ended["status"], "succeeded", "{ended}");
-    let again = service.post(&format!("/api/v1/jobs/{first}/retry"), &json!({})).is(201);
+    assert_eq!((&ended["counts"]["read"], &ended["counts"]["created"]), (&json!(1), &json!(0)));
+    // It waits behind another one; asked for again, it is the same.
+    let ids: Vec<String> = (0..2000).map(|n| format!("d-{n}")).collect();
+    service.queue("acme", &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let retry = || service.post(&format!("/api/v1/jobs/{first}/retry"), &json!({})).is(201);
+    let again = retry();
     assert_eq!(again["retries"], first.as_str());
+    assert_eq!(again["counts"], Value::Null);
+    assert_eq!(retry()["id"], again["id"]);
     let ended = service.ended(again["id"].as_str().unwrap());
     assert_eq!(ended["status"], "succeeded", "{ended}");
-    assert_eq!(remote.by_ext("contacts").len(), 1);
+    assert_eq!(ended["counts"]["created"], 1, "{ended}");
+    assert!(remote.by_ext("contacts").contains_key("c-1"));
 }
 
 #[test]
@@ -210,6 +220,51 @@ fn a_tenants_ids_are_the_platforms_snapshots() {
     assert!(content.starts_with("InputId,RemoteId,CustomData\nc-1,"), "{content}");
     service.get("/tenant/dev/acme/snapshots?file=x.csv").problem(404);
     assert_eq!(service.get("/tenant/dev/other/snapshots").is(200), json!([]));
+}
+
+#[test]
+fn each_connector_of_a_flow_has_snapshots_of_its_own() {
+    use base64::Engine as _;
+    let remotes = [Remote::start(), Remote::start()];
+    let mut config = config(&remotes[0].url);
+    let own = &mut config["environments"]["dev"];
+    for (place, more) in [
+        ("/flows/two/connectors", json!({"config": {"base_url": remotes[1].url}})),
+        ("/tenants/acme/connectors", json!({})),
+    ] {
+        let connectors = own.pointer_mut(place).unwrap();
+        let mut second = connectors["crm"].clone();
+        if let Some(url) = more.pointer("/config/base_url") {
+            second["config"]["base_url"] = url.clone();
+        }
+        connectors["erp"] = second;
+    }
+    let service = Service::start(&config);
+    let write = |connector: &str, ids: &[&str]| {
+        let contacts: Vec<_> = ids.iter().map(|id| contact(id)).collect();
+        let body = json!({"environment": "dev", "flow": "two", "tenant": "acme",
+            "connector": connector, "records": {"contacts": contacts}});
+        let job = service.post("/api/v1/jobs", &body).is(201);
+        assert_eq!(service.ended(job["id"].as_str().unwrap())["status"], "succeeded");
+    };
+    let list = || service.get("/tenant/dev/acme/snapshots").is(200);
+    let ids = |file: &str| {
+        let told = service.get(&format!("/tenant/dev/acme/snapshots?file={file}")).is(200);
+        let content = base64::prelude::BASE64_STANDARD.decode(told["content"].as_str().unwrap());
+        let content = String::from_utf8(content.unwrap()).unwrap();
+        let ids = content.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    write("crm", &["c-1"]);
+    assert_eq!(list(), json!(["contacts_two.snapshot.csv"]));
+    assert_eq!(ids("contacts_two.snapshot.csv"), ["c-1"]);
+    write("erp", &["e-1", "e-2"]);
+    let both = ["contacts_two_crm.snapshot.csv", "contacts_two_erp.snapshot.csv"];
+    assert_eq!(list(), json!(both));
+    assert_eq!(ids(both[0]), ["c-1"]);
+    assert_eq!(ids(both[1]), ["e-1", "e-2"]);
+    let told = service.get("/tenant/dev/acme/snapshots?file=contacts_two.snapshot.csv");
+    assert!(told.problem(409).contains("2 connectors"));
 }
 
 #[test]

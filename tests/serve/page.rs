@@ -106,6 +106,7 @@ fn a_job_that_was_asked_to_end_is_told_so_until_it_has() {
     assert_eq!((&told["status"], &told["ending"]), (&json!("running"), &json!(true)));
     let told = browser.page(&page);
     assert!(told.contains(">ending</span>") && !told.contains("/cancel\""), "{told}");
+    assert!(told.contains("It was asked to end."), "{told}");
     assert!(browser.page("/ui/jobs").contains(">ending</span>"));
     let ended = service.ended(&id);
     assert_eq!((&ended["status"], &ended["ending"]), (&json!("stopped"), &json!(false)));
@@ -122,6 +123,8 @@ fn records_are_paged_sorted_searched_and_filtered_by_links() {
     let place = format!("/ui/jobs/{id}/records");
     let first = browser.page(&place);
     assert!(first.contains("50 records of 120"), "{first}");
+    let odd = browser.page(&format!("{place}?outcome=odd"));
+    assert!(odd.contains("50 records of 120") && !odd.contains("odd\""), "{odd}");
     assert!(link(&first, "previous").is_none());
     let mut found = records(&first);
     let mut page = first;
@@ -265,6 +268,9 @@ fn jobs_are_filtered_and_paged() {
     assert!(older.contains(">Newest</a>") && !older.contains(">Older</a>"), "{older}");
     assert_eq!(jobs(&browser.page("/ui/jobs?tenant=other")), 26);
     assert_eq!(jobs(&browser.page("/ui/jobs?status=failed")), 0);
+    // A word that names no state asks for nothing, and is not kept as if it did.
+    let odd = browser.page("/ui/jobs?status=odd");
+    assert!(jobs(&odd) == 50 && !odd.contains("odd"), "{odd}");
     assert_eq!(
         jobs(&browser.page("/ui/jobs?tenant=other&status=succeeded&flow=two&connector=crm")),
         26

@@ -66,6 +66,9 @@ fn a_key_logs_in_until_logged_out() {
     assert_eq!(service.send("GET", "/ui/jobs", &KEY, "").status, 303);
     assert_eq!(admin.post("/ui/logout"), "/ui/login");
     assert_eq!(admin.send("GET", "/ui/jobs", &[], "").status, 303);
+    let has_ended = "Your login has ended.";
+    assert!(admin.page("/ui/login").contains(has_ended));
+    assert!(!nobody.page("/ui/login").contains(has_ended));
     let log = service.log();
     assert!(log.contains("Refused: a login with a wrong key."), "{log}");
     let token = token.trim_start_matches("session=");

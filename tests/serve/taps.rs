@@ -70,6 +70,9 @@ fn the_next_job_begins_where_the_last_has_come_to() {
     let job = service.ended(&queue(&service, "acme"));
     assert_eq!(job["status"], "succeeded", "{job}");
     assert!(job["name"].as_str().unwrap().starts_with("two-numbers-"), "{job}");
+    let again = format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap());
+    let told = service.post(&again, &json!({})).is(409);
+    assert!(told["hint"].as_str().unwrap().contains("the tap's next job"), "{told}");
     assert_eq!(remote.by_ext("contacts").len(), 25);
     assert_eq!(state(&service), json!({"next": 20}));
 

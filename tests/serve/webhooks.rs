@@ -310,11 +310,7 @@ fn a_message_that_is_refused_does_not_hold_up_the_others_for_ever() {
     });
     assert_eq!((&failed["attempts"], &failed["event"]), (&json!(5), &json!("JOB_CREATED")));
     assert!(service.log().contains("given up"), "{}", service.log());
-    // The next one has its turn after the wait.
-    let waiting = deliveries(&service, "waiting");
-    for message in &waiting {
-        assert_eq!(retry(&service, message), 202);
-    }
+    // The next one has its turn at once: it may be well.
     let came = receiver.until(|came| came.iter().any(|came| came.status() == "JOB_COMPLETED"));
     assert_eq!(steps(&came[5..], &job)[..2], ["EXPORT_STARTED", "JOB_COMPLETED"]);
 }

@@ -8,12 +8,13 @@ use crate::serve::Service;
 use crate::serve::auth::Caller;
 use crate::serve::input::{self, Records};
 use crate::serve::lane::LaneName;
-use crate::serve::live::Live;
+use crate::serve::live::{LAST_RECORDS, Live};
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Job, NewJob, Queued, RequestKey, Source, State};
 use crate::serve::retry::has_any;
 use crate::serve::taps::tap_of;
 use crate::serve::taps::timer::job_name;
+use crate::summary::Counts;
 
 /// Seconds after which a full queue may have room.
 const FULL_SECS: u64 = 30;
@@ -130,7 +131,7 @@ pub(in crate::serve) fn visible(
 /// 409 for one that has ended, 503 for the moment between two of its steps.
 pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Result<Job, Problem> {
     if let Some(live) = live(service, job) {
-        live.end_soon();
+        service.tasks.spawn(live.end(LAST_RECORDS));
         return found(service, &job.uuid);
     }
     if let Some(waiting) = service.runner.remove(&job.uuid) {
@@ -158,6 +159,12 @@ pub(in crate::serve) async fn cancel(service: &Arc<Service>, job: &Job) -> Resul
     }
 }
 
+/// The records of a job by what became of them: at its end, or as far as it is.
+pub(in crate::serve) fn counts(service: &Service, job: &Job) -> Option<Counts> {
+    let brief = job.brief.as_ref().map(|brief| brief.proof.clone());
+    brief.or_else(|| service.progress.counts(&job.uuid))
+}
+
 /// Whether a job that has begun is about to end, as it was asked to.
 pub(in crate::serve) fn is_ending(service: &Service, job: &Job) -> bool {
     let is_closed = || live(service, job).is_some_and(|live| !live.is_open());
@@ -170,7 +177,7 @@ fn live(service: &Service, job: &Job) -> Option<Arc<Live>> {
     lane.live().filter(|live| live.uuid == job.uuid && !live.is_over())
 }
 
-/// Queues a job for what another one did not write.
+/// Queues a job for what another one did not write; one that does so already is that job.
 ///
 /// # Errors
 /// 409 for one that has not ended; those of [`queue`].
@@ -181,9 +188,10 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
     }
     if !has_any(&service.config.data, job) {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
-        return Err(Problem::conflict(detail).hint(
-            "what it left is written, or another retry has it; what was mended is a new job, or request",
-        ));
+        return Err(Problem::conflict(detail).hint(match job.source {
+            Source::Tap => "what its tap has not brought comes with the tap's next job",
+            _ => "what it left is written, or another retry has it; what was mended is a new job, or request",
+        }));
     }
     let again = NewJob {
         retries: Some(job.uuid.clone()),

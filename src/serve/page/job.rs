@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use indexmap::IndexMap;
 
 use super::chart::{Chart, chart};
-use super::jobs::{Done, counts, done, succeeded, time_of};
+use super::jobs::{Done, done, succeeded, time_of};
 use super::told::{At, Badge, counted, number, standing};
 use super::{Frame, Refused, Viewer, address, capital, shown};
 use crate::serve::Service;
@@ -20,6 +20,10 @@ use crate::serve::queue::{Job, Source, State as JobState};
 use crate::serve::retry;
 use crate::summary::{Counts, ErrorGroup, Summary};
 
+/// What is told of a job that was asked to end: see [`GRACE`](crate::pipeline::GRACE).
+const ENDING: &str = "It was asked to end. What was read is written for ten seconds more, and calls that \
+                      hang are given up five seconds later.";
+
 /// What stands over the pages of a job.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -30,6 +34,7 @@ pub(super) struct Head {
     pub(super) created: At,
     pub(super) took: String,
     pub(super) retries: Option<String>,
+    pub(super) tap: Option<String>,
     pub(super) is_end: bool,
     pub(super) can_cancel: bool,
     pub(super) can_retry: bool,
@@ -48,6 +53,7 @@ impl Head {
             created: At::millis(job.created_millis),
             took: time_of(job),
             retries: job.retries.clone(),
+            tap: job.tap.clone(),
             is_end,
             can_cancel: !is_end && !is_ending,
             can_retry: is_end && retry::has_any(&service.config.data, job),
@@ -132,7 +138,7 @@ pub(super) async fn show(
     let so_far = service.progress.so_far(&job.uuid).unwrap_or_default();
     let summary =
         job.summary.as_deref().and_then(|text| serde_json::from_str::<Summary>(text).ok());
-    let counts = counts(&service, &job);
+    let counts = jobs::counts(&service, &job);
     let records = format!("/ui/jobs/{}/records", job.uuid);
     let throughput = match service.queue.throughput(&job.uuid)? {
         Some(kept) if job.state.is_end() => kept,
@@ -156,11 +162,11 @@ pub(super) async fn show(
         status: status(head.state.name, progress.as_ref()),
         tab: "overview",
         is_live: !job.state.is_end(),
-        message: message(&job),
+        message: message(&service, &job),
         hint,
         progress,
         split: counts.as_ref().map(split).unwrap_or_default(),
-        tiles: tiles(&counts.unwrap_or_default(), &records),
+        tiles: tiles(&job, &counts.unwrap_or_default(), &records),
         errors_told: counted(errors.iter().map(|group| group.count).sum(), "record"),
         errors: errors.into_iter().map(|group| error_line(group, &records)).collect(),
         chart: chart(&throughput),
@@ -182,23 +188,30 @@ fn status(name: &str, progress: Option<&Done>) -> String {
     }
 }
 
-/// How it ended, where its state does not say it.
-fn message(job: &Job) -> Option<String> {
+/// How it ended or is to end, where its state does not say it.
+fn message(service: &Service, job: &Job) -> Option<String> {
+    if jobs::is_ending(service, job) {
+        return Some(ENDING.to_owned());
+    }
     let is_plain = matches!(job.state, JobState::Succeeded | JobState::CompletedWithFailures);
     let message = job.message.as_deref().filter(|_| !is_plain)?;
     // How many of what came of it stands below in figures.
     (!message.starts_with("read ")).then(|| capital(message))
 }
 
-fn tiles(counts: &Counts, records: &str) -> Vec<Tile> {
+fn tiles(job: &Job, counts: &Counts, records: &str) -> Vec<Tile> {
     let tile = |name, count, tone, outcome: &str| Tile {
         name,
         figure: number(count),
         tone: if count == 0 { "zero" } else { tone },
         href: (count > 0).then(|| address(records, &[("outcome", outcome)])),
     };
+    let told = match job.state {
+        JobState::Queued => job.records.unwrap_or_default(),
+        _ => counts.told(),
+    };
     vec![
-        tile("Records", counts.told(), "", ""),
+        tile("Records", told, "", ""),
         tile("Succeeded", succeeded(counts), "good-text", "created,updated,unchanged,deleted"),
         tile("Failed", counts.trouble(), "bad-text", "rejected,failed,in_doubt"),
         tile("Created", counts.created, "", "created"),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::told::{At, Badge, number, standing, state, took};
 use super::{Asking, Choice, Frame, Refused, Viewer, address, shown};
 use crate::serve::Service;
-use crate::serve::api::jobs::is_ending;
+use crate::serve::api::jobs::{counts, is_ending};
 use crate::serve::lane::LaneName;
 use crate::serve::queue::{Filter, Job, State as JobState};
 use crate::summary::Counts;
@@ -73,15 +73,20 @@ pub(super) struct Done {
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     viewer: Viewer,
-    Asking(asked): Asking<Asked>,
+    Asking(mut asked): Asking<Asked>,
 ) -> Result<Response, Refused> {
+    let status = JobState::parse(&asked.status);
+    if status.is_none() {
+        // A wrong word asks for nothing, and is not shown as if it did.
+        asked.status.clear();
+    }
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut filter = Filter {
         environment: some(&asked.environment),
         flow: some(&asked.flow),
         tenant: some(&asked.tenant),
         connector: some(&asked.connector),
-        states: JobState::parse(&asked.status).into_iter().collect(),
+        states: status.into_iter().collect(),
         before: asked.before.parse().ok(),
         most: MOST,
         with_summaries: false,
@@ -122,12 +127,6 @@ pub(super) async fn list(
         rows: jobs.into_iter().map(|job| line(&service, job)).collect(),
     };
     Ok(shown(&page))
-}
-
-/// The counts of a job: from its summary, or as far as it is.
-pub(super) fn counts(service: &Service, job: &Job) -> Option<Counts> {
-    let brief = job.brief.as_ref().map(|brief| brief.proof.clone());
-    brief.or_else(|| service.progress.counts(&job.uuid))
 }
 
 /// How much of a job is done, where it runs and that is known.

@@ -33,11 +33,18 @@ struct LoginPage {
     frame: Frame,
     next: String,
     wrong: Option<String>,
+    /// Whether there was a login, which holds no more.
+    has_ended: bool,
 }
 
 impl LoginPage {
     fn new(next: &str, wrong: Option<String>) -> Self {
-        Self { frame: Frame::of_nobody("Log in"), next: own(next).to_owned(), wrong }
+        Self {
+            frame: Frame::of_nobody("Log in"),
+            next: own(next).to_owned(),
+            wrong,
+            has_ended: false,
+        }
     }
 }
 
@@ -56,12 +63,15 @@ pub(super) struct Led {
 /// The form.
 pub(super) async fn form(
     State(service): State<Arc<Service>>,
+    headers: HeaderMap,
     Asking(Led { next }): Asking<Led>,
 ) -> Response {
     if service.keys.is_open() {
         return Redirect::to(own(&next)).into_response();
     }
-    shown(&LoginPage::new(&next, None))
+    let has_ended =
+        token(&headers).is_some_and(|token| service.sessions.find(token, Instant::now()).is_none());
+    shown(&LoginPage { has_ended, ..LoginPage::new(&next, None) })
 }
 
 /// What the form has sent.

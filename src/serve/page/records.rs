@@ -10,7 +10,6 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::job::Head;
-use super::jobs::counts;
 use super::told::{counted, fate, number};
 use super::{
     Asking, Choice, Frame, Refused, Viewer, address, capital, is_by_htmx, shown, with_status,
@@ -164,11 +163,15 @@ pub(super) async fn list(
     viewer: Viewer,
     InPath(id): InPath<String>,
     headers: HeaderMap,
-    Asking(asked): Asking<Asked>,
+    Asking(mut asked): Asking<Asked>,
 ) -> Result<Response, Refused> {
+    if asked.query().fates.is_empty() {
+        // A wrong word is not shown as if it asked for something.
+        asked.outcome.clear();
+    }
     let job = jobs::visible(&service, &viewer.caller, &id)?;
     let (query, most) = (asked.query(), asked.most());
-    let counts = counts(&service, &job);
+    let counts = jobs::counts(&service, &job);
     let (page, problem) = match results::page(&service, &job, query.clone(), most).await {
         Ok(page) => (page, None),
         Err(problem) if problem.status() == StatusCode::SERVICE_UNAVAILABLE => {
@@ -270,7 +273,7 @@ fn choices(service: &Service, job: &Job, asked: &Asked) -> Vec<Choice> {
         let named = values.into_iter().filter(|value| !value.is_empty());
         all.into_iter().chain(named.map(|value| (value.clone(), value)))
     };
-    let groups = [("", "All"), (SUCCEEDED, "Succeeded"), (FAILED, "Failed")];
+    let groups = [("", "All"), (SUCCEEDED, "All that succeeded"), (FAILED, "All that failed")];
     let groups = groups.map(|(value, label)| (value.to_owned(), label.to_owned()));
     let fates = Fate::ALL.map(|one| (one.as_str().to_owned(), capital(fate(one).name)));
     let rows = ["50", "100"].map(|rows| (rows.to_owned(), rows.to_owned()));

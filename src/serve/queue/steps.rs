@@ -10,8 +10,8 @@ use crate::serve::webhooks::Hooks;
 use crate::store::StoreError;
 
 impl Queue {
-    /// Puts a job into the queue, unless it is there already or as many as `most` wait. When this
-    /// returns it is on disk.
+    /// Puts a job into the queue, unless it is there already or as many as `most` wait; of those that
+    /// retry one job, there is one at a time. When this returns it is on disk.
     pub(in crate::serve) async fn push(
         &self,
         job: NewJob,
@@ -23,6 +23,11 @@ impl Queue {
                 && let Some(found) = of_request(transaction, &job.lane, key)?
             {
                 return Ok(found);
+            }
+            if let Some(retried) = &job.retries
+                && let Some(open) = open_retry(transaction, retried)?
+            {
+                return Ok(Queued::Before(open));
             }
             let waiting: usize = transaction
                 .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'queued'")?
@@ -174,6 +179,16 @@ pub(super) fn insert(
             job.tap,
         ])?;
     deliveries::tell(connection, hooks, &job.uuid)
+}
+
+/// The job that is to retry this one, and has not ended.
+fn open_retry(connection: &Connection, retried: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached(
+            "SELECT uuid FROM jobs WHERE retries = ? AND status IN ('queued', 'running')",
+        )?
+        .query_row([retried], |row| row.get(0))
+        .optional()
 }
 
 fn of_request(

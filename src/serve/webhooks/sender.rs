@@ -72,6 +72,10 @@ pub(in crate::serve) async fn run(service: Arc<Service>, hook: Arc<Hook>) {
                         failures += 1;
                         wait
                     }
+                    Ok(Some(Pause::None)) => {
+                        failures += 1;
+                        continue;
+                    }
                     Ok(Some(Pause::Gone)) => {
                         gone(&service, &hook).await;
                         failures = 0;
@@ -100,6 +104,8 @@ pub(in crate::serve) async fn run(service: Arc<Service>, hook: Arc<Hook>) {
 /// Why nothing is sent for now.
 enum Pause {
     For(Duration),
+    /// What was wrong with a message may not be with the next one.
+    None,
     /// The receiver wants no more.
     Gone,
 }
@@ -133,6 +139,7 @@ async fn deliver(
         why,
         gives_up: is_gone || is_refused && attempts >= TRIES_OF_REFUSED,
     };
+    let is_last = attempt.gives_up;
     let told =
         attempt.status.map_or_else(|| attempt.why.clone(), |status| format!("status {status}"));
     let older = chrono::Utc::now() - PATIENCE;
@@ -147,7 +154,11 @@ async fn deliver(
         tracing::error!(webhook = %hook.name, to = hook.origin(), events = given_up,
             "Events were given up that a webhook has not taken.");
     }
-    Ok(Some(if is_gone { Pause::Gone } else { Pause::For(wait) }))
+    Ok(Some(match is_last {
+        true if is_gone => Pause::Gone,
+        true => Pause::None,
+        false => Pause::For(wait),
+    }))
 }
 
 async fn attempt(hook: &Hook, client: &reqwest::Client, delivery: &Delivery) -> Tried {

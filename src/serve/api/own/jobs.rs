@@ -23,6 +23,7 @@ use crate::serve::lane::LaneName;
 use crate::serve::problem::Problem;
 use crate::serve::queue::{Filter, Job, RequestKey, Source, State as JobState};
 use crate::store::jobs::at_millis;
+use crate::summary::Counts;
 use crate::text::hash_of;
 
 /// A job that is to run.
@@ -107,6 +108,10 @@ pub(in crate::serve::api) struct ToldJob {
     records: Option<u64>,
     /// The job that it tries again.
     retries: Option<String>,
+    /// Its records by what became of them: `read`, `created`, `updated` and so on, as in the summary; as
+    /// far as it is, once it runs.
+    #[schema(value_type = Option<Object>)]
+    counts: Option<Counts>,
     /// Its summary (`schemas/job-summary.schema.json`), once it has ended.
     #[schema(value_type = Option<Object>)]
     summary: Option<Box<RawValue>>,
@@ -114,7 +119,7 @@ pub(in crate::serve::api) struct ToldJob {
 
 impl ToldJob {
     fn of(service: &Service, job: Job) -> Self {
-        let ending = jobs::is_ending(service, &job);
+        let (ending, counts) = (jobs::is_ending(service, &job), jobs::counts(service, &job));
         let LaneName { environment, flow, tenant, connector } = job.lane;
         Self {
             id: job.uuid,
@@ -133,6 +138,7 @@ impl ToldJob {
             updated: at_millis(job.updated_millis),
             records: job.records,
             retries: job.retries,
+            counts,
             summary: job.summary.and_then(|text| RawValue::from_string(text).ok()),
         }
     }

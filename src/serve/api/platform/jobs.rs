@@ -25,6 +25,9 @@ use crate::serve::taps::{API, tap_of};
 use crate::store::jobs::at_millis;
 use crate::text::hash_of;
 
+/// Where the records of a job come from.
+const HAS_EITHER: &str = "records come with the request, with `tap` `api`, or a tap brings them";
+
 /// A job of that tenant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -65,10 +68,10 @@ pub(in crate::serve::api) struct NewJob<'a> {
     /// The job's name. Default: made of flow, connector and time.
     #[schema(max_length = 200)]
     job_name: Option<String>,
-    /// The records, by stream, where no tap brings them.
-    #[serde(borrow, default)]
-    #[schema(schema_with = body::records)]
-    state: Records<'a>,
+    /// The records, by stream; or else `tap` names who brings them.
+    #[serde(borrow)]
+    #[schema(schema_with = body::records, required = false)]
+    state: Option<Records<'a>>,
     /// Jobs of one account run one after another, whatever this says.
     #[expect(dead_code, reason = "taken, and means nothing here")]
     ignore_parallel_jobs: Option<bool>,
@@ -141,7 +144,7 @@ pub(in crate::serve) struct PlatformJob {
     message: Option<String>,
     /// When its status changed last: RFC 3339.
     last_updated: String,
-    /// Records that came with it.
+    /// Records that came with it; of a tap, or a retry, those that were read, once it has ended.
     processed_rows: u64,
     /// Records by stream, once it has ended.
     metrics: Metrics,
@@ -158,9 +161,10 @@ pub(in crate::serve::api) struct Metrics {
 
 impl From<Job> for PlatformJob {
     fn from(job: Job) -> Self {
+        let read = job.brief.as_ref().map(|brief| brief.proof.read);
         let record_count = job.brief.map(|brief| brief.read).unwrap_or_default();
         let LaneName { environment, flow, tenant, connector } = job.lane;
-        let rows = job.records.unwrap_or_default();
+        let rows = job.records.or(read).unwrap_or_default();
         Self {
             s3_root: format!("{tenant}/flows/{flow}/jobs/{}", job.uuid),
             job_id: job.uuid,
@@ -217,14 +221,21 @@ async fn queue(
         fingerprint: hash_of([b"jobs", lane.connector.as_bytes(), &bytes]),
     });
     let (name, state) = (asked.job_name, asked.state);
-    let job = match asked.tap.filter(|tap| tap != API) {
-        None => jobs::queue(&service, lane, name, ("state", &state), key).await?,
-        Some(tap) if state.is_empty() => jobs::queue_tap(&service, lane, name, tap, key).await?,
-        Some(tap) => {
+    let job = match (asked.tap.filter(|tap| tap != API), state) {
+        (None, Some(state)) => jobs::queue(&service, lane, name, ("state", &state), key).await?,
+        (None, None) => {
+            service.tenants.check(&lane)?;
+            return Err(
+                Problem::unprocessable("there is no `state`, and no `tap`").hint(HAS_EITHER)
+            );
+        }
+        (Some(tap), state) if state.as_ref().is_none_or(Records::is_empty) => {
+            jobs::queue_tap(&service, lane, name, tap, key).await?
+        }
+        (Some(tap), _) => {
             tap_of(&service.config, &lane, &tap)?;
             let detail = format!("`tap` is `{tap}`, and there are records in `state`");
-            return Err(Problem::unprocessable(detail)
-                .hint("records come with the request, with `tap` `api`, or a tap brings them"));
+            return Err(Problem::unprocessable(detail).hint(HAS_EITHER));
         }
     };
     Ok((StatusCode::CREATED, Json(PlatformJob::from(job))).into_response())

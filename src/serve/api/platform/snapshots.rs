@@ -1,5 +1,6 @@
 //! The ids of a tenant, as the files that the hosted platform keeps them in.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::serve::problem::Problem;
 use crate::store::report::TellError;
 use crate::store::streams::known_streams;
 use crate::store::{open_for_reading, unreadable};
+
+const LISTED: &str = "without `file`, all are listed";
 
 /// A tenant.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,10 +89,13 @@ pub(in crate::serve::api) async fn snapshots(
         let names: Vec<_> = files.into_iter().map(|file| file.name).collect();
         return Ok(Json(names).into_response());
     };
+    let same = files.iter().filter(|file| file.short == wanted).count();
     let file = files.into_iter().find(|file| file.name == wanted);
-    let file = file.ok_or_else(|| {
-        Problem::not_found(format!("there is no snapshot `{wanted}`"))
-            .hint("list them without `file`")
+    let file = file.ok_or_else(|| match same {
+        0 => Problem::not_found(format!("there is no snapshot `{wanted}`")).hint(LISTED),
+        _ => {
+            Problem::conflict(format!("{same} connectors have a snapshot `{wanted}`")).hint(LISTED)
+        }
     })?;
     let turn = service.downloads.turn().await?;
     let body = streamed(turn, move |out| content(out, &file));
@@ -98,12 +104,14 @@ pub(in crate::serve::api) async fn snapshots(
 
 /// The ids of one stream in one lane.
 struct SnapshotFile {
+    /// Where several connectors of a flow have the stream, with the connector's id.
     name: String,
+    /// As the platform's jobs name it.
+    short: String,
     store: std::path::PathBuf,
     stream: i64,
 }
 
-/// Named as the platform's jobs name them.
 fn files(service: &Service, environment: &str, tenant: &str) -> Result<Vec<SnapshotFile>, Error> {
     let mut files: Vec<SnapshotFile> = Vec::new();
     for lane in service.tenants.lanes_of(environment, tenant) {
@@ -114,9 +122,18 @@ fn files(service: &Service, environment: &str, tenant: &str) -> Result<Vec<Snaps
         let connection = open_for_reading(&store)?;
         let streams = known_streams(&connection).map_err(unreadable)?;
         for known in streams.into_iter().filter(|known| known.ids > 0) {
-            let name = format!("{}_{}.snapshot.csv", known.stream, lane.flow);
-            files.push(SnapshotFile { name, store: store.clone(), stream: known.id });
+            let (stream, flow, connector) = (&known.stream, &lane.flow, &lane.connector);
+            let short = format!("{stream}_{flow}.snapshot.csv");
+            let name = format!("{stream}_{flow}_{connector}.snapshot.csv");
+            files.push(SnapshotFile { name, short, store: store.clone(), stream: known.id });
         }
+    }
+    let mut sharing: HashMap<String, usize> = HashMap::new();
+    for file in &files {
+        *sharing.entry(file.short.clone()).or_default() += 1;
+    }
+    for file in files.iter_mut().filter(|file| sharing[&file.short] == 1) {
+        file.name.clone_from(&file.short);
     }
     Ok(files)
 }

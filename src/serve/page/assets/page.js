@@ -46,6 +46,12 @@
 
   document.addEventListener("htmx:afterSettle", say);
 
+  // What asks again by itself goes on asking.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const lost = document.getElementById("lost");
+    if (lost) lost.hidden = event.detail.xhr.status > 0;
+  });
+
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
     if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
