@@ -192,16 +192,13 @@ impl Tenants {
     /// there.
     pub(super) fn check(&self, name: &LaneName) -> Result<(), Problem> {
         let LaneName { environment, flow, tenant, connector } = name;
-        let missing =
-            |what: &str, id: &str| Problem::not_found(format!("there is no {what} `{id}`"));
         let found = self.config.flow(environment, flow)?;
         if !found.connectors.contains_key(connector) {
             let hint = format!("flow `{flow}` has: {}", found.ids());
-            return Err(missing("connector", connector).hint(hint));
+            let missing = Problem::not_found(format!("there is no connector `{connector}`"));
+            return Err(missing.hint(hint));
         }
-        if self.find(environment, tenant).is_none() {
-            return Err(missing("tenant", tenant));
-        }
+        self.check_tenant(&(environment.clone(), tenant.clone()))?;
         if !self.connectors(environment, tenant).contains_key(connector) {
             let detail = format!("tenant `{tenant}` has no account at `{connector}`");
             return Err(Problem::not_found(detail).hint(format!(
@@ -295,15 +292,13 @@ impl Tenants {
         &self,
         queue: &Queue,
         keys: &Keys,
-        environment: &str,
-        tenant: &str,
+        name: TenantName,
     ) -> Result<bool, Problem> {
         let _changing = self.changing.lock().await;
-        self.config.environment(environment)?;
-        if self.find(environment, tenant).is_some() {
+        self.config.environment(&name.0)?;
+        if self.check_tenant(&name).is_ok() {
             return Ok(false);
         }
-        let name: TenantName = (environment.to_owned(), tenant.to_owned());
         queue.add_tenant(name.clone()).await?;
         keys.forget(&name);
         self.added_mut().insert(name, Added { is_new: true, connectors: BTreeMap::new() });
@@ -368,8 +363,7 @@ impl Tenants {
         let sealed = vault
             .seal(&place(&environment, &tenant, connector), &text)
             .map_err(|_| Error::ours("the system gives no random numbers"))?;
-        let (of, kept) = (connector.to_owned(), Some(sealed.clone()));
-        queue.set_account(name.clone(), of, kept).await?;
+        queue.set_account(name.clone(), connector.to_owned(), Some(sealed.clone())).await?;
         let mut added = self.added_mut();
         added.entry(name.clone()).or_default().connectors.insert(connector.to_owned(), sealed);
         Ok(is_new)
@@ -389,8 +383,7 @@ impl Tenants {
         let _changing = self.changing.lock().await;
         queue.set_account(name.clone(), connector.to_owned(), None).await?;
         let mut added = self.added_mut();
-        let taken = added.get_mut(name).and_then(|added| added.connectors.remove(connector));
-        Ok(taken.is_some())
+        Ok(added.get_mut(name).is_some_and(|added| added.connectors.remove(connector).is_some()))
     }
 }
 

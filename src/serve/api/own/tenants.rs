@@ -186,7 +186,7 @@ pub(in crate::serve::api) async fn add_tenant(
         )));
     }
     let (own, place) = (Arc::clone(&service), (environment.clone(), tenant.clone()));
-    let adding = async move { own.tenants.add(&own.queue, &own.keys, &place.0, &place.1).await };
+    let adding = async move { own.tenants.add(&own.queue, &own.keys, place).await };
     let is_new = service.whole(adding).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(tell(&service, &environment, &tenant)?)))
