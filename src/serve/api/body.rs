@@ -49,6 +49,11 @@ pub(super) fn records() -> Object {
         .build()
 }
 
+/// The schema of what has this key.
+pub(super) fn having(key: &str) -> Object {
+    ObjectBuilder::new().required(key).build()
+}
+
 /// A body, which counts among those that are held until it is dropped.
 #[derive(Debug)]
 pub(in crate::serve) struct Held {

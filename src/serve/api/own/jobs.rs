@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AllOfBuilder, OneOfBuilder, Schema};
-use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::super::body::{self, InPath, InQuery, Named};
@@ -61,8 +61,8 @@ struct Asked;
 
 impl PartialSchema for Asked {
     fn schema() -> RefOr<Schema> {
-        let having = |key: &str| ObjectBuilder::new().required(key).build();
-        let either = OneOfBuilder::new().item(having("records")).item(having("tap")).build();
+        let either =
+            OneOfBuilder::new().item(body::having("records")).item(body::having("tap")).build();
         AllOfBuilder::new().item(QueueJob::schema()).item(Schema::OneOf(either)).into()
     }
 }

@@ -1,5 +1,6 @@
 //! Jobs, as the platform has them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, Schema};
+use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::super::body::{self, InPath, InQuery, Named};
 use super::super::jobs::{self, most};
@@ -90,6 +93,24 @@ pub(in crate::serve::api) struct NewJob<'a> {
     #[serde(default)]
     #[schema(ignore)]
     environment_variables: Option<Map<String, Value>>,
+}
+
+/// The schema of a [`NewJob`], which has one of the two at least.
+struct Asked;
+
+impl PartialSchema for Asked {
+    fn schema() -> RefOr<Schema> {
+        let tap = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(?!api$)"));
+        let tap = ObjectBuilder::new().property("tap", tap).required("tap").build();
+        let any = AnyOfBuilder::new().item(body::having("state")).item(tap).build();
+        AllOfBuilder::new().item(NewJob::schema()).item(Schema::AnyOf(any)).into()
+    }
+}
+
+impl ToSchema for Asked {
+    fn name() -> Cow<'static, str> {
+        NewJob::name()
+    }
 }
 
 impl NewJob<'_> {
@@ -295,7 +316,7 @@ macro_rules! versions {
         /// Queue a job for the records of the request, or for those that a tap brings
         #[utoipa::path(
             post, path = $path, tag = "platform", params(Place, Named),
-            request_body = NewJob,
+            request_body = Asked,
             responses((status = 201, body = PlatformJob), (status = "default", body = Problem,
                 content_type = "application/problem+json"))
         )]

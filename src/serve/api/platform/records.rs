@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
@@ -91,8 +90,12 @@ fn parse(bytes: &[u8]) -> Result<NewRecord<'_>, Problem> {
 /// What is known of a record that nobody waited for.
 #[derive(Debug, Serialize, ToSchema)]
 struct Told {
+    /// Whether it has come to its end.
     has_data: bool,
-    result: Outcome,
+    /// What became of it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    result: Option<Outcome>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,9 +130,7 @@ pub(in crate::serve::api) async fn status(
     let Place { env_id, flow_id, tenant } = place;
     caller.may(&env_id, &tenant)?;
     let told = records::find(&service, &env_id, &flow_id, &tenant, &of.task_id)?;
-    if told.state.is_none() {
-        return Ok(Json(json!({"has_data": false})).into_response());
-    }
-    let result = Outcome { written: told.into(), status_code: 200 };
-    Ok(Json(Told { has_data: true, result }).into_response())
+    let has_data = told.state.is_some();
+    let result = has_data.then(|| Outcome { written: told.into(), status_code: 200 });
+    Ok(Json(Told { has_data, result }).into_response())
 }
