@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -27,9 +27,13 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    if headers.get_all(HOST).iter().count() > 1 {
-        // RFC 9112, section 3.2: whoever stands between may have heeded the other one.
-        return Problem::bad("`host` is there more than once").into_response();
+    // RFC 9112, section 3.2: of two, whoever stands between may have heeded the other one.
+    match headers.get_all(HOST).iter().count() {
+        0 if request.version() == Version::HTTP_11 => {
+            return Problem::bad("`host` is missing").into_response();
+        }
+        0 | 1 => {}
+        _ => return Problem::bad("`host` is there more than once").into_response(),
     }
     let refused = if service.keys.is_open() && !is_this_machine(headers, service.config.listen.ip())
     {

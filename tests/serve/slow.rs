@@ -48,6 +48,24 @@ fn who_does_not_end_a_request_is_cut_off() {
 }
 
 #[test]
+fn a_request_of_today_names_its_host() {
+    let remote = Remote::start();
+    let service = Service::start(&config(&remote.url));
+    let answered = |version: &str| {
+        let mut stream = connect(&service);
+        let request = format!("GET /healthz HTTP/{version}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = answered("1.1");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("`host` is missing"), "{answer}");
+    let answer = answered("1.0");
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+#[test]
 fn headers_that_are_long_are_not_held() {
     let remote = Remote::start();
     let service = Service::start(&config(&remote.url));

@@ -38,8 +38,11 @@ note(config.get("log", "starts"), json.dumps({
 if config.get("stubborn"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if config.get("helper"):
-    output = None if config["helper"] == "holds" else subprocess.DEVNULL
-    note("helpers", str(subprocess.Popen(["sleep", "600"], stdout=output).pid))
+    output = None if config["helper"] in ("holds", "dribbles", "floods") else subprocess.DEVNULL
+    script = {"dribbles": "while echo; do sleep 0.2; done", "floods": "while echo; do :; done"}
+    script = script.get(config["helper"], "exec sleep 600")
+    helper = subprocess.Popen(["sh", "-c", script], stdout=output)
+    note("helpers", str(helper.pid))
 say = config.get("say")
 if say:
     for n in range(say["lines"]):

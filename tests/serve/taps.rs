@@ -259,15 +259,18 @@ fn a_cancelled_job_ends_its_tap_and_what_that_started() {
 
 #[test]
 fn what_a_tap_leaves_behind_does_not_hold_its_job_up() {
-    let remote = Remote::start();
-    let service = Service::start(&with_tap(&remote.url, &json!({"to": 20, "helper": "holds"})));
-    let ended = service.ended(&queue(&service, "acme"));
-    // Whether more would have come is not known.
-    assert_eq!(ended["status"], "failed", "{ended}");
-    assert!(ended["message"].as_str().unwrap().contains("tap `numbers` has ended, and something"));
-    assert_eq!(remote.by_ext("contacts").len(), 20);
-    let helper = lines(&service, "helpers")[0].clone();
-    service.wait_until(|| !runs(&helper));
+    for helper in ["holds", "dribbles", "floods"] {
+        let remote = Remote::start();
+        let service = Service::start(&with_tap(&remote.url, &json!({"to": 20, "helper": helper})));
+        let ended = service.ended(&queue(&service, "acme"));
+        // Whether more would have come is not known.
+        assert_eq!(ended["status"], "failed", "{ended}");
+        let told = ended["message"].as_str().unwrap();
+        assert!(told.contains("tap `numbers` has ended, and something"), "{helper}: {told}");
+        assert_eq!(remote.by_ext("contacts").len(), 20);
+        let helper = lines(&service, "helpers")[0].clone();
+        service.wait_until(|| !runs(&helper));
+    }
 }
 
 #[test]

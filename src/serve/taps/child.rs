@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,8 +19,10 @@ use tracing::Instrument as _;
 
 use super::lines::Lines;
 
-/// Bytes that are read of its output at once; a pipe holds as many.
+/// Bytes that are read of its output at once; a pipe holds as many, unless it was made larger.
 const PART_BYTES: usize = 64 << 10;
+/// Bytes that a pipe holds at most: `fs.pipe-max-size` (pipe(7)), unless an administrator raised it.
+const PIPE_BYTES: usize = 1 << 20;
 /// Parts that wait to be read. When they do the tap waits too, at its pipe.
 const PARTS: usize = 4;
 /// How long its last words may take after its end.
@@ -146,39 +148,48 @@ impl Ended {
     }
 }
 
-/// Passes on what it prints, until it has printed all and has ended.
+/// Passes on what it prints, until it has printed all and has ended. What it has left in its pipe is there
+/// at once, and has an end: what comes late, or without an end, somebody else prints.
 async fn pass_on(
     process: &mut Child,
     mut stdout: ChildStdout,
     parts: &mpsc::Sender<io::Result<Bytes>>,
     patience: Duration,
 ) -> Ended {
-    let mut status = None;
-    let mut buffer = BytesMut::new();
-    loop {
-        buffer.reserve(PART_BYTES);
+    let mut buffer = BytesMut::with_capacity(PART_BYTES);
+    let status = loop {
         tokio::select! {
             biased;
+            exited = process.wait() => match exited {
+                Ok(status) => break status,
+                Err(error) => return Ended::Lost(error),
+            },
             read = stdout.read_buf(&mut buffer) => match read {
-                Ok(0) => break,
+                Ok(0) => return process.wait().await.map_or_else(Ended::Lost, Ended::Exited),
                 Ok(_) if parts.send(Ok(buffer.split().freeze())).await.is_err() => {
                     return Ended::NotWanted;
                 }
-                Ok(_) => {}
+                Ok(_) => buffer.reserve(PART_BYTES),
                 Err(error) => return Ended::Lost(error),
             },
-            exited = process.wait(), if status.is_none() => match exited {
-                Ok(exited) => status = Some(exited),
-                Err(error) => return Ended::Lost(error),
-            },
-            () = tokio::time::sleep(patience), if status.is_some() => return Ended::LeftBehind,
+        }
+    };
+    let (mut bytes, mut left) = (PIPE_BYTES, patience);
+    loop {
+        buffer.reserve(PART_BYTES);
+        let since = Instant::now();
+        let read = tokio::time::timeout(left, stdout.read_buf(&mut buffer)).await;
+        left = left.saturating_sub(since.elapsed());
+        match read {
+            Ok(Ok(0)) => return Ended::Exited(status),
+            Ok(Ok(count)) if count <= bytes => bytes -= count,
+            Ok(Err(error)) => return Ended::Lost(error),
+            Ok(Ok(_)) | Err(_) => return Ended::LeftBehind,
+        }
+        if parts.send(Ok(buffer.split().freeze())).await.is_err() {
+            return Ended::NotWanted;
         }
     }
-    let exited = match status {
-        Some(status) => Ok(status),
-        None => process.wait().await,
-    };
-    exited.map_or_else(Ended::Lost, Ended::Exited)
 }
 
 /// Tells the group to end, and kills it when it has not in time. Its pipe is closed by then, so that it
