@@ -295,7 +295,9 @@ fn an_admin_sees_what_waits_and_has_it_sent_at_once() {
 #[test]
 fn a_message_that_is_refused_does_not_hold_up_the_others_for_ever() {
     let remote = Remote::start();
-    let receiver = Receiver::saying((0..5).map(|_| (400, vec![])));
+    // Whoever refuses it wants it in an hour, and is asked before.
+    let refusal = (400, vec![("retry-after", "3600".to_owned())]);
+    let receiver = Receiver::saying(std::iter::repeat_n(refusal, 5));
     let service = Service::start(&with_hooks(&remote, &[(&receiver, json!({}))]));
     let job = service.queue("acme", &["c-1"]);
     let failed = service.wait(|| {
