@@ -3,6 +3,7 @@
 //! A record that is refused is not an error: it is an outcome. An [`Error`] ends the whole run.
 
 use std::fmt;
+use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
 
 use rustix::io::Errno;
 
@@ -101,6 +102,22 @@ impl Error {
     /// Whether the store is what failed.
     pub fn is_of_store(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.is::<crate::store::StoreError>())
+    }
+
+    /// Whether a disk is full, or does not do what it is to: it may later.
+    pub fn is_of_disk(&self) -> bool {
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let of_store = error.downcast_ref::<crate::store::StoreError>();
+            let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            if of_store.is_some_and(crate::store::StoreError::is_of_disk)
+                || matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge))
+            {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// What the user can do, if we know.

@@ -21,19 +21,17 @@ impl Service {
         took: Duration,
         ended: Ended,
     ) -> bool {
-        self.keep_throughput(job).await;
-        telemetry::job_ended(lane, ended.state, took);
-        let is_kept = loop {
-            match self.queue.end(job, ended.clone()).await {
-                Ok(()) => break true,
-                Err(error) => tracing::error!(%error, "That a job has ended cannot be kept yet."),
-            }
+        while let Err(error) = self.queue.end(job, ended.clone()).await {
+            tracing::error!(%error, "That a job has ended cannot be kept yet.");
             if !self.pause().await {
-                break false;
+                return false;
             }
-        };
+        }
+        self.keep_throughput(job).await;
         self.progress.end(job);
-        is_kept
+        telemetry::job_ended(lane, ended.state, took);
+        tracing::info!(status = ended.state.as_str(), "A job has ended.");
+        true
     }
 
     /// Whether the disk cannot be written, so that what has failed may have failed by that.
@@ -41,14 +39,14 @@ impl Service {
         self.queue.try_write().await.is_err()
     }
 
-    /// Waits until the disk can be written. `false`: the service ends before.
-    pub(super) async fn disk_is_good(&self) -> bool {
-        while self.is_disk_bad().await {
-            if !self.pause().await {
-                return false;
+    /// Waits a while, and until the disk can be written. `false`: the service ends before.
+    pub(super) async fn wait_for_disk(&self) -> bool {
+        while self.pause().await {
+            if !self.is_disk_bad().await {
+                return true;
             }
         }
-        !self.stop.is_cancelled()
+        false
     }
 
     /// `false`: the service ends.

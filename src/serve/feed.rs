@@ -35,9 +35,11 @@ impl Feed {
     pub(super) fn is_full_for(&self, stream: &str, record: &Fields<'_>) -> bool {
         let known = self.streams.get(stream);
         let is_new = |name: &str| known.is_none_or(|known| !known.contains(name));
-        let new = record.0.iter().filter(|(name, _)| is_new(name)).count();
+        let fields = record.0.iter().filter(|(name, _)| is_new(name)).count();
+        let new = fields + usize::from(known.is_none());
         // The first one is taken whatever it has.
-        self.position >= MOST_RECORDS || self.position > 0 && self.named + new > MOST_FIELDS
+        let is_too_much = self.position > 0 && new > 0 && self.named + new > MOST_FIELDS;
+        self.position >= MOST_RECORDS || is_too_much
     }
 
     /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other

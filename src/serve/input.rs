@@ -96,26 +96,33 @@ pub(super) fn remove(data: &Path, job: &str) {
 /// # Errors
 /// 422, with its place.
 pub(super) fn check(records: &Records<'_>, key: &str) -> Result<u64, Problem> {
-    let (mut count, mut fields_before) = (0, 0);
+    let (mut count, mut held) = (0, 0);
+    let too_many = || {
+        let detail = format!(
+            "the streams in `{key}` have more than {MOST_FIELDS} different fields together, each \
+             stream counted as one more"
+        );
+        Problem::unprocessable(detail).hint("write fewer records in one job")
+    };
     for (stream, records) in &records.0 {
         let mut names = HashSet::new();
         check_name(&format!("the name of a stream in `{key}`"), stream)?;
+        held += 1;
+        if held > MOST_FIELDS {
+            return Err(too_many());
+        }
         for (place, record) in records.iter().enumerate() {
             let fields = Fields::of_text(record.get()).map_err(|error| {
                 let detail = format!("`{key}.{stream}[{place}]` is no record: {error}");
                 Problem::unprocessable(detail).hint("a record is a JSON object")
             })?;
             names.extend(fields.0.into_iter().map(|(name, _)| name));
-            if fields_before + names.len() > MOST_FIELDS {
-                let detail = format!(
-                    "the streams in `{key}` have more than {MOST_FIELDS} different fields together"
-                );
-                return Err(Problem::unprocessable(detail).hint("write fewer records in one job"));
+            if held + names.len() > MOST_FIELDS {
+                return Err(too_many());
             }
             count += 1;
         }
-        // A stream takes room too.
-        fields_before += names.len() + 1;
+        held += names.len();
     }
     Ok(count)
 }

@@ -184,7 +184,11 @@ impl Live {
             run: Some(begun.uuid.clone()),
             ..NewJob::new(lane.name.clone(), Source::Live, name)
         };
-        service.queue.push(job, None, usize::MAX).await?;
+        if let Err(not_kept) = service.queue.push(job, None, usize::MAX).await {
+            let error = Some(not_kept.clone().into());
+            conclude(service, &begun, Finished { error, ..Finished::default() }).await;
+            return Err(not_kept.into());
+        }
         if let Err(error) = ready {
             let told = Error::remote(error.full_message()).hint_if(error.hint_text());
             end(service, lane, &begun, Finished { error: Some(error), ..Finished::default() })
@@ -346,7 +350,6 @@ impl Live {
 }
 
 async fn end(service: &Service, lane: &Lane, begun: &Begun, finished: Finished) {
-    let summary = conclude(begun, finished).await;
-    let ended = Ended::from(&summary);
+    let ended = Ended::from(&conclude(service, begun, finished).await.summary);
     service.end_job(&lane.name, &begun.uuid, begun.clock.elapsed(), ended).await;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Service;
 use super::hints::{hint, over_http};
 use super::lane::Lane;
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::job::ending::{
 };
 use crate::job::walk::{Input, walk};
 use crate::pipeline::{Finished, Role};
-use crate::store::jobs::Job;
+use crate::store::jobs::{self, Job};
 use crate::summary::Summary;
 
 /// Runs a job beside others of its lane. `on_begin` is told its run's id in the lane's store, then
@@ -22,30 +23,59 @@ use crate::summary::Summary;
 /// # Errors
 /// What kept it from beginning; anything later is in the summary.
 pub(super) async fn run<F: Future<Output = Result<(), Error>>>(
+    service: &Service,
     lane: &Arc<Lane>,
     input: impl Future<Output = Result<Input, Error>>,
     retries: Option<&Job>,
     stop: CancellationToken,
     on_begin: impl FnOnce(String) -> F,
-) -> Result<Summary, Error> {
+) -> Result<Concluded, Error> {
     let (begun, ready) = lane.begin(Role::Beside, retries, stop.clone()).await?;
-    on_begin(begun.uuid.clone()).await?;
-    let finished = match ready {
-        Ok(()) => match input.await {
-            Ok(input) => walk(&begun, input, stop).await,
-            Err(error) => Finished { error: Some(error), ..Finished::default() },
-        },
+    let begins = async {
+        on_begin(begun.uuid.clone()).await?;
+        ready?;
+        input.await
+    };
+    let finished = match begins.await {
+        Ok(input) => walk(&begun, input, stop).await,
         // Nothing was read: it goes on later.
         Err(_) if begun.dispatcher.retry.is_stopped() => {
             Finished { stopped: true, ..Finished::default() }
         }
         Err(error) => Finished { error: Some(error), ..Finished::default() },
     };
-    Ok(conclude(&begun, finished).await)
+    Ok(conclude(service, &begun, finished).await)
 }
 
-/// Puts on disk how a job has ended.
-pub(super) async fn conclude(begun: &Begun, mut finished: Finished) -> Summary {
+/// How a run of a job had ended that was through with its input, where a kill kept the queue from knowing:
+/// what the job was given would be another input if it came again.
+///
+/// # Errors
+/// Exit code 5: the store.
+pub(super) fn ended_before(lane: &Lane, run: &str) -> Result<Option<Summary>, Error> {
+    let found = lane.store().read(|connection| jobs::find(connection, run))?;
+    let summary = found.filter(|run| !run.status.is_cut_off()).and_then(|run| run.summary);
+    Ok(summary.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// How a job has ended.
+pub(super) struct Concluded {
+    pub(super) summary: Summary,
+    /// It failed by the disk, and may not when that has room again.
+    pub(super) by_disk: bool,
+}
+
+/// Puts on disk how a job has ended, as soon as it can be written: whoever comes next looks for what jobs
+/// that have ended have left.
+pub(super) async fn conclude(
+    service: &Service,
+    begun: &Begun,
+    mut finished: Finished,
+) -> Concluded {
+    if finished.error.as_ref().is_some_and(Error::is_of_disk) {
+        tracing::error!("The disk cannot be written: how the job has ended is kept when it can.");
+        service.wait_for_disk().await;
+    }
     let (tap, stopped) = (finished.tap_state.take(), finished.stopped);
     let comes_again = finished.comes_again;
     let mut first = FirstError(finished.error.take());
@@ -75,12 +105,18 @@ pub(super) async fn conclude(begun: &Begun, mut finished: Finished) -> Summary {
     reword(&mut summary);
     let document = serde_json::to_string(&summary).unwrap_or_default();
     let code = summary.exit_code;
-    let ended =
-        begun.store.finish_job(begun.job, summary.status, code, document, comes_again).await;
+    let store = &begun.store;
+    let ended = loop {
+        let document = document.clone();
+        match store.finish_job(begun.job, summary.status, code, document, comes_again).await {
+            Err(error) if error.is_of_disk() && service.wait_for_disk().await => {}
+            ended => break ended,
+        }
+    };
     first.note(ended.map_err(Error::from));
     settle_status(&mut summary, begun, stopped, first.0.as_ref());
     reword(&mut summary);
-    summary
+    Concluded { summary, by_disk: first.0.is_some_and(|error| error.is_of_disk()) }
 }
 
 /// What can be done is told for the command line, which nobody has here.

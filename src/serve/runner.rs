@@ -15,11 +15,11 @@ use super::input;
 use super::lane::{LaneName, job_span};
 use super::problem::Problem;
 use super::queue::{Ended, Job, Source, State};
-use super::{lock, retry, run, taps};
+use super::run::{self, Concluded};
+use super::{lock, retry, taps};
 use crate::error::Error;
 use crate::job::walk::Input;
 use crate::store::jobs::Status;
-use crate::summary::Summary;
 
 /// Jobs that wait and jobs that run.
 #[derive(Debug)]
@@ -159,21 +159,21 @@ pub(super) async fn run(service: Arc<Service>) {
 
 async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     let began = Instant::now();
+    let mut is_again = false;
     let ended = loop {
         tracing::info!("A job begins.");
         // It goes on when the service starts again.
-        let Some(ended) = end_of(service, job, &stop).await else { return };
-        if ended.state != State::Failed || !service.is_disk_bad().await {
+        let Some((ended, by_disk)) = end_of(service, job, &stop, is_again).await else { return };
+        if ended.state != State::Failed || !by_disk && !service.is_disk_bad().await {
             break ended;
         }
         // It was accepted, and the disk may be full for a moment only: it finds what it has written.
         tracing::error!("The disk cannot be written: the job begins again when it can.");
-        if !service.disk_is_good().await {
+        if !service.wait_for_disk().await {
             return;
         }
+        is_again = true;
     };
-    let status = ended.state.as_str();
-    tracing::info!(status, "A job has ended.");
     let keeps_input = retry::keeps_input(ended.state, job.source);
     let is_kept = service.end_job(&job.lane, &job.uuid, began.elapsed(), ended).await;
     if is_kept && !keeps_input {
@@ -182,11 +182,21 @@ async fn run_one(service: &Arc<Service>, job: &Job, stop: CancellationToken) {
     }
 }
 
-/// Runs a job; how it has ended. `None`: the service is to end, and the job not to.
-async fn end_of(service: &Arc<Service>, job: &Job, stop: &CancellationToken) -> Option<Ended> {
+/// Runs a job; how it has ended, and whether the disk is what failed it. `None`: the service is to end, and
+/// the job not to. `is_again`: it began before.
+async fn end_of(
+    service: &Arc<Service>,
+    job: &Job,
+    stop: &CancellationToken,
+    is_again: bool,
+) -> Option<(Ended, bool)> {
     match attempt(service, job, stop.clone()).await {
-        Ok(summary) if summary.status == Status::Stopped && service.stop.is_cancelled() => None,
-        Ok(mut summary) => {
+        Ok(Concluded { summary, .. })
+            if summary.status == Status::Stopped && service.stop.is_cancelled() =>
+        {
+            None
+        }
+        Ok(Concluded { mut summary, by_disk }) => {
             // What the lane's store knows it by is told as its run.
             summary.job_id.clone_from(&job.uuid);
             let mut ended = Ended::from(&summary);
@@ -198,17 +208,21 @@ async fn end_of(service: &Arc<Service>, job: &Job, stop: &CancellationToken) -> 
                     _ => left,
                 };
             }
-            Some(ended)
+            Some((ended, by_disk))
         }
         Err(_) if stop.is_cancelled() && service.stop.is_cancelled() => None,
         Err(_) if stop.is_cancelled() => {
-            let message = "it was cancelled before its account was open".to_owned();
-            Some(Ended { state: State::Cancelled, message, summary: None })
+            let (state, message) = if is_again {
+                (State::Stopped, "it was cancelled")
+            } else {
+                (State::Cancelled, "it was cancelled before its account was open")
+            };
+            Some((Ended { state, message: message.to_owned(), summary: None }, false))
         }
         Err(error) => {
             error.tell_beside();
             let message = error.full_message();
-            Some(Ended { state: State::Failed, message, summary: None })
+            Some((Ended { state: State::Failed, message, summary: None }, error.is_of_disk()))
         }
     }
 }
@@ -217,11 +231,15 @@ async fn attempt(
     service: &Arc<Service>,
     job: &Job,
     stop: CancellationToken,
-) -> Result<Summary, Error> {
+) -> Result<Concluded, Error> {
     let lane = tokio::select! {
         opened = service.lanes.get(service, &job.lane) => opened?,
         () = stop.cancelled() => return Err(Problem::conflict("the job was ended").into()),
     };
+    let before = job.run.as_deref().map(|run| run::ended_before(&lane, run)).transpose()?;
+    if let Some(summary) = before.flatten() {
+        return Ok(Concluded { summary, by_disk: false });
+    }
     if job.source == Source::Tap {
         return taps::run(service, &lane, job, stop).await;
     }
@@ -241,7 +259,7 @@ async fn attempt(
     };
     let input = std::future::ready(Ok(input));
     let queue = &service.queue;
-    run::run(&lane, input, retried.as_ref(), stop, |run| async move {
+    run::run(service, &lane, input, retried.as_ref(), stop, |run| async move {
         queue.begin(&job.uuid, &run).await.map_err(Error::from)
     })
     .await

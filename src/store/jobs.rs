@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::recovery::doubt_sent;
+use super::siblings::Siblings;
 use super::{Store, StoreError};
 
 /// A job's number in the store.
@@ -162,7 +164,13 @@ impl Store {
                     transaction
                         .execute("UPDATE streams SET last_job = NULL WHERE last_job = ?", [job])?;
                 }
-                overlay.fold(transaction)
+                let folded = overlay.fold(transaction)?;
+                let has_left =
+                    "SELECT EXISTS (SELECT 1 FROM intents WHERE job = ? AND ticket IS NULL)";
+                if transaction.query_row(has_left, [job], |row| row.get(0))? {
+                    doubt_sent(transaction, &Siblings::read(transaction)?, Some(job))?;
+                }
+                Ok(folded)
             })
             .await?;
         self.overlay.drop_moved(&folded);

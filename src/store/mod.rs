@@ -80,6 +80,19 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the disk is full, or does not do what it is to: it may later.
+    pub fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
+            ),
+            Self::Closed { .. } => false,
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let code = match &error {

@@ -81,26 +81,36 @@ pub(super) fn fold_interrupted(connection: &mut Connection) -> rusqlite::Result<
     drop(outcomes);
     // What they hold comes from those outcomes, or is in the map already.
     runs::clear(&transaction)?;
-    // What was on its way may have been applied, and a create says that what was there is gone:
-    // what stands there is no longer known.
-    let mut left = transaction.prepare("SELECT job, stream, writes FROM intents")?;
-    let mut rows = left.query([])?;
+    doubt_sent(&transaction, &siblings, None)?;
+    transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
+    transaction.commit()
+}
+
+/// What was on its way may have been applied, and a create says that what was there is gone: what stands
+/// there is no longer known. `of`: a job that has not kept what was answered; all of them where it is
+/// `None`, with what their bulk jobs have.
+pub(super) fn doubt_sent(
+    transaction: &Transaction<'_>,
+    siblings: &Siblings,
+    of: Option<JobId>,
+) -> rusqlite::Result<()> {
+    let mut left = transaction.prepare(
+        "SELECT job, stream, writes FROM intents WHERE ?1 IS NULL OR job = ?1 AND ticket IS NULL",
+    )?;
+    let mut rows = left.query([of])?;
     while let Some(row) = rows.next()? {
         let (job, stream): (_, i64) = (row.get(0)?, row.get(1)?);
-        let writes = unanswered(&transaction, job, stream, &row.get::<_, String>(2)?)?;
+        let writes = unanswered(transaction, job, stream, &row.get::<_, String>(2)?)?;
         for external_id in writes.iter().filter_map(|write| write.external_id.as_ref()) {
             for known in std::iter::once(stream).chain(siblings.of(stream)) {
-                unsure(&transaction, known, external_id)?;
+                unsure(transaction, known, external_id)?;
             }
         }
     }
-    drop(rows);
-    drop(left);
     // All that is still to be known of these is that they may be under way.
-    transaction
-        .execute("UPDATE intents SET writes = '[]' WHERE NOT is_create AND ticket IS NULL", [])?;
-    transaction.execute("UPDATE jobs SET status = 'interrupted' WHERE status = 'running'", [])?;
-    transaction.commit()
+    let sql = "UPDATE intents SET writes = '[]'
+               WHERE NOT is_create AND ticket IS NULL AND (?1 IS NULL OR job = ?1)";
+    transaction.execute(sql, [of]).map(drop)
 }
 
 /// Somebody has looked at the remote for records that a killed job left in doubt: the next job need

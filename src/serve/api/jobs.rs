@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::serve::Service;
 use crate::serve::auth::Caller;
-use crate::serve::input::{self, Records};
+use crate::serve::input::{self, NAME_CHARS, Records};
 use crate::serve::lane::LaneName;
 use crate::serve::live::{LAST_RECORDS, Live};
 use crate::serve::problem::Problem;
@@ -16,6 +16,8 @@ use crate::serve::taps::tap_of;
 use crate::serve::taps::timer::job_name;
 use crate::summary::Counts;
 
+/// What the name of a retry begins with.
+const RETRY_OF: &str = "retry of ";
 /// Seconds after which a full queue may have room.
 const FULL_SECS: u64 = 30;
 
@@ -186,6 +188,9 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
         let detail = format!("the job has not ended: it is `{}`", job.state.as_str());
         return Err(Problem::conflict(detail).hint("cancel it, or wait for its end"));
     }
+    if let Some(open) = service.queue.open_retry(&job.uuid)? {
+        return Ok(open);
+    }
     if !has_any(&service.config.data, job) {
         let detail = format!("the job has nothing to retry: it is `{}`", job.state.as_str());
         return Err(Problem::conflict(detail).hint(match job.source {
@@ -193,9 +198,12 @@ pub(in crate::serve) async fn retry(service: &Arc<Service>, job: &Job) -> Result
             _ => "what it left is written, or another retry has it; what was mended is a new job, or request",
         }));
     }
+    // One of a retry has the name of what was tried first.
+    let first = job.name.trim_start_matches(RETRY_OF);
+    let name: String = format!("{RETRY_OF}{first}").chars().take(NAME_CHARS).collect();
     let again = NewJob {
         retries: Some(job.uuid.clone()),
-        ..NewJob::new(job.lane.clone(), Source::Retry, format!("retry of {}", job.name))
+        ..NewJob::new(job.lane.clone(), Source::Retry, name)
     };
     service.whole(push(Arc::clone(service), again, None)).await
 }

@@ -226,7 +226,7 @@ impl From<&Summary> for Ended {
 pub(in crate::serve) enum Queued {
     /// The job waits for its turn.
     New,
-    /// The same request came before, and this job is its.
+    /// This job does it already: of the same request, or it retries the same one.
     Before(String),
     /// The key was given to another request.
     OtherRequest,

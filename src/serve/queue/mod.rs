@@ -237,6 +237,11 @@ impl Queue {
         })
     }
 
+    /// The job that is to retry this one, and has not ended.
+    pub(super) fn open_retry(&self, retried: &str) -> Result<Option<Job>, StoreError> {
+        self.read(|connection| steps::open_retry(connection, retried))
+    }
+
     /// How fast a job was, where that is kept.
     pub(super) fn throughput(&self, uuid: &str) -> Result<Option<Throughput>, StoreError> {
         let kept: Option<String> = self.read(|connection| {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::file::BRIEF;
-use super::job::{Ended, NewJob, Queued, RequestKey, State};
+use super::job::{COLUMNS, Ended, Job, NewJob, Queued, RequestKey, State, job};
 use super::{Queue, deliveries};
 use crate::serve::lane::LaneName;
 use crate::serve::webhooks::Hooks;
@@ -27,7 +27,7 @@ impl Queue {
             if let Some(retried) = &job.retries
                 && let Some(open) = open_retry(transaction, retried)?
             {
-                return Ok(Queued::Before(open));
+                return Ok(Queued::Before(open.uuid));
             }
             let waiting: usize = transaction
                 .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'queued'")?
@@ -182,12 +182,12 @@ pub(super) fn insert(
 }
 
 /// The job that is to retry this one, and has not ended.
-fn open_retry(connection: &Connection, retried: &str) -> rusqlite::Result<Option<String>> {
+pub(super) fn open_retry(connection: &Connection, retried: &str) -> rusqlite::Result<Option<Job>> {
     connection
-        .prepare_cached(
-            "SELECT uuid FROM jobs WHERE retries = ? AND status IN ('queued', 'running')",
-        )?
-        .query_row([retried], |row| row.get(0))
+        .prepare_cached(&format!(
+            "{COLUMNS} WHERE retries = ? AND status IN ('queued', 'running')"
+        ))?
+        .query_row([retried], job)
         .optional()
 }
 

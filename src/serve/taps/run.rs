@@ -26,9 +26,8 @@ use crate::serve::Service;
 use crate::serve::config::ServeConfig;
 use crate::serve::lane::{Lane, LaneName};
 use crate::serve::queue::Job;
-use crate::serve::run;
+use crate::serve::run::{self, Concluded};
 use crate::serve::secret::resolved;
-use crate::summary::Summary;
 
 /// Variables of the service's environment that a tap finds in its own. All others may hold secrets.
 const PASSED_ON: [&str; 22] = [
@@ -79,7 +78,7 @@ pub(in crate::serve) async fn run(
     lane: &Arc<Lane>,
     job: &Job,
     stop: CancellationToken,
-) -> Result<Summary, Error> {
+) -> Result<Concluded, Error> {
     let tap = job.tap.as_deref().unwrap_or_default();
     let (newest, keeping) = keep_states(service, &job.lane, tap);
     let watch = service.progress.begin(&job.uuid, lane);
@@ -102,7 +101,7 @@ pub(in crate::serve) async fn run(
     let begin = |run: String| async move {
         service.queue.begin(&job.uuid, &run).await.map_err(Error::from)
     };
-    let summary = run::run(lane, input, None, stop, begin).await;
+    let concluded = run::run(service, lane, input, None, stop, begin).await;
     if let Some((tap, files)) = running {
         tap.end().await;
         drop(files);
@@ -110,7 +109,7 @@ pub(in crate::serve) async fn run(
     if let Err(error) = keeping.await {
         tracing::error!(tap, %error, "The tap's state was lost.");
     }
-    summary
+    concluded
 }
 
 /// Keeps the newest STATE that is told, one after another. Ends when nobody can tell one any more.

@@ -72,10 +72,6 @@ pub(in crate::serve) async fn run(service: Arc<Service>, hook: Arc<Hook>) {
                         failures += 1;
                         wait
                     }
-                    Ok(Some(Pause::None)) => {
-                        failures += 1;
-                        continue;
-                    }
                     Ok(Some(Pause::Gone)) => {
                         gone(&service, &hook).await;
                         failures = 0;
@@ -104,8 +100,6 @@ pub(in crate::serve) async fn run(service: Arc<Service>, hook: Arc<Hook>) {
 /// Why nothing is sent for now.
 enum Pause {
     For(Duration),
-    /// What was wrong with a message may not be with the next one.
-    None,
     /// The receiver wants no more.
     Gone,
 }
@@ -145,20 +139,17 @@ async fn deliver(
     let older = chrono::Utc::now() - PATIENCE;
     let given_up =
         service.queue.not_delivered(&hook.name, attempt, older.timestamp_millis()).await?;
-    let wait = wait.unwrap_or_default().min(PATIENCE).max(backoff(failures));
+    // What was wrong with this message may not be with the next one.
+    let wait = (!is_last).then(|| wait.unwrap_or_default().min(PATIENCE).max(backoff(failures)));
     tracing::warn!(webhook = %hook.name, to = hook.origin(), job = delivery.job, event = delivery.event,
-        id = delivery.id, attempts, why = told, wait_secs = wait.as_secs(),
+        id = delivery.id, attempts, why = told, wait_secs = wait.unwrap_or_default().as_secs(),
         "A webhook has not taken an event.");
     telemetry::hook_gave_up(&hook.name.environment, given_up);
     if given_up > 0 {
         tracing::error!(webhook = %hook.name, to = hook.origin(), events = given_up,
             "Events were given up that a webhook has not taken.");
     }
-    Ok(Some(match is_last {
-        true if is_gone => Pause::Gone,
-        true => Pause::None,
-        false => Pause::For(wait),
-    }))
+    Ok(if is_gone { Some(Pause::Gone) } else { wait.map(Pause::For) })
 }
 
 async fn attempt(hook: &Hook, client: &reqwest::Client, delivery: &Delivery) -> Tried {

@@ -246,9 +246,8 @@ async fn queue(
         (None, Some(state)) => jobs::queue(&service, lane, name, ("state", &state), key).await?,
         (None, None) => {
             service.tenants.check(&lane)?;
-            return Err(
-                Problem::unprocessable("there is no `state`, and no `tap`").hint(HAS_EITHER)
-            );
+            return Err(Problem::unprocessable("there is no `state`, and no `tap` but `api`")
+                .hint(HAS_EITHER));
         }
         (Some(tap), state) if state.as_ref().is_none_or(Records::is_empty) => {
             jobs::queue_tap(&service, lane, name, tap, key).await?

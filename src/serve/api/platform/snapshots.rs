@@ -1,6 +1,6 @@
 //! The ids of a tenant, as the files that the hosted platform keeps them in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -89,7 +89,9 @@ pub(in crate::serve::api) async fn snapshots(
         let names: Vec<_> = files.into_iter().map(|file| file.name).collect();
         return Ok(Json(names).into_response());
     };
-    let same = files.iter().filter(|file| file.short == wanted).count();
+    let same: HashSet<&str> =
+        files.iter().filter(|file| file.short == wanted).map(|file| &*file.name).collect();
+    let same = same.len();
     let file = files.into_iter().find(|file| file.name == wanted);
     let file = file.ok_or_else(|| match same {
         0 => Problem::not_found(format!("there is no snapshot `{wanted}`")).hint(LISTED),
@@ -128,11 +130,12 @@ fn files(service: &Service, environment: &str, tenant: &str) -> Result<Vec<Snaps
             files.push(SnapshotFile { name, short, store: store.clone(), stream: known.id });
         }
     }
-    let mut sharing: HashMap<String, usize> = HashMap::new();
+    // Of one connector, the ids of an account that it had before have the same name.
+    let mut sharing: HashMap<String, HashSet<String>> = HashMap::new();
     for file in &files {
-        *sharing.entry(file.short.clone()).or_default() += 1;
+        sharing.entry(file.short.clone()).or_default().insert(file.name.clone());
     }
-    for file in files.iter_mut().filter(|file| sharing[&file.short] == 1) {
+    for file in files.iter_mut().filter(|file| sharing[&file.short].len() == 1) {
         file.name.clone_from(&file.short);
     }
     Ok(files)
