@@ -11,6 +11,7 @@ mod base;
 pub mod calls;
 mod change;
 pub mod doubts;
+mod error;
 mod forgetting;
 pub mod history;
 pub mod id_map;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction};
 
 pub use base::Base;
+pub use error::{StoreError, unreadable};
 use lock::StoreLock;
 use overlay::Overlay;
 use reader::{Commits, Held, Reader};
@@ -59,73 +61,6 @@ const CACHE_KIB: i64 = 8 << 10;
 /// The same of each that reads. What it holds is worth nothing once something was written, and it is
 /// what is sorted in memory at once.
 const READER_CACHE_KIB: i64 = 4 << 10;
-
-/// An error of the store.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// SQLite says no: a full disk, a broken file, a failed sync.
-    #[error("the store `{path}`: {source}")]
-    Sqlite {
-        /// The store's file.
-        path: Arc<Path>,
-        /// What SQLite says.
-        source: Arc<rusqlite::Error>,
-    },
-    /// The thread that writes is gone, after a panic that it told of.
-    #[error("the store `{path}` is closed")]
-    Closed {
-        /// The store's file.
-        path: Arc<Path>,
-    },
-}
-
-impl StoreError {
-    /// Whether the disk is full, or does not do what it is to: it may later.
-    pub fn is_of_disk(&self) -> bool {
-        match self {
-            Self::Sqlite { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)
-            ),
-            Self::Closed { .. } => false,
-        }
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        let code = match &error {
-            StoreError::Sqlite { source, .. } => source.sqlite_error_code(),
-            StoreError::Closed { .. } => None,
-        };
-        let hint = way_out(code);
-        Self::ours("the store cannot be used").caused_by(error).hint(hint)
-    }
-}
-
-/// What can be done about an error of SQLite's.
-fn way_out(code: Option<ErrorCode>) -> &'static str {
-    match code {
-        Some(ErrorCode::DiskFull) => {
-            "free some space on that disk and run the same input again: what was written so far is \
-             known, and nothing is written twice"
-        }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            "the file is damaged: put a backup of it in its place, or move it and the files beside \
-             it (`-wal`, `-shm`) away and run again with a new one. A remote that can be looked \
-             into is asked for the ids; for any other take them in with `target-upsert ids import` \
-             from a snapshot first, or its records are created again"
-        }
-        _ => "what was told as written is safe; mend the cause and run the same input again",
-    }
-}
-
-/// What was to be told from the store cannot be read there.
-pub fn unreadable(error: rusqlite::Error) -> Error {
-    let hint = way_out(error.sqlite_error_code());
-    Error::ours("cannot read the store").caused_by(error).hint(hint)
-}
 
 /// The store, open for writing.
 #[derive(Debug)]
