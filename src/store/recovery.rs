@@ -300,3 +300,46 @@ fn unanswered(
     }
     Ok(open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Fingerprint;
+    use crate::store::jobs::Status;
+
+    #[tokio::test]
+    async fn what_a_job_has_sent_and_not_kept_is_known_no_more_when_it_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let fill = |transaction: &Transaction<'_>| {
+            transaction.execute_batch(
+                "INSERT INTO streams (id, namespace, name) VALUES (1, 'a', 'contacts');
+                 INSERT INTO jobs (id, uuid, connector, namespace, started, status)
+                 VALUES (1, 'a', 'rest', 'a', '2020', 'running');
+                 INSERT INTO id_map (stream, external_id, remote_id, fingerprint)
+                 VALUES (1, 'sent', 'r-1', x'00'), (1, 'other', 'r-2', x'00');",
+            )
+        };
+        store.write(fill).await.unwrap();
+        let sent = Intent {
+            position: 1,
+            external_id: Some(ExternalId::new("sent".to_owned())),
+            fingerprint: Fingerprint([0; 32]),
+            lookup_values: Vec::new(),
+            key: None,
+            parents: None,
+            attempts: None,
+        };
+        let intent = store.intend(JobId(1), 1, Action::Update, None, None, vec![sent]);
+        intent.await.unwrap();
+        store.finish_job(JobId(1), Status::Failed, 5, "{}".to_owned(), false).await.unwrap();
+        let known = |connection: &Connection| {
+            connection
+                .prepare("SELECT external_id FROM id_map WHERE fingerprint IS NOT NULL")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
+        };
+        assert_eq!(store.read(known).unwrap(), ["other"]);
+        assert_eq!(store.changing("a").unwrap(), ["contacts"]);
+    }
+}
