@@ -104,20 +104,19 @@ impl Error {
         self.source.as_ref().is_some_and(|source| source.is::<crate::store::StoreError>())
     }
 
+    /// What led to it, the nearest first.
+    fn causes(&self) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+        std::iter::successors(std::error::Error::source(self), |error| error.source())
+    }
+
     /// Whether a disk is full, or does not do what it is to: it may later.
     pub fn is_of_disk(&self) -> bool {
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
+        self.causes().any(|error| {
             let of_store = error.downcast_ref::<crate::store::StoreError>();
             let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-            if of_store.is_some_and(crate::store::StoreError::is_of_disk)
+            of_store.is_some_and(crate::store::StoreError::is_of_disk)
                 || matches!(kind, Some(StorageFull | QuotaExceeded | FileTooLarge))
-            {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        })
     }
 
     /// What the user can do, if we know.
@@ -136,25 +135,18 @@ impl Error {
     /// be opened.
     fn is_out_of_files(&self) -> bool {
         let codes = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
+        self.causes().any(|error| {
             let io = error.downcast_ref::<std::io::Error>();
-            if io.and_then(std::io::Error::raw_os_error).is_some_and(|code| codes.contains(&code)) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+            io.and_then(std::io::Error::raw_os_error).is_some_and(|code| codes.contains(&code))
+        })
     }
 
     /// The message and all causes, in one line.
     pub fn full_message(&self) -> String {
         let mut text = self.message.clone();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
+        for error in self.causes() {
             text.push_str(": ");
             text.push_str(&error.to_string());
-            cause = error.source();
         }
         text
     }

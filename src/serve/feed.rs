@@ -31,26 +31,25 @@ pub(super) struct Feed {
 const MOST_RECORDS: u64 = 100_000;
 
 impl Feed {
-    /// Whether a record is for another job: this one has had enough, or would come to hold too much.
-    pub(super) fn is_full_for(&self, stream: &str, record: &Fields<'_>) -> bool {
+    /// What of a record no SCHEMA has named yet: its stream, and its properties.
+    pub(super) fn new_in(&self, stream: &str, record: &Fields<'_>) -> usize {
         let known = self.streams.get(stream);
         let is_new = |name: &str| known.is_none_or(|known| !known.contains(name));
-        let fields = record.0.iter().filter(|(name, _)| is_new(name)).count();
-        let new = fields + usize::from(known.is_none());
+        let properties = record.0.iter().filter(|(name, _)| is_new(name)).count();
+        properties + usize::from(known.is_none())
+    }
+
+    /// Whether a record with so much that is new is for another job: this one has had enough, or would come
+    /// to hold too much.
+    pub(super) fn is_full_for(&self, new: usize) -> bool {
         // The first one is taken whatever it has.
         let is_too_much = self.position > 0 && new > 0 && self.named + new > MOST_FIELDS;
         self.position >= MOST_RECORDS || is_too_much
     }
 
-    /// The SCHEMA line that is due before a record: for a stream that is new, or one that has other
-    /// properties than before.
+    /// The SCHEMA line that is due before a record with something new.
     pub(super) fn schema(&mut self, stream: &str, record: &Fields<'_>) -> String {
-        let mut names = record.0.iter().map(|(name, _)| name);
-        let known = self.streams.get(stream);
-        if known.is_some_and(|known| names.all(|name| known.contains(&**name))) {
-            return String::new();
-        }
-        self.named += usize::from(known.is_none());
+        self.named += usize::from(!self.streams.contains_key(stream));
         let known = self.streams.entry(stream.to_owned()).or_default();
         let before = known.len();
         known.extend(record.0.iter().map(|(name, _)| name.to_string()));

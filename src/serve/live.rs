@@ -262,7 +262,8 @@ impl Live {
         let fields = Fields::of_text(record.get()).unwrap_or_default();
         let line = record_line(stream, record);
         let mut feed = lock(&self.feed);
-        if feed.is_full_for(stream, &fields) {
+        let new = feed.new_in(stream, &fields);
+        if feed.is_full_for(new) {
             feed.lines = None;
         }
         let lines = feed.lines.clone().ok_or(NotSent::Closed)?;
@@ -276,7 +277,10 @@ impl Live {
         }
         let position = feed.position + 1;
         let kept = keep(position).ok_or(NotSent::NotKept)?;
-        let mut text = feed.schema(stream, &fields).into_bytes();
+        let mut text = Vec::new();
+        if new > 0 {
+            text.extend(feed.schema(stream, &fields).into_bytes());
+        }
         text.extend(line);
         feed.position = position;
         feed.used = Instant::now();

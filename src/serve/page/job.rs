@@ -64,6 +64,11 @@ impl Head {
             },
         }
     }
+
+    /// Whether it was asked to end, and has not.
+    fn is_ending(&self) -> bool {
+        !self.is_end && !self.can_cancel
+    }
 }
 
 #[derive(Template)]
@@ -162,7 +167,7 @@ pub(super) async fn show(
         status: status(head.state.name, progress.as_ref()),
         tab: "overview",
         is_live: !job.state.is_end(),
-        message: message(&service, &job),
+        message: message(&job, head.is_ending()),
         hint,
         progress,
         split: counts.as_ref().map(split).unwrap_or_default(),
@@ -189,8 +194,8 @@ fn status(name: &str, progress: Option<&Done>) -> String {
 }
 
 /// How it ended or is to end, where its state does not say it.
-fn message(service: &Service, job: &Job) -> Option<String> {
-    if jobs::is_ending(service, job) {
+fn message(job: &Job, is_ending: bool) -> Option<String> {
+    if is_ending {
         return Some(ENDING.to_owned());
     }
     let is_plain = matches!(job.state, JobState::Succeeded | JobState::CompletedWithFailures);

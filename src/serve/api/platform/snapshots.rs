@@ -78,9 +78,7 @@ pub(in crate::serve::api) async fn snapshots(
 ) -> Result<Response, Problem> {
     let TenantPlace { env_id, tenant } = place;
     caller.may(&env_id, &tenant)?;
-    if service.tenants.find(&env_id, &tenant).is_none() {
-        return Err(Problem::not_found(format!("there is no tenant `{tenant}`")));
-    }
+    service.tenants.check_tenant(&(env_id.clone(), tenant.clone()))?;
     if of.folder.is_some_and(|folder| !folder.is_empty()) {
         return Ok(Json(serde_json::json!([])).into_response());
     }
@@ -89,9 +87,8 @@ pub(in crate::serve::api) async fn snapshots(
         let names: Vec<_> = files.into_iter().map(|file| file.name).collect();
         return Ok(Json(names).into_response());
     };
-    let same: HashSet<&str> =
-        files.iter().filter(|file| file.short == wanted).map(|file| &*file.name).collect();
-    let same = same.len();
+    let same = files.iter().filter(|file| file.short == wanted).map(|file| &*file.name);
+    let same = same.collect::<HashSet<_>>().len();
     let file = files.into_iter().find(|file| file.name == wanted);
     let file = file.ok_or_else(|| match same {
         0 => Problem::not_found(format!("there is no snapshot `{wanted}`")).hint(LISTED),
